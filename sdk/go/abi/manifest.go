@@ -1,0 +1,148 @@
+package abi
+
+import "encoding/json"
+
+// Type names of columns, as written in a manifest.
+const (
+	TypeBool   = "bool"
+	TypeI8     = "i8"
+	TypeI16    = "i16"
+	TypeI32    = "i32"
+	TypeI64    = "i64"
+	TypeU8     = "u8"
+	TypeU16    = "u16"
+	TypeU32    = "u32"
+	TypeU64    = "u64"
+	TypeF32    = "f32"
+	TypeF64    = "f64"
+	TypeTSus   = "ts_us"
+	TypeTSns   = "ts_ns"
+	TypeDec32  = "dec32" // "scale" digits after the point
+	TypeDec64  = "dec64"
+	TypeUTF8   = "utf8"
+	TypeBin    = "bin"
+	TypeEnum8  = "enum8" // index into "labels"
+	TypeEnum16 = "enum16"
+)
+
+// Width gives the bytes of one value of a fixed-width type, 0 for utf8 and bin, -1 for an unknown type.
+func Width(typ string) int {
+	switch typ {
+	case TypeBool, TypeI8, TypeU8, TypeEnum8:
+		return 1
+	case TypeI16, TypeU16, TypeEnum16:
+		return 2
+	case TypeI32, TypeU32, TypeF32, TypeDec32:
+		return 4
+	case TypeI64, TypeU64, TypeF64, TypeDec64, TypeTSus, TypeTSns:
+		return 8
+	case TypeUTF8, TypeBin:
+		return 0
+	}
+	return -1
+}
+
+// Capabilities a manifest may ask for.
+const (
+	CapSeek  = "seek"
+	CapChild = "child"
+)
+
+// Manifest describes a plugin. It is stored as JSON in the custom section wayside.manifest or given by
+// wayside_manifest.
+type Manifest struct {
+	ID           string            `json:"id"`      // ^[a-z][a-z0-9-]{1,62}$
+	Name         string            `json:"name"`    // for people
+	Version      string            `json:"version"` // semver
+	ABI          int               `json:"abi"`     // 1
+	Description  string            `json:"description,omitempty"`
+	Licence      string            `json:"licence,omitempty"`
+	Formats      []Format          `json:"formats"`
+	Tables       []Table           `json:"tables"`
+	Params       json.RawMessage   `json:"params,omitempty"` // JSON Schema of an object
+	Capabilities []string          `json:"capabilities,omitempty"`
+	MemoryMiB    int               `json:"memory_mib,omitempty"`
+	Tests        map[string]string `json:"tests,omitempty"` // golden hashes by test name
+}
+
+// Format is one kind of file that a plugin decodes.
+type Format struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name,omitempty"`
+	Extensions []string `json:"extensions,omitempty"` // with the dot, lower case
+	MediaTypes []string `json:"media_types,omitempty"`
+	Sniff      []Sniff  `json:"sniff"` // any of these rules is enough
+}
+
+// Sniff is one rule that recognises a format from its first bytes, run natively by the host. Exactly one of
+// Bytes, Regex and Walk is set.
+type Sniff struct {
+	Offset int64  `json:"offset,omitempty"`
+	Bytes  string `json:"bytes,omitempty"` // hex
+	Mask   string `json:"mask,omitempty"`  // hex, as long as Bytes: only these bits are compared
+	Regex  string `json:"regex,omitempty"` // RE2, on the first 4 KiB of the first line
+	Walk   *Walk  `json:"walk,omitempty"`
+}
+
+// Walk recognises a file without a header that is a sequence of records: a walk over Records records (or to the end
+// of a file that holds fewer, at least Least), each with a known type, a fitting length and fields in their ranges.
+type Walk struct {
+	Records  int            `json:"records"`          // records to walk
+	Least    int            `json:"least"`            // enough when the file ends exactly there
+	Header   int            `json:"header"`           // bytes before a record's body
+	TypeAt   int            `json:"type_at"`          // offset of the type, a byte
+	LengthAt int            `json:"length_at"`        // offset of the body's length, a byte
+	Lengths  map[string]int `json:"lengths"`          // known types (decimal) → body length, -1 = any
+	Ranges   []Range        `json:"ranges,omitempty"` // bytes of the header
+}
+
+// Range bounds one byte of a record's header.
+type Range struct {
+	At  int   `json:"at"`
+	Min uint8 `json:"min"`
+	Max uint8 `json:"max"`
+}
+
+// Table is a table's schema.
+type Table struct {
+	Name        string     `json:"name"`
+	Description string     `json:"description,omitempty"`
+	Columns     []Column   `json:"columns"`
+	RowLength   *RowLength `json:"row_length,omitempty"`
+	Layouts     []Layout   `json:"layouts,omitempty"`
+}
+
+// Column is one column of a table.
+type Column struct {
+	Name        string   `json:"name"`
+	Type        string   `json:"type"`
+	Scale       int      `json:"scale,omitempty"` // dec32 (0–9), dec64 (0–18)
+	Unit        string   `json:"unit,omitempty"`  // UCUM
+	Zone        string   `json:"zone,omitempty"`  // timestamps: utc (default) or naive
+	Description string   `json:"description,omitempty"`
+	Nullable    bool     `json:"nullable,omitempty"`
+	Role        string   `json:"role,omitempty"`   // time, position, speed, latitude, longitude, value
+	Labels      []string `json:"labels,omitempty"` // enums: label by index; "" = no label
+	Sensitive   bool     `json:"sensitive,omitempty"`
+}
+
+// RowLength says how many bytes of the input a row covers from its "offset": the value of Column plus Plus.
+type RowLength struct {
+	Column string `json:"column,omitempty"`
+	Plus   int64  `json:"plus"`
+}
+
+// Layout names the fields in a row's bytes, for rows whose columns have one of the given values.
+type Layout struct {
+	When   map[string][]int64 `json:"when"`
+	Fields []LayoutField      `json:"fields"`
+}
+
+// LayoutField is a field of a Layout: Length bytes at At from the row's offset.
+type LayoutField struct {
+	Name   string `json:"name"`
+	At     int64  `json:"at"`
+	Length int64  `json:"length"`
+	Type   string `json:"type"`
+	Unit   string `json:"unit,omitempty"`
+}
