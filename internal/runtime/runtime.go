@@ -1,0 +1,160 @@
+// Package runtime owns the decoder plugins and the worker processes that run them, seen from the serving process:
+// the registry of plugins, their installation, recognition of formats, and the pool of workers.
+//
+// The serving process never compiles or runs guest code. It starts `wayside worker` (the same binary) and hands it
+// open descriptors over a unix socket; a guest that loops, traps or eats memory takes a worker with it, never the
+// appliance. The child's side is package worker, which this package never imports; both speak package wire.
+package runtime
+
+import (
+	"encoding/json"
+	"os"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+// Source says where a plugin came from.
+type Source string
+
+// Sources, in rising precedence among equal versions.
+const (
+	BuiltIn Source = "builtin"
+	System  Source = "system"
+	Data    Source = "data"
+)
+
+// State is the state of a plugin.
+type State string
+
+// States of a plugin.
+const (
+	Compiling State = "compiling"
+	Active    State = "active"
+	Rejected  State = "rejected"
+	Disabled  State = "disabled"
+)
+
+// Plugin describes an installed plugin. It is a snapshot: the registry makes a new one when something changes.
+type Plugin struct {
+	ID           string
+	Name         string
+	Version      string
+	SHA256       string // of the module's bytes, hex
+	Source       Source
+	State        State
+	Reason       string // why it is rejected
+	Description  string
+	Licence      string
+	Formats      []Format
+	Tables       []*table.Schema // of the manifest; a decode may declare more
+	ParamsSchema json.RawMessage // JSON Schema of an object, nil = no parameters
+	Capabilities []string
+}
+
+// Format is a kind of file a plugin decodes.
+type Format struct {
+	ID         string
+	Name       string
+	Extensions []string
+	MediaTypes []string
+}
+
+// Detection is what a file was recognised as.
+type Detection struct {
+	Format     string  // format id
+	Decoder    string  // plugin id
+	Confidence float64 // 0–1
+	Candidates []Candidate
+}
+
+// Candidate is one possible answer of a Detection, the best first.
+type Candidate struct {
+	Format     string
+	Decoder    string
+	Confidence float64
+}
+
+// Request is one decode.
+type Request struct {
+	Plugin   string          // SHA256 of the module
+	Input    *os.File        // the recording, readable at any offset; the caller closes it
+	Size     int64           // its bytes
+	SHA256   string          // hex, of its bytes: seeds the guest's random numbers and goes into the footer
+	Name     string          // for logs and the guest's part name; may be empty
+	Params   json.RawMessage // canonical JSON, as Registry.Params gave it
+	Form     table.Format    // of the output
+	Options  table.EncodeOptions
+	Tables   []string // only these are encoded; nil = all
+	LogAttrs []any    // slog key-value pairs for lines of this decode: request id, decode id
+
+	// Create gives the file for a table when its first batch comes; the pool closes it. It is called again, for the
+	// same table, when a killed decode is run once more: the file is then to be empty again.
+	Create func(s *table.Schema) (*os.File, error)
+	// Progress is called now and then while the decode runs, from one goroutine at a time; nil = nobody asks.
+	Progress func(Progress)
+}
+
+// Progress is how far a running decode has come.
+type Progress struct {
+	BytesRead int64
+	Rows      int64
+}
+
+// Status is how a decode ended.
+type Status string
+
+// Statuses of a finished decode.
+const (
+	Done    Status = "done"
+	Partial Status = "partial"
+	Failed  Status = "failed"
+)
+
+// Result is a verdict on (file, decoder, parameters): it stands, whatever is tried again. A decode that could not get
+// a verdict (no space, shutdown, unexplained death of the worker) is an error of Pool.Decode instead.
+type Result struct {
+	Status    Status
+	Tables    []TableResult // every table of the manifest, those declared at run time, and issues; 0 rows = no file
+	Rows      int64         // of all tables but issues
+	BytesRead int64
+	Issues    IssueCounts
+	Failure   *Failure // nil when Done
+	Duration  time.Duration
+}
+
+// TableResult is one table of a Result.
+type TableResult struct {
+	Schema *table.Schema
+	Rows   int64
+	Bytes  int64 // of the encoded file
+}
+
+// IssueCounts counts issues by severity; fatal ones count as errors.
+type IssueCounts struct {
+	Infos    int64 `json:"infos"`
+	Warnings int64 `json:"warnings"`
+	Errors   int64 `json:"errors"`
+}
+
+// Failure is why a decode failed or is partial.
+type Failure struct {
+	Code    errcode.Code `json:"code"`
+	Message string       `json:"message"`
+	Offset  *int64       `json:"offset"`
+}
+
+// Limits bound one decode. The zero value of a field is its default.
+type Limits struct {
+	MemoryMiB   int           // guest memory, default 256
+	Stall       time.Duration // without a read or an emit, default 10 s
+	Total       time.Duration // fixed part of the deadline, default 60 s; a file's deadline is max(Total, PerMB × MB)
+	PerMB       time.Duration // default 1 s
+	OutputRatio int64         // raw column bytes per input byte, default 200
+	OutputBase  int64         // plus, default 64 MiB
+	Issues      int64         // rows of the table issues, default 10,000
+	LogBytes    int64         // of log a file, default 1 MiB
+	Compile     time.Duration // of a module, default 30 s
+	CompileMiB  int           // default 768
+}
