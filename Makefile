@@ -1,0 +1,64 @@
+# Wayside: `make help` lists the targets. Only Go is needed for build, run, demo, test and lint.
+GO            ?= go
+BIN           := bin/wayside
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS       := -s -w -buildid= -X main.version=$(VERSION)
+# Tools are built once into .cache/bin, at the pinned versions, outside go.mod.
+TOOLS         := $(CURDIR)/.cache/bin
+GOLANGCI      := $(TOOLS)/golangci-lint-v2.15.0
+# The race detector needs cgo, so a C compiler; without one the tests run without it and say so.
+HAVE_CC       := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo yes)
+RACE          := $(if $(HAVE_CC),-race,)
+export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
+
+.DEFAULT_GOAL := help
+.PHONY: help build run demo plugins test test-unit test-e2e lint bench e2e generate install clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: plugins ## build bin/wayside with its decoders
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN) ./cmd/appliance
+
+plugins: ## compile the decoders into plugins/dist
+	CGO_ENABLED=0 $(GO) run ./plugins/build
+
+run: build ## start the appliance with its defaults
+	$(BIN) serve
+
+demo: build ## upload the example recording to a throw-away appliance and show what comes out (KEEP=1: leave it up)
+	CGO_ENABLED=0 $(GO) run ./examples/demo -bin $(BIN)
+
+test: build test-unit test-e2e ## everything: unit, property and fault tests, then the built binary end to end
+
+test-unit:
+	@if [ -z "$(RACE)" ]; then echo 'no C compiler found: the race detector is off'; fi
+	$(GO) test $(RACE) -timeout 15m ./...
+
+test-e2e:
+	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 15m ./e2e/...
+
+e2e: build ## the end-to-end tests alone, with more crash cycles (CYCLES=200)
+	WAYSIDE_E2E_CYCLES=$(or $(CYCLES),200) CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -timeout 60m ./e2e/...
+
+lint: $(GOLANGCI) ## vet, import rules and style
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go') | head -50; exit 1; }
+	$(GOLANGCI) run ./...
+	GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) vet ./sdk/... ./plugins/rail/...
+
+$(GOLANGCI):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) CGO_ENABLED=0 $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv $(TOOLS)/golangci-lint $@
+
+bench: build ## the figures of the README, as ratios against this machine's own disk
+	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN)
+
+generate: ## rebuild committed generated files
+	$(GO) generate ./...
+
+install: build ## install binary, unit and example configuration (DESTDIR=, PREFIX=/usr)
+	packaging/install.sh
+
+clean: ## remove what was built
+	rm -rf bin .cache plugins/dist/*.wasm
