@@ -1,0 +1,145 @@
+package table
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wayside-edge/wayside/internal/disk"
+	"github.com/wayside-edge/wayside/internal/errcode"
+)
+
+func openDir(t *testing.T) (*Dir, string) {
+	t.Helper()
+	root := t.TempDir()
+	d, err := OpenDir(filepath.Join(root, "results"), filepath.Join(root, "tmp"), disk.OS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, root
+}
+
+func stage(t *testing.T, d *Dir, key, name, content string) *Staging {
+	t.Helper()
+	s, err := d.Begin(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(content); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func read(t *testing.T, d *Dir, key, name string) string {
+	t.Helper()
+	f, err := d.Open(key, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestDirShowsAResultOnlyWhenCommitted(t *testing.T) {
+	d, root := openDir(t)
+	s := stage(t, d, "k1", "records", "one")
+	if d.Has("k1") {
+		t.Error("a staged result is visible")
+	}
+	if err := s.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, d, "k1", "records"); got != "one" {
+		t.Errorf("read %q", got)
+	}
+	if _, err := d.Open("k1", "packets"); !errcode.Is(err, errcode.NotFound) {
+		t.Errorf("open of an absent table: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 0 {
+		t.Errorf("left in tmp: %v", left)
+	}
+}
+
+func TestDirReplacesAndRemoves(t *testing.T) {
+	d, root := openDir(t)
+	for _, content := range []string{"old", "new"} {
+		if err := stage(t, d, "k1", "records", content).Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(t, d, "k1", "records"); got != "new" {
+		t.Errorf("read %q after replacement", got)
+	}
+	open, err := d.Open("k1", "records")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if err := d.Remove("k1"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(open); err != nil || string(b) != "new" {
+		t.Errorf("an open table became unreadable: %q %v", b, err)
+	}
+	if d.Has("k1") {
+		t.Error("a removed result is there")
+	}
+	if err := d.Remove("k1"); err != nil {
+		t.Errorf("second remove: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 0 {
+		t.Errorf("left in tmp: %v", left)
+	}
+}
+
+func TestDirClearsWhatACrashLeft(t *testing.T) {
+	d, root := openDir(t)
+	stage(t, d, "k1", "records", "half")
+	if err := stage(t, d, "k2", "records", "whole").Commit(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenDir(filepath.Join(root, "results"), filepath.Join(root, "tmp"), disk.OS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := again.Keys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"k2"}, keys); diff != "" {
+		t.Error(diff)
+	}
+	if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 0 {
+		t.Errorf("left in tmp: %v", left)
+	}
+}
+
+func TestDirRefusesPaths(t *testing.T) {
+	d, _ := openDir(t)
+	for _, bad := range []string{"", "..", "../x", "a/b", "A", "a.b", "a\x00"} {
+		if _, err := d.Begin(bad); err == nil {
+			t.Errorf("Begin(%q) succeeded", bad)
+		}
+		if _, err := d.Open(bad, "records"); !errcode.Is(err, errcode.NotFound) {
+			t.Errorf("Open(%q): %v", bad, err)
+		}
+		if _, err := d.Open("k", bad); !errcode.Is(err, errcode.NotFound) {
+			t.Errorf("Open table %q: %v", bad, err)
+		}
+	}
+}
