@@ -1,0 +1,319 @@
+package sdk
+
+import (
+	"unsafe"
+
+	"github.com/wayside-edge/wayside/sdk/go/abi"
+)
+
+// Attr holds a column's attributes beside its name and type.
+type Attr struct {
+	Unit        string // UCUM
+	Description string
+	Role        string
+	Naive       bool // a time without a zone
+	Nullable    bool
+	Sensitive   bool     // the host shows no value unless asked to reveal
+	Scale       int      // of decimals: digits after the point
+	Labels      []string // of enums: label by index, "" = none
+}
+
+// Number is what a column of fixed width stores.
+type Number interface {
+	~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64
+}
+
+// Types of columns by what they store. TimeMicros and TimeNanos count from 1970-01-01T00:00:00, decimals are
+// unscaled, enums are the label's index.
+type (
+	Int8       = Column[int8]
+	Int16      = Column[int16]
+	Int32      = Column[int32]
+	Int64      = Column[int64]
+	Uint8      = Column[uint8]
+	Uint16     = Column[uint16]
+	Uint32     = Column[uint32]
+	Uint64     = Column[uint64]
+	Float32    = Column[float32]
+	Float64    = Column[float64]
+	TimeMicros = Column[int64]
+	TimeNanos  = Column[int64]
+	Decimal32  = Column[int32]
+	Decimal64  = Column[int64]
+	Enum8      = Column[uint8]
+	Enum16     = Column[uint16]
+)
+
+// column is what a table needs of its columns.
+type column interface {
+	rows() int
+	data(rows int) Data
+	trim(rows int)
+	reset()
+}
+
+// Column writes one column of fixed width.
+type Column[T Number] struct {
+	v     []T
+	nulls nulls
+}
+
+// Set gives the row's value.
+func (c *Column[T]) Set(v T) { c.v = append(c.v, v) }
+
+// Null leaves the row without a value; the column must be nullable.
+func (c *Column[T]) Null() {
+	c.nulls.set(len(c.v))
+	c.v = append(c.v, 0)
+}
+
+// SetOr gives the value when ok, else null.
+func (c *Column[T]) SetOr(v T, ok bool) {
+	if ok {
+		c.Set(v)
+		return
+	}
+	c.Null()
+}
+
+func (c *Column[T]) rows() int { return len(c.v) }
+
+func (c *Column[T]) data(rows int) Data {
+	return Data{Values: bytesOf(c.v[:rows]), Validity: c.nulls.validity(rows)}
+}
+
+func (c *Column[T]) trim(rows int) { c.v = c.v[:min(rows, len(c.v))] }
+
+func (c *Column[T]) reset() { c.v, c.nulls.bits = c.v[:0], c.nulls.bits[:0] }
+
+// Bool writes a column of truth values.
+type Bool struct{ Column[uint8] }
+
+// Set gives the row's value.
+func (c *Bool) Set(v bool) {
+	if v {
+		c.v = append(c.v, 1)
+		return
+	}
+	c.v = append(c.v, 0)
+}
+
+// Text writes a column of texts or of bytes.
+type Text struct {
+	t       *Table
+	v       []byte
+	offsets []uint32
+	nulls   nulls
+}
+
+// Set gives the row's value. A text must be valid UTF-8: the host replaces or refuses what is not.
+func (c *Text) Set(v string) {
+	c.v = append(c.v, v...)
+	c.end(len(v))
+}
+
+// SetBytes gives the row's value.
+func (c *Text) SetBytes(v []byte) {
+	c.v = append(c.v, v...)
+	c.end(len(v))
+}
+
+// Null leaves the row without a value; the column must be nullable.
+func (c *Text) Null() {
+	c.nulls.set(c.rows())
+	c.end(0)
+}
+
+// end closes a value of n bytes. Offsets have 32 bits; a row that could pass them is far over a batch's limit, so
+// the offset may wrap here: the batch is refused as a whole.
+func (c *Text) end(n int) {
+	c.t.bytes += n
+	c.offsets = append(c.offsets, uint32(len(c.v)))
+}
+
+func (c *Text) rows() int { return len(c.offsets) - 1 }
+
+func (c *Text) data(rows int) Data {
+	return Data{
+		Values: c.v[:c.offsets[rows]], Validity: c.nulls.validity(rows), Offsets: c.offsets[:rows+1],
+	}
+}
+
+func (c *Text) trim(rows int) {
+	if rows < c.rows() {
+		c.offsets = c.offsets[:rows+1]
+		c.v = c.v[:c.offsets[rows]]
+	}
+}
+
+func (c *Text) reset() { c.v, c.offsets, c.nulls.bits = c.v[:0], c.offsets[:1], c.nulls.bits[:0] }
+
+// nulls marks the rows without a value; it costs nothing while there are none.
+type nulls struct {
+	bits  []byte // 1 = null; shorter than the rows: the rest has values
+	valid []byte // the bitmap given away, reused
+}
+
+func (n *nulls) set(row int) {
+	for len(n.bits) <= row>>3 {
+		n.bits = append(n.bits, 0)
+	}
+	n.bits[row>>3] |= 1 << (row & 7)
+}
+
+// validity gives the bitmap of the ABI, nil when no row is null.
+func (n *nulls) validity(rows int) []byte {
+	if len(n.bits) == 0 {
+		return nil
+	}
+	n.valid = n.valid[:0]
+	for i := range (rows + 7) / 8 {
+		b := byte(0xff)
+		if i < len(n.bits) {
+			b = ^n.bits[i]
+		}
+		n.valid = append(n.valid, b)
+	}
+	return n.valid
+}
+
+// bytesOf gives the memory of numbers.
+func bytesOf[T Number](v []T) []byte {
+	var one T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(one))) //nolint:gosec // the layout of the ABI is the layout in memory
+}
+
+// addColumn adds a column of fixed width to a table.
+func addColumn[T Number](t *Table, desc abi.Column) *Column[T] {
+	c := &Column[T]{}
+	t.add(desc, c)
+	return c
+}
+
+// add takes a column into a table and computes how many rows fill a batch.
+func (t *Table) add(desc abi.Column, c column) {
+	t.desc.Columns = append(t.desc.Columns, desc)
+	t.cols = append(t.cols, c)
+	w := abi.Width(desc.Type)
+	if w == 0 {
+		w = 4
+	}
+	t.width += w
+	t.maxRows = max(1, min(abi.BatchRows, abi.BatchBytes/t.width))
+}
+
+// describe makes a manifest's column.
+func describe(name, typ string, a Attr) abi.Column {
+	return abi.Column{
+		Name: name, Type: typ, Scale: a.Scale, Unit: a.Unit, Description: a.Description, Nullable: a.Nullable,
+		Role: a.Role, Labels: a.Labels, Sensitive: a.Sensitive,
+	}
+}
+
+// zoned is describe for times.
+func zoned(name, typ string, a Attr) abi.Column {
+	d := describe(name, typ, a)
+	if a.Naive {
+		d.Zone = "naive"
+	}
+	return d
+}
+
+// Bool declares a column.
+func (t *Table) Bool(name string, a Attr) *Bool {
+	c := &Bool{}
+	t.add(describe(name, abi.TypeBool, a), c)
+	return c
+}
+
+// Int8 declares a column.
+func (t *Table) Int8(name string, a Attr) *Int8 {
+	return addColumn[int8](t, describe(name, abi.TypeI8, a))
+}
+
+// Int16 declares a column.
+func (t *Table) Int16(name string, a Attr) *Int16 {
+	return addColumn[int16](t, describe(name, abi.TypeI16, a))
+}
+
+// Int32 declares a column.
+func (t *Table) Int32(name string, a Attr) *Int32 {
+	return addColumn[int32](t, describe(name, abi.TypeI32, a))
+}
+
+// Int64 declares a column.
+func (t *Table) Int64(name string, a Attr) *Int64 {
+	return addColumn[int64](t, describe(name, abi.TypeI64, a))
+}
+
+// Uint8 declares a column.
+func (t *Table) Uint8(name string, a Attr) *Uint8 {
+	return addColumn[uint8](t, describe(name, abi.TypeU8, a))
+}
+
+// Uint16 declares a column.
+func (t *Table) Uint16(name string, a Attr) *Uint16 {
+	return addColumn[uint16](t, describe(name, abi.TypeU16, a))
+}
+
+// Uint32 declares a column.
+func (t *Table) Uint32(name string, a Attr) *Uint32 {
+	return addColumn[uint32](t, describe(name, abi.TypeU32, a))
+}
+
+// Uint64 declares a column.
+func (t *Table) Uint64(name string, a Attr) *Uint64 {
+	return addColumn[uint64](t, describe(name, abi.TypeU64, a))
+}
+
+// Float32 declares a column.
+func (t *Table) Float32(name string, a Attr) *Float32 {
+	return addColumn[float32](t, describe(name, abi.TypeF32, a))
+}
+
+// Float64 declares a column.
+func (t *Table) Float64(name string, a Attr) *Float64 {
+	return addColumn[float64](t, describe(name, abi.TypeF64, a))
+}
+
+// TimeMicros declares a column of microseconds since 1970-01-01T00:00:00.
+func (t *Table) TimeMicros(name string, a Attr) *TimeMicros {
+	return addColumn[int64](t, zoned(name, abi.TypeTSus, a))
+}
+
+// TimeNanos declares a column of nanoseconds since 1970-01-01T00:00:00.
+func (t *Table) TimeNanos(name string, a Attr) *TimeNanos {
+	return addColumn[int64](t, zoned(name, abi.TypeTSns, a))
+}
+
+// Decimal32 declares a column of unscaled decimals.
+func (t *Table) Decimal32(name string, a Attr) *Decimal32 {
+	return addColumn[int32](t, describe(name, abi.TypeDec32, a))
+}
+
+// Decimal64 declares a column of unscaled decimals.
+func (t *Table) Decimal64(name string, a Attr) *Decimal64 {
+	return addColumn[int64](t, describe(name, abi.TypeDec64, a))
+}
+
+// Enum8 declares a column of indexes into at most 256 labels.
+func (t *Table) Enum8(name string, a Attr) *Enum8 {
+	return addColumn[uint8](t, describe(name, abi.TypeEnum8, a))
+}
+
+// Enum16 declares a column of indexes into at most 65,536 labels.
+func (t *Table) Enum16(name string, a Attr) *Enum16 {
+	return addColumn[uint16](t, describe(name, abi.TypeEnum16, a))
+}
+
+// Text declares a column of UTF-8 texts.
+func (t *Table) Text(name string, a Attr) *Text { return t.addText(describe(name, abi.TypeUTF8, a)) }
+
+// Bytes declares a column of bytes.
+func (t *Table) Bytes(name string, a Attr) *Text { return t.addText(describe(name, abi.TypeBin, a)) }
+
+func (t *Table) addText(desc abi.Column) *Text {
+	c := &Text{t: t, offsets: make([]uint32, 1, 64)}
+	t.add(desc, c)
+	return c
+}

@@ -1,0 +1,48 @@
+package sdk
+
+import (
+	"io"
+
+	"github.com/wayside-edge/wayside/sdk/go/abi"
+)
+
+// Host is where a decoder's bytes come from and its rows go: the imports of the ABI in a guest, anything natively.
+type Host struct {
+	Input  io.Reader                       // the file
+	At     RandomAccess                    // nil without capability seek
+	Param  func(key string) (string, bool) // nil = no parameters
+	Sink   Sink
+	Strict bool // check after every row, not only after every batch, that each column got one value
+}
+
+// RandomAccess reads anywhere in the input.
+type RandomAccess interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// Sink takes what a decoder makes. Calls come from the goroutine of Run, in the order of the decoder's own calls.
+type Sink interface {
+	// Emit takes a batch; its slices are valid until it returns. false = no more rows are wanted.
+	Emit(b *Batch) bool
+	// Issue takes a problem at a byte offset.
+	Issue(severity abi.Severity, offset int64, code, message string)
+	// Fail takes the reason of a decode that ends with an error. It comes last, at most once.
+	Fail(code, message string)
+	// Log takes a line for the log.
+	Log(severity abi.Severity, message string)
+}
+
+// Batch is a run of complete rows of one table, column by column, in the layout of package abi.
+type Batch struct {
+	Table   int // index in the manifest
+	Rows    int
+	Columns []Data
+}
+
+// Data holds a batch's values of one column.
+type Data struct {
+	Values   []byte   // little-endian, or the concatenated texts
+	Validity []byte   // nil = no nulls, else a bitmap, 1 = there
+	Offsets  []uint32 // of texts: Rows+1 offsets into Values
+}
