@@ -1,0 +1,257 @@
+package blob
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/wayside-edge/wayside/internal/disk"
+	"github.com/wayside-edge/wayside/internal/errcode"
+)
+
+// temp is a recording that was received into a temporary file.
+type temp struct {
+	dir  *Dir
+	file disk.File
+	sha  string
+	size int64
+	head []byte
+}
+
+// discard closes and removes the temporary file.
+func (t *temp) discard() error {
+	return errors.Join(t.file.Close(), t.dir.cfg.FS.Remove(t.file.Name()))
+}
+
+// receive streams r into a temporary file, hashing it on the way.
+func (d *Dir) receive(ctx context.Context, r io.Reader, limit int64) (*temp, error) {
+	first, n, readErr := d.read(ctx, r)
+	defer d.pool.Put(first)
+	if readErr != nil && !errors.Is(readErr, io.EOF) {
+		return nil, readErr
+	}
+	if err := d.admit(int64(n), int64(n), limit); err != nil {
+		return nil, err
+	}
+	file, err := d.cfg.FS.CreateTemp(d.cfg.TempDir, tempPattern)
+	if err != nil {
+		return nil, d.classify(err)
+	}
+	t := &temp{dir: d, file: file}
+	t.head = append([]byte(nil), (*first)[:min(n, HeadSize)]...)
+	if readErr != nil { // all of it is in the first buffer: no need for a pipe
+		err = t.small((*first)[:n])
+	} else {
+		err = t.large(ctx, r, (*first)[:n], limit)
+	}
+	if err != nil {
+		return nil, errors.Join(d.classify(err), t.discard())
+	}
+	return t, nil
+}
+
+// admit checks the size so far and whether n more bytes fit onto the disk.
+func (d *Dir) admit(total, n, limit int64) error {
+	if limit > 0 && total > limit {
+		return errcode.Newf(errcode.TooLarge, "the recording is larger than the limit of %d bytes", limit)
+	}
+	return d.cfg.Guard.CheckSpace(n)
+}
+
+// read fills a buffer from r. It returns io.EOF when r has ended, also with a full last buffer's worth of bytes.
+func (d *Dir) read(ctx context.Context, r io.Reader) (*[]byte, int, error) {
+	buf, _ := d.pool.Get().(*[]byte)
+	n := 0
+	for n < len(*buf) {
+		if err := context.Cause(ctx); err != nil {
+			return buf, n, err
+		}
+		k, err := r.Read((*buf)[n:])
+		n += k
+		if err != nil {
+			return buf, n, err
+		}
+	}
+	return buf, n, nil
+}
+
+func (t *temp) small(data []byte) error {
+	h := sha256.New()
+	h.Write(data)
+	t.sha, t.size = sum(h), int64(len(data))
+	if _, err := t.file.Write(data); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// large reads and writes here while another goroutine hashes.
+func (t *temp) large(ctx context.Context, r io.Reader, first []byte, limit int64) error {
+	p := startHasher()
+	defer p.join()
+	buf := append([]byte(nil), first...)
+	err := t.write(buf, p, func() {})
+	var checked, flushed int64
+	for err == nil {
+		var next *[]byte
+		var n int
+		p.slot()
+		next, n, err = t.dir.read(ctx, r)
+		ended := errors.Is(err, io.EOF)
+		if ended {
+			err = nil
+		}
+		if err == nil && (t.size+int64(n)-checked >= checkEvery || limit > 0) {
+			checked = t.size + int64(n)
+			err = t.dir.admit(checked, checkEvery, limit)
+		}
+		if err != nil {
+			t.dir.pool.Put(next)
+			p.unslot()
+			break
+		}
+		err = t.write((*next)[:n], p, func() { t.dir.pool.Put(next); p.unslot() })
+		if w, ok := t.file.(disk.Writeback); ok && t.size-flushed >= flushEvery {
+			w.StartWriteback(flushed, t.size-flushed)
+			flushed = t.size
+		}
+		if ended {
+			break
+		}
+	}
+	t.sha = p.join()
+	return err
+}
+
+// write passes data on to the hasher and writes it; free is called when both are done with it.
+func (t *temp) write(data []byte, p *hasher, free func()) error {
+	written := make(chan struct{})
+	p.in <- chunk{data, written, free}
+	_, err := t.file.Write(data)
+	close(written)
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	t.size += int64(len(data))
+	return nil
+}
+
+// hasher is a goroutine that hashes chunks in their order.
+type hasher struct {
+	in    chan chunk
+	slots chan struct{} // bounds the buffers of one recording
+	sum   chan string
+	done  string
+}
+
+type chunk struct {
+	data    []byte
+	written <-chan struct{}
+	free    func()
+}
+
+func startHasher() *hasher {
+	p := &hasher{
+		in:    make(chan chunk, buffers),
+		slots: make(chan struct{}, buffers),
+		sum:   make(chan string, 1),
+	}
+	go p.run(sha256.New())
+	return p
+}
+
+func (p *hasher) run(h hash.Hash) {
+	for c := range p.in {
+		h.Write(c.data)
+		<-c.written
+		c.free()
+	}
+	p.sum <- sum(h)
+}
+
+func (p *hasher) slot()   { p.slots <- struct{}{} }
+func (p *hasher) unslot() { <-p.slots }
+
+// join ends the goroutine and gives the hash of all chunks.
+func (p *hasher) join() string {
+	if p.in != nil {
+		close(p.in)
+		p.done, p.in = <-p.sum, nil
+	}
+	return p.done
+}
+
+// name flushes the temporary file and gives it its lasting name, or discards it when the content is there already.
+func (d *Dir) name(ctx context.Context, t *temp) (Blob, error) {
+	path, err := d.path(t.sha)
+	if err != nil {
+		return Blob{}, err
+	}
+	e, err := d.lock(ctx, t.sha)
+	if err != nil {
+		return Blob{}, err
+	}
+	isNew, err := d.nameLocked(t, path)
+	if err != nil {
+		d.unlock(t.sha, e)
+		return Blob{}, err
+	}
+	return Blob{SHA256: t.sha, Size: t.size, Head: t.head, New: isNew, release: d.downgrade(t.sha, e)}, nil
+}
+
+func (d *Dir) nameLocked(t *temp, path string) (isNew bool, err error) {
+	folder := filepath.Dir(path)
+	if err := d.folder(folder); err != nil {
+		return false, err
+	}
+	st, err := os.Stat(path)
+	if err == nil && st.Size() == t.size {
+		if err := t.discard(); err != nil {
+			d.cfg.Logger.Warn("temporary file could not be removed", "error", err)
+		}
+		return false, nil
+	}
+	if err == nil {
+		d.cfg.Logger.Error("stored recording has a wrong size, it is replaced",
+			"sha256", t.sha, "size_bytes", st.Size(), "expected_bytes", t.size)
+	}
+	if err := t.file.Sync(); err != nil {
+		return false, fmt.Errorf("flush: %w", err)
+	}
+	if err := d.cfg.FS.Rename(t.file.Name(), path); err != nil {
+		return false, fmt.Errorf("name: %w", err)
+	}
+	if err := d.cfg.FS.SyncDir(folder); err != nil {
+		return false, errors.Join(fmt.Errorf("sync folder: %w", err), d.cfg.FS.Rename(path, t.file.Name()))
+	}
+	if err := t.file.Close(); err != nil {
+		return false, errors.Join(fmt.Errorf("close: %w", err), d.cfg.FS.Rename(path, t.file.Name()))
+	}
+	return true, nil
+}
+
+// folder makes sure that the folder is there and that all names in it are on the disk: those that an earlier run gave
+// just before it was killed may not be yet.
+func (d *Dir) folder(path string) error {
+	d.mu.Lock()
+	known := d.folders[path]
+	d.mu.Unlock()
+	if known {
+		return nil
+	}
+	if err := disk.MkdirAll(d.cfg.FS, path, 0o750); err != nil {
+		return err
+	}
+	if err := d.cfg.FS.SyncDir(path); err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	d.mu.Lock()
+	d.folders[path] = true
+	d.mu.Unlock()
+	return nil
+}
