@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Validate checks what concerns several keys at once. Load has done it; it is for a Config that was changed since.
+func (c *Config) Validate() error {
+	if problems := c.check(); len(problems) > 0 {
+		return failure(problems)
+	}
+	return nil
+}
+
+// rule is one condition on several keys.
+type rule struct {
+	ok  bool
+	key string
+	msg string
+}
+
+func (c *Config) check() []problem {
+	var out []problem
+	for _, r := range slices.Concat(c.checkAccess(), c.checkLimits(), c.checkNames()) {
+		if !r.ok {
+			out = append(out, problem{c.source(r.key), r.key, r.msg})
+		}
+	}
+	return out
+}
+
+// source gives where a key's value came from, "" for a default.
+func (c *Config) source(key string) string {
+	for i := range c.entries {
+		if c.entries[i].Key == key && c.entries[i].Source != "default" {
+			return c.entries[i].Source
+		}
+	}
+	return ""
+}
+
+func (c *Config) checkAccess() []rule {
+	return []rule{
+		{c.Server.Listen.Enabled(), "server.listen", "the API cannot be off"},
+		{c.Server.Listen.Loopback() || c.Auth.Required, "server.listen",
+			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true", c.Server.Listen)},
+		{c.Metrics.Listen.Loopback() || c.Auth.Required, "metrics.listen",
+			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true", c.Metrics.Listen)},
+		{c.KV.Listen.Loopback() || c.KV.Password != "", "kv.listen",
+			fmt.Sprintf("%s can be reached from other machines; that needs kv.password", c.KV.Listen)},
+		{(c.Server.TLSCert == "") == (c.Server.TLSKey == ""), "server.tls_cert", "server.tls_cert and server.tls_key belong together"},
+	}
+}
+
+func (c *Config) checkLimits() []rule {
+	a := c.Alerts
+	evict := func(db int) bool { return db >= c.KV.Databases }
+	return []rule{
+		{c.Queue.SoftTimeout <= c.Queue.Timeout, "queue.soft_timeout", "must not be longer than queue.timeout"},
+		{c.Queue.Backoff <= c.Queue.BackoffMax, "queue.backoff", "must not be longer than queue.backoff_max"},
+		{c.Decode.Memory <= c.Decode.MaxMemory, "decode.memory", "must not be larger than decode.max_memory"},
+		{!slices.ContainsFunc(c.KV.EvictDBs, evict), "kv.evict_dbs", "names a database beyond kv.databases"},
+		{c.Cache.URL != "" || c.Cache.DB < c.KV.Databases, "cache.db", "names a database beyond kv.databases"},
+		{a.CPU.Warning <= a.CPU.Critical, "alerts.cpu_warning", "must not be above alerts.cpu_critical"},
+		{a.Memory.Warning <= a.Memory.Critical, "alerts.memory_warning", "must not be above alerts.memory_critical"},
+		{a.ErrorRate.Warning <= a.ErrorRate.Critical, "alerts.error_rate_warning", "must not be above alerts.error_rate_critical"},
+		{a.ResponseWarning <= a.ResponseCritical, "alerts.response_time_warning", "must not be above alerts.response_time_critical"},
+	}
+}
+
+func (c *Config) checkNames() []rule {
+	const longest = 128
+	file := c.Log.Output == "stdout" || c.Log.Output == "stderr" || filepath.IsAbs(c.Log.Output)
+	external := c.Cache.URL == "" || strings.HasPrefix(c.Cache.URL, "redis://") || strings.HasPrefix(c.Cache.URL, "rediss://")
+	return []rule{
+		{c.Service.Name != "" && len(c.Service.Name) <= longest, "service.name", "must be 1 to 128 bytes long"},
+		{c.Service.Environment != "" && len(c.Service.Environment) <= longest, "service.environment", "must be 1 to 128 bytes long"},
+		{file, "log.output", "must be stdout, stderr or the absolute path of a file"},
+		{external, "cache.url", "must begin with redis:// or rediss://"},
+		{!slices.ContainsFunc(c.Server.Hosts, func(h string) bool { return !hostName(strings.Trim(h, "[]")) && !strings.Contains(h, ":") }),
+			"server.hosts", "holds something that is no host name"},
+	}
+}
