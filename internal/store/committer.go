@@ -27,10 +27,12 @@ type pending struct {
 // committer turns the batches of all callers into as few transactions and flushes as possible: while one is being
 // flushed the next ones gather, and go together.
 type committer struct {
-	db    *DB
-	slots chan struct{} // one for each waiting batch
-	wake  chan struct{} // capacity 1
-	ended chan struct{}
+	db       *DB
+	maxOps   int           // that one transaction takes
+	maxBytes int64         // likewise
+	slots    chan struct{} // one for each waiting batch
+	wake     chan struct{} // capacity 1
+	ended    chan struct{}
 
 	mu     sync.Mutex // guards what follows
 	queue  []pending
@@ -39,10 +41,13 @@ type committer struct {
 
 func newCommitter(db *DB) *committer {
 	return &committer{
-		db:    db,
-		slots: make(chan struct{}, maxWaiting),
-		wake:  make(chan struct{}, 1),
-		ended: make(chan struct{}),
+		db: db,
+		// Badger counts from one, wants to stay below its limits, and the commit number is added.
+		maxOps:   db.engine.maxOps - 3,
+		maxBytes: db.engine.maxBytes - 4*opOverhead,
+		slots:    make(chan struct{}, maxWaiting),
+		wake:     make(chan struct{}, 1),
+		ended:    make(chan struct{}),
 	}
 }
 
@@ -76,8 +81,7 @@ func (c *committer) enqueue(ctx context.Context, b *Batch, done func(error)) err
 	if b.err != nil {
 		return b.err
 	}
-	e := c.db.engine
-	if b.size+opOverhead*4 > e.maxBytes || len(b.ops)+1 > e.maxOps {
+	if b.size > c.maxBytes || len(b.ops) > c.maxOps {
 		return ErrTooLarge
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -132,17 +136,23 @@ func (c *committer) run() {
 			return
 		}
 		var look <-chan time.Time
-		if c.db.guard.waiting() {
+		if c.db.guard.waiting() || c.db.engine.broken() != nil {
 			timer.Reset(lookAfter)
 			look = timer.C
 		}
 		select {
 		case <-c.wake:
 		case <-look:
-			c.db.guard.refill()
-			_, _, _ = c.db.guard.measure() // notes that space is back; a failure shows in the next commit
+			c.look()
 		}
 	}
+}
+
+// look sees whether what was wrong has become better. What has not shows in the next commit.
+func (c *committer) look() {
+	_, _ = c.db.engine.writer()
+	_, _, _ = c.db.guard.measure()
+	c.db.guard.refill()
 }
 
 // next takes the batches of the next group.
@@ -152,7 +162,7 @@ func (c *committer) next() (group []pending, closed bool) {
 	n, ops, size := 0, 0, int64(0)
 	for ; n < len(c.queue); n++ {
 		b := c.queue[n].batch
-		if n > 0 && (ops+len(b.ops) > groupOps || size+b.size > groupBytes) {
+		if n > 0 && (ops+len(b.ops) > min(groupOps, c.maxOps) || size+b.size > min(groupBytes, c.maxBytes)) {
 			break
 		}
 		ops, size = ops+len(b.ops), size+b.size

@@ -53,8 +53,10 @@ func (e *engine) open() error {
 	if err != nil {
 		return err
 	}
-	e.maxBytes = h.bdb.MaxBatchSize()
-	e.maxOps = int(h.bdb.MaxBatchCount())
+	if e.maxOps == 0 { // the first time, before anyone else reads them; they never change
+		e.maxBytes = h.bdb.MaxBatchSize()
+		e.maxOps = int(h.bdb.MaxBatchCount())
+	}
 	e.set(h, nil)
 	return nil
 }
