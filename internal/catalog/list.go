@@ -61,6 +61,19 @@ func (c *Catalog) Decodes(ctx context.Context, q DecodeQuery) (items []Decode, n
 	return items, next, err
 }
 
+// DecodeOfJob finds the decode of a job by reading all of them: for the rare job whose own record is damaged.
+func (c *Catalog) DecodeOfJob(ctx context.Context, jobID string) (Decode, error) {
+	keep := func(d Decode) bool { return d.JobID == jobID }
+	items, _, err := list(ctx, c.space, page{prefixDecode, kindDecode, 1, ""}, keep, func(d Decode) string { return d.ID })
+	if err != nil {
+		return Decode{}, err
+	}
+	if len(items) == 0 {
+		return Decode{}, errcode.New(errcode.NotFound, "no decode has this job")
+	}
+	return items[0], nil
+}
+
 type page struct {
 	prefix string
 	kind   byte
@@ -91,7 +104,7 @@ func list[T any](ctx context.Context, space store.Space, p page, keep func(T) bo
 			return true, nil
 		}
 		if len(items) == p.limit {
-			next = id(items[len(items)-1])
+			next = id(items[len(items)-1]) // there is at least one more
 			return false, nil
 		}
 		items = append(items, v)

@@ -1,0 +1,365 @@
+// Package decode owns the decode job: it takes a recorded decode, has a worker run the decoder, and makes tables and
+// verdict durable together with the end of the job. It also decodes for a caller who wants nothing stored (Direct).
+//
+// It is apart from runtime, which runs decoders and knows neither jobs nor records, and from ingest, which decides
+// that something is to be decoded. A Decoder is a queue.Handler: the dispatcher owns the goroutines it runs on, it
+// starts none and holds no lock.
+package decode
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/blob"
+	"github.com/wayside-edge/wayside/internal/catalog"
+	"github.com/wayside-edge/wayside/internal/disk"
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/event"
+	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/store"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+// TopicDecode is the topic of the events published here: the key is the decode's id, the data a catalog.Decode.
+const TopicDecode = "decode"
+
+const (
+	// compileWait is how long a job holds its place while its decoder is compiled; then it makes room for jobs of
+	// other decoders and comes back after compileDelay.
+	compileWait  = 2 * time.Second
+	compileDelay = time.Second
+	// fullDelay is when a job that met a full disk is tried again.
+	fullDelay = 5 * time.Second
+	// progressEvery is the least time between two progress events of a decode.
+	progressEvery = 250 * time.Millisecond
+)
+
+// Pool runs decoders; it is runtime.Pool.
+type Pool interface {
+	Decode(ctx context.Context, r runtime.Request) (runtime.Result, error)
+}
+
+// Registry knows the decoders; it is runtime.Registry.
+type Registry interface {
+	Get(idOrFormat string) (runtime.Plugin, bool)
+	Detect(ctx context.Context, head []byte, size int64, name string) (runtime.Detection, bool)
+	Params(pluginID string, given map[string]string) (json.RawMessage, error)
+	// Wait returns when the plugin version can be used, or with plugin_rejected.
+	Wait(ctx context.Context, sha256 string) error
+}
+
+// Recorder counts finished decodes; nil = nobody counts.
+type Recorder interface {
+	// FileProcessed is called once a decode: status is success or error.
+	FileProcessed(format, status string, took time.Duration)
+}
+
+// Config is what a Decoder works with. All fields but Logger, Recorder and Now are needed.
+type Config struct {
+	Catalog   *catalog.Catalog
+	Blobs     *blob.Dir
+	Results   *table.Dir
+	Pool      Pool
+	Registry  Registry
+	Events    *event.Bus
+	Generator string // written into every stored table: the program and its version
+	TempDir   string // of Direct's tables
+	Logger    *slog.Logger
+	Recorder  Recorder
+	Now       func() time.Time // nil = time.Now
+}
+
+// Decoder runs decode jobs.
+type Decoder struct {
+	Config
+}
+
+// New returns a Decoder.
+func New(c Config) *Decoder {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Decoder{c}
+}
+
+// payload is what ingest puts into a decode job.
+type payload struct {
+	DecodeID string `json:"decode_id"`
+}
+
+// Handle runs one decode job.
+func (d *Decoder) Handle(ctx context.Context, j queue.Job) queue.Outcome {
+	rec, err := d.record(ctx, j)
+	if errcode.Is(err, errcode.NotFound) {
+		return queue.Outcome{} // deleted since it was asked for
+	}
+	if err != nil {
+		return queue.Outcome{Err: err}
+	}
+	if rec.Status.Final() {
+		return queue.Outcome{}
+	}
+	started := d.Now()
+	rec.StartedAt = started.UTC()
+	if !rec.Force {
+		if twin, ok, err := d.twin(ctx, rec); err != nil {
+			return queue.Outcome{Err: err}
+		} else if ok {
+			rec.CopyResult(twin)
+			rec.Cached = true
+			return d.finish(rec, nil, started)
+		}
+	}
+	d.Catalog.SetProgress(rec.ID, catalog.Progress{StartedAt: rec.StartedAt})
+	defer d.Catalog.ClearProgress(rec.ID)
+	return d.run(ctx, rec, started)
+}
+
+func (d *Decoder) record(ctx context.Context, j queue.Job) (catalog.Decode, error) {
+	var p payload
+	if err := json.Unmarshal(j.Payload, &p); err != nil {
+		return catalog.Decode{}, errcode.Wrap(errcode.Corrupt, err, "the job's payload cannot be read")
+	}
+	rec, err := d.Catalog.Decode(ctx, p.DecodeID)
+	if err != nil {
+		return rec, fmt.Errorf("read decode: %w", err)
+	}
+	return rec, nil
+}
+
+// twin finds another decode that made the same result already.
+func (d *Decoder) twin(ctx context.Context, rec catalog.Decode) (catalog.Decode, bool, error) {
+	twin, ok, err := d.Catalog.FinishedTwin(ctx, rec)
+	if err != nil {
+		return twin, false, fmt.Errorf("look for a result: %w", err)
+	}
+	return twin, ok && (!twin.HasFiles() || d.Results.Has(rec.ResultKey)), nil
+}
+
+// run decodes and turns what came of it into the job's outcome.
+func (d *Decoder) run(ctx context.Context, rec catalog.Decode, started time.Time) queue.Outcome {
+	f, err := d.Catalog.File(ctx, rec.FileID)
+	if err != nil {
+		return d.failed(ctx, rec, fmt.Errorf("read file: %w", err), started)
+	}
+	pl, err := d.plugin(ctx, &rec, f)
+	if err != nil {
+		return d.failed(ctx, rec, err, started)
+	}
+	input, err := d.Blobs.Open(f.SHA256)
+	if err != nil {
+		return d.failed(ctx, rec, fmt.Errorf("open recording: %w", err), started)
+	}
+	defer d.close(ctx, input)
+	staging, err := d.Results.Begin(rec.ResultKey)
+	if err != nil {
+		return d.failed(ctx, rec, fmt.Errorf("begin result: %w", err), started)
+	}
+	res, err := d.Pool.Decode(ctx, d.request(ctx, rec, f, input, staging))
+	if err == nil && stored(res) {
+		err = staging.Commit()
+	}
+	if derr := staging.Discard(); derr != nil {
+		d.Logger.WarnContext(ctx, "unfinished result not removed", "error", derr)
+	}
+	if err != nil {
+		return d.failed(ctx, rec, fmt.Errorf("decode: %w", err), started)
+	}
+	apply(&rec, res, pl)
+	return d.finish(rec, pl, started)
+}
+
+// plugin gives the decoder to run, usable. If the version that the decode was recorded with is gone, the current one
+// takes its place, and the result its own key.
+func (d *Decoder) plugin(ctx context.Context, rec *catalog.Decode, f catalog.File) (*runtime.Plugin, error) {
+	pl, ok := d.Registry.Get(rec.Decoder.ID)
+	if !ok || pl.State == runtime.Disabled {
+		return nil, errcode.Newf(errcode.PluginRejected, "decoder %s is not installed or disabled", rec.Decoder.ID)
+	}
+	if pl.SHA256 != rec.Decoder.SHA256 {
+		rec.Decoder = &catalog.Decoder{ID: pl.ID, Version: pl.Version, SHA256: pl.SHA256}
+		rec.ResultKey = catalog.ResultKey(f.SHA256, pl.SHA256, rec.Params)
+	}
+	wait, cancel := context.WithTimeoutCause(ctx, compileWait, errCompiling)
+	defer cancel()
+	if err := d.Registry.Wait(wait, pl.SHA256); err != nil {
+		return nil, fmt.Errorf("wait for decoder %s: %w", pl.ID, err)
+	}
+	return &pl, nil
+}
+
+// errCompiling is the cause when a job gives way because its decoder is not compiled yet.
+var errCompiling = errors.New("the decoder is still being compiled")
+
+func (d *Decoder) request(ctx context.Context, rec catalog.Decode, f catalog.File, input *os.File, s *table.Staging) runtime.Request {
+	trace := queue.TraceOf(ctx)
+	last := time.Time{}
+	return runtime.Request{
+		Plugin: rec.Decoder.SHA256, Input: input, Size: f.Size, SHA256: f.SHA256, Name: f.Name, Params: rec.Params,
+		Form: table.Parquet, Options: table.EncodeOptions{Metadata: d.metadata(rec, f.SHA256)}, Reveal: rec.Reveal,
+		LogAttrs: []any{"decode_id", rec.ID, "request_id", trace.RequestID, "correlation_id", trace.CorrelationID},
+		Create:   func(t *table.Schema) (*os.File, error) { return s.Create(t.Name) },
+		Progress: func(p runtime.Progress) {
+			d.Catalog.SetProgress(rec.ID, catalog.Progress{
+				StartedAt: rec.StartedAt, BytesRead: p.BytesRead, Size: f.Size, Rows: p.Rows,
+			})
+			if now := d.Now(); now.Sub(last) >= progressEvery {
+				last = now
+				d.publishProgress(ctx, rec.ID)
+			}
+		},
+	}
+}
+
+func (d *Decoder) publishProgress(ctx context.Context, id string) {
+	if rec, err := d.Catalog.Decode(ctx, id); err == nil {
+		d.Events.Publish(TopicDecode, id, rec)
+	}
+}
+
+// metadata is written into the footer of every stored table.
+func (d *Decoder) metadata(rec catalog.Decode, sha string) map[string]string {
+	return map[string]string{
+		"wayside.file.sha256":     sha,
+		"wayside.decoder.id":      rec.Decoder.ID,
+		"wayside.decoder.version": rec.Decoder.Version,
+		"wayside.decoder.sha256":  rec.Decoder.SHA256,
+		"wayside.parameters":      string(rec.Params),
+		"wayside.generator":       d.Generator,
+	}
+}
+
+// stored reports whether a result has files.
+func stored(res runtime.Result) bool {
+	for _, t := range res.Tables {
+		if t.Rows > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// apply writes the runtime's verdict into the record.
+func apply(rec *catalog.Decode, res runtime.Result, pl *runtime.Plugin) {
+	manifest := make(map[string]bool, len(pl.Tables)+1)
+	manifest["issues"] = true
+	for _, t := range pl.Tables {
+		manifest[t.Name] = true
+	}
+	rec.Status = catalog.Status(res.Status)
+	rec.BytesRead, rec.Rows = res.BytesRead, res.Rows
+	rec.Issues = catalog.Issues(res.Issues)
+	rec.Error = (*catalog.Failure)(res.Failure)
+	rec.Tables = make([]catalog.Table, len(res.Tables))
+	for i, t := range res.Tables {
+		rec.Tables[i] = catalog.Table{Name: t.Schema.Name, Rows: t.Rows, Bytes: t.Bytes, Columns: len(t.Schema.Columns)}
+		if !manifest[t.Schema.Name] {
+			rec.Tables[i].Schema = t.Schema
+		}
+	}
+	rec.Progress = 1
+}
+
+// finish gives the outcome of a decode that has a verdict: the record's last state commits with the job's end.
+func (d *Decoder) finish(rec catalog.Decode, pl *runtime.Plugin, started time.Time) queue.Outcome {
+	now := d.Now()
+	rec.FinishedAt = now.UTC()
+	if d.Recorder != nil {
+		status := "error"
+		if rec.Status == catalog.Done || rec.Status == catalog.Partial {
+			status = "success"
+		}
+		d.Recorder.FileProcessed(rec.Format, status, now.Sub(started))
+	}
+	return queue.Outcome{Commit: func(b *store.Batch) error {
+		if pl != nil {
+			if err := d.Catalog.PutPlugin(b, CatalogPlugin(*pl)); err != nil {
+				return fmt.Errorf("record decoder: %w", err)
+			}
+		}
+		return d.stage(b, rec)
+	}}
+}
+
+func (d *Decoder) stage(b *store.Batch, rec catalog.Decode) error {
+	if err := d.Catalog.PutDecode(b, rec); err != nil {
+		return fmt.Errorf("record decode: %w", err)
+	}
+	b.OnCommit(func() { d.Events.Publish(TopicDecode, rec.ID, rec) })
+	return nil
+}
+
+// failed gives the outcome of a decode that ended without a result.
+func (d *Decoder) failed(ctx context.Context, rec catalog.Decode, err error, started time.Time) queue.Outcome {
+	cause := context.Cause(ctx)
+	switch code := errcode.Of(err); {
+	case errors.Is(cause, queue.ErrShutdown), code == errcode.ShuttingDown:
+		return queue.Outcome{Release: true}
+	case errors.Is(cause, queue.ErrCancelled):
+		rec.Status = catalog.Cancelled
+		rec.Error = &catalog.Failure{Code: errcode.Cancelled, Message: "cancelled by request"}
+		out := d.finish(rec, nil, started)
+		out.Err = cause
+		return out
+	case errors.Is(err, errCompiling):
+		return queue.Outcome{Release: true, Delay: compileDelay}
+	case code == errcode.DiskFull, disk.IsNoSpace(err):
+		return queue.Outcome{Release: true, Delay: fullDelay}
+	case code == errcode.PluginRejected, code == errcode.NotFound:
+		rec.Status = catalog.Failed
+		rec.Error = &catalog.Failure{Code: code, Message: err.Error()}
+		return d.finish(rec, nil, started)
+	default:
+		return queue.Outcome{Err: err}
+	}
+}
+
+// Dead stages the end of a decode whose job the queue gave up.
+func (d *Decoder) Dead(b *store.Batch, j queue.Job, code errcode.Code, message string) error {
+	ctx := context.Background() // the burial is a commit of its own, no caller's
+	rec, err := d.record(ctx, j)
+	if errcode.Is(err, errcode.Corrupt) {
+		rec, err = d.Catalog.DecodeOfJob(ctx, string(j.ID))
+	}
+	if errcode.Is(err, errcode.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("bury decode: %w", err)
+	}
+	if rec.Status.Final() {
+		return nil
+	}
+	rec.Status, rec.FinishedAt = catalog.Failed, d.Now().UTC()
+	if code == errcode.Cancelled {
+		rec.Status = catalog.Cancelled
+	}
+	if rec.StartedAt.IsZero() {
+		rec.StartedAt = rec.FinishedAt
+	}
+	rec.Error = &catalog.Failure{Code: code, Message: message}
+	if d.Recorder != nil {
+		d.Recorder.FileProcessed(rec.Format, "error", rec.FinishedAt.Sub(rec.StartedAt))
+	}
+	return d.stage(b, rec)
+}
+
+func (d *Decoder) close(ctx context.Context, f *os.File) {
+	if err := f.Close(); err != nil {
+		d.Logger.WarnContext(ctx, "recording not closed", "error", err)
+	}
+}
+
+// CatalogPlugin gives what the catalog keeps of a plugin version.
+func CatalogPlugin(p runtime.Plugin) catalog.Plugin {
+	return catalog.Plugin{SHA256: p.SHA256, ID: p.ID, Version: p.Version, Tables: p.Tables}
+}

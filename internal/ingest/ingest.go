@@ -1,0 +1,367 @@
+// Package ingest owns the way of a recording into the appliance and out of it again: bytes become a blob, a file and
+// a decode job in one commit, and deleting a file lets go of all of them.
+//
+// Every way in (REST, resumable upload, watch folder, command line) calls Accept, so that they cannot differ. It is
+// apart from the HTTP API for that, and from the catalog because it decides (is this a duplicate? is the result
+// there already? may the blob go?) while the catalog records.
+//
+// Decisions about one recording are made one at a time, under a lock for its digest: that lock is taken before any
+// lock of blob, store or queue and no other lock is taken twice. The package starts no goroutine.
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/blob"
+	"github.com/wayside-edge/wayside/internal/catalog"
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/event"
+	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/internal/store"
+)
+
+// JobType is the type of decode jobs; their payload is a JobPayload. JobQueue is the queue they wait in.
+const (
+	JobType  = "decode"
+	JobQueue = "decode"
+)
+
+// JobPayload is the payload of a decode job.
+type JobPayload struct {
+	DecodeID string `json:"decode_id"`
+}
+
+// Topics of the events published here; the key is the id, the data a catalog.File or catalog.Decode.
+const (
+	TopicFile   = "file"
+	TopicDecode = "decode"
+)
+
+// Match is a decoder that fits a recording.
+type Match struct {
+	Format string
+	Plugin catalog.Plugin
+}
+
+// Detector finds decoders; it is the runtime's registry.
+type Detector interface {
+	// Detect recognises a recording by its first bytes, size and name.
+	Detect(ctx context.Context, head []byte, size int64, name string) (Match, bool)
+	// Resolve finds a decoder by plugin or format id. An unknown or disabled one is an error with its code.
+	Resolve(id string) (Match, error)
+	// Params checks parameters, fills in defaults, and gives their canonical JSON.
+	Params(pluginID string, given map[string]string) (json.RawMessage, error)
+}
+
+// Results is what ingest needs of the folder of results.
+type Results interface {
+	Has(key string) bool
+	Remove(key string) error
+	Keys() ([]string, error)
+}
+
+// Recorder counts what came in; nil = nobody counts.
+type Recorder interface {
+	FileReceived(format string, size int64)
+}
+
+// Config is what an Ingester works with. All fields but Logger and Recorder are needed.
+type Config struct {
+	DB       *store.DB
+	Catalog  *catalog.Catalog
+	Blobs    *blob.Dir
+	Queue    queue.Engine
+	Results  Results
+	Detector Detector
+	Events   *event.Bus
+	Logger   *slog.Logger
+	Recorder Recorder
+	// MaxUpload is the most bytes a recording may have, 0 = no limit.
+	MaxUpload int64
+	// Now is the clock; nil = time.Now.
+	Now func() time.Time
+}
+
+// Ingester takes recordings in.
+type Ingester struct {
+	Config
+	locks keyedLocks
+}
+
+// New returns an Ingester.
+func New(c Config) *Ingester {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Ingester{Config: c, locks: newKeyedLocks()}
+}
+
+// Upload is one recording that comes in.
+type Upload struct {
+	Name      string
+	MediaType string
+	Body      io.Reader
+	Source    catalog.Source
+	Decoder   string            // plugin or format id; "" = find out
+	Params    map[string]string // of the decoder
+	Decode    bool              // false: store only
+	Force     bool              // decode anew even where a result exists
+	Trace     queue.Trace       // request and correlation id
+}
+
+// Accepted is what became of an Upload.
+type Accepted struct {
+	File     catalog.File
+	Decode   *catalog.Decode // nil: not wanted
+	Existing bool            // the same delivery was there before; nothing new was recorded
+}
+
+// Accept stores a recording and its decode job. When it returns without an error, both survive a power cut. After an
+// error nothing of the upload is left, but a blob that others share.
+func (in *Ingester) Accept(ctx context.Context, u Upload) (Accepted, error) {
+	plan, err := in.plan(u)
+	if err != nil {
+		return Accepted{}, err
+	}
+	b, err := in.Blobs.Put(ctx, u.Body, in.MaxUpload)
+	if err != nil {
+		return Accepted{}, fmt.Errorf("store recording: %w", err)
+	}
+	acc, err := in.acceptBlob(ctx, u, b, plan)
+	b.Release()
+	if err != nil {
+		return Accepted{}, errors.Join(err, in.dropBlob(context.WithoutCancel(ctx), b.SHA256))
+	}
+	return acc, nil
+}
+
+func (in *Ingester) acceptBlob(ctx context.Context, u Upload, b blob.Blob, plan plan) (Accepted, error) {
+	if err := in.recognise(ctx, &plan, u, sample{b.Head, b.Size}); err != nil {
+		return Accepted{}, err
+	}
+	unlock, err := in.locks.lock(ctx, b.SHA256)
+	if err != nil {
+		return Accepted{}, err
+	}
+	defer unlock()
+	if !u.Force {
+		if found, ok, err := in.existing(ctx, u, b.SHA256, plan); err != nil || ok {
+			return found, err
+		}
+	}
+	return in.record(ctx, u, b, plan)
+}
+
+// plan is what is to be done with a recording.
+type plan struct {
+	match  Match
+	known  bool // match is set
+	params json.RawMessage
+}
+
+// plan checks what the caller asks for before any byte is read.
+func (in *Ingester) plan(u Upload) (plan, error) {
+	if u.Decoder == "" {
+		return plan{}, nil
+	}
+	m, err := in.Detector.Resolve(u.Decoder)
+	if err != nil {
+		return plan{}, fmt.Errorf("find decoder: %w", err)
+	}
+	params, err := in.Detector.Params(m.Plugin.ID, u.Params)
+	if err != nil {
+		return plan{}, fmt.Errorf("check parameters: %w", err)
+	}
+	return plan{match: m, known: true, params: params}, nil
+}
+
+// sample is what a recording is recognised by, beside its name.
+type sample struct {
+	head []byte // its first bytes
+	size int64
+}
+
+// recognise finds the decoder of a recording by its content, where the caller named none.
+func (in *Ingester) recognise(ctx context.Context, p *plan, u Upload, s sample) error {
+	if p.known {
+		return nil
+	}
+	m, ok := in.Detector.Detect(ctx, s.head, s.size, u.Name)
+	if !ok {
+		return nil
+	}
+	params, err := in.Detector.Params(m.Plugin.ID, u.Params)
+	if err != nil {
+		return fmt.Errorf("check parameters: %w", err)
+	}
+	*p = plan{match: m, known: true, params: params}
+	return nil
+}
+
+// existing looks for an earlier delivery of the same bytes with the same name, decoder and parameters.
+func (in *Ingester) existing(ctx context.Context, u Upload, sha string, p plan) (Accepted, bool, error) {
+	ids, err := in.Catalog.FilesOfBlob(ctx, sha)
+	if err != nil {
+		return Accepted{}, false, fmt.Errorf("look for an earlier delivery: %w", err)
+	}
+	for _, id := range ids {
+		f, err := in.Catalog.File(ctx, id)
+		if err != nil {
+			return Accepted{}, false, fmt.Errorf("look for an earlier delivery: %w", err)
+		}
+		if f.Name != u.Name {
+			continue
+		}
+		if !u.Decode {
+			return Accepted{File: f, Existing: true}, true, nil
+		}
+		d, ok, err := in.decodeOf(ctx, f, p)
+		if err != nil {
+			return Accepted{}, false, err
+		}
+		if ok {
+			return Accepted{File: f, Decode: &d, Existing: true}, true, nil
+		}
+	}
+	return Accepted{}, false, nil
+}
+
+// decodeOf finds the newest decode of a file with the planned decoder and parameters that need not be repeated.
+func (in *Ingester) decodeOf(ctx context.Context, f catalog.File, p plan) (catalog.Decode, bool, error) {
+	ids, err := in.Catalog.DecodesOf(ctx, f.ID)
+	if err != nil {
+		return catalog.Decode{}, false, fmt.Errorf("look for an earlier decode: %w", err)
+	}
+	for i := len(ids) - 1; i >= 0; i-- {
+		d, err := in.Catalog.Decode(ctx, ids[i])
+		if err != nil {
+			return catalog.Decode{}, false, fmt.Errorf("look for an earlier decode: %w", err)
+		}
+		if d.Status == catalog.Cancelled {
+			continue
+		}
+		if !p.known && d.Decoder == nil {
+			return d, true, nil
+		}
+		if p.known && d.Decoder != nil && d.ResultKey == in.resultKey(f.SHA256, p) {
+			return d, true, nil
+		}
+	}
+	return catalog.Decode{}, false, nil
+}
+
+func (in *Ingester) resultKey(sha string, p plan) string {
+	return catalog.ResultKey(sha, p.match.Plugin.SHA256, p.params)
+}
+
+// record commits a new file and its decode.
+func (in *Ingester) record(ctx context.Context, u Upload, b blob.Blob, p plan) (Accepted, error) {
+	id, err := in.Catalog.NewFileID(ctx)
+	if err != nil {
+		return Accepted{}, fmt.Errorf("record file: %w", err)
+	}
+	f := catalog.File{
+		ID: id, Name: u.Name, Size: b.Size, SHA256: b.SHA256, MediaType: u.MediaType, Format: p.match.Format,
+		CreatedAt: in.Now().UTC(), Source: u.Source,
+	}
+	batch := in.DB.Batch()
+	if err := in.Catalog.PutFile(batch, f); err != nil {
+		return Accepted{}, fmt.Errorf("record file: %w", err)
+	}
+	acc := Accepted{File: f}
+	if u.Decode {
+		d, err := in.stageDecode(ctx, batch, f, p, request{u.Force, u.Trace})
+		if err != nil {
+			return Accepted{}, err
+		}
+		acc.Decode = &d
+	}
+	batch.OnCommit(func() { in.Events.Publish(TopicFile, f.ID, f) })
+	if err := in.DB.Commit(ctx, batch); err != nil {
+		return Accepted{}, fmt.Errorf("record file: %w", err)
+	}
+	if in.Recorder != nil {
+		in.Recorder.FileReceived(f.Format, f.Size)
+	}
+	return acc, nil
+}
+
+// request is what a caller said about a decode, beside the plan.
+type request struct {
+	force bool
+	trace queue.Trace
+}
+
+// stageDecode stages a decode of a file: failed at once when no decoder knows the format, done at once when the
+// result is there, else with a job.
+func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.File, p plan, r request) (catalog.Decode, error) {
+	id, err := in.Catalog.NewDecodeID(ctx)
+	if err != nil {
+		return catalog.Decode{}, fmt.Errorf("record decode: %w", err)
+	}
+	now := in.Now().UTC()
+	d := catalog.Decode{ID: id, FileID: f.ID, Status: catalog.Queued, Force: r.force, CreatedAt: now}
+	if !p.known {
+		d.Status, d.StartedAt, d.FinishedAt = catalog.Failed, now, now
+		d.Error = &catalog.Failure{Code: errcode.UnknownFormat, Message: "no decoder knows this format"}
+		return d, in.putDecode(b, d)
+	}
+	pl := p.match.Plugin
+	d.Decoder = &catalog.Decoder{ID: pl.ID, Version: pl.Version, SHA256: pl.SHA256}
+	d.Format, d.Params, d.ResultKey = p.match.Format, p.params, in.resultKey(f.SHA256, p)
+	d.Reveal = catalog.Reveals(p.params)
+	if err := in.Catalog.PutPlugin(b, pl); err != nil {
+		return catalog.Decode{}, fmt.Errorf("record decoder: %w", err)
+	}
+	if !r.force {
+		if done, ok, err := in.cached(ctx, d); err != nil || ok {
+			if err != nil {
+				return catalog.Decode{}, err
+			}
+			return done, in.putDecode(b, done)
+		}
+	}
+	payload, err := json.Marshal(JobPayload{DecodeID: d.ID})
+	if err != nil {
+		return catalog.Decode{}, fmt.Errorf("encode job: %w", err)
+	}
+	j, err := in.Queue.Stage(b, queue.New{Type: JobType, Queue: JobQueue, Payload: payload, Writing: true,
+		RequestID: r.trace.RequestID, CorrelationID: r.trace.CorrelationID, TraceID: r.trace.TraceID,
+	})
+	if err != nil {
+		return catalog.Decode{}, fmt.Errorf("enqueue decode: %w", err)
+	}
+	d.JobID = string(j.ID)
+	return d, in.putDecode(b, d)
+}
+
+// cached makes d done if another decode already made the same result.
+func (in *Ingester) cached(ctx context.Context, d catalog.Decode) (catalog.Decode, bool, error) {
+	twin, ok, err := in.Catalog.FinishedTwin(ctx, d)
+	if err != nil {
+		return d, false, fmt.Errorf("look for a result: %w", err)
+	}
+	if !ok || (twin.HasFiles() && !in.Results.Has(d.ResultKey)) {
+		return d, false, nil
+	}
+	d.CopyResult(twin)
+	d.Cached, d.StartedAt, d.FinishedAt = true, d.CreatedAt, d.CreatedAt
+	return d, true, nil
+}
+
+func (in *Ingester) putDecode(b *store.Batch, d catalog.Decode) error {
+	if err := in.Catalog.PutDecode(b, d); err != nil {
+		return fmt.Errorf("record decode: %w", err)
+	}
+	b.OnCommit(func() { in.Events.Publish(TopicDecode, d.ID, d) })
+	return nil
+}
