@@ -1,0 +1,54 @@
+package table
+
+import "math"
+
+// Every fixed-width value has an order key: an int64 that compares as the values do. Statistics, conditions and sorts
+// all work on keys, so they agree. Raw is what Vector.Int gives.
+
+// orderKey gives the key of a raw value. ok is false for NaN, which has no place in the order.
+func orderKey(t Type, raw int64) (key int64, ok bool) {
+	switch t {
+	case U64:
+		return raw ^ math.MinInt64, true
+	case F32:
+		if f := math.Float32frombits(uint32(raw)); f != f {
+			return 0, false
+		}
+		b := int32(raw)
+		if b < 0 {
+			b ^= math.MaxInt32
+		}
+		return int64(b), true
+	case F64:
+		if f := math.Float64frombits(uint64(raw)); f != f {
+			return 0, false
+		}
+		if raw < 0 {
+			raw ^= math.MaxInt64
+		}
+		return raw, true
+	default:
+		return raw, true
+	}
+}
+
+// keyValue gives the raw value of a key.
+func keyValue(t Type, key int64) int64 {
+	switch t {
+	case U64:
+		return key ^ math.MinInt64
+	case F32:
+		b := int32(key)
+		if b < 0 {
+			b ^= math.MaxInt32
+		}
+		return int64(uint32(b))
+	case F64:
+		if key < 0 {
+			key ^= math.MaxInt64
+		}
+		return key
+	default:
+		return key
+	}
+}
