@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/wayside-edge/wayside/plugins/rail/balise"
 	"github.com/wayside-edge/wayside/sdk/go"
 )
 
@@ -50,10 +51,20 @@ type decoder struct {
 	reveal bool
 	counts [256]int64 // records by type
 	blank  [256]byte  // room for a body with bytes taken out
+
+	variables bool
+	index     int64 // of the record
+	assembler assembler
+	reader    *balise.Reader
+	packet    balise.Packet
+	text      []byte // room for texts
+	status    uint8  // of the telegram in work
+	at        int64  // its offset
 }
 
 func decode(in *sdk.Input, out *tables) error {
-	d := &decoder{in: in, out: out, reveal: in.BoolParam("reveal", false)}
+	d := &decoder{in: in, out: out, reveal: in.BoolParam("reveal", false), variables: in.BoolParam("variables", true)}
+	d.assembler.report, d.reader = d.givenUp, balise.NewReader()
 	for {
 		off := in.Offset()
 		h, err := in.Peek(headerBytes)
@@ -94,7 +105,13 @@ func (d *decoder) record(off int64, b []byte) bool {
 		d.in.Issuef(sdk.SeverityError, off, codeBadLength, "type %d: %d bytes, not %d", r.typ, len(body), k.length)
 	}
 	d.counts[r.typ]++
+	d.index++
 	d.writeRecord(&r, body)
+	if good && r.typ >= typePart1 && r.typ <= typePart5 {
+		if p := d.assembler.add(int(r.typ-typePart1), &r, d.index, body); p != nil {
+			d.telegram(p)
+		}
+	}
 	return true
 }
 
@@ -146,6 +163,7 @@ func (d *decoder) end(off int64, have, want int, err error) error {
 
 // finish reports what is known only at the end.
 func (d *decoder) finish() {
+	d.assembler.end()
 	for i, n := range d.counts {
 		if n > 0 && !hasLayout(uint8(i)) {
 			d.in.Issuef(sdk.SeverityInfo, 0, codeNoLayout, "type %d (%s): body without a layout, %d records", i, typeName(i), n)

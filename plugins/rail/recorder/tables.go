@@ -1,17 +1,23 @@
 package recorder
 
 import (
+	"github.com/wayside-edge/wayside/plugins/rail/balise"
 	"github.com/wayside-edge/wayside/sdk/go"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
 // tables are the writers of the decoder.
 type tables struct {
-	records *recordsTable
+	records   *recordsTable
+	telegrams *telegramsTable
+	packets   *packetsTable
+	variables *variablesTable
 }
 
 func newTables(s *sdk.Schema) *tables {
-	return &tables{records: newRecords(s)}
+	return &tables{
+		records: newRecords(s), telegrams: newTelegrams(s), packets: newPackets(s), variables: newVariables(s),
+	}
 }
 
 // place is when and where a row's record was written.
@@ -70,4 +76,94 @@ func newRecords(s *sdk.Schema) *recordsTable {
 	r.body = t.Bytes("body", sdk.Attr{Description: "the body; driver data in it is zero unless revealed"})
 	t.Describe(&abi.RowLength{Column: "length", Plus: headerBytes}, layouts)
 	return r
+}
+
+// telegramsTable has a row for every whole telegram, in the order of completion.
+type telegramsTable struct {
+	*sdk.Table
+	place
+	contactFirst, contactLast, contactCentre *sdk.Uint32
+	sequence                                 *sdk.Uint8
+	qUpdown, mVersion, qMedia, nPig, nTotal  *sdk.Uint8
+	mDup, mMcount, qLink                     *sdk.Uint8
+	nidC, nidBG                              *sdk.Uint16
+	packets, userBits                        *sdk.Text
+	status                                   *sdk.Enum8
+}
+
+func newTelegrams(s *sdk.Schema) *telegramsTable {
+	t := s.Table("telegrams", "balise telegrams, put together from their parts; offset is that of part 1, time, location and speed are those of the record that completed it")
+	r := &telegramsTable{Table: t}
+	r.offset = offsetColumn(t)
+	r.time = timeColumn(t)
+	r.location = locationColumn(t)
+	r.speed = speedColumn(t)
+	r.contactFirst = t.Uint32("contact_first_ms", sdk.Attr{Unit: "ms"})
+	r.contactLast = t.Uint32("contact_last_ms", sdk.Attr{Unit: "ms"})
+	r.contactCentre = t.Uint32("contact_centre_ms", sdk.Attr{Unit: "ms"})
+	r.sequence = t.Uint8("sequence", sdk.Attr{Description: "the byte by which the parts belong together"})
+	r.qUpdown = t.Uint8("q_updown", sdk.Attr{Description: "0 down link, 1 up link"})
+	r.mVersion = t.Uint8("m_version", sdk.Attr{Description: "16 = 1.0, 17 = 1.1, 32 = 2.0"})
+	r.qMedia = t.Uint8("q_media", sdk.Attr{Description: "0 balise, 1 loop"})
+	r.nPig = t.Uint8("n_pig", sdk.Attr{Description: "position in the group, from 0"})
+	r.nTotal = t.Uint8("n_total", sdk.Attr{Description: "balises in the group, less 1"})
+	r.mDup = t.Uint8("m_dup", sdk.Attr{})
+	r.mMcount = t.Uint8("m_mcount", sdk.Attr{Description: "254 fits no message of the group, 255 fits all"})
+	r.nidC = t.Uint16("nid_c", sdk.Attr{Description: "country or region"})
+	r.nidBG = t.Uint16("nid_bg", sdk.Attr{Description: "balise group; from 16380 none"})
+	r.qLink = t.Uint8("q_link", sdk.Attr{Description: "1 linked"})
+	r.packets = t.Text("packets", sdk.Attr{Description: "NID_PACKETs in order, without 255"})
+	r.userBits = t.Bytes("user_bits", sdk.Attr{Description: "830 bits, the last two of the bytes are zero"})
+	r.status = t.Enum8("status", sdk.Attr{Labels: statusLabels(), Description: "ok or the first issue"})
+	return r
+}
+
+// packetsTable has a row for every packet of a telegram but the end packet.
+type packetsTable struct {
+	*sdk.Table
+	telegram         *sdk.Int64
+	index, nid, qDir *sdk.Uint8
+	name, status     *sdk.Enum8
+	lPacket          *sdk.Uint16
+}
+
+func newPackets(s *sdk.Schema) *packetsTable {
+	t := s.Table("packets", "packets of the telegrams")
+	return &packetsTable{
+		Table:    t,
+		telegram: t.Int64("telegram", sdk.Attr{Description: "seq of table telegrams"}),
+		index:    t.Uint8("index", sdk.Attr{Description: "position in the telegram, from 0"}),
+		nid:      t.Uint8("nid_packet", sdk.Attr{}),
+		name:     t.Enum8("name", sdk.Attr{Nullable: true, Labels: balise.Titles()}),
+		qDir:     t.Uint8("q_dir", sdk.Attr{Nullable: true, Description: "0 reverse, 1 nominal, 2 both"}),
+		lPacket:  t.Uint16("l_packet", sdk.Attr{Nullable: true, Unit: "bit"}),
+		status:   t.Enum8("status", sdk.Attr{Labels: statusLabels()}),
+	}
+}
+
+// variablesTable has a row for every variable of a packet.
+type variablesTable struct {
+	*sdk.Table
+	telegram, packet    *sdk.Int64
+	index               *sdk.Uint16
+	name, unit, meaning *sdk.Enum16
+	raw                 *sdk.Uint64
+	value               *sdk.Float64
+}
+
+func newVariables(s *sdk.Schema) *variablesTable {
+	t := s.Table("variables", "variables of the packets, as SUBSET-026 names them")
+	return &variablesTable{
+		Table:    t,
+		telegram: t.Int64("telegram", sdk.Attr{Description: "seq of table telegrams"}),
+		packet:   t.Int64("packet", sdk.Attr{Description: "seq of table packets"}),
+		index:    t.Uint16("index", sdk.Attr{Description: "position in the packet, from 0"}),
+		name:     t.Enum16("name", sdk.Attr{Labels: balise.VariableNames()}),
+		raw:      t.Uint64("raw", sdk.Attr{Description: "the bits as a number"}),
+		value: t.Float64("value", sdk.Attr{
+			Nullable: true, Role: sdk.RoleValue, Description: "scaled, in the row's unit; null for special values without a number",
+		}),
+		unit:    t.Enum16("unit", sdk.Attr{Nullable: true, Labels: balise.Units()}),
+		meaning: t.Enum16("meaning", sdk.Attr{Nullable: true, Labels: balise.Meanings()}),
+	}
 }

@@ -1,0 +1,167 @@
+package recorder
+
+import (
+	"strconv"
+
+	"github.com/wayside-edge/wayside/plugins/rail/balise"
+	"github.com/wayside-edge/wayside/sdk/go"
+)
+
+// Codes of issues with a telegram's content.
+const (
+	codeVersion  = "unsupported_version"
+	codeUnknown  = "unknown_packet"
+	codeMismatch = "packet_length_mismatch"
+	codeNoEnd    = "no_end_packet"
+)
+
+// Statuses of telegrams and packets, in the order of statusLabels.
+const (
+	statusOK = iota
+	statusVersion
+	statusUnknown
+	statusMismatch
+	statusNoEnd
+)
+
+func statusLabels() []string {
+	return []string{"ok", codeVersion, codeUnknown, codeMismatch, codeNoEnd}
+}
+
+// givenUp reports a telegram that misses parts, and the parts that are lost by it.
+func (d *decoder) givenUp(p *pass, why string) {
+	names := d.text[:0]
+	for n := range parts {
+		if p.have>>n&1 == 1 {
+			names = strconv.AppendInt(append(names, ' '), int64(n+1), 10)
+		}
+	}
+	d.text = names
+	d.in.Issuef(sdk.SeverityError, p.first(), codeIncomplete, "sequence %d: %d of %d parts (%s): %s",
+		p.key, p.count(), parts, names[1:], why)
+	if why == whyEnd {
+		return
+	}
+	for n := range parts {
+		if p.have>>n&1 == 1 {
+			d.in.Issuef(sdk.SeverityWarning, p.offsets[n], codeStale, "sequence %d: part %d is not used: %s", p.key, n+1, why)
+		}
+	}
+}
+
+// telegram writes a whole telegram with its packets and variables.
+func (d *decoder) telegram(p *pass) {
+	if p.reordered {
+		d.in.Issuef(sdk.SeverityInfo, p.offsets[0], codeReordered, "sequence %d: parts out of order", p.key)
+	}
+	h, _ := d.reader.Reset(p.user[:], balise.UserBits)
+	p.user[balise.UserBytes-1] &^= 1<<(balise.UserBytes*8-balise.UserBits) - 1
+	d.status, d.at = statusOK, p.offsets[0]
+	d.text = d.text[:0]
+	if h.Supported() {
+		d.packets()
+	} else {
+		d.worse(statusVersion)
+		d.in.Issuef(sdk.SeverityWarning, d.at, codeVersion, "M_VERSION %d: header only", h.Version)
+	}
+	d.writeTelegram(p, &h)
+}
+
+// packets writes the packets of the telegram that the reader holds.
+func (d *decoder) packets() {
+	index := uint8(0)
+	for d.reader.Next(&d.packet) {
+		p := &d.packet
+		if len(d.text) > 0 {
+			d.text = append(d.text, ' ')
+		}
+		d.text = strconv.AppendUint(d.text, uint64(p.NID), 10)
+		if d.variables {
+			d.writeVariables(p)
+		}
+		d.writePacket(p, index, d.packetStatus(p))
+		index++
+	}
+	if !d.reader.Ended() {
+		d.worse(statusNoEnd)
+		d.in.Issue(sdk.SeverityError, d.at, codeNoEnd, "the packets do not end with packet 255")
+	}
+}
+
+// packetStatus reports what is wrong with a packet.
+func (d *decoder) packetStatus(p *balise.Packet) uint8 {
+	switch p.Status {
+	case balise.OK:
+		return statusOK
+	case balise.Unknown:
+		d.worse(statusUnknown)
+		d.in.Issuef(sdk.SeverityWarning, d.at, codeUnknown, "packet %d at bit %d: skipped by L_PACKET %d", p.NID, p.Start, p.Length)
+		return statusUnknown
+	case balise.Mismatch:
+	}
+	d.worse(statusMismatch)
+	d.in.Issuef(sdk.SeverityError, d.at, codeMismatch, "packet %d at bit %d: L_PACKET %d, content takes %d bits",
+		p.NID, p.Start, p.Length, p.Taken)
+	return statusMismatch
+}
+
+// worse keeps the telegram's first status that is not ok.
+func (d *decoder) worse(status uint8) {
+	if d.status == statusOK {
+		d.status = status
+	}
+}
+
+func (d *decoder) writeTelegram(p *pass, h *balise.Header) {
+	t := d.out.telegrams
+	where := p.latest // the record that completed it says when and where the telegram was read, part 1 where it begins
+	where.offset = p.offsets[0]
+	t.set(&where)
+	t.contactFirst.Set(p.contact[0])
+	t.contactLast.Set(p.contact[1])
+	t.contactCentre.Set(p.contact[2])
+	t.sequence.Set(p.key)
+	t.qUpdown.Set(h.UpDown)
+	t.mVersion.Set(h.Version)
+	t.qMedia.Set(h.Media)
+	t.nPig.Set(h.Pig)
+	t.nTotal.Set(h.Total)
+	t.mDup.Set(h.Dup)
+	t.mMcount.Set(h.MCount)
+	t.nidC.Set(h.Country)
+	t.nidBG.Set(h.Group)
+	t.qLink.Set(h.Link)
+	t.packets.SetBytes(d.text)
+	t.userBits.SetBytes(p.user[:])
+	t.status.Set(d.status)
+	t.EndRow()
+}
+
+func (d *decoder) writePacket(p *balise.Packet, index, status uint8) {
+	t := d.out.packets
+	t.telegram.Set(d.out.telegrams.Rows() + 1)
+	t.index.Set(index)
+	t.nid.Set(p.NID)
+	t.name.SetOr(p.Title, p.Title != 0)
+	t.qDir.SetOr(p.Dir, !p.Short)
+	t.lPacket.SetOr(p.Length, !p.Short)
+	t.status.Set(status)
+	t.EndRow()
+}
+
+func (d *decoder) writeVariables(p *balise.Packet) {
+	t := d.out.variables
+	telegram, packet := d.out.telegrams.Rows()+1, d.out.packets.Rows()+1
+	for i := range p.Vars {
+		v := &p.Vars[i]
+		t.telegram.Set(telegram)
+		t.packet.Set(packet)
+		t.index.Set(uint16(i))
+		t.name.Set(v.Name)
+		t.raw.Set(v.Raw)
+		t.value.SetOr(v.Value, v.Valued)
+		t.unit.SetOr(v.Unit, v.Unit != 0)
+		t.meaning.SetOr(v.Meaning, v.Meaning != 0)
+		t.EndRow()
+	}
+}
