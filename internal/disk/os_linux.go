@@ -81,6 +81,16 @@ func Datasync(f *os.File) error {
 	}
 }
 
+// Reserve makes the first n bytes of f occupy the disk, without changing its content or size. Writing there through
+// a memory map can then not meet a full disk, which would be a SIGBUS. File systems that cannot do it are left alone.
+func Reserve(f *os.File, n int64) error {
+	err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, n)
+	if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+		return &os.PathError{Op: "fallocate", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
 // Allocate makes path a file of n bytes that really occupy the disk. It returns an error for which IsNoSpace holds,
 // and leaves no file, if they do not fit.
 func Allocate(path string, n int64) error {

@@ -13,9 +13,9 @@ import (
 const maxValue = 512<<10 - 1<<10
 
 // profile is Badger for a small box: little memory, no value log, no compression, no conflict detection (there is one
-// writer). With it a million waiting jobs take 76 MB (DESIGN.md).
-func profile(cfg Config) badger.Options {
-	return badger.DefaultOptions(cfg.Dir).
+// writer); frugal also without compaction. With it a million waiting jobs take 76 MB (DESIGN.md).
+func profile(cfg Config, frugal bool) badger.Options {
+	o := badger.DefaultOptions(cfg.Dir).
 		WithSyncWrites(false).
 		WithMemTableSize(cfg.MemTableSize).
 		WithNumMemtables(1).
@@ -30,11 +30,16 @@ func profile(cfg Config) badger.Options {
 		WithNumVersionsToKeep(1).
 		WithMetricsEnabled(false).
 		WithLogger(badgerLog{cfg.Logger})
+	if frugal {
+		// Without compaction tables gather in the first level; writing must not wait for it to become shorter.
+		o = o.WithNumCompactors(0).WithNumLevelZeroTablesStall(1 << 20)
+	}
+	return o
 }
 
-func openBadger(cfg Config) (bdb *badger.DB, err error) {
+func openBadger(cfg Config, frugal bool) (bdb *badger.DB, err error) {
 	defer catch(&err)
-	bdb, err = badger.Open(profile(cfg))
+	bdb, err = badger.Open(profile(cfg, frugal))
 	if err != nil {
 		return nil, fmt.Errorf("open badger: %w", err)
 	}

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	groupOps   = 2048      // changes in a group
-	groupBytes = 512 << 10 // bytes in a group
-	maxWaiting = 8192      // batches that wait; further callers of Commit wait before them
-	lookAfter  = 2 * time.Second
+	groupOps   = 2048            // changes in a group
+	groupBytes = 512 << 10       // bytes in a group
+	maxWaiting = 8192            // batches that wait; further callers of Commit wait before them
+	lookAfter  = 2 * time.Second // how often the free space is looked at while nobody commits
 )
 
 // pending is a batch on its way, and how its outcome is told.
@@ -135,24 +135,37 @@ func (c *committer) run() {
 		if closed {
 			return
 		}
-		var look <-chan time.Time
-		if c.db.guard.waiting() || c.db.engine.broken() != nil {
-			timer.Reset(lookAfter)
-			look = timer.C
-		}
+		timer.Reset(lookAfter)
 		select {
 		case <-c.wake:
-		case <-look:
+		case <-timer.C:
 			c.look()
 		}
 	}
 }
 
-// look sees whether what was wrong has become better. What has not shows in the next commit.
+// look follows the free space while nobody commits, and sees whether what was wrong has become better. What has not
+// shows in the next commit.
 func (c *committer) look() {
 	_, _ = c.db.engine.writer()
-	_, _, _ = c.db.guard.measure()
+	if free, _, err := c.db.guard.measure(); err == nil {
+		c.adapt(free)
+	}
 	c.db.guard.refill()
+}
+
+// adapt stops compaction when space gets low, and lets it go on when there is enough again: it writes whole tables in
+// the background, unasked, through memory maps, where a full disk is a SIGBUS.
+func (c *committer) adapt(free int64) {
+	g, e := c.db.guard, c.db.engine
+	low := g.low.Load()
+	if low == e.frugal || (!low && free < g.roomy()) || g.admitOpen() != nil {
+		return
+	}
+	e.frugal = low
+	if err := e.reopen(); err == nil {
+		c.db.cfg.Logger.Info("database reopened for the space there is", "compaction", !low, "free_bytes", free)
+	}
 }
 
 // next takes the batches of the next group.
@@ -232,6 +245,9 @@ func (c *committer) tell(p pending, err error) {
 func (c *committer) admit(group []pending) []pending {
 	g := c.db.guard
 	free, _, err := g.measure()
+	if err == nil {
+		c.adapt(free)
+	}
 	admitted := group[:0]
 	for _, p := range group {
 		size := p.batch.size
@@ -278,6 +294,8 @@ func (c *committer) write(ops []op) (flush time.Duration, err error) {
 	if rerr := db.engine.reopen(); rerr != nil {
 		return 0, errors.Join(err, rerr)
 	}
+	db.cfg.Recorder.Reopened()
+	db.cfg.Logger.Warn("database reopened after a failure")
 	// The failed transaction may have become part of what was flushed on closing: its number is taken then.
 	if stored, nerr := db.engine.commitNumber(); nerr == nil && stored > db.number.Load() {
 		db.number.Store(stored)

@@ -12,7 +12,6 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 
-	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
 
@@ -32,6 +31,7 @@ type engine struct {
 	cfg      Config
 	maxBytes int64 // of a transaction
 	maxOps   int
+	frugal   bool // without compaction; the committer's
 
 	mu       sync.Mutex // guards what follows
 	current  *handle    // nil: being replaced, broken or closed
@@ -79,7 +79,7 @@ func (e *engine) openHandle() (*handle, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := openWAL(e.cfg.Dir)
+	w, err := openWAL(e.cfg)
 	if err != nil {
 		return nil, errors.Join(err, closeBadger(bdb))
 	}
@@ -96,7 +96,7 @@ func (e *engine) openRepaired() (*badger.DB, error) {
 		if first != nil && removed == 0 && !e.hasLogs() {
 			return nil, first
 		}
-		bdb, err := openBadger(e.cfg)
+		bdb, err := openBadger(e.cfg, e.frugal)
 		if err == nil {
 			return bdb, nil
 		}
@@ -176,11 +176,12 @@ func (e *engine) take() *handle {
 	return h
 }
 
-// reopen replaces the handle after a failed write: pages that a failed flush left in memory are no longer trusted.
+// reopen replaces the handle: after a failed write, since pages that a failed flush left in memory are no longer to be
+// trusted, or to open it with other options.
 func (e *engine) reopen() error {
 	if h := e.take(); h != nil {
 		if err := h.close(); err != nil {
-			e.cfg.Logger.Error("database did not close cleanly after a failure", "error", err)
+			e.cfg.Logger.Error("database did not close cleanly", "error", err)
 		}
 	}
 	err := e.cfg.Hook(BeforeReopen)
@@ -195,8 +196,6 @@ func (e *engine) reopen() error {
 		e.set(nil, broken)
 		return err
 	}
-	e.cfg.Recorder.Reopened()
-	e.cfg.Logger.Warn("database reopened after a failure")
 	return nil
 }
 
@@ -307,98 +306,4 @@ func catch(err *error) {
 	if r := recover(); r != nil {
 		*err = errcode.Wrap(errcode.Corrupt, fmt.Errorf("badger panicked: %v", r), ErrCorrupt.Text)
 	}
-}
-
-// wal flushes the logs into which Badger writes through a memory map. Badger numbers them one by one; a commit goes
-// into one log, and before it the log may have been exchanged for the next.
-type wal struct {
-	dir  string
-	fid  int
-	file *os.File
-}
-
-func openWAL(dir string) (*wal, error) {
-	logs, err := logNumbers(dir)
-	if err != nil {
-		return nil, err
-	}
-	if len(logs) == 0 {
-		return nil, fmt.Errorf("no log in %s", dir)
-	}
-	w := &wal{dir: dir, fid: logs[0]}
-	for _, fid := range logs {
-		w.fid = max(w.fid, fid)
-	}
-	if w.file, err = os.Open(logPath(dir, w.fid)); err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
-	}
-	if err := disk.OS.SyncDir(dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("sync database folder: %w", err), w.file.Close())
-	}
-	return w, nil
-}
-
-// sync returns when everything committed is on the disk: it flushes the live log and, if it was exchanged since, the
-// ones before it.
-func (w *wal) sync() error {
-	for {
-		if err := disk.Datasync(w.file); err != nil {
-			return fmt.Errorf("flush log: %w", err)
-		}
-		next, err := os.Open(logPath(w.dir, w.fid+1))
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("open next log: %w", err)
-		}
-		_ = w.file.Close() // opened for reading: nothing can be lost
-		w.fid, w.file = w.fid+1, next
-		// Badger does not sync the folder when it makes a log.
-		if err := disk.OS.SyncDir(w.dir); err != nil {
-			return fmt.Errorf("sync database folder: %w", err)
-		}
-	}
-}
-
-func (w *wal) close() error {
-	if err := w.file.Close(); err != nil {
-		return fmt.Errorf("close log: %w", err)
-	}
-	return nil
-}
-
-func logPath(dir string, fid int) string { return filepath.Join(dir, fmt.Sprintf("%05d.mem", fid)) }
-
-func logNumbers(dir string) ([]int, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "*.mem"))
-	if err != nil {
-		return nil, fmt.Errorf("list logs: %w", err)
-	}
-	var fids []int
-	for _, p := range paths {
-		var fid int
-		if _, err := fmt.Sscanf(filepath.Base(p), "%05d.mem", &fid); err == nil {
-			fids = append(fids, fid)
-		}
-	}
-	return fids, nil
-}
-
-// syncLogs flushes all logs of a closed database.
-func syncLogs(dir string) error {
-	fids, err := logNumbers(dir)
-	if err != nil {
-		return err
-	}
-	for _, fid := range fids {
-		f, err := os.Open(logPath(dir, fid))
-		if err != nil {
-			return fmt.Errorf("open log: %w", err)
-		}
-		if err := errors.Join(disk.Datasync(f), f.Close()); err != nil {
-			return fmt.Errorf("flush log: %w", err)
-		}
-	}
-	return nil
 }

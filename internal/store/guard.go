@@ -117,8 +117,8 @@ func (g *guard) hasBallast() bool {
 	return g.ballast
 }
 
-// waiting reports whether something is to be looked after: space is low, or the ballast is not there.
-func (g *guard) waiting() bool { return g.low.Load() || (g.size > 0 && !g.hasBallast()) }
+// roomy is the free space from which on all is as usual again: some more than the reserve, lest it goes to and fro.
+func (g *guard) roomy() int64 { return g.reserve + g.reserve/10 }
 
 func (g *guard) release() {
 	g.ballastMu.Lock()
@@ -134,13 +134,13 @@ func (g *guard) release() {
 	g.log.Warn("disk ballast released", "bytes", g.size)
 }
 
-// refill makes the ballast again once 10 % more than the reserve is free and stays free with it.
+// refill makes the ballast again once there is room for it beside the reserve.
 func (g *guard) refill() {
 	if g.size == 0 || g.hasBallast() {
 		return
 	}
 	free, _, err := g.measure()
-	if err != nil || free < g.reserve+max(g.reserve/10, g.size) {
+	if err != nil || free < max(g.roomy(), g.reserve+g.size) {
 		return
 	}
 	g.ballastMu.Lock()

@@ -176,6 +176,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	db.engine = newEngine(cfg)
+	db.engine.frugal = db.guard.low.Load()
 	if err := db.engine.open(); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
