@@ -1,0 +1,205 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+)
+
+// statusGone is logged and counted when the caller left before the answer; nothing is sent.
+const statusGone = 499
+
+const unmatched = "unmatched"
+
+// observe is the outermost layer: it gives the request its ids, times, counts and logs it, and turns a panic of a
+// handler into an answer.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		st := newState(c.Request())
+		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), stateKey{}, st)))
+		res := c.Response()
+		res.Header().Set("X-Request-ID", st.ids.Request)
+		res.Header().Set("X-Correlation-ID", st.ids.Correlation)
+		res.Header().Set("X-Content-Type-Options", "nosniff")
+		res.Before(func() {
+			res.Header().Set("X-Response-Time", fmt.Sprintf("%.3fs", time.Since(st.started).Seconds()))
+		})
+		method, endpoint := methodLabel(c.Request().Method), template(c)
+		if s.cfg.Recorder != nil {
+			s.cfg.Recorder.RequestStarted(method, endpoint)
+		}
+		defer func() {
+			aborted := s.recoverTo(c, recover())
+			s.finish(c, st, method, endpoint, aborted)
+			if aborted {
+				panic(http.ErrAbortHandler) // net/http then cuts the connection, so that nobody takes it for complete
+			}
+		}()
+		s.guardBody(c)
+		if err := next(c); err != nil {
+			s.fail(c, err)
+		}
+		return nil
+	}
+}
+
+// recoverTo ends a handler that panicked. It reports whether the answer had begun and must be cut off.
+func (s *Server) recoverTo(c echo.Context, cause any) (aborted bool) {
+	if cause == nil {
+		return false
+	}
+	err, _ := cause.(error)
+	if errors.Is(err, http.ErrAbortHandler) {
+		return true
+	}
+	r := c.Request()
+	s.log.ErrorContext(r.Context(), "handler panicked", "method", r.Method, "path", r.URL.Path,
+		"error", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	if c.Response().Committed {
+		return true
+	}
+	s.writeProblem(c.Response(), r, problemOf(r, errcode.New(errcode.Internal, "panic")))
+	return false
+}
+
+func (s *Server) finish(c echo.Context, st *state, method, endpoint string, aborted bool) {
+	r, res := c.Request(), c.Response()
+	took := time.Since(st.started)
+	status := res.Status
+	if aborted || (!res.Committed && r.Context().Err() != nil) {
+		status = statusGone
+	}
+	if s.cfg.Recorder != nil {
+		s.cfg.Recorder.RequestDone(method, endpoint, status, took)
+	}
+	s.log.InfoContext(r.Context(), "request_completed", "method", r.Method, "path", r.URL.Path,
+		"query", r.URL.RawQuery, "status", status, "duration", took.Seconds(), "client_ip", c.RealIP(),
+		"user_agent", r.UserAgent(), "bytes", res.Size)
+	if took > s.cfg.SlowRequest && !st.stream {
+		s.log.WarnContext(r.Context(), "slow_request_detected", "method", r.Method, "path", r.URL.Path,
+			"duration", took.Seconds(), "threshold", s.cfg.SlowRequest.Seconds())
+	}
+}
+
+// methodLabel keeps the methods that callers invent out of the metrics.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	default:
+		return "OTHER"
+	}
+}
+
+// template gives the route as the documentation writes it: /api/v1/files/{id}.
+func template(c echo.Context) string {
+	path := c.Path()
+	if path == "" || path == "/*" {
+		return unmatched
+	}
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if strings.HasPrefix(p, ":") {
+			parts[i] = "{" + p[1:] + "}"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// admit lets a request through to its route, or says why not.
+func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		if s.draining.Load() && !always(c.Path()) {
+			c.Response().Header().Set("Connection", "close")
+			return errClosed
+		}
+		if err := s.checkHost(r); err != nil {
+			return err
+		}
+		if err := http.NewCrossOriginProtection().Check(r); err != nil {
+			return errcode.Wrap(errcode.Forbidden, err, "the request comes from another site")
+		}
+		if err := s.authorize(c); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// always reports whether a route is served while the appliance drains: whoever watches it must see that.
+func always(path string) bool {
+	return path == "/metrics" || path == "/health" || strings.HasPrefix(path, "/health/")
+}
+
+// idleBody gives each read of a body its own time. A client that sends nothing for so long is cut off; one that is
+// merely slow is not.
+type idleBody struct {
+	body interface {
+		Read(p []byte) (int, error)
+		Close() error
+	}
+	control *http.ResponseController
+	idle    time.Duration
+	set     time.Time // when the deadline was last moved
+	failed  error     // why reading ended, nil at a regular end
+}
+
+// guardBody puts an idleBody around the body of a request that has one.
+func (s *Server) guardBody(c echo.Context) {
+	r := c.Request()
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	r.Body = &idleBody{body: r.Body, control: http.NewResponseController(c.Response()), idle: s.cfg.UploadIdle}
+}
+
+func (b *idleBody) Read(p []byte) (int, error) {
+	if now := time.Now(); now.Sub(b.set) > b.idle/16 {
+		b.set = now
+		_ = b.control.SetReadDeadline(now.Add(b.idle + b.idle/16)) // not supported: no deadline then
+	}
+	n, err := b.body.Read(p)
+	if err != nil {
+		b.release()
+		if !isEOF(err) {
+			b.failed = err
+		}
+	}
+	return n, err
+}
+
+// Close ends reading. The deadline goes, for it would else end the context of a handler that is still at work.
+func (b *idleBody) Close() error {
+	b.release()
+	if err := b.body.Close(); err != nil {
+		return fmt.Errorf("close request body: %w", err)
+	}
+	return nil
+}
+
+func (b *idleBody) release() { _ = b.control.SetReadDeadline(time.Time{}) }
+
+// bodyFailure gives the caller's view of a body that could not be read to its end, nil if it could.
+func bodyFailure(r *http.Request) error {
+	b, ok := r.Body.(*idleBody)
+	if !ok || b.failed == nil {
+		return nil
+	}
+	var timeout interface{ Timeout() bool }
+	if errors.As(b.failed, &timeout) && timeout.Timeout() {
+		return errcode.Wrap(errcode.Malformed, b.failed, "the request body stopped coming after "+seconds(b.idle)+" s")
+	}
+	return errcode.Wrap(errcode.Malformed, b.failed, "the request body was cut off")
+}
+
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }

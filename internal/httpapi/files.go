@@ -1,0 +1,237 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/wayside-edge/wayside/internal/catalog"
+	"github.com/wayside-edge/wayside/internal/errcode"
+)
+
+// IDParam is the id in a path. It is exported only because huma passes over embedded structs that are not.
+type IDParam struct {
+	ID string `path:"id" maxLength:"26" doc:"opaque id"`
+}
+
+type noContent struct{}
+
+type fileOutput struct{ Body File }
+
+type filesInput struct {
+	PageParams
+	Name   string `query:"name" maxLength:"255" doc:"contained in the name, whatever the case"`
+	Format string `query:"format" maxLength:"255" doc:"format id"`
+	SHA256 string `query:"sha256" maxLength:"64" doc:"of the bytes"`
+	Source string `query:"source" enum:"api,tus,watch,child,cli"`
+}
+
+type filesOutput struct{ Body List[File] }
+
+// maxHex is the most bytes of one answer of /hex.
+const maxHex = 1 << 20
+
+type hexInput struct {
+	IDParam
+	Offset int64 `query:"offset" minimum:"0" default:"0" doc:"first byte"`
+	Length int64 `query:"length" minimum:"1" maximum:"1048576" default:"4096" doc:"most bytes of the answer"`
+	Raw    bool  `query:"raw" doc:"the stored bytes, also where the file is wrapped"`
+}
+
+type hexOutput struct {
+	Body struct {
+		Offset int64  `json:"offset"`
+		Length int    `json:"length" doc:"bytes of this answer"`
+		Size   int64  `json:"size" doc:"bytes of the file"`
+		Hex    string `json:"hex" doc:"the bytes, two lower-case digits each"`
+	}
+}
+
+func (s *Server) routeFiles(api huma.API, bodies map[string]*huma.RequestBody) {
+	s.routeUpload(api, bodies)
+	register(s, api, operation{
+		id: "list-files", method: http.MethodGet, path: "/files", scope: scopeRead, summary: "List files, the newest first",
+	}, s.listFiles)
+	register(s, api, operation{
+		id: "get-file", method: http.MethodGet, path: "/files/{id}", scope: scopeRead, summary: "Get a file",
+	}, s.getFile)
+	register(s, api, operation{
+		id: "delete-file", method: http.MethodDelete, path: "/files/{id}", scope: scopeAdmin,
+		summary: "Delete a file with its decodes and tables; running jobs are cancelled",
+	}, func(ctx context.Context, in *IDParam) (*noContent, error) {
+		if err := s.deps.Ingester.DeleteFile(ctx, in.ID); err != nil {
+			return nil, fmt.Errorf("delete file: %w", err)
+		}
+		return nil, nil //nolint:nilnil // huma's way to say: no body
+	})
+	register(s, api, operation{
+		id: "get-file-content", method: http.MethodGet, path: "/files/{id}/content", scope: scopeRaw,
+		summary: "Get the bytes of a file", detail: "Takes Range and If-None-Match. Needs scope admin, or read where files.raw is set.",
+		answers: map[string]*huma.Response{
+			"200": streams("The bytes", anyBytes), "206": streams("A part of the bytes", anyBytes), "304": {Description: "Not modified"},
+		},
+	}, s.getContent)
+	register(s, api, operation{
+		id: "get-file-hex", method: http.MethodGet, path: "/files/{id}/hex", scope: scopeRaw,
+		summary: "Get some bytes of a file as hexadecimal digits",
+	}, s.getHex)
+}
+
+func (s *Server) listFiles(ctx context.Context, in *filesInput) (*filesOutput, error) {
+	if err := checkFields[File](in.Fields); err != nil {
+		return nil, err
+	}
+	items, next, err := s.deps.Files.Files(ctx, catalog.FileQuery{
+		Name: in.Name, Format: in.Format, SHA256: in.SHA256, Source: catalog.Source(in.Source), Limit: in.Limit, Cursor: in.Cursor,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list files: %w", err)
+	}
+	out := &filesOutput{Body: List[File]{Items: make([]File, 0, len(items)), NextCursor: text(next), fields: in.Fields}}
+	for _, f := range items {
+		var decodes []string
+		if in.Fields == nil || slices.Contains(in.Fields, "decodes") {
+			if decodes, err = s.deps.Files.DecodesOf(ctx, f.ID); err != nil {
+				return nil, fmt.Errorf("list decodes of %s: %w", f.ID, err)
+			}
+		}
+		out.Body.Items = append(out.Body.Items, fileDTO(f, decodes))
+	}
+	return out, nil
+}
+
+func (s *Server) getFile(ctx context.Context, in *IDParam) (*fileOutput, error) {
+	f, err := s.deps.Files.File(ctx, in.ID)
+	if err != nil {
+		return nil, fmt.Errorf("get file: %w", err)
+	}
+	dto, err := s.fileWithDecodes(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return &fileOutput{Body: dto}, nil
+}
+
+func (s *Server) fileWithDecodes(ctx context.Context, f catalog.File) (File, error) {
+	decodes, err := s.deps.Files.DecodesOf(ctx, f.ID)
+	if err != nil {
+		return File{}, fmt.Errorf("list decodes of %s: %w", f.ID, err)
+	}
+	return fileDTO(f, decodes), nil
+}
+
+func (s *Server) getContent(ctx context.Context, in *IDParam) (*huma.StreamResponse, error) {
+	f, blob, err := s.openFile(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return s.stream(func(c echo.Context) error {
+		defer func() { _ = blob.Close() }()
+		h := c.Response().Header()
+		h.Set("Content-Type", anyBytes)
+		h.Set("Content-Disposition", attachment(f.Name))
+		h.Set("Content-Security-Policy", "sandbox")
+		h.Set("Etag", `"`+f.SHA256+`"`)
+		s.serveRanges(c, f.CreatedAt, blob)
+		return nil
+	}), nil
+}
+
+// openFile opens the bytes of a file; the caller closes them.
+func (s *Server) openFile(ctx context.Context, id string) (catalog.File, *os.File, error) {
+	f, err := s.deps.Files.File(ctx, id)
+	if err != nil {
+		return f, nil, fmt.Errorf("get file: %w", err)
+	}
+	blob, err := s.deps.Blobs.Open(f.SHA256)
+	if err != nil {
+		return f, nil, fmt.Errorf("open the bytes of file %s: %w", id, err)
+	}
+	return f, blob, nil
+}
+
+func (s *Server) getHex(ctx context.Context, in *hexInput) (*hexOutput, error) {
+	f, blob, err := s.openFile(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = blob.Close() }()
+	if f.Wrapped != "" && !in.Raw {
+		return nil, errcode.Newf(errcode.Conflict, "the file is wrapped (%s): raw=true shows the stored bytes", f.Wrapped)
+	}
+	if in.Offset > f.Size {
+		return nil, errcode.Newf(errcode.RangeNotSatisfiable, "the file has %d bytes", f.Size)
+	}
+	part := make([]byte, min(in.Length, f.Size-in.Offset, maxHex))
+	n, err := blob.ReadAt(part, in.Offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read the bytes of file %s: %w", in.ID, err)
+	}
+	out := &hexOutput{}
+	out.Body.Offset, out.Body.Length, out.Body.Size, out.Body.Hex = in.Offset, n, f.Size, hex.EncodeToString(part[:n])
+	return out, nil
+}
+
+// serveRanges serves a file with Range, conditions and HEAD. The headers set before say what it is.
+func (s *Server) serveRanges(c echo.Context, modified time.Time, content io.ReadSeeker) {
+	r := c.Request()
+	stateOf(r.Context()).stream = true
+	http.ServeContent(&rangeWriter{ResponseWriter: c.Response(), server: s, request: r}, r, "", modified, content)
+}
+
+// rangeWriter turns the plain-text refusals of http.ServeContent into problems.
+type rangeWriter struct {
+	http.ResponseWriter
+	server  *Server
+	request *http.Request
+	refused bool
+}
+
+// WriteHeader sends the status, or the problem that belongs to it.
+func (w *rangeWriter) WriteHeader(status int) {
+	switch status {
+	case http.StatusRequestedRangeNotSatisfiable:
+		w.refuse(errcode.New(errcode.RangeNotSatisfiable, "the range lies outside of the resource"))
+	case http.StatusPreconditionFailed:
+		w.refuse(errcode.New(errcode.PreconditionFailed, "the resource is not the one that was asked for"))
+	case http.StatusInternalServerError:
+		w.refuse(errcode.New(errcode.Internal, "the bytes could not be read"))
+	default:
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w *rangeWriter) refuse(err *errcode.Error) {
+	w.refused = true
+	w.server.writeProblem(w.ResponseWriter, w.request, problemOf(w.request, err))
+}
+
+// Write passes the content on; the text of a refusal is dropped, the problem was sent already.
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.refused {
+		return len(p), nil
+	}
+	n, err := w.ResponseWriter.Write(p)
+	if err != nil {
+		return n, fmt.Errorf("send content: %w", err)
+	}
+	return n, nil
+}
+
+// ReadFrom lets the kernel copy the file where it can.
+func (w *rangeWriter) ReadFrom(src io.Reader) (int64, error) {
+	n, err := io.Copy(w.ResponseWriter, src)
+	if err != nil {
+		return n, fmt.Errorf("send content: %w", err)
+	}
+	return n, nil
+}

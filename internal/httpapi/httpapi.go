@@ -1,0 +1,278 @@
+// Package httpapi owns the HTTP face of the appliance: the listener, the routes under /api/v1, health, the start
+// page, and the way from an error to a problem document. It holds no state of its own: everything it shows comes
+// from the packages behind the interfaces in this file, which app wires.
+//
+// A request passes, in this order: Server.observe (ids, log line, metrics, panics), Server.admit (drain, Host, Origin,
+// token and scope), the route. Handlers that answer JSON are registered through huma, so that the OpenAPI document
+// and the validation come from the types that serve; handlers that stream are in the same document but write to the
+// response themselves. Every error, whoever raises it, leaves as application/problem+json through problem.go.
+//
+// Goroutines: Run owns the one that serves; net/http owns one a connection; Close joins them. No locks but the
+// atomic drain flag.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/wayside-edge/wayside/internal/catalog"
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/event"
+	"github.com/wayside-edge/wayside/internal/ingest"
+	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+// Ingester takes recordings in and changes what is recorded.
+type Ingester interface {
+	Accept(ctx context.Context, u ingest.Upload) (ingest.Accepted, error)
+	// Redecode starts a decode of a stored file; existing says that it is an earlier one.
+	Redecode(ctx context.Context, r ingest.Redecode) (d catalog.Decode, existing bool, err error)
+	DeleteFile(ctx context.Context, id string) error
+	DeleteDecode(ctx context.Context, id string) error
+	Cancel(ctx context.Context, decodeID string) (catalog.Decode, error)
+}
+
+// Files reads the records of files.
+type Files interface {
+	File(ctx context.Context, id string) (catalog.File, error)
+	Files(ctx context.Context, q catalog.FileQuery) (items []catalog.File, next string, err error)
+	DecodesOf(ctx context.Context, fileID string) ([]string, error)
+}
+
+// Decodes reads the records of decodes, with the progress of running ones.
+type Decodes interface {
+	Decode(ctx context.Context, id string) (catalog.Decode, error)
+	Decodes(ctx context.Context, q catalog.DecodeQuery) (items []catalog.Decode, next string, err error)
+	// Schemas gives the schemas of the decode's tables, in the order of its Tables.
+	Schemas(ctx context.Context, d catalog.Decode) ([]*table.Schema, error)
+}
+
+// Blobs opens stored recordings.
+type Blobs interface {
+	Open(sha256 string) (*os.File, error)
+}
+
+// Results opens stored tables. A table without rows has no file: that is a not_found error.
+type Results interface {
+	Open(key, name string) (*os.File, error)
+}
+
+// Events tells what just happened. Events of decodes have the topic ingest.TopicDecode and the decode's id as key.
+type Events interface {
+	Subscribe(after uint64, topics ...string) *event.Sub
+}
+
+// Plugins shows the decoders and recognises formats.
+type Plugins interface {
+	Plugins() []runtime.Plugin
+	// Detect recognises a file by its first bytes, its size (-1 = unknown) and its name (may be empty). That no
+	// decoder knows it is an unknown_format error.
+	Detect(ctx context.Context, head []byte, size int64, name string) (runtime.Detection, error)
+}
+
+// Direct decodes without storing anything.
+type Direct interface {
+	// Direct decodes r.Body onto w. An error before the first byte written to w has the code for the caller:
+	// unknown_format, decode_failed with the offset, too_large, validation_failed.
+	Direct(ctx context.Context, r DirectRequest, w io.Writer) error
+}
+
+// DirectRequest is one decode whose tables go straight to the caller.
+type DirectRequest struct {
+	Body    io.Reader
+	Name    string
+	Decoder string // plugin or format id, "" = find out
+	Params  map[string]string
+	To      table.Format
+	Table   string // "" = all tables, with To JSON only
+	Limit   int64  // most bytes of input, 0 = none
+	Options table.EncodeOptions
+}
+
+// Authorizer checks access tokens.
+type Authorizer interface {
+	// Authorize gives what a token allows; ok is false if it is not valid.
+	Authorize(token string) (scopes []string, ok bool)
+}
+
+// Recorder counts requests. The endpoint is the route's template, or "unmatched".
+type Recorder interface {
+	RequestStarted(method, endpoint string)
+	RequestDone(method, endpoint string, status int, d time.Duration)
+}
+
+// Config says where the server listens, what it limits, and what it serves.
+type Config struct {
+	Listen      string        // address, default 127.0.0.1:8000; port 0 picks a free one
+	Hosts       []string      // accepted in Host besides localhost, loopback and the listener's own (server.hosts)
+	MaxUpload   int64         // most bytes of one upload, 0 = no limit but the disk (server.max_upload)
+	FilesRaw    bool          // scope read is enough for the bytes of files (files.raw)
+	SlowRequest time.Duration // a request slower than this is logged as a warning, default 1 s
+	UploadIdle  time.Duration // a client that sends nothing of its body for so long is cut off, default 60 s
+	Version     string        // shown on the start page and in the OpenAPI document
+
+	Deps Deps
+
+	Auth     Authorizer   // nil = open
+	Recorder Recorder     // nil = none
+	Metrics  http.Handler // serves /metrics, nil = no such route
+	Start    http.Handler // serves / and everything no other route serves, nil = nothing there
+	Logger   *slog.Logger // nil = discard
+}
+
+// Deps is the behaviour behind the routes. All are needed.
+type Deps struct {
+	Ingester Ingester
+	Files    Files
+	Decodes  Decodes
+	Blobs    Blobs
+	Results  Results
+	Events   Events
+	Plugins  Plugins
+	Direct   Direct
+	System   System
+}
+
+const (
+	defaultListen      = "127.0.0.1:8000"
+	defaultSlowRequest = time.Second
+	defaultUploadIdle  = 60 * time.Second
+	headerTimeout      = 10 * time.Second
+	idleTimeout        = 2 * time.Minute
+	maxHeaderBytes     = 64 << 10
+	pathPrefix         = "/api/v1"
+)
+
+func (c Config) withDefaults() Config {
+	if c.Listen == "" {
+		c.Listen = defaultListen
+	}
+	if c.SlowRequest <= 0 {
+		c.SlowRequest = defaultSlowRequest
+	}
+	if c.UploadIdle <= 0 {
+		c.UploadIdle = defaultUploadIdle
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (c Config) check() error {
+	d := c.Deps
+	for name, missing := range map[string]bool{
+		"ingester": d.Ingester == nil, "files": d.Files == nil, "decodes": d.Decodes == nil, "blobs": d.Blobs == nil,
+		"results": d.Results == nil, "events": d.Events == nil, "plugins": d.Plugins == nil, "direct": d.Direct == nil,
+		"system": d.System == nil,
+	} {
+		if missing {
+			return fmt.Errorf("open http server: no %s given", name)
+		}
+	}
+	return nil
+}
+
+// Server serves the HTTP API on one listener.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	deps     Deps
+	hosts    map[string]struct{} // accepted names of this appliance, lower case
+	echo     *echo.Echo
+	scopes   map[string]scope // of routes: "METHOD /path/:param"
+	openapi  []byte
+	listener net.Listener
+	http     *http.Server
+	draining atomic.Bool
+	stop     context.CancelCauseFunc // ends the contexts of all requests
+	closed   sync.Once
+}
+
+// errClosed is the cause with which requests are ended that outlast Close.
+var errClosed = errcode.New(errcode.ShuttingDown, "the appliance is shutting down")
+
+// Open binds the listener and makes the routes. It serves nothing before Run.
+func Open(cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s, err := newServer(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var lc net.ListenConfig
+	s.listener, err = lc.Listen(context.Background(), "tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	}
+	return s, nil
+}
+
+func newServer(cfg Config) (*Server, error) {
+	s := &Server{cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}}
+	if err := s.route(); err != nil {
+		return nil, fmt.Errorf("make routes: %w", err)
+	}
+	base, stop := context.WithCancelCause(context.Background())
+	s.stop = stop
+	s.http = &http.Server{
+		Handler:           s.echo,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Addr gives the address the server listens on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// Run serves until Close, or until ctx ends; it then closes at once. Its error is nil after Close.
+func (s *Server) Run(ctx context.Context) error {
+	unhook := context.AfterFunc(ctx, func() {
+		done, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		cancel()
+		_ = s.Close(done) // its error is that it did not wait, which is what was asked for
+	})
+	defer unhook()
+	if err := s.http.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve http: %w", err)
+	}
+	return nil
+}
+
+// Drain makes new requests fail with shutting_down while those under way go on. The listener stays open, so that
+// callers get the answer and know when to come back. Health and metrics are served on.
+func (s *Server) Drain() { s.draining.Store(true) }
+
+// Close stops listening, waits for the requests under way until ctx ends, then ends them with cause shutting_down and
+// cuts their connections. It may be called more than once.
+func (s *Server) Close(ctx context.Context) error {
+	s.Drain()
+	var err error
+	s.closed.Do(func() {
+		if err = s.http.Shutdown(ctx); err != nil {
+			s.stop(errClosed)
+			err = errors.Join(fmt.Errorf("wait for requests: %w", err), s.http.Close())
+		}
+		s.stop(errClosed)
+		_ = s.listener.Close() // closed already if Run was ever called
+	})
+	return err
+}

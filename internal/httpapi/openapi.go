@@ -1,0 +1,260 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
+	"github.com/labstack/echo/v4"
+)
+
+// operation describes a route.
+type operation struct {
+	id      string
+	method  string
+	path    string // under /api/v1
+	summary string
+	detail  string
+	scope   scope
+	created bool // answers 201 for something new, 200 for something that was there
+	params  []*huma.Param
+	answers map[string]*huma.Response // documented only: the handler writes the answer itself
+}
+
+// newAPI makes the huma side of the router. Its own pages and hooks are off: they load from other sites and add
+// members to every answer.
+func (s *Server) newAPI() huma.API {
+	cfg := huma.DefaultConfig("Wayside", s.cfg.Version)
+	cfg.CreateHooks, cfg.SchemasPath, cfg.DocsPath, cfg.OpenAPIPath = nil, "", "", ""
+	cfg.Info.Description = "Recordings in, typed tables out. Errors are application/problem+json; docs/api-errors.md lists the codes."
+	cfg.Servers = []*huma.Server{{URL: pathPrefix}}
+	cfg.Transformers = []huma.Transformer{s.transform}
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"bearer": {Type: "http", Scheme: "bearer"},
+		"key":    {Type: "apiKey", In: "header", Name: "X-API-Key"},
+	}
+	api := humaecho.NewWithGroup(s.echo, s.echo.Group(pathPrefix), cfg)
+	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
+		a := &answer{humaContext: ctx}
+		next(a)
+		a.send()
+	})
+	return api
+}
+
+// transform turns the errors that huma raises itself into problems.
+func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
+	m, ok := v.(*huma.ErrorModel)
+	if !ok {
+		return v, nil
+	}
+	p := fromHuma(humaecho.Unwrap(ctx).Request(), m)
+	if a, ok := ctx.(*answer); ok {
+		a.override = p.Status
+	}
+	return p, nil
+}
+
+// register adds a route whose handler gives its answer as a value. GET routes answer HEAD too.
+func register[I, O any](s *Server, api huma.API, op operation, handler func(context.Context, *I) (*O, error)) {
+	wrapped := func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, s.refuse(ctx, err)
+		}
+		return out, nil
+	}
+	o := s.describe(api, op)
+	if op.answers == nil && op.created {
+		documentBoth[O](api, &o)
+	}
+	huma.Register(api, o, wrapped)
+	s.scopes[op.method+" "+echoPath(pathPrefix+op.path)] = op.scope
+	if op.method != http.MethodGet {
+		return
+	}
+	head := s.describe(api, op)
+	head.Method, head.Hidden = http.MethodHead, true
+	huma.Register(api, head, wrapped)
+	s.scopes[http.MethodHead+" "+echoPath(pathPrefix+op.path)] = op.scope
+}
+
+// refuse turns the error of a handler into the problem that huma writes.
+func (s *Server) refuse(ctx context.Context, err error) error {
+	r := requestOf(ctx)
+	s.logFailure(r, err)
+	return problemOf(r, err)
+}
+
+type requestKey struct{}
+
+// requestOf gives the request a handler works on. observe and withRequest put it there.
+func requestOf(ctx context.Context) *http.Request {
+	if r, ok := ctx.Value(requestKey{}).(*http.Request); ok {
+		return r
+	}
+	return (&http.Request{}).WithContext(ctx)
+}
+
+func (s *Server) describe(api huma.API, op operation) huma.Operation {
+	o := huma.Operation{
+		OperationID: op.id, Method: op.method, Path: op.path, Summary: op.summary, Description: op.detail,
+		Parameters: op.params, Responses: map[string]*huma.Response{}, BodyReadTimeout: -1,
+		Tags: []string{strings.Split(op.path, "/")[1]},
+	}
+	if op.scope != scopeOpen {
+		o.Security = []map[string][]string{{"bearer": {}}, {"key": {}}, {}}
+		o.Extensions = map[string]any{"x-scope": string(op.scope)}
+	}
+	for status, r := range op.answers {
+		o.Responses[status] = r
+	}
+	if op.created {
+		o.DefaultStatus = http.StatusCreated
+	}
+	o.Responses["default"] = problemResponse(api)
+	return o
+}
+
+func problemResponse(api huma.API) *huma.Response {
+	schema := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	return &huma.Response{
+		Description: "What went wrong; `code` is one of docs/api-errors.md",
+		Content:     map[string]*huma.MediaType{problemType: {Schema: schema}},
+	}
+}
+
+// documentBoth documents that the answer is the same for 200 and 201.
+func documentBoth[O any](api huma.API, o *huma.Operation) {
+	field, ok := reflect.TypeFor[O]().FieldByName("Body")
+	if !ok {
+		return
+	}
+	schema := api.OpenAPI().Components.Schemas.Schema(field.Type, true, o.OperationID+"Response")
+	o.Responses["200"] = &huma.Response{
+		Description: "It was there already",
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+	}
+}
+
+// streams makes a documented answer whose body is not described by a type.
+func streams(description string, mediaTypes ...string) *huma.Response {
+	r := &huma.Response{Description: description, Content: map[string]*huma.MediaType{}}
+	for _, m := range mediaTypes {
+		r.Content[m] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
+	}
+	return r
+}
+
+// stream makes the answer of a handler that writes to the response itself. An error before the first byte becomes a
+// problem; one after it cuts the connection.
+func (s *Server) stream(write func(c echo.Context) error) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(ctx huma.Context) {
+		if a, ok := ctx.(*answer); ok {
+			a.direct = true
+		}
+		c := humaecho.Unwrap(ctx)
+		if err := write(c); err != nil {
+			s.fail(c, err)
+		}
+	}}
+}
+
+func echoPath(path string) string {
+	return strings.NewReplacer("{", ":", "}", "").Replace(path)
+}
+
+// finishDocument adds what types cannot say, and renders the document once.
+func (s *Server) finishDocument(api huma.API, bodies map[string]*huma.RequestBody) error {
+	doc := api.OpenAPI()
+	for id, body := range bodies {
+		op := findOperation(doc, id)
+		if op == nil {
+			return fmt.Errorf("no operation %s to document", id)
+		}
+		op.RequestBody = body
+	}
+	// The router knows no suffixes of parameters, so one route serves all forms; the document shows what callers see.
+	const routed, shown = "/decodes/{id}/tables/{file}", "/decodes/{id}/tables/{table}.{format}"
+	if item := doc.Paths[routed]; item != nil {
+		delete(doc.Paths, routed)
+		doc.Paths[shown] = item
+	}
+	out, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("render openapi document: %w", err)
+	}
+	s.openapi = out
+	return nil
+}
+
+func findOperation(doc *huma.OpenAPI, id string) *huma.Operation {
+	for _, item := range doc.Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete, item.Head} {
+			if op != nil && op.OperationID == id {
+				return op
+			}
+		}
+	}
+	return nil
+}
+
+// route makes the router.
+func (s *Server) route() error {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(c, err) }
+	e.Logger.SetOutput(io.Discard)
+	e.Use(s.observe, s.admit, withRequest)
+	s.echo = e
+	api := s.newAPI()
+	bodies := map[string]*huma.RequestBody{}
+	s.routeFiles(api, bodies)
+	s.routeDecodes(api)
+	s.routeTables(api)
+	s.routeDirect(api, bodies)
+	s.routePlugins(api)
+	s.routeSystem(api)
+	if err := s.finishDocument(api, bodies); err != nil {
+		return err
+	}
+	s.add(http.MethodGet, pathPrefix+"/openapi.json", scopeRead, s.serveOpenAPI)
+	if s.cfg.Metrics != nil {
+		s.add(http.MethodGet, "/metrics", scopeRead, echo.WrapHandler(s.cfg.Metrics))
+	}
+	if s.cfg.Start != nil {
+		s.add(http.MethodGet, "/", scopeOpen, echo.WrapHandler(s.cfg.Start))
+		s.add(http.MethodGet, "/assets/:name", scopeOpen, echo.WrapHandler(s.cfg.Start))
+	}
+	return nil
+}
+
+// add adds a route outside of the OpenAPI document.
+func (s *Server) add(method, path string, scope scope, h echo.HandlerFunc) {
+	s.echo.Add(method, path, h)
+	s.scopes[method+" "+path] = scope
+	if method == http.MethodGet {
+		s.echo.Add(http.MethodHead, path, h)
+		s.scopes[http.MethodHead+" "+path] = scope
+	}
+}
+
+func withRequest(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		r := c.Request()
+		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
+		return next(c)
+	}
+}
+
+func (s *Server) serveOpenAPI(c echo.Context) error {
+	sendBytes(c, http.StatusOK, "application/openapi+json", s.openapi)
+	return nil
+}

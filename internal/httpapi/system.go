@@ -1,0 +1,165 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+)
+
+// System tells how the appliance is.
+type System interface {
+	Info(ctx context.Context) SystemInfo
+	Health(ctx context.Context) Health
+}
+
+// Health is the state of the appliance and its parts.
+type Health struct {
+	Ready      bool // it can take work; plugins that still compile do not count
+	Components []Component
+}
+
+// Component is a part of the appliance on the wire.
+type Component struct {
+	Name   string `json:"name"`
+	Status string `json:"status" enum:"ok,degraded,down"`
+	Detail string `json:"detail" doc:"what is wrong or noteworthy; may be empty"`
+}
+
+// SystemInfo is what the appliance is and uses, on the wire. Sizes are bytes.
+type SystemInfo struct {
+	Version       string          `json:"version"`
+	Build         BuildInfo       `json:"build"`
+	StartedAt     stamp           `json:"started_at"`
+	UptimeSeconds float64         `json:"uptime_seconds"`
+	Data          DataInfo        `json:"data"`
+	Disk          DiskInfo        `json:"disk"`
+	Memory        MemoryInfo      `json:"memory"`
+	Limits        LimitsInfo      `json:"limits"`
+	Kernel        []KernelFeature `json:"kernel" nullable:"false" doc:"features of the kernel, and whether they are in use"`
+}
+
+// BuildInfo says what was built, on the wire.
+type BuildInfo struct {
+	GoVersion string `json:"go_version"`
+	Revision  string `json:"revision" doc:"of the source; empty if unknown"`
+	OS        string `json:"os"`
+	Arch      string `json:"arch"`
+}
+
+// DataInfo says what the data folder holds, on the wire.
+type DataInfo struct {
+	BlobsBytes   int64 `json:"blobs_bytes"`
+	ResultsBytes int64 `json:"results_bytes"`
+	StoreBytes   int64 `json:"store_bytes"`
+}
+
+// DiskInfo is the disk of the data folder, on the wire.
+type DiskInfo struct {
+	TotalBytes   int64 `json:"total_bytes"`
+	FreeBytes    int64 `json:"free_bytes"`
+	ReserveBytes int64 `json:"reserve_bytes" doc:"below this nothing new is stored"`
+	Full         bool  `json:"full"`
+}
+
+// MemoryInfo is the memory of the appliance, on the wire.
+type MemoryInfo struct {
+	ServerBytes  int64 `json:"server_bytes"`
+	WorkersBytes int64 `json:"workers_bytes"`
+	HostBytes    int64 `json:"host_bytes"`
+}
+
+// LimitsInfo is what the appliance is limited to, on the wire. 0 is no limit.
+type LimitsInfo struct {
+	MaxUploadBytes int64 `json:"max_upload_bytes"`
+	DecodeWorkers  int   `json:"decode_workers"`
+}
+
+// KernelFeature is a feature of the kernel, on the wire.
+type KernelFeature struct {
+	Name   string `json:"name"`
+	Active bool   `json:"active"`
+	Detail string `json:"detail"`
+}
+
+// healthAnswer is Health on the wire.
+type healthAnswer struct {
+	Status     string      `json:"status"` // ok or not_ready, shutting_down
+	Version    string      `json:"version"`
+	Components []Component `json:"components"`
+}
+
+type systemOutput struct{ Body SystemInfo }
+
+func (s *Server) routeSystem(api huma.API) {
+	register(s, api, operation{
+		id: "get-system", method: http.MethodGet, path: "/system", scope: scopeRead,
+		summary: "Version, build, uptime, data folder, disk, memory, limits, kernel features",
+	}, func(ctx context.Context, _ *struct{}) (*systemOutput, error) {
+		info := s.deps.System.Info(ctx)
+		if info.Kernel == nil {
+			info.Kernel = []KernelFeature{}
+		}
+		return &systemOutput{Body: info}, nil
+	})
+	s.add(http.MethodGet, "/health", scopeOpen, s.serveHealth)
+	s.add(http.MethodGet, "/health/live", scopeOpen, s.serveLive)
+	s.add(http.MethodGet, "/health/ready", scopeOpen, s.serveReady)
+}
+
+// serveLive says that the process answers, nothing more.
+func (s *Server) serveLive(c echo.Context) error {
+	return s.sendHealth(c, healthAnswer{Status: "ok", Version: s.cfg.Version, Components: []Component{}})
+}
+
+// serveHealth shows the parts; it is 200 as long as the process answers.
+func (s *Server) serveHealth(c echo.Context) error {
+	h := s.health(c)
+	a := healthAnswer{Status: "ok", Version: s.cfg.Version, Components: h.Components}
+	if !h.Ready {
+		a.Status = "not_ready"
+	}
+	if s.draining.Load() {
+		a.Status = "shutting_down"
+	}
+	return s.sendHealth(c, a)
+}
+
+// serveReady is 200 when the appliance takes work, else 503 with the parts.
+func (s *Server) serveReady(c echo.Context) error {
+	h := s.health(c)
+	var err error
+	switch {
+	case s.draining.Load():
+		err = errClosed
+	case !h.Ready:
+		err = errcode.New(errcode.Unavailable, "the appliance is not ready")
+	default:
+		return s.sendHealth(c, healthAnswer{Status: "ok", Version: s.cfg.Version, Components: h.Components})
+	}
+	p := problemOf(c.Request(), err)
+	p.Components = h.Components
+	s.writeProblem(c.Response(), c.Request(), p)
+	return nil
+}
+
+func (s *Server) health(c echo.Context) Health {
+	h := s.deps.System.Health(c.Request().Context())
+	if h.Components == nil {
+		h.Components = []Component{}
+	}
+	return h
+}
+
+func (s *Server) sendHealth(c echo.Context, a healthAnswer) error {
+	body, err := jsonBytes(a)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	sendBytes(c, http.StatusOK, "application/json", body)
+	return nil
+}
