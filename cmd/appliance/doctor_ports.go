@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wayside-edge/wayside/internal/config"
+)
+
+// askTime bounds a question to whoever holds a port.
+const askTime = 2 * time.Second
+
+// checkPorts looks whether the configured addresses are free, or taken by a running appliance.
+func checkPorts(ctx context.Context, cfg config.Config) []finding {
+	findings := []finding{checkPort(ctx, "server.listen", cfg.Server.Listen, gradeFail)}
+	if cfg.KV.Listen.Enabled() {
+		findings = append(findings, checkPort(ctx, "kv.listen", cfg.KV.Listen, gradeWarn))
+	}
+	if cfg.Metrics.Listen.Enabled() {
+		findings = append(findings, checkPort(ctx, "metrics.listen", cfg.Metrics.Listen, gradeFail))
+	}
+	return findings
+}
+
+// checkPort grades an address that another program holds as taken says: the appliance starts without a Redis port.
+func checkPort(ctx context.Context, key string, addr config.Addr, taken grade) finding {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", string(addr))
+	switch {
+	case err == nil:
+		_ = l.Close()
+		return ok(key, "%s is free", addr)
+	case errors.Is(err, unix.EADDRINUSE):
+		if is, version := waysideAt(ctx, string(addr)); is {
+			return ok(key, "%s is held by a running wayside%s", addr, version)
+		}
+		advice := "stop the other program (ss -ltnp shows it), or set " + key
+		if taken == gradeWarn {
+			advice += "; the appliance starts without it and uses a unix socket only"
+		}
+		return finding{Check: key, Grade: taken, Text: fmt.Sprintf("%s is taken by another program", addr), Advice: advice}
+	case errors.Is(err, unix.EACCES):
+		return fail(key, "use a port from 1024 on, or a unit that grants CAP_NET_BIND_SERVICE", "%s needs a privilege", addr)
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fail(key, "use an address that `ip addr` lists", "%s is no address of this machine", addr)
+	}
+	return fail(key, "set "+key, "%v", err)
+}
+
+// waysideAt asks whether a wayside answers at addr, and which.
+func waysideAt(ctx context.Context, addr string) (is bool, version string) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false, ""
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/api/v1/openapi.json", http.NoBody)
+	if err != nil {
+		return false, ""
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, ""
+	}
+	defer resp.Body.Close()
+	var doc struct {
+		Info struct{ Title, Version string }
+	}
+	const enough = 8 << 20
+	if err := json.NewDecoder(io.LimitReader(resp.Body, enough)).Decode(&doc); err != nil || doc.Info.Title != apiTitle {
+		return false, ""
+	}
+	return true, " (API " + doc.Info.Version + ")"
+}
+
+// apiTitle is the title of our OpenAPI document.
+const apiTitle = "Wayside"

@@ -1,0 +1,241 @@
+package localdecode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/disk"
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+// outcome is what became of one input.
+type outcome struct {
+	in        input
+	size      int64
+	detection runtime.Detection
+	plugin    runtime.Plugin
+	result    *runtime.Result  // nil where no decoder ran
+	failure   *runtime.Failure // why it is not done
+	elapsed   time.Duration
+	files     map[string]*os.File // tables with rows, by name, in files of ours
+	text      string              // what a sink prepared for its put
+	stopped   error               // the whole call ends: interrupted, or nowhere to write
+}
+
+// status gives how the decode ended.
+func (o *outcome) status() runtime.Status {
+	if o.result == nil || (o.failure != nil && o.result.Failure == nil) {
+		return runtime.Failed
+	}
+	return o.result.Status
+}
+
+// discard closes the files. It may be called more than once.
+func (o *outcome) discard() {
+	for name, f := range o.files {
+		_ = f.Close()
+		delete(o.files, name)
+	}
+}
+
+// fail notes why the input is not decoded.
+func (o *outcome) fail(err error) {
+	f := &runtime.Failure{Code: errcode.Of(err), Message: oneLine(err)}
+	if disk.IsNoSpace(err) {
+		f.Code = errcode.DiskFull
+	}
+	if e, ok := errors.AsType[*errcode.Error](err); ok {
+		f.Offset = e.Offset
+	}
+	o.failure = f
+}
+
+// table gives the result of a table, nil where the decode does not have it.
+func (o *outcome) table(name string) *runtime.TableResult {
+	if o.result == nil {
+		return nil
+	}
+	for i := range o.result.Tables {
+		if o.result.Tables[i].Schema.Name == name {
+			return &o.result.Tables[i]
+		}
+	}
+	return nil
+}
+
+// decode decodes one input. It always gives an outcome: a fault in one input must not end the others.
+func (c *Config) decode(ctx context.Context, in input, out sink, scr *screen) (o *outcome) {
+	o = &outcome{in: in, size: max(in.size, 0), files: map[string]*os.File{}}
+	began := time.Now()
+	defer func() {
+		if r := recover(); r != nil {
+			o.fail(fmt.Errorf("internal error: %v", r))
+		}
+		o.elapsed = time.Since(began)
+	}()
+	err := c.decodeInto(ctx, o, out, scr)
+	switch {
+	case err == nil:
+	case errStopped(ctx, err):
+		o.stopped = fmt.Errorf("decode %s: %w", printable(in.shown), context.Cause(ctx))
+	default:
+		o.fail(err)
+	}
+	return o
+}
+
+func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *screen) error {
+	f, size, err := c.open(ctx, o.in)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	o.size = size
+	scr.began(o.in, size)
+	if err := c.recognise(ctx, f, o); err != nil {
+		return err
+	}
+	if err := c.checkTables(o.plugin); err != nil {
+		return err
+	}
+	given := make(map[string]any, len(c.Params))
+	for k, v := range c.Params {
+		given[k] = v
+	}
+	params, err := c.Registry.Params(o.plugin, given)
+	if err != nil {
+		return fmt.Errorf("parameters of %s: %w", o.plugin.ID, err)
+	}
+	o.result, err = c.Pool.Decode(ctx, runtime.Request{
+		Plugin: o.plugin.SHA256,
+		Input:  f,
+		Size:   size,
+		Name:   o.in.name,
+		Params: params,
+		Form:   out.form(),
+		Tables: c.wanted(),
+		Create: func(s *table.Schema) (*os.File, error) {
+			return o.create(s, out)
+		},
+		Progress: func(p runtime.Progress) { scr.progress(o.in, p.BytesRead) },
+	})
+	if err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	o.failure = o.result.Failure
+	return out.finish(ctx, o)
+}
+
+// wanted gives the tables that are encoded: the named ones, all without names.
+func (c *Config) wanted() []string {
+	if len(c.Tables) == 0 {
+		return nil
+	}
+	return c.Tables
+}
+
+// recognise finds the decoder and waits until it can be used.
+func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
+	id := c.Decoder
+	if id == "" {
+		if o.size == 0 {
+			return errcode.New(errcode.UnknownFormat, "the file is empty")
+		}
+		var err error
+		o.detection, err = c.Registry.Detect(ctx, f, o.size, o.in.name)
+		if errcode.Is(err, errcode.UnknownFormat) || (err == nil && o.detection.Decoder == "") {
+			return errcode.New(errcode.UnknownFormat, "no decoder recognises it (known formats: "+c.known()+")")
+		}
+		if err != nil {
+			return fmt.Errorf("recognise format: %w", err)
+		}
+		id = o.detection.Decoder
+	} else if _, ok := c.Registry.Get(id); !ok {
+		return errcode.Newf(errcode.NotFound, "no decoder or format %q (known formats: %s)", id, c.known())
+	}
+	p, err := c.Registry.Wait(ctx, id)
+	if err != nil {
+		return fmt.Errorf("wait for decoder %s: %w", id, err)
+	}
+	o.plugin = p
+	return nil
+}
+
+// checkTables refuses names that the decoder cannot give. A decoder that declares its tables while it runs, with none
+// in its manifest, may give any.
+func (c *Config) checkTables(p runtime.Plugin) error {
+	if len(p.Tables) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(p.Tables)+1)
+	for _, s := range p.Tables {
+		names = append(names, s.Name)
+	}
+	names = append(names, "issues")
+	for _, t := range c.Tables {
+		if !slices.Contains(names, t) {
+			return errcode.Newf(errcode.NotFound, "decoder %s has no table %q; it has %s", p.ID, t, strings.Join(slices.Compact(names), ", "))
+		}
+	}
+	return nil
+}
+
+// known lists the formats that can be decoded, with their usual file names.
+func (c *Config) known() string {
+	var names []string
+	for _, p := range c.Registry.List() {
+		if p.State != runtime.Active && p.State != runtime.Compiling {
+			continue
+		}
+		for _, f := range p.Formats {
+			name := f.ID
+			if len(f.Extensions) > 0 {
+				name += " " + strings.Join(f.Extensions, " ")
+			}
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "none: this binary has no decoders"
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// create gives the pool a descriptor of the table's file. The file itself stays ours: the pool closes what it gets,
+// and asks again, for an empty file, when it runs a decode once more.
+func (o *outcome) create(s *table.Schema, out sink) (*os.File, error) {
+	f := o.files[s.Name]
+	if f == nil {
+		var err error
+		if f, err = out.create(o.in, s); err != nil {
+			return nil, fmt.Errorf("make file of table %s: %w", s.Name, err)
+		}
+		o.files[s.Name] = f
+	}
+	if err := f.Truncate(0); err != nil {
+		return nil, fmt.Errorf("empty file of table %s: %w", s.Name, err)
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		return nil, fmt.Errorf("empty file of table %s: %w", s.Name, err)
+	}
+	fd, err := syscall.Dup(int(f.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("pass on file of table %s: %w", s.Name, err)
+	}
+	syscall.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// oneLine gives an error's text on one line, safe for a terminal.
+func oneLine(err error) string {
+	return printable(strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' }), "; "))
+}

@@ -1,0 +1,142 @@
+package localdecode
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// linesSchema is the table of the fake decoder: one row a line.
+func linesSchema() *table.Schema {
+	return &table.Schema{Name: "lines", Columns: []table.Column{
+		{Name: "seq", Type: table.I64},
+		{Name: "length", Type: table.U32, Unit: "By"},
+		{Name: "text", Type: table.UTF8},
+	}}
+}
+
+func emptySchema() *table.Schema {
+	return &table.Schema{Name: "empty", Columns: []table.Column{{Name: "seq", Type: table.I64}}}
+}
+
+// fake is a registry and a pool with one decoder, "lines": files that begin with "LINES" have one row a line after
+// that; lines of capitals make it misbehave.
+type fake struct {
+	stall chan struct{} // STALL waits for it
+}
+
+func (fake) plugin() runtime.Plugin {
+	return runtime.Plugin{
+		ID: "lines", Version: "1.2.3", SHA256: strings.Repeat("ab", 32), State: runtime.Active,
+		Formats: []runtime.Format{{ID: "line-log", Extensions: []string{".lines"}}},
+		Tables:  []*table.Schema{linesSchema(), emptySchema()},
+	}
+}
+
+func (fake) Detect(_ context.Context, f *os.File, _ int64, _ string) (runtime.Detection, error) {
+	head := make([]byte, 5)
+	if n, _ := f.ReadAt(head, 0); string(head[:n]) != "LINES" {
+		return runtime.Detection{}, errcode.New(errcode.UnknownFormat, "unknown")
+	}
+	return runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 1}, nil
+}
+
+func (f fake) Get(id string) (runtime.Plugin, bool) {
+	return f.plugin(), id == "lines" || id == "line-log"
+}
+
+func (f fake) List() []runtime.Plugin { return []runtime.Plugin{f.plugin()} }
+
+func (fake) Params(_ runtime.Plugin, given map[string]any) (json.RawMessage, error) {
+	for k := range given {
+		if k != "upper" {
+			return nil, errcode.Invalid(k, "no such parameter")
+		}
+	}
+	return json.Marshal(given)
+}
+
+func (f fake) Wait(context.Context, string) (runtime.Plugin, error) { return f.plugin(), nil }
+
+func (f fake) Decode(ctx context.Context, req runtime.Request) (*runtime.Result, error) {
+	res := &runtime.Result{Status: runtime.Done, Duration: time.Millisecond}
+	var lines []string
+	in := bufio.NewScanner(io.NewSectionReader(req.Input, 0, req.Size))
+	for in.Scan() {
+		switch line := in.Text(); {
+		case line == "LINES":
+		case line == "PANIC":
+			panic("the fake panics")
+		case line == "CRASH":
+			return nil, errcode.New(errcode.WorkerCrashed, "the decoder's process died")
+		case line == "STALL":
+			select {
+			case <-f.stall:
+			case <-ctx.Done():
+				return nil, fmt.Errorf("decode: %w", context.Cause(ctx))
+			}
+		case line == "CUT":
+			at := req.Size
+			res.Status, res.Failure = runtime.Partial, &runtime.Failure{Code: errcode.Truncated, Message: "the file ends early", Offset: &at}
+			res.Issues.Errors++
+		default:
+			lines = append(lines, line)
+		}
+		req.Progress(runtime.Progress{BytesRead: req.Size / 2})
+	}
+	if len(lines) == 0 {
+		res.Status, res.Failure = runtime.Failed, &runtime.Failure{Code: errcode.CorruptRecord, Message: "no line"}
+	}
+	res.Rows = int64(len(lines))
+	if slices.Contains(lines, "twice") { // a killed decode is run once more, with its files empty again
+		if err := f.emit(req, lines[:1]); err != nil {
+			return nil, err
+		}
+	}
+	if len(lines) > 0 && (req.Tables == nil || slices.Contains(req.Tables, "lines")) {
+		if err := f.emit(req, lines); err != nil {
+			return nil, err
+		}
+	}
+	res.Tables = []runtime.TableResult{
+		{Schema: linesSchema(), Rows: res.Rows}, {Schema: emptySchema()}, {Schema: table.Issues()},
+	}
+	return res, nil
+}
+
+func (fake) emit(req runtime.Request, lines []string) error {
+	file, err := req.Create(linesSchema())
+	if err != nil {
+		return err
+	}
+	enc, err := table.NewEncoder(req.Form, file, linesSchema(), req.Options)
+	if err != nil {
+		return err
+	}
+	b := &table.Batch{Rows: len(lines), Columns: make([]table.Vector, 3)}
+	b.Columns[2].Offsets = []uint32{0}
+	for i, l := range lines {
+		b.Columns[0].Data = binary.LittleEndian.AppendUint64(b.Columns[0].Data, uint64(i+1))
+		b.Columns[1].Data = binary.LittleEndian.AppendUint32(b.Columns[1].Data, uint32(len(l)))
+		b.Columns[2].Data = append(b.Columns[2].Data, l...)
+		b.Columns[2].Offsets = append(b.Columns[2].Offsets, uint32(len(b.Columns[2].Data)))
+	}
+	return errors.Join(enc.Write(b), enc.Close(), file.Close())
+}

@@ -1,0 +1,197 @@
+package localdecode
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+// Limits of a summary, which is for eyes: everything is in the tables.
+const (
+	cellWidth   = 32  // a longer value is cut
+	pageWidth   = 120 // of a line where the terminal does not say
+	issuesShown = 5
+	indent      = "  "
+)
+
+// summarySink prints a summary of each input for people.
+type summarySink struct{ cfg *Config }
+
+// form is Parquet: it is the smallest of them in the temporary folder, and its first rows are quick to read.
+func (s *summarySink) form() table.Format { return table.Parquet }
+
+func (s *summarySink) create(input, *table.Schema) (*os.File, error) { return unlinked() }
+
+func (s *summarySink) total(scr *screen, inputs int, t Totals) error {
+	return printTotal(scr, inputs, t)
+}
+
+func (s *summarySink) close() error { return nil }
+
+func (s *summarySink) put(o *outcome, scr *screen) error {
+	if o.text == "" {
+		o.text = s.header(o) + "\n"
+	}
+	return scr.print(o.text)
+}
+
+// finish renders the summary while other inputs are decoded, and lets go of the tables.
+func (s *summarySink) finish(ctx context.Context, o *outcome) error {
+	var b strings.Builder
+	b.WriteString(s.header(o))
+	tables := s.cfg.tables(o)
+	b.WriteString(tableList(tables))
+	for _, t := range tables {
+		shown := s.cfg.Preview
+		if t.Schema.Name == "issues" {
+			shown = issuesShown
+		}
+		if t.Rows == 0 || shown < 0 {
+			continue
+		}
+		rows, err := firstRows(ctx, o.files[t.Schema.Name], t.Schema, shown)
+		if err != nil {
+			return fmt.Errorf("read table %s: %w", t.Schema.Name, err)
+		}
+		fmt.Fprintf(&b, "\n%s%s\n", indent, firstOf(t, len(rows)))
+		b.WriteString(grid(t.Schema, rows, s.width()))
+	}
+	b.WriteByte('\n')
+	o.text = b.String()
+	o.discard()
+	return nil
+}
+
+func (s *summarySink) width() int {
+	if s.cfg.Width > 0 {
+		return max(s.cfg.Width, 40)
+	}
+	return pageWidth
+}
+
+// header gives the lines about the input and its decoder.
+func (s *summarySink) header(o *outcome) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s)\n", printable(o.in.shown), plural(o.size, "byte"))
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%s%-8s  %s\n", indent, name, fmt.Sprintf(format, args...))
+	}
+	if o.plugin.ID != "" {
+		text := fmt.Sprintf("%s %s", o.plugin.ID, o.plugin.Version)
+		if d := o.detection; d.Format != "" {
+			text += fmt.Sprintf(", recognised as %s (confidence %.2f)", d.Format, d.Confidence)
+		}
+		line("decoder", "%s", printable(text))
+	}
+	if r := o.result; r != nil && o.status() != runtime.Failed {
+		line("status", "%s, %s in %s", o.status(), plural(r.Rows, "row"), elapsed(r.Duration))
+	} else {
+		line("status", "%s", o.status())
+	}
+	if o.failure != nil {
+		line("reason", "%s", failureText(o.failure))
+	}
+	if r := o.result; r != nil {
+		line("issues", "%s, %s, %s", plural(r.Issues.Errors, "error"), plural(r.Issues.Warnings, "warning"), plural(r.Issues.Infos, "info"))
+	}
+	return b.String()
+}
+
+// tableList gives the names, rows and columns of the tables, aligned.
+func tableList(tables []runtime.TableResult) string {
+	if len(tables) == 0 {
+		return ""
+	}
+	name, rows := len("table"), len("rows")
+	for _, t := range tables {
+		name, rows = max(name, len(t.Schema.Name)), max(rows, len(thousands(t.Rows)))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s%-*s  %*s  columns\n", indent, name, "table", rows, "rows")
+	for _, t := range tables {
+		fmt.Fprintf(&b, "%s%-*s  %*s  %7d\n", indent, name, t.Schema.Name, rows, thousands(t.Rows), len(t.Schema.Columns))
+	}
+	return b.String()
+}
+
+func firstOf(t runtime.TableResult, shown int) string {
+	if int64(shown) >= t.Rows {
+		return fmt.Sprintf("%s: %s", t.Schema.Name, plural(t.Rows, "row"))
+	}
+	return fmt.Sprintf("%s: first %d of %s rows", t.Schema.Name, shown, thousands(t.Rows))
+}
+
+// grid lays rows out in aligned columns, numbers to the right, as many columns as fit into width.
+func grid(s *table.Schema, rows [][]string, width int) string {
+	type column struct {
+		cells []string
+		width int
+		right bool
+	}
+	var columns []column
+	used, left := 2*len(indent), 0
+	for i := range s.Columns {
+		c := column{cells: []string{heading(&s.Columns[i])}, right: numeric(s.Columns[i].Type)}
+		for _, row := range rows {
+			if i < len(row) {
+				c.cells = append(c.cells, cut(printable(row[i])))
+			}
+		}
+		for _, cell := range c.cells {
+			c.width = max(c.width, utf8.RuneCountInString(cell))
+		}
+		if used+c.width+2 > width && len(columns) > 0 {
+			left = len(s.Columns) - i
+			break
+		}
+		used += c.width + 2
+		columns = append(columns, c)
+	}
+	var b strings.Builder
+	for r := range len(rows) + 1 {
+		line := indent
+		for _, c := range columns {
+			pad := strings.Repeat(" ", c.width-utf8.RuneCountInString(c.cells[r]))
+			if c.right {
+				line += indent + pad + c.cells[r]
+			} else {
+				line += indent + c.cells[r] + pad
+			}
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, "%s(and %s)\n", indent+indent, plural(int64(left), "more column"))
+	}
+	return b.String()
+}
+
+// heading is the column's name with its unit, where the name does not already end in it.
+func heading(c *table.Column) string {
+	if c.Unit == "" || c.Unit == "1" || strings.HasSuffix(c.Name, "_"+strings.ToLower(c.Unit)) ||
+		(c.Unit == "km/h" && strings.HasSuffix(c.Name, "_kmh")) {
+		return c.Name
+	}
+	return c.Name + " [" + printable(c.Unit) + "]"
+}
+
+// cut shortens a value that is too long for its column.
+func cut(s string) string {
+	if utf8.RuneCountInString(s) <= cellWidth {
+		return s
+	}
+	return string([]rune(s)[:cellWidth-1]) + "…"
+}
+
+func numeric(t table.Type) bool {
+	switch t {
+	case table.Bool, table.UTF8, table.Bin, table.Enum8, table.Enum16, table.TSus, table.TSns:
+		return false
+	}
+	return true
+}
