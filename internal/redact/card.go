@@ -6,6 +6,8 @@ import "strings"
 const (
 	minCard = 13
 	maxCard = 19
+	// maxRun bounds how far a number is looked at: a card number, a separator after each digit, and one digit more.
+	maxRun = 2*maxCard + 1
 )
 
 // cards hides card numbers in a text: 13 to 19 digits with a valid checksum that are written in groups or begin as an
@@ -17,7 +19,7 @@ func cards(s string) string {
 		if s[i] < '0' || s[i] > '9' {
 			continue
 		}
-		run := digitRun(s[i:])
+		run := digitRun(s[i:min(len(s), i+maxRun)])
 		edge := i == 0 || !wordByte(s[i-1]) && s[i-1] != '.'
 		end := i
 		if edge {

@@ -41,6 +41,8 @@ var (
 
 // Key reports whether a key names something private.
 func (Redactor) Key(name string) bool {
+	const longest = 256 // bytes at its end are enough
+	name = name[max(0, len(name)-longest):]
 	var buf [8]string
 	words := split(name, buf[:0])
 	for len(words) > 0 {

@@ -270,17 +270,32 @@ func escape(t *rapid.T, s string) string {
 	return b.String()
 }
 
-// Hiding twice changes nothing more, whatever the text.
-func TestStringSettles(t *testing.T) {
-	part := rapid.SampledFrom([]string{"password", "token", "=", ":", " ", "\"", "\\", "&", "?", "%", "25", "3D", "abc", "@", ".org", "Bearer",
-		"4111 1111 1111 1111", "://", "[", "]", "{", "}", "\n", "é", "email", "_count", Mask})
+// Text that holds nothing private stays as it is, to the byte.
+func TestOrdinaryTextStays(t *testing.T) {
+	part := rapid.SampledFrom([]string{"file", "=", ":", " ", "\"", "\\", "&", "?", "%", "25", "3D", "abc", "@", ".", "4711", "://", "[", "]",
+		"{", "}", "\n", "é", "_count", "token_count=5", "email_queue", "1700000000000000000"})
 	rapid.Check(t, func(t *rapid.T) {
 		s := strings.Join(rapid.SliceOfN(part, 0, 20).Draw(t, "parts"), "")
-		once := (Redactor{}).String(s)
-		if twice := (Redactor{}).String(once); twice != once {
-			t.Fatalf("%q\n once %q\ntwice %q", s, once, twice)
+		if strings.Contains(s, "@") && strings.Contains(s, ".") || strings.Contains(s, "://") {
+			t.Skip("may be an address")
+		}
+		if got := (Redactor{}).String(s); got != s {
+			t.Fatalf("%q became %q", s, got)
 		}
 	})
+}
+
+// The work grows with the length of a text, not with its square.
+func TestStringIsLinear(t *testing.T) {
+	for _, unit := range []string{"token=", "://", "://u:p@", "password:\"", "email: [", "a=", "%25", "bearer ", "4111 ", "@", "a@b.c",
+		"token=\\\"", "1", "token= ", " ", "authorization:", "4111-1111-1111-1112 "} {
+		s := strings.Repeat(unit, 1<<20/len(unit))
+		start := time.Now()
+		(Redactor{}).String(s)
+		if took := time.Since(start); took > 3*time.Second { // about 0.05 s, with room for a busy machine
+			t.Errorf("1 MiB of %q took %v", unit, took)
+		}
+	}
 }
 
 func FuzzString(f *testing.F) {

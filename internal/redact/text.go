@@ -147,7 +147,8 @@ func valueAfter(s string, at int, wholeLine bool) (from, to int) {
 		return from, closing(s, from, s[at:from])
 	}
 	if at < len(s) && (s[at] == '[' || s[at] == '{') {
-		return at, bracket(s, at)
+		end := bracket(s, at)
+		return at, end + untilDelimiter(s[end:])
 	}
 	if wholeLine {
 		if end := strings.IndexAny(s[at:], "\r\n\"'`]}"); end >= 0 {
@@ -272,24 +273,32 @@ func wordByte(c byte) bool {
 
 // userinfo hides the password of `scheme://user:password@host`.
 func userinfo(s string) string {
-	from := 0
+	var out strings.Builder
+	done, from := 0, 0
 	for {
 		i := strings.Index(s[from:], "://")
 		if i < 0 {
-			return s
+			break
 		}
 		begin := from + i + 3
-		end := begin + strings.IndexFunc(s[begin:]+" ", func(r rune) bool {
-			return strings.ContainsRune("/?# \t\r\n\"'`<>", r)
-		})
+		end := len(s)
+		if n := strings.IndexAny(s[begin:], "/?# \t\r\n\"'`<>"); n >= 0 {
+			end = begin + n
+		}
 		at := strings.LastIndexByte(s[begin:end], '@')
 		colon := strings.IndexByte(s[begin:end], ':')
-		if at > 0 && colon >= 0 && colon+1 < at && s[begin+colon+1:begin+at] != Mask {
-			s = s[:begin+colon+1] + Mask + s[begin+at:]
-			end = begin + colon + 1 + len(Mask)
+		if colon >= 0 && colon+1 < at {
+			out.WriteString(s[done : begin+colon+1])
+			out.WriteString(Mask)
+			done = begin + at
 		}
 		from = end
 	}
+	if done == 0 {
+		return s
+	}
+	out.WriteString(s[done:])
+	return out.String()
 }
 
 // emails hides e-mail addresses.
