@@ -21,7 +21,7 @@ func main() {
 	// A decode worker is this binary once more. It is confined by what it has not opened, so it goes its own way
 	// before anything else is set up.
 	if len(os.Args) > 1 && os.Args[1] == workerCommand {
-		os.Exit(worker.Main(os.Args[2:]))
+		os.Exit(worker.Main())
 	}
 	os.Exit(run(os.Args[1:], os.Environ(), stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
