@@ -52,3 +52,11 @@ func keyValue(t Type, key int64) int64 {
 		return key
 	}
 }
+
+// equalKey gives values that are equal one key: -0 that of 0.
+func equalKey(t Type, key int64) int64 {
+	if key == -1 && (t == F32 || t == F64) {
+		return 0
+	}
+	return key
+}
