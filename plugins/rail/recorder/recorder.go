@@ -50,6 +50,7 @@ type decoder struct {
 	clock  clock
 	reveal bool
 	counts [256]int64 // records by type
+	firsts [256]int64 // offset of the first one
 	blank  [256]byte  // room for a body with bytes taken out
 
 	variables bool
@@ -103,6 +104,9 @@ func (d *decoder) record(off int64, b []byte) bool {
 	good := k.length == anyLength || k.length == len(body)
 	if !good && k.name != "" {
 		d.in.Issuef(sdk.SeverityError, off, codeBadLength, "type %d: %d bytes, not %d", r.typ, len(body), k.length)
+	}
+	if d.counts[r.typ] == 0 {
+		d.firsts[r.typ] = off
 	}
 	d.counts[r.typ]++
 	d.index++
@@ -166,7 +170,7 @@ func (d *decoder) finish() {
 	d.assembler.end()
 	for i, n := range d.counts {
 		if n > 0 && !hasLayout(uint8(i)) {
-			d.in.Issuef(sdk.SeverityInfo, 0, codeNoLayout, "type %d (%s): body without a layout, %d records", i, typeName(i), n)
+			d.in.Issuef(sdk.SeverityInfo, d.firsts[i], codeNoLayout, "type %d (%s): body without a layout, %d records", i, typeName(i), n)
 		}
 	}
 }
