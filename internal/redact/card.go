@@ -23,7 +23,7 @@ func cards(s string) string {
 		edge := i == 0 || !wordByte(s[i-1]) && s[i-1] != '.'
 		end := i
 		if edge {
-			end = i + cardAt(s[i:i+run], s[i+run:])
+			end = i + cardAt(s[i:], run)
 		}
 		if end > i {
 			out.WriteString(s[done:i])
@@ -58,11 +58,12 @@ func digitRun(s string) int {
 	return end
 }
 
-// cardAt gives the length of the card number that a run of groups begins with, 0 for none. rest is what follows the run.
-func cardAt(run, rest string) int {
+// cardAt gives the length of the card number that s begins with, 0 for none. Its first size bytes are groups of digits.
+func cardAt(s string, size int) int {
+	run := s[:size]
 	first := firstGroup(run)
 	if first >= minCard {
-		if first <= maxCard && edgeAfter(run[first:]+rest) && issued(run[:first]) && checksum(run[:first]) {
+		if first <= maxCard && edgeAfter(s[first:]) && issued(run[:first]) && checksum(run[:first]) {
 			return first
 		}
 		return 0
@@ -81,7 +82,7 @@ func cardAt(run, rest string) int {
 		if total > maxCard {
 			return 0
 		}
-		if groups >= 3 && total >= minCard && first >= 3 && edgeAfter(run[end:]+rest) && checksum(digits.String()) {
+		if groups >= 3 && total >= minCard && first >= 3 && edgeAfter(s[end:]) && checksum(digits.String()) {
 			return end
 		}
 		end++ // the separator
