@@ -79,7 +79,7 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 // uploadUntil uploads different recordings until ctx ends or the appliance is gone, and books what was acknowledged.
 func uploadUntil(ctx context.Context, a *appliance, book *ledger, seed int) {
 	for ; ctx.Err() == nil; seed++ {
-		data := railtest.Recording(uint64(seed), 10_000)
+		data := railtest.Recording(railtest.Options{Seed: uint64(seed), Bytes: 10_000})
 		var up Uploaded
 		path := fmt.Sprintf("/api/v1/files?name=r%d.RU", seed)
 		status, p, err := a.call(ctx, http.MethodPost, path, bytes.NewReader(data), &up)

@@ -26,8 +26,8 @@ import (
 // itself is measured by bench.
 const readyWait = 60 * time.Second
 
-// binary gives the path of the built appliance.
-func binary(t testing.TB) string {
+// built gives the path of the built appliance.
+func built(t testing.TB) string {
 	t.Helper()
 	path := os.Getenv("WAYSIDE_BIN")
 	if path == "" {
@@ -68,7 +68,7 @@ func start(t testing.TB, dir string, args ...string) *appliance {
 func tryStart(t testing.TB, dir string, args ...string) (*appliance, error) {
 	t.Helper()
 	args = append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--kv-listen", "off"}, args...)
-	cmd := exec.Command(binary(t), args...)
+	cmd := exec.Command(built(t), args...)
 	cmd.Env = append(os.Environ(), "WAYSIDE_LOG_LEVEL=info")
 	a := &appliance{t: t, dir: dir, cmd: cmd, log: &logBuffer{}, done: make(chan error, 1)}
 	cmd.Stdout = a.log

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// appliance is a running process of the binary.
+type appliance struct {
+	url   string
+	cmd   *exec.Cmd
+	start time.Duration // from exec to ready
+	ended chan struct{}
+}
+
+func startAppliance(ctx context.Context, bin, dir string) (*appliance, error) {
+	cmd := exec.CommandContext(ctx, bin, "serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--kv-listen", "off")
+	cmd.Env = append(os.Environ(), "WAYSIDE_LOG_LEVEL=error")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start appliance: %w", err)
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start appliance: %w", err)
+	}
+	a := &appliance{cmd: cmd, ended: make(chan struct{})}
+	ready := make(chan string, 1)
+	go func() {
+		defer close(a.ended)
+		sc := bufio.NewScanner(stderr)
+		for sc.Scan() {
+			if url, ok := strings.CutPrefix(sc.Text(), "ready "); ok {
+				ready <- strings.TrimSpace(url)
+			}
+		}
+		_ = cmd.Wait() // how it ended is not a figure
+	}()
+	select {
+	case a.url = <-ready:
+		a.start = time.Since(began)
+		return a, nil
+	case <-a.ended:
+		return nil, errors.New("start appliance: it ended before it was ready")
+	}
+}
+
+// compiled waits until the appliance has compiled its decoders.
+func (a *appliance) compiled(ctx context.Context) error {
+	for {
+		var list struct {
+			Items []struct {
+				State string `json:"state"`
+			} `json:"items"`
+		}
+		if err := a.json(ctx, http.MethodGet, "/api/v1/plugins", nil, &list); err != nil {
+			return err
+		}
+		busy := false
+		for _, p := range list.Items {
+			busy = busy || p.State == "compiling"
+		}
+		if !busy {
+			return nil
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("wait for decoders: %w", ctx.Err())
+		}
+	}
+}
+
+func (a *appliance) stop() error {
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop appliance: %w", err)
+	}
+	<-a.ended
+	return nil
+}
+
+func (a *appliance) json(ctx context.Context, method, path string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, a.url+path, body)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/octet-stream")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if resp.StatusCode >= 400 {
+		return fmt.Errorf("%s %s: %d %s", method, path, resp.StatusCode, data)
+	}
+	if out != nil {
+		if err := json.Unmarshal(data, out); err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
+	}
+	return nil
+}
+
+type decode struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+	Rows   int64  `json:"rows"`
+}
+
+// upload stores a recording; with wait it comes back decoded.
+func (a *appliance) upload(ctx context.Context, name string, body io.Reader, query string) (decode, error) {
+	var up struct {
+		Decode *decode `json:"decode"`
+	}
+	err := a.json(ctx, http.MethodPost, "/api/v1/files?name="+name+query, body, &up)
+	if err != nil || up.Decode == nil {
+		return decode{}, err
+	}
+	return *up.Decode, nil
+}
+
+// final waits until a decode has ended.
+func (a *appliance) final(ctx context.Context, id string) (decode, error) {
+	for {
+		var d decode
+		if err := a.json(ctx, http.MethodGet, "/api/v1/decodes/"+id+"?wait=30", nil, &d); err != nil {
+			return d, err
+		}
+		if d.Status != "queued" && d.Status != "running" {
+			return d, nil
+		}
+	}
+}
+
+// memory gives the proportional set size, in bytes, of the appliance and its children together.
+func (a *appliance) memory() (int64, error) {
+	sum, err := pss(a.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", a.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("list children: %w", err)
+	}
+	for _, path := range children {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			continue // a thread that ended since
+		}
+		for f := range strings.FieldsSeq(string(data)) {
+			pid, err := strconv.Atoi(f)
+			if err != nil {
+				return 0, fmt.Errorf("list children: %w", err)
+			}
+			if n, err := pss(pid); err == nil { // a child may have ended since
+				sum += n
+			}
+		}
+	}
+	return sum, nil
+}
+
+func pss(pid int) (int64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read memory: %w", err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var kb int64
+		if _, err := fmt.Sscanf(line, "Pss: %d kB", &kb); err == nil {
+			return kb << 10, nil
+		}
+	}
+	return 0, errors.New("read memory: no Pss line")
+}

@@ -1,0 +1,129 @@
+// Command bench measures the built appliance from outside and prints its figures beside this machine's own rates, so
+// that the ratios can be compared where absolute times cannot. `make bench` runs it; every figure is the median of
+// several runs. It is apart from the tests because a figure never decides whether a test passes.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+type options struct {
+	bin   string
+	dir   string
+	runs  int
+	only  string
+	bytes int64
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.bin, "bin", "bin/wayside", "the appliance")
+	flag.StringVar(&o.dir, "dir", "", "folder to work in, on the disk to measure (default: the folder for temporary files)")
+	flag.IntVar(&o.runs, "runs", 5, "runs a figure")
+	flag.StringVar(&o.only, "only", "", "only the figures whose name contains this")
+	flag.Int64Var(&o.bytes, "large", 1<<30, "bytes of the large recording")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// figure is one line of the result.
+type figure struct {
+	name  string
+	reach string // what the product promises
+	value string
+}
+
+// measurement makes one or more figures.
+type measurement struct {
+	name string
+	run  func(ctx context.Context, b *bench) ([]figure, error)
+}
+
+// bench is what the measurements share.
+type bench struct {
+	options
+	work string // emptied between runs
+}
+
+func run(ctx context.Context, o options, out io.Writer) error {
+	bin, err := filepath.Abs(o.bin)
+	if err != nil {
+		return fmt.Errorf("find the appliance: %w", err)
+	}
+	o.bin = bin
+	work, err := os.MkdirTemp(o.dir, "wayside-bench-")
+	if err != nil {
+		return fmt.Errorf("make a folder to work in: %w", err)
+	}
+	defer os.RemoveAll(work)
+	b := &bench{options: o, work: work}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "figure\treach\tmeasured")
+	for _, m := range measurements() {
+		if o.only != "" && !contains(m.name, o.only) {
+			continue
+		}
+		figs, err := m.run(ctx, b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		for _, f := range figs {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", f.name, f.reach, f.value)
+		}
+	}
+	return w.Flush()
+}
+
+func measurements() []measurement {
+	return []measurement{
+		{"disk", measureDisk},
+		{"start", measureStart},
+		{"idle", measureIdle},
+		{"small", measureSmall},
+		{"many", measureMany},
+		{"upload", measureUpload},
+		{"large", measureLarge},
+	}
+}
+
+// folder gives a new data folder and the function that removes it.
+func (b *bench) folder() (string, func(), error) {
+	dir, err := os.MkdirTemp(b.work, "data-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make data folder: %w", err)
+	}
+	return dir, func() { os.RemoveAll(dir) }, nil
+}
+
+// spread is some values of one figure.
+type spread []float64
+
+func (s spread) median() float64 { return s.quantile(0.5) }
+
+func (s spread) quantile(q float64) float64 {
+	if len(s) == 0 {
+		return 0
+	}
+	c := slices.Sorted(slices.Values(s))
+	return c[min(len(c)-1, int(q*float64(len(c))))]
+}
+
+func (s spread) String() string {
+	return fmt.Sprintf("%.3g (%.3g–%.3g)", s.median(), slices.Min(s), slices.Max(s))
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -1,0 +1,367 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/wayside-edge/wayside/plugins/rail/railtest"
+)
+
+func contains(name, part string) bool { return strings.Contains(name, part) }
+
+const mib = 1 << 20
+
+// measureDisk prints what the machine itself does, for comparison.
+func measureDisk(_ context.Context, b *bench) ([]figure, error) {
+	var flush, write spread
+	for range b.runs {
+		f, err := os.Create(filepath.Join(b.work, "flush"))
+		if err != nil {
+			return nil, fmt.Errorf("create: %w", err)
+		}
+		block := make([]byte, 4096)
+		began := time.Now()
+		const n = 300
+		for range n {
+			if _, err := f.Write(block); err != nil {
+				return nil, fmt.Errorf("write: %w", err)
+			}
+			if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+				return nil, fmt.Errorf("flush: %w", err)
+			}
+		}
+		flush = append(flush, n/time.Since(began).Seconds())
+		if err := f.Close(); err != nil {
+			return nil, fmt.Errorf("close: %w", err)
+		}
+		d, err := writeHashSync(filepath.Join(b.work, "local"), uploadBytes)
+		if err != nil {
+			return nil, err
+		}
+		write = append(write, uploadBytes/mib/d.Seconds())
+	}
+	return []figure{
+		{"disk: fdatasync of 4 KiB, 1/s", "–", flush.String()},
+		{"disk: write + SHA-256 + fsync, MiB/s", "–", write.String()},
+	}, nil
+}
+
+const uploadBytes = 256 * mib
+
+// writeHashSync writes, hashes and flushes so many bytes, as one who stores an upload must at least.
+func writeHashSync(path string, n int64) (time.Duration, error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, fmt.Errorf("create: %w", err)
+	}
+	defer os.Remove(path)
+	defer f.Close()
+	began := time.Now()
+	if _, err := io.Copy(io.MultiWriter(f, sha256.New()), &noise{left: n}); err != nil {
+		return 0, fmt.Errorf("write: %w", err)
+	}
+	if err := f.Sync(); err != nil {
+		return 0, fmt.Errorf("flush: %w", err)
+	}
+	return time.Since(began), nil
+}
+
+// noise gives bytes that no format begins with, and no two runs the same.
+type noise struct {
+	left int64
+	seed byte
+}
+
+var block = bytes.Repeat([]byte{0xEE, 0x17, 0x99, 0x03}, 64<<10/4)
+
+func (n *noise) Read(p []byte) (int, error) {
+	if n.left == 0 {
+		return 0, io.EOF
+	}
+	k := copy(p[:min(int64(len(p)), n.left)], block)
+	p[0] = n.seed
+	n.left -= int64(k)
+	return k, nil
+}
+
+func measureStart(ctx context.Context, b *bench) ([]figure, error) {
+	var empty, again, stop spread
+	for range b.runs {
+		dir, remove, err := b.folder()
+		if err != nil {
+			return nil, err
+		}
+		for _, into := range []*spread{&empty, &again} {
+			a, err := startAppliance(ctx, b.bin, dir)
+			if err != nil {
+				return nil, err
+			}
+			*into = append(*into, ms(a.start))
+			if err := a.compiled(ctx); err != nil {
+				return nil, err
+			}
+			began := time.Now()
+			if err := a.stop(); err != nil {
+				return nil, err
+			}
+			stop = append(stop, ms(time.Since(began)))
+		}
+		remove()
+	}
+	return []figure{
+		{"start to ready, empty data folder, ms", "≤ 1000", empty.String()},
+		{"start to ready, again, ms", "≤ 1000", again.String()},
+		{"stop, idle, ms", "≤ 5000", stop.String()},
+	}, nil
+}
+
+func measureIdle(ctx context.Context, b *bench) ([]figure, error) {
+	var mem spread
+	for range b.runs {
+		dir, remove, err := b.folder()
+		if err != nil {
+			return nil, err
+		}
+		a, err := startAppliance(ctx, b.bin, dir)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.compiled(ctx); err != nil {
+			return nil, err
+		}
+		if _, err := a.upload(ctx, "one.RU", bytes.NewReader(recording(1, 12_000)), "&wait=30"); err != nil {
+			return nil, err
+		}
+		select {
+		case <-time.After(3 * time.Second): // what idle means: nothing asked for some seconds
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait: %w", ctx.Err())
+		}
+		n, err := a.memory()
+		if err != nil {
+			return nil, err
+		}
+		mem = append(mem, float64(n)/mib)
+		if err := a.stop(); err != nil {
+			return nil, err
+		}
+		remove()
+	}
+	return []figure{{"idle after one decode, server and workers, MiB PSS", "≤ 80", mem.String()}}, nil
+}
+
+// measureSmall times one upload at a time, stored, decoded and answered.
+func measureSmall(ctx context.Context, b *bench) ([]figure, error) {
+	dir, remove, err := b.folder()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	a, err := startAppliance(ctx, b.bin, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.compiled(ctx); err != nil {
+		return nil, err
+	}
+	var p50, p99 spread
+	seed := uint64(0)
+	for range b.runs {
+		var took spread
+		for range 100 {
+			seed++
+			data := recording(seed, 12_000)
+			began := time.Now()
+			d, err := a.upload(ctx, fmt.Sprintf("s%d.RU", seed), bytes.NewReader(data), "&wait=30")
+			if err != nil {
+				return nil, err
+			}
+			if d.Status != "done" {
+				return nil, fmt.Errorf("upload: decode is %s", d.Status)
+			}
+			took = append(took, ms(time.Since(began)))
+		}
+		p50, p99 = append(p50, took.median()), append(p99, took.quantile(0.99))
+	}
+	return []figure{
+		{"12 kB upload stored, decoded, answered: p50, ms", "≤ 20", p50.String()},
+		{"12 kB upload stored, decoded, answered: p99, ms", "–", p99.String()},
+	}, a.stop()
+}
+
+// measureMany times a thousand small recordings from eight clients until the last one is decoded.
+func measureMany(ctx context.Context, b *bench) ([]figure, error) {
+	var rate spread
+	for r := range b.runs {
+		dir, remove, err := b.folder()
+		if err != nil {
+			return nil, err
+		}
+		a, err := startAppliance(ctx, b.bin, dir)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.compiled(ctx); err != nil {
+			return nil, err
+		}
+		const files, clients = 1000, 8
+		recordings := make([][]byte, files)
+		for i := range recordings {
+			recordings[i] = recording(uint64(r*files+i), 10_000)
+		}
+		began := time.Now()
+		if err := storeAll(ctx, a, recordings, clients); err != nil {
+			return nil, err
+		}
+		rate = append(rate, files/time.Since(began).Seconds())
+		if err := a.stop(); err != nil {
+			return nil, err
+		}
+		remove()
+	}
+	return []figure{{"1,000 × 10 kB, 8 clients, stored and decoded, files/s", "≥ 150", rate.String()}}, nil
+}
+
+func storeAll(ctx context.Context, a *appliance, recordings [][]byte, clients int) error {
+	var next atomic.Int64
+	errs := make([]error, clients)
+	ids := make([]string, len(recordings))
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(recordings) {
+					return
+				}
+				d, err := a.upload(ctx, fmt.Sprintf("m%d.RU", i), bytes.NewReader(recordings[i]), "")
+				if err != nil {
+					errs[c] = err
+					return
+				}
+				ids[i] = d.ID
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		d, err := a.final(ctx, id)
+		if err != nil {
+			return err
+		}
+		if d.Status != "done" {
+			return fmt.Errorf("decode %s is %s", id, d.Status)
+		}
+	}
+	return nil
+}
+
+// measureUpload compares storing an upload with writing, hashing and flushing the same bytes locally, in turn.
+func measureUpload(ctx context.Context, b *bench) ([]figure, error) {
+	dir, remove, err := b.folder()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	a, err := startAppliance(ctx, b.bin, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.compiled(ctx); err != nil {
+		return nil, err
+	}
+	var rate, ratio spread
+	for r := range b.runs {
+		local, err := writeHashSync(filepath.Join(b.work, "local"), uploadBytes)
+		if err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		body := &noise{left: uploadBytes, seed: byte(r + 1)}
+		if _, err := a.upload(ctx, fmt.Sprintf("u%d.bin", r), body, "&decode=false"); err != nil {
+			return nil, err
+		}
+		took := time.Since(began)
+		rate = append(rate, uploadBytes/mib/took.Seconds())
+		ratio = append(ratio, local.Seconds()/took.Seconds())
+	}
+	return []figure{
+		{"upload of 256 MiB, MiB/s", "–", rate.String()},
+		{"upload ÷ local write + SHA-256 + fsync", "≥ 0.5", ratio.String()},
+	}, a.stop()
+}
+
+// measureLarge follows the memory of server and workers while a large recording is stored and decoded.
+func measureLarge(ctx context.Context, b *bench) ([]figure, error) {
+	dir, remove, err := b.folder()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	a, err := startAppliance(ctx, b.bin, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.compiled(ctx); err != nil {
+		return nil, err
+	}
+	watch, cancel := context.WithCancel(ctx)
+	var peak int64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for watch.Err() == nil {
+			if n, err := a.memory(); err == nil {
+				peak = max(peak, n)
+			}
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-watch.Done():
+			}
+		}
+	}()
+	d, err := a.upload(ctx, "large.RU", large(b.bytes), "")
+	began := time.Now()
+	if err == nil {
+		d, err = a.final(ctx, d.ID)
+	}
+	took := time.Since(began)
+	cancel()
+	<-done
+	if err != nil {
+		return nil, err
+	}
+	if d.Status != "done" {
+		return nil, fmt.Errorf("decode is %s", d.Status)
+	}
+	return []figure{
+		{fmt.Sprintf("recording of %d MiB: peak of server and workers, MiB PSS", b.bytes/mib), "≤ 256", fmt.Sprintf("%.0f", float64(peak)/mib)},
+		{fmt.Sprintf("recording of %d MiB: decoded, MiB/s", b.bytes/mib), "–", fmt.Sprintf("%.1f (%d rows)", float64(b.bytes)/mib/took.Seconds(), d.Rows)},
+	}, a.stop()
+}
+
+func recording(seed uint64, n int) []byte {
+	return railtest.Recording(railtest.Options{Seed: seed, Bytes: n})
+}
+
+// large gives a recording of so many bytes, made while it is read.
+func large(n int64) io.Reader {
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(railtest.WriteLarge(w, n, railtest.Options{Seed: 1})) }() // ends with the reader
+	return r
+}
