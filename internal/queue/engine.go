@@ -16,6 +16,8 @@ var (
 	ErrLeaseLost = errcode.New(errcode.LeaseLost, "the lease is lost")
 	// ErrEnded reports a job that has ended already.
 	ErrEnded = errcode.New(errcode.Conflict, "the job has ended")
+	// ErrStage reports that a hook (Outcome.Commit, Handler.Dead, Cancel's) could not stage its part of a commit.
+	ErrStage = errcode.New(errcode.Internal, "a part of the commit could not be prepared")
 	// ErrClosed reports an engine that was closed.
 	ErrClosed = errcode.New(errcode.ShuttingDown, "the queue is closed")
 )

@@ -1,0 +1,372 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/internal/store"
+)
+
+// idKind begins the ids of jobs.
+const idKind = 'j'
+
+// Engine keeps jobs in the appliance's database. It is a queue.Engine.
+type Engine struct {
+	cfg   Config
+	db    *store.DB
+	space store.Space
+	log   *slog.Logger
+	ids   *ids
+	slots *slots
+
+	lowSpace atomic.Bool   // jobs that write are not to be started
+	wake     chan struct{} // tells Run to look again; holds one
+	done     chan struct{} // closed by Close
+
+	mu        sync.Mutex // guards all below
+	table     table
+	closed    bool
+	lastToken uint64
+}
+
+// table is what the engine knows by heart. Every job that has not ended is in exactly one of: a lane, later, holds,
+// doomed, or passed by a claim; waiting ones are in none.
+type table struct {
+	lines     map[string]*line
+	order     []*line // by name
+	lanes     map[laneKey]*lane
+	later     schedule
+	holds     map[uint64]*hold
+	claims    map[uint64]*claim
+	promoted  map[uint64]struct{} // ready, though the record still says scheduled or retry
+	gone      map[uint64]int      // entries in lanes and later that are void
+	doomed    map[uint64]doom     // to be buried by Run
+	uniques   map[uniqueHash]uint64
+	reserving map[uniqueHash]chan struct{} // being enqueued; closed when decided
+	waiters   []*waiter
+	ended     int64
+}
+
+// hold is a leased job.
+type hold struct {
+	n        uint64
+	token    uint64
+	lane     *lane
+	slot     int
+	stored   record // as the database has it
+	rec      record // Active
+	job      queue.Job
+	worker   string
+	progress queue.Progress
+	started  time.Duration
+	onCancel func(queue.Lease)
+	cancel   func(*store.Batch) error // staged if the job ends as cancelled
+}
+
+// claim is the right to change one job's record.
+type claim struct {
+	n      uint64
+	done   chan struct{}
+	passed *lane // a lease came by meanwhile and took the job out of this lane
+}
+
+// doom is why a job is to be buried.
+type doom struct {
+	code    errcode.Code
+	message string
+	rec     record // what is known of it, should its own record be lost
+}
+
+const damageText = "the record of the job is damaged"
+
+// complete fills in what a record needs that was lost.
+func (d doom) complete(r record) record {
+	if r.queue == "" {
+		r.queue, r.typ, r.priority = d.rec.queue, d.rec.typ, d.rec.priority
+	}
+	if r.Status == "" {
+		r.Status = d.rec.Status
+	}
+	return r
+}
+
+// instant is a moment on both clocks.
+type instant struct {
+	wall time.Time
+	mono time.Duration
+}
+
+// now reads both clocks; the wall in the precision of the records.
+func (e *Engine) now() instant {
+	return instant{wall: e.cfg.Clock.Wall().UTC().Round(0).Truncate(time.Microsecond), mono: e.cfg.Clock.Elapsed()}
+}
+
+// Close lets waiting leases go and forgets the slot file. What is leased can still be finished while the database is
+// open. Run has to have returned. It may be called more than once.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	first := !e.closed
+	e.closed = true
+	e.mu.Unlock()
+	if !first {
+		return nil
+	}
+	close(e.done)
+	if err := e.slots.close(); err != nil {
+		return fmt.Errorf("close slot file: %w", err)
+	}
+	return nil
+}
+
+func (e *Engine) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// claim waits until nobody else changes job n.
+func (e *Engine) claim(ctx context.Context, n uint64) (*claim, error) {
+	for {
+		e.mu.Lock()
+		other := e.table.claims[n]
+		if other == nil {
+			c := e.newClaim(n)
+			e.mu.Unlock()
+			return c, nil
+		}
+		e.mu.Unlock()
+		select {
+		case <-other.done:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for job %s: %w", formatID(n), context.Cause(ctx))
+		}
+	}
+}
+
+// newClaim claims job n, which nobody has claimed. e.mu is held.
+func (e *Engine) newClaim(n uint64) *claim {
+	c := &claim{n: n, done: make(chan struct{})}
+	e.table.claims[n] = c
+	return c
+}
+
+// unclaim gives a claim back; a job that a lease passed by meanwhile is put back into its lane. e.mu is held. Giving
+// it back twice is harmless: the commit's callback may have done so already.
+func (e *Engine) unclaim(c *claim) {
+	if e.table.claims[c.n] != c {
+		return
+	}
+	delete(e.table.claims, c.n)
+	close(c.done)
+	if c.passed != nil {
+		c.passed.ready.push(c.n)
+		e.grant(c.passed)
+	}
+}
+
+func (e *Engine) giveUp(c *claim) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.unclaim(c)
+}
+
+// commit makes b durable. It is not to be left in doubt, so it does not stop with ctx.
+func (e *Engine) commit(ctx context.Context, b *store.Batch) error {
+	if err := e.db.Commit(context.WithoutCancel(ctx), b); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// statusOf gives the status of a job whose record is r. e.mu is held.
+func (e *Engine) statusOf(n uint64, r record) queue.Status {
+	switch {
+	case r.Status.Final():
+		return r.Status
+	case e.table.holds[n] != nil:
+		return queue.Active
+	}
+	if _, ok := e.table.promoted[n]; ok {
+		return queue.Ready
+	}
+	return r.Status
+}
+
+// place puts a job that does not run and has not ended where it waits, and counts it. e.mu is held.
+func (e *Engine) place(n uint64, r record, at instant) {
+	ln := e.lane(r)
+	ln.queue.counts[r.Status]++
+	switch r.Status {
+	case queue.Ready:
+		ln.ready.push(n)
+		e.grant(ln)
+	case queue.Scheduled, queue.Retry:
+		due := at.mono + r.RunAt.Sub(at.wall)
+		e.table.later.add(timed{due: due, n: n, lane: ln, from: r.Status})
+		if e.table.later[0].n == n {
+			e.nudge()
+		}
+	default: // waiting jobs are found by what they wait for
+	}
+}
+
+// unpromote forgets that job n is ready though its record says otherwise. e.mu is held.
+func (e *Engine) unpromote(n uint64) {
+	delete(e.table.promoted, n)
+	if len(e.table.promoted) == 0 && len(e.table.gone) == 0 {
+		e.table.promoted = map[uint64]struct{}{} // maps do not shrink
+	}
+}
+
+// isGone reports whether an entry of job n in a lane or in later is void, and uses that up. e.mu is held.
+func (e *Engine) isGone(n uint64) bool {
+	left, ok := e.table.gone[n]
+	switch {
+	case !ok:
+		return false
+	case left > 1:
+		e.table.gone[n] = left - 1
+	default:
+		delete(e.table.gone, n)
+	}
+	return true
+}
+
+// end counts a job that has ended and lets its unique key go. e.mu is held.
+func (e *Engine) end(r record, unique []byte) {
+	e.line(r.queue).counts[r.Status]++
+	e.table.ended++
+	if unique != nil {
+		delete(e.table.uniques, uniqueHash(unique[1:]))
+	}
+}
+
+// uniqueOf gives the key under which a job's unique key is kept, nil if it has none. A job whose body is lost no
+// longer knows; then the table does.
+func (e *Engine) uniqueOf(n uint64, r record, j queue.Job) []byte {
+	if j.UniqueKey != "" {
+		return uniqueKeyOf(hashUnique(j.UniqueKey))
+	}
+	if !r.unique {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for h, holder := range e.table.uniques {
+		if holder == n {
+			return uniqueKeyOf(h)
+		}
+	}
+	return nil
+}
+
+// stageEnd stages what goes with a final state beside the record itself.
+func (e *Engine) stageEnd(b *store.Batch, n uint64, r record, unique, result []byte) {
+	if len(result) > 0 {
+		b.Set(e.space, key(resultKey, n), result)
+		if e.cfg.ResultTTL < e.cfg.Retention {
+			b.Set(e.space, expiryKey(r.FinishedAt.Add(e.cfg.ResultTTL), n, expireResult), nil)
+		}
+	}
+	b.Set(e.space, expiryKey(r.FinishedAt.Add(e.cfg.Retention), n, expireJob), nil)
+	if unique != nil {
+		b.Delete(e.space, unique)
+	}
+}
+
+// stageFailure stages one entry of a job's errors.
+func (e *Engine) stageFailure(b *store.Batch, n uint64, f queue.Failure) {
+	f.Message = cut(f.Message, queue.MaxMessage)
+	b.Set(e.space, failureKey(n, f.Attempt), encodeFailure(f))
+}
+
+// safely calls a hook that stages changes; neither its panic nor its error may take more with it than this commit.
+func safely(hook func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: panic: %v", queue.ErrStage, p)
+		}
+	}()
+	if err := hook(); err != nil {
+		return fmt.Errorf("%w: %w", queue.ErrStage, err)
+	}
+	return nil
+}
+
+// load reads what the database has of a job. Either part may be missing: then isCorrupt(err), and the rest is given.
+func (e *Engine) load(n uint64) (record, queue.Job, error) {
+	r, err := e.loadRecord(n)
+	if err != nil && !isCorrupt(err) {
+		return r, queue.Job{}, err
+	}
+	raw, bodyErr := e.space.Get(key(bodyKey, n))
+	var j queue.Job
+	if bodyErr == nil {
+		j, bodyErr = decodeBody(raw)
+	}
+	if bodyErr != nil && !isCorrupt(bodyErr) {
+		return r, queue.Job{}, fmt.Errorf("read body of job %s: %w", formatID(n), bodyErr)
+	}
+	if err != nil && bodyErr == nil {
+		r = recordOf(j)
+	}
+	describe(&j, n, r)
+	return r, j, errors.Join(err, bodyErr)
+}
+
+func (e *Engine) loadRecord(n uint64) (record, error) {
+	raw, err := e.space.Get(key(stateKey, n))
+	if err != nil {
+		return record{}, fmt.Errorf("read state of job %s: %w", formatID(n), err)
+	}
+	r, err := decodeRecord(raw, plainNames)
+	if err != nil {
+		return record{}, fmt.Errorf("read state of job %s: %w", formatID(n), err)
+	}
+	return r, nil
+}
+
+// recordOf gives the record of a job that has only its body.
+func recordOf(j queue.Job) record {
+	return record{
+		State: queue.State{Status: j.Status, MaxAttempts: j.MaxAttempts, RunAt: j.RunAt},
+		queue: j.Queue, typ: j.Type, priority: j.Priority, writing: j.Writing, unique: j.UniqueKey != "",
+	}
+}
+
+// describe writes the state of a record into the job.
+func describe(j *queue.Job, n uint64, r record) {
+	j.ID = formatID(n)
+	j.Type, j.Queue, j.Priority, j.Writing = r.typ, r.queue, r.priority, r.writing
+	j.Status, j.Attempt, j.Crashes, j.RunAt = r.Status, r.Attempt, r.Crashes, r.RunAt
+	j.StartedAt, j.FinishedAt = r.StartedAt, r.FinishedAt
+}
+
+func formatID(n uint64) queue.ID { return queue.ID(store.FormatID(idKind, n)) }
+
+func parseID(id queue.ID) (uint64, error) {
+	kind, n, err := store.ParseID(string(id))
+	if err != nil || kind != idKind {
+		return 0, queue.ErrNotFound
+	}
+	return n, nil
+}
+
+// cut shortens s to at most n bytes, without half a character.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}

@@ -1,0 +1,156 @@
+package local
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/queue"
+)
+
+// lane is the line of ready jobs that do not differ in what a lease looks at. Its jobs are their numbers only, so a
+// million waiting jobs are 8 MB.
+type lane struct {
+	queue    *line
+	typ      string
+	priority int
+	writing  bool
+	ready    numbers
+}
+
+// record gives what a lane says about its jobs.
+func (ln *lane) record() record {
+	return record{
+		State: queue.State{Status: queue.Ready}, queue: ln.queue.name, typ: ln.typ, priority: ln.priority, writing: ln.writing,
+	}
+}
+
+// line is one queue in memory: its lanes, the most important first, and its counts.
+type line struct {
+	name    string
+	weight  int
+	current int // of the weighted turn
+	lanes   []*lane
+	counts  map[queue.Status]int64
+}
+
+// numbers is a heap of job numbers, the smallest (oldest) first; unlike container/heap it boxes none of them.
+type numbers []uint64
+
+func (h *numbers) push(n uint64) {
+	*h = append(*h, n)
+	s := *h
+	for i := len(s) - 1; i > 0; {
+		up := (i - 1) / 2
+		if s[up] <= s[i] {
+			return
+		}
+		s[up], s[i] = s[i], s[up]
+		i = up
+	}
+}
+
+func (h *numbers) pop() uint64 {
+	s := *h
+	top, last := s[0], len(s)-1
+	s[0] = s[last]
+	s = s[:last]
+	for i := 0; ; {
+		least := i
+		for c := 2*i + 1; c <= 2*i+2 && c < len(s); c++ {
+			if s[c] < s[least] {
+				least = c
+			}
+		}
+		if least == i {
+			break
+		}
+		s[i], s[least] = s[least], s[i]
+		i = least
+	}
+	// A burst is not to be remembered for ever.
+	if cap(s) > 1024 && len(s) < cap(s)/4 {
+		s = append(make(numbers, 0, cap(s)/2), s...)
+	}
+	*h = s
+	return top
+}
+
+// timed is a job that waits for its time.
+type timed struct {
+	due  time.Duration // on Clock.Elapsed
+	n    uint64
+	lane *lane
+	from queue.Status // Scheduled or Retry, for the counts
+}
+
+type schedule []timed
+
+func (s schedule) Len() int { return len(s) }
+func (s schedule) Less(i, j int) bool {
+	if s[i].due != s[j].due {
+		return s[i].due < s[j].due
+	}
+	return s[i].n < s[j].n
+}
+func (s schedule) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+
+// Push is part of heap.Interface.
+func (s *schedule) Push(x any) { *s = append(*s, x.(timed)) } //nolint:errcheck // only timed comes in
+
+// Pop is part of heap.Interface.
+func (s *schedule) Pop() any {
+	old := *s
+	last := len(old) - 1
+	t := old[last]
+	old[last] = timed{}
+	*s = old[:last]
+	return t
+}
+
+func (s *schedule) add(t timed) { heap.Push(s, t) }
+
+func (s *schedule) next() timed { return heap.Pop(s).(timed) } //nolint:errcheck // only timed is in it
+
+type laneKey struct {
+	queue, typ string
+	priority   int
+	writing    bool
+}
+
+// line gives the queue of that name, which exists from its first use. e.mu is held.
+func (e *Engine) line(name string) *line {
+	l := e.table.lines[name]
+	if l == nil {
+		l = &line{name: name, weight: defaultWeight, counts: map[queue.Status]int64{}}
+		if w := e.cfg.Weights[name]; w > 0 {
+			l.weight = w
+		}
+		e.table.lines[name] = l
+		at, _ := slices.BinarySearchFunc(e.table.order, name, func(l *line, name string) int {
+			if l.name < name {
+				return -1
+			}
+			return 1
+		})
+		e.table.order = slices.Insert(e.table.order, at, l)
+	}
+	return l
+}
+
+// lane gives the lane of a record. e.mu is held.
+func (e *Engine) lane(r record) *lane {
+	k := laneKey{r.queue, r.typ, r.priority, r.writing}
+	if ln := e.table.lanes[k]; ln != nil {
+		return ln
+	}
+	q := e.line(r.queue)
+	ln := &lane{queue: q, typ: r.typ, priority: r.priority, writing: r.writing}
+	e.table.lanes[k] = ln
+	at := 0
+	for at < len(q.lanes) && q.lanes[at].priority >= ln.priority {
+		at++
+	}
+	q.lanes = slices.Insert(q.lanes, at, ln)
+	return ln
+}

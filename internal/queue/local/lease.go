@@ -1,0 +1,275 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/queue"
+)
+
+// waiter is a call of Lease that waits for a job.
+type waiter struct {
+	r    queue.LeaseRequest
+	told chan struct{} // closed when got is filled
+	got  []*hold
+}
+
+func (w *waiter) wants(ln *lane, low bool) bool {
+	return (!low || !ln.writing) && wantsQueue(w.r, ln.queue.name) &&
+		(w.r.Types == nil || slices.Contains(w.r.Types, ln.typ))
+}
+
+func wantsQueue(r queue.LeaseRequest, name string) bool {
+	return !slices.Contains(r.Skip, name) && (r.Queues == nil || slices.Contains(r.Queues, name))
+}
+
+// Lease implements queue.Engine.
+func (e *Engine) Lease(ctx context.Context, r queue.LeaseRequest) ([]queue.Leased, error) {
+	r.Max = max(r.Max, 1)
+	for {
+		e.measureSpace()
+		holds, err := e.waitForJobs(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		out, err := e.start(holds)
+		if len(out) > 0 || err != nil {
+			return out, err
+		}
+	}
+}
+
+// measureSpace notes whether jobs that write may be started, and hands them out when they may again.
+func (e *Engine) measureSpace() {
+	low := errcode.Is(e.cfg.Space.CheckSpace(0), errcode.DiskFull)
+	if !e.lowSpace.Swap(low) || low {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, ln := range e.table.lanes {
+		for range len(e.table.waiters) {
+			e.grant(ln)
+		}
+	}
+}
+
+// waitForJobs takes jobs out of the lanes, at least one. A job that is handed over in the moment ctx ends is taken.
+func (e *Engine) waitForJobs(ctx context.Context, r queue.LeaseRequest) ([]*hold, error) {
+	w := &waiter{r: r, told: make(chan struct{})}
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil, queue.ErrClosed
+	}
+	if ctx.Err() != nil {
+		e.mu.Unlock()
+		return nil, fmt.Errorf("lease: %w", context.Cause(ctx))
+	}
+	if e.takeFor(w); len(w.got) > 0 {
+		e.mu.Unlock()
+		return w.got, nil
+	}
+	e.table.waiters = append(e.table.waiters, w)
+	e.mu.Unlock()
+
+	var err error
+	select {
+	case <-w.told:
+	case <-ctx.Done():
+		err = fmt.Errorf("lease: %w", context.Cause(ctx))
+	case <-e.done:
+		err = queue.ErrClosed
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(w.got) > 0 {
+		return w.got, nil
+	}
+	e.table.waiters = slices.DeleteFunc(e.table.waiters, func(o *waiter) bool { return o == w })
+	return nil, err
+}
+
+// takeFor takes up to as many jobs as w wants. e.mu is held.
+func (e *Engine) takeFor(w *waiter) {
+	low := e.lowSpace.Load()
+	for len(w.got) < w.r.Max {
+		ln := e.choose(w, low)
+		if ln == nil {
+			return
+		}
+		w.got = append(w.got, e.pick(ln, w.r))
+	}
+}
+
+// choose gives the lane the next job of w comes from: queues take turns in proportion to their weights (smooth weighted
+// round robin, so none starves), inside a queue the most important comes first, then the oldest. e.mu is held.
+func (e *Engine) choose(w *waiter, low bool) *lane {
+	var best *line
+	var from *lane
+	total := 0
+	for _, q := range e.table.order {
+		if !wantsQueue(w.r, q.name) {
+			continue
+		}
+		ln := e.front(q, w, low)
+		if ln == nil {
+			continue
+		}
+		q.current += q.weight
+		total += q.weight
+		if best == nil || q.current > best.current {
+			best, from = q, ln
+		}
+	}
+	if best != nil {
+		best.current -= total
+	}
+	return from
+}
+
+// front gives the lane with the first job of a queue that w may have. e.mu is held.
+func (e *Engine) front(q *line, w *waiter, low bool) *lane {
+	var best *lane
+	for _, ln := range q.lanes {
+		if best != nil && ln.priority < best.priority {
+			break
+		}
+		if !w.wants(ln, low) || !e.clean(ln) {
+			continue
+		}
+		if best == nil || ln.ready[0] < best.ready[0] {
+			best = ln
+		}
+	}
+	return best
+}
+
+// clean drops the entries at the front of a lane that are void or being changed, and reports whether one is left. A
+// job that is being changed comes back when its claim is given back. e.mu is held.
+func (e *Engine) clean(ln *lane) bool {
+	for len(ln.ready) > 0 {
+		n := ln.ready[0]
+		if e.isGone(n) {
+			ln.ready.pop()
+			continue
+		}
+		c := e.table.claims[n]
+		if c == nil {
+			return true
+		}
+		c.passed = ln
+		ln.ready.pop()
+	}
+	return false
+}
+
+// pick leases the job at the front of a clean lane, claimed until it is started. e.mu is held.
+func (e *Engine) pick(ln *lane, r queue.LeaseRequest) *hold {
+	n := ln.ready.pop()
+	e.unpromote(n)
+	e.lastToken++
+	h := &hold{n: n, token: e.lastToken, lane: ln, slot: -1, worker: r.Worker, onCancel: r.OnCancel, started: e.cfg.Clock.Elapsed()}
+	e.table.holds[n] = h
+	e.newClaim(n)
+	ln.queue.counts[queue.Ready]--
+	ln.queue.counts[queue.Active]++
+	return h
+}
+
+// grant hands a job of a lane to the first that waits for one. e.mu is held.
+func (e *Engine) grant(ln *lane) {
+	low := e.lowSpace.Load()
+	for i, w := range e.table.waiters {
+		if !w.wants(ln, low) {
+			continue
+		}
+		if e.clean(ln) {
+			w.got = append(w.got, e.pick(ln, w.r))
+			e.table.waiters = slices.Delete(e.table.waiters, i, i+1)
+			close(w.told)
+		}
+		return
+	}
+}
+
+// start reads the jobs that were taken and gives those that can be run.
+func (e *Engine) start(holds []*hold) ([]queue.Leased, error) {
+	out := make([]queue.Leased, 0, len(holds))
+	var failed error
+	for _, h := range holds {
+		ok, err := e.startOne(h)
+		if err != nil {
+			failed = err
+		}
+		if ok {
+			j := h.job
+			j.Payload = bytes.Clone(j.Payload)
+			out = append(out, queue.Leased{Job: j, Lease: queue.Lease{ID: j.ID, Token: h.token}})
+		}
+	}
+	if len(out) > 0 {
+		return out, nil // the others are back in their lanes
+	}
+	return nil, failed
+}
+
+// startOne makes a taken job active. If it cannot be read it goes back, if it can never be read it is doomed.
+func (e *Engine) startOne(h *hold) (bool, error) {
+	r, j, err := e.load(h.n)
+	at := e.now()
+	h.stored = r
+	if err == nil && (r.Status == queue.Scheduled || r.Status == queue.Retry) {
+		r.State, _, err = queue.Transition(r.State, queue.Event{Kind: queue.Due}, at.wall)
+	}
+	if err == nil {
+		r.State, _, err = queue.Transition(r.State, queue.Event{Kind: queue.LeasedOut}, at.wall)
+	}
+	if err == nil {
+		describe(&j, h.n, r)
+		j.Worker = h.worker
+		h.slot = e.slots.put(h.n, r.Attempt)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.table.claims[h.n]
+	if err == nil {
+		h.rec, h.job = r, j
+		e.unclaim(c)
+		return true, nil
+	}
+	delete(e.table.holds, h.n)
+	h.lane.queue.counts[queue.Active]--
+	if isCorrupt(err) {
+		e.log.Error("job record damaged", "job", formatID(h.n), "queue", h.lane.queue.name, "error", err)
+		h.lane.queue.counts[queue.Ready]++
+		e.table.promoted[h.n] = struct{}{} // it is counted as ready, whatever its record says
+		e.table.doomed[h.n] = doom{code: errcode.Corrupt, message: damageText, rec: h.lane.record()}
+		e.unclaim(c)
+		e.nudge()
+		return false, nil
+	}
+	h.lane.queue.counts[queue.Ready]++
+	if h.stored.Status == queue.Scheduled || h.stored.Status == queue.Retry {
+		e.table.promoted[h.n] = struct{}{}
+	}
+	c.passed = h.lane
+	e.unclaim(c)
+	return false, err
+}
+
+// Progress implements queue.Engine.
+func (e *Engine) Progress(l queue.Lease, p queue.Progress) {
+	n, err := parseID(l.ID)
+	if err != nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if h := e.table.holds[n]; h != nil && h.token == l.Token {
+		h.progress = p
+	}
+}

@@ -1,0 +1,223 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/internal/store"
+)
+
+// formatVersion is the version of the records, kept under the meta key "version".
+const formatVersion = 1
+
+// Open reads the queue's records and makes ready what ran when the process ended. Jobs can be leased at once; Run is
+// needed for what waits for a time and for what has to be buried.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	seq, err := cfg.DB.Sequence("job")
+	if err != nil {
+		return nil, fmt.Errorf("open queue: %w", err)
+	}
+	e := &Engine{
+		cfg: cfg, db: cfg.DB, space: cfg.DB.Space("q/"), log: cfg.Logger, ids: newIDs(seq),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		table: table{
+			lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
+			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: map[uint64]int{},
+			doomed: map[uint64]doom{}, uniques: map[uniqueHash]uint64{}, reserving: map[uniqueHash]chan struct{}{},
+		},
+	}
+	for name := range cfg.Weights {
+		e.line(name)
+	}
+	var ran []running
+	if e.slots, ran, err = openSlots(cfg.SlotFile, cfg.Logger); err != nil {
+		return nil, fmt.Errorf("open queue: %w", err)
+	}
+	if err := e.recover(ctx, ran); err != nil {
+		return nil, errors.Join(fmt.Errorf("open queue: %w", err), e.slots.close())
+	}
+	return e, nil
+}
+
+// recover brings database and memory to where they were, with the runs that ended with the process counted.
+func (e *Engine) recover(ctx context.Context, ran []running) error {
+	if err := e.checkVersion(ctx); err != nil {
+		return err
+	}
+	if err := e.countCrashes(ctx, ran); err != nil {
+		return err
+	}
+	if err := e.slots.reset(); err != nil {
+		return err
+	}
+	if err := e.scanStates(ctx); err != nil {
+		return err
+	}
+	return e.scanUniques(ctx)
+}
+
+func (e *Engine) checkVersion(ctx context.Context) error {
+	k := append([]byte{metaKey}, "version"...)
+	v, err := e.space.Get(k)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		b := e.db.Batch()
+		b.Essential()
+		b.Set(e.space, k, []byte{formatVersion})
+		return e.commit(ctx, b)
+	case err != nil && !isCorrupt(err):
+		return fmt.Errorf("read version of the queue: %w", err)
+	case err == nil && !bytes.Equal(v, []byte{formatVersion}):
+		return errcode.Newf(errcode.Unsupported, "the queue was written by a newer version (format %x)", v)
+	}
+	return nil
+}
+
+// countCrashes counts the runs the slot file tells of, all in one commit. A slot whose attempt the record knows
+// already is left over from before its job's last commit.
+func (e *Engine) countCrashes(ctx context.Context, ran []running) error {
+	b := e.db.Batch()
+	b.Essential()
+	at := e.now()
+	for _, slot := range ran {
+		r, err := e.loadRecord(slot.n)
+		if err != nil && !isCorrupt(err) {
+			return err
+		}
+		if err != nil || r.Status.Final() || slot.attempt != r.Attempt+1 {
+			continue
+		}
+		if r.State, err = crashed(r.State, at.wall); err != nil {
+			return fmt.Errorf("count crash of job %s: %w", formatID(slot.n), err)
+		}
+		b.Set(e.space, key(stateKey, slot.n), r.encode())
+		e.stageFailure(b, slot.n, queue.Failure{
+			Attempt: slot.attempt, At: at.wall, Code: errcode.WorkerCrashed, Message: "the process ended while the job ran",
+		})
+		e.log.WarnContext(ctx, "job ran when the process ended", "job", formatID(slot.n), "type", r.typ, "crashes", r.Crashes)
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return e.commit(ctx, b)
+}
+
+// crashed gives the state of a job after a run that ended with the process. The limit of crashes, and a cancel that
+// was asked for, are left to scanStates: the job is buried by Run, when there are handlers to be told.
+func crashed(s queue.State, now time.Time) (queue.State, error) {
+	asked := s.CancelAsked
+	s.CancelAsked = false
+	events := []queue.Event{{Kind: queue.LeasedOut}, {Kind: queue.Crashed, Rules: queue.Rules{MaxCrashes: math.MaxInt}}}
+	if s.Status == queue.Scheduled || s.Status == queue.Retry {
+		events = append([]queue.Event{{Kind: queue.Due}}, events...)
+	}
+	for _, ev := range events {
+		var err error
+		if s, _, err = queue.Transition(s, ev, now); err != nil {
+			return s, fmt.Errorf("change state: %w", err)
+		}
+	}
+	s.CancelAsked = asked
+	return s, nil
+}
+
+// scanStates fills the table.
+func (e *Engine) scanStates(ctx context.Context) error {
+	names := interner{}
+	at := e.now()
+	o := store.ScanOptions{Prefix: []byte{stateKey}, OnCorrupt: func(k []byte) error {
+		e.adoptDamaged(k)
+		return nil
+	}}
+	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
+		r, err := decodeRecord(v, names.get)
+		if err != nil || len(k) != 9 {
+			e.adoptDamaged(k)
+			return true, nil //nolint:nilerr // a damaged record is one dead job, not a queue that does not open
+		}
+		e.adopt(binary.BigEndian.Uint64(k[1:]), r, at)
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("read jobs: %w", err)
+	}
+	return nil
+}
+
+// adopt puts a job of the database into the table.
+func (e *Engine) adopt(n uint64, r record, at instant) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case r.Status.Final():
+		e.end(r, nil)
+	case r.CancelAsked:
+		e.line(r.queue).counts[r.Status]++
+		e.table.doomed[n] = doom{code: errcode.Cancelled, message: "the job was cancelled", rec: r}
+	case r.Crashes >= e.cfg.Rules.MaxCrashes:
+		e.line(r.queue).counts[r.Status]++
+		e.table.doomed[n] = doom{code: errcode.WorkerCrashed, message: fmt.Sprintf("the process ended %d times while the job ran", r.Crashes), rec: r}
+	default:
+		// A clock that is behind the job's own last start says nothing about how long a retry is still to wait.
+		if r.Status == queue.Retry && r.StartedAt.After(at.wall) {
+			at.wall = r.StartedAt
+		}
+		e.place(n, r, at)
+	}
+}
+
+// adoptDamaged dooms a job whose state cannot be read.
+func (e *Engine) adoptDamaged(k []byte) {
+	if len(k) != 9 {
+		return
+	}
+	n := binary.BigEndian.Uint64(k[1:])
+	e.log.Error("job record damaged", "job", formatID(n))
+	r, _, err := e.load(n)
+	if err != nil {
+		r = doom{rec: record{queue: queue.DefaultQueue, State: queue.State{Status: queue.Ready}}}.complete(r)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.line(r.queue).counts[r.Status]++
+	e.table.doomed[n] = doom{code: errcode.Corrupt, message: damageText, rec: r}
+}
+
+func (e *Engine) scanUniques(ctx context.Context) error {
+	o := store.ScanOptions{Prefix: []byte{uniqueKey}, OnCorrupt: func([]byte) error { return nil }}
+	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
+		if len(k) == 1+len(uniqueHash{}) && len(v) == 8 {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.table.uniques[uniqueHash(k[1:])] = binary.BigEndian.Uint64(v)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("read unique keys: %w", err)
+	}
+	return nil
+}
+
+// interner gives equal byte slices the same string.
+type interner map[string]string
+
+func (i interner) get(b []byte) string {
+	if s, ok := i[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	i[s] = s
+	return s
+}
