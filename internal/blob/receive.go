@@ -57,11 +57,13 @@ func (d *Dir) receive(ctx context.Context, r io.Reader, limit int64) (*temp, err
 
 // admit checks the size so far and whether n more bytes fit onto the disk.
 func (d *Dir) admit(total, n, limit int64) error {
-	if limit > 0 && total > limit {
+	if over(total, limit) {
 		return errcode.Newf(errcode.TooLarge, "the recording is larger than the limit of %d bytes", limit)
 	}
 	return d.cfg.Guard.CheckSpace(n)
 }
+
+func over(total, limit int64) bool { return limit > 0 && total > limit }
 
 // read fills a buffer from r. It returns io.EOF when r has ended, also with a full last buffer's worth of bytes.
 func (d *Dir) read(ctx context.Context, r io.Reader) (*[]byte, int, error) {
@@ -94,8 +96,7 @@ func (t *temp) small(data []byte) error {
 func (t *temp) large(ctx context.Context, r io.Reader, first []byte, limit int64) error {
 	p := startHasher()
 	defer p.join()
-	buf := append([]byte(nil), first...)
-	err := t.write(buf, p, func() {})
+	err := t.write(first, p, func() {})
 	var checked, flushed int64
 	for err == nil {
 		var next *[]byte
@@ -106,9 +107,10 @@ func (t *temp) large(ctx context.Context, r io.Reader, first []byte, limit int64
 		if ended {
 			err = nil
 		}
-		if err == nil && (t.size+int64(n)-checked >= checkEvery || limit > 0) {
-			checked = t.size + int64(n)
-			err = t.dir.admit(checked, checkEvery, limit)
+		total := t.size + int64(n)
+		if err == nil && (total-checked >= checkEvery || over(total, limit)) {
+			checked = total
+			err = t.dir.admit(total, checkEvery, limit)
 		}
 		if err != nil {
 			t.dir.pool.Put(next)
@@ -206,11 +208,11 @@ func (d *Dir) name(ctx context.Context, t *temp) (Blob, error) {
 
 func (d *Dir) nameLocked(t *temp, path string) (isNew bool, err error) {
 	folder := filepath.Dir(path)
-	if err := d.folder(folder); err != nil {
-		return false, err
-	}
 	st, err := os.Stat(path)
 	if err == nil && st.Size() == t.size {
+		if err := d.confirm(folder); err != nil {
+			return false, err
+		}
 		if err := t.discard(); err != nil {
 			d.cfg.Logger.Warn("temporary file could not be removed", "error", err)
 		}
@@ -226,32 +228,34 @@ func (d *Dir) nameLocked(t *temp, path string) (isNew bool, err error) {
 	if err := d.cfg.FS.Rename(t.file.Name(), path); err != nil {
 		return false, fmt.Errorf("name: %w", err)
 	}
-	if err := d.cfg.FS.SyncDir(folder); err != nil {
-		return false, errors.Join(fmt.Errorf("sync folder: %w", err), d.cfg.FS.Rename(path, t.file.Name()))
+	err = d.sync(folder)
+	if err == nil {
+		err = t.file.Close()
 	}
-	if err := t.file.Close(); err != nil {
-		return false, errors.Join(fmt.Errorf("close: %w", err), d.cfg.FS.Rename(path, t.file.Name()))
+	if err != nil { // back to the temporary name, under which the caller discards it
+		return false, errors.Join(fmt.Errorf("keep: %w", err), d.cfg.FS.Rename(path, t.file.Name()))
 	}
 	return true, nil
 }
 
-// folder makes sure that the folder is there and that all names in it are on the disk: those that an earlier run gave
-// just before it was killed may not be yet.
-func (d *Dir) folder(path string) error {
+// confirm makes sure that the names in folder are on the disk: one that an earlier run gave just before it was killed
+// may not be yet.
+func (d *Dir) confirm(folder string) error {
 	d.mu.Lock()
-	known := d.folders[path]
+	known := d.synced[folder]
 	d.mu.Unlock()
 	if known {
 		return nil
 	}
-	if err := disk.MkdirAll(d.cfg.FS, path, 0o750); err != nil {
-		return err
-	}
-	if err := d.cfg.FS.SyncDir(path); err != nil {
+	return d.sync(folder)
+}
+
+func (d *Dir) sync(folder string) error {
+	if err := d.cfg.FS.SyncDir(folder); err != nil {
 		return fmt.Errorf("sync folder: %w", err)
 	}
 	d.mu.Lock()
-	d.folders[path] = true
-	d.mu.Unlock()
+	defer d.mu.Unlock()
+	d.synced[folder] = true
 	return nil
 }
