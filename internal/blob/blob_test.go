@@ -452,7 +452,7 @@ func TestPutAgainstCleanUp(t *testing.T) {
 	})
 	for w := range 4 {
 		writers.Go(func() {
-			for i := range 150 {
+			for i := range 60 {
 				c := contents[(w+i)%2]
 				b, err := d.Put(t.Context(), bytes.NewReader(c), 0)
 				if err != nil {
