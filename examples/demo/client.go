@@ -234,7 +234,10 @@ func (c client) do(req *http.Request, v any) error {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	if resp.StatusCode/100 != 2 {
-		var problem struct{ Title, Detail, Code string }
+		var problem struct {
+			Detail string `json:"detail"`
+			Code   string `json:"code"`
+		}
 		if json.Unmarshal(body, &problem) == nil && problem.Code != "" {
 			return fmt.Errorf("%s: %s (%s)", resp.Status, problem.Detail, problem.Code)
 		}

@@ -2,8 +2,12 @@ package localdecode
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -106,32 +110,68 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 	if err := c.checkTables(o.plugin); err != nil {
 		return err
 	}
-	given := make(map[string]any, len(c.Params))
-	for k, v := range c.Params {
-		given[k] = v
-	}
-	params, err := c.Registry.Params(o.plugin, given)
+	params, err := c.Registry.Params(o.plugin.ID, c.Params)
 	if err != nil {
 		return fmt.Errorf("parameters of %s: %w", o.plugin.ID, err)
 	}
-	o.result, err = c.Pool.Decode(ctx, runtime.Request{
-		Plugin: o.plugin.SHA256,
-		Input:  f,
-		Size:   size,
-		Name:   o.in.name,
-		Params: params,
-		Form:   out.form(),
-		Tables: c.wanted(),
-		Create: func(s *table.Schema) (*os.File, error) {
-			return o.create(s, out)
-		},
+	sum, err := digest(ctx, f, size)
+	if err != nil {
+		return err
+	}
+	res, err := c.Pool.Decode(ctx, runtime.Request{
+		Plugin:   o.plugin.SHA256,
+		Input:    f,
+		Size:     size,
+		SHA256:   sum,
+		Name:     o.in.name,
+		Params:   params,
+		Reveal:   reveals(params),
+		Form:     out.form(),
+		Options:  table.EncodeOptions{Metadata: c.metadata(o.plugin, sum, params)},
+		Tables:   c.wanted(),
+		Create:   func(s *table.Schema) (*os.File, error) { return o.create(s, out) },
 		Progress: func(p runtime.Progress) { scr.progress(o.in, p.BytesRead) },
 	})
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
-	o.failure = o.result.Failure
+	o.result, o.failure = &res, res.Failure
 	return out.finish(ctx, o)
+}
+
+// digest hashes the input: decoders get their only randomness from it, and tables say what they were made of.
+func digest(ctx context.Context, f *os.File, size int64) (string, error) {
+	h := sha256.New()
+	const step = 4 << 20 // between looks at ctx
+	for at := int64(0); at < size; at += step {
+		if ctx.Err() != nil {
+			return "", fmt.Errorf("hash input: %w", context.Cause(ctx))
+		}
+		if _, err := io.Copy(h, io.NewSectionReader(f, at, min(step, size-at))); err != nil {
+			return "", fmt.Errorf("hash input: %w", err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// reveals reports whether parameters ask for sensitive values. Who can read the file may see them.
+func reveals(params json.RawMessage) bool {
+	var p struct {
+		Reveal bool `json:"reveal"`
+	}
+	return json.Unmarshal(params, &p) == nil && p.Reveal
+}
+
+// metadata is written into the footer of tables, as the appliance does.
+func (c *Config) metadata(p runtime.Plugin, sum string, params json.RawMessage) map[string]string {
+	return map[string]string{
+		"wayside.file.sha256":     sum,
+		"wayside.decoder.id":      p.ID,
+		"wayside.decoder.version": p.Version,
+		"wayside.decoder.sha256":  p.SHA256,
+		"wayside.parameters":      string(params),
+		"wayside.generator":       c.Generator,
+	}
 }
 
 // wanted gives the tables that are encoded: the named ones, all without names.
@@ -142,6 +182,9 @@ func (c *Config) wanted() []string {
 	return c.Tables
 }
 
+// headBytes is how much of a file recognition looks at.
+const headBytes = 64 << 10
+
 // recognise finds the decoder and waits until it can be used.
 func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 	id := c.Decoder
@@ -149,21 +192,25 @@ func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 		if o.size == 0 {
 			return errcode.New(errcode.UnknownFormat, "the file is empty")
 		}
-		var err error
-		o.detection, err = c.Registry.Detect(ctx, f, o.size, o.in.name)
-		if errcode.Is(err, errcode.UnknownFormat) || (err == nil && o.detection.Decoder == "") {
+		head := make([]byte, min(headBytes, o.size))
+		if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read input: %w", err)
+		}
+		found, ok := c.Registry.Detect(ctx, head, o.size, o.in.name)
+		if ctx.Err() != nil {
+			return fmt.Errorf("recognise format: %w", context.Cause(ctx))
+		}
+		if !ok || found.Decoder == "" {
 			return errcode.New(errcode.UnknownFormat, "no decoder recognises it (known formats: "+c.known()+")")
 		}
-		if err != nil {
-			return fmt.Errorf("recognise format: %w", err)
-		}
-		id = o.detection.Decoder
-	} else if _, ok := c.Registry.Get(id); !ok {
+		o.detection, id = found, found.Decoder
+	}
+	p, ok := c.Registry.Get(id)
+	if !ok {
 		return errcode.Newf(errcode.NotFound, "no decoder or format %q (known formats: %s)", id, c.known())
 	}
-	p, err := c.Registry.Wait(ctx, id)
-	if err != nil {
-		return fmt.Errorf("wait for decoder %s: %w", id, err)
+	if err := c.Registry.Wait(ctx, p.SHA256); err != nil {
+		return fmt.Errorf("wait for decoder %s: %w", p.ID, err)
 	}
 	o.plugin = p
 	return nil
@@ -191,7 +238,7 @@ func (c *Config) checkTables(p runtime.Plugin) error {
 // known lists the formats that can be decoded, with their usual file names.
 func (c *Config) known() string {
 	var names []string
-	for _, p := range c.Registry.List() {
+	for _, p := range c.Registry.Plugins() {
 		if p.State != runtime.Active && p.State != runtime.Compiling {
 			continue
 		}

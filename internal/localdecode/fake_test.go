@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +38,8 @@ func emptySchema() *table.Schema {
 // fake is a registry and a pool with one decoder, "lines": files that begin with "LINES" have one row a line after
 // that; lines of capitals make it misbehave.
 type fake struct {
-	stall chan struct{} // STALL waits for it
+	stall chan struct{}         // STALL waits for it
+	seen  func(runtime.Request) // gets every request; nil = nobody looks
 }
 
 func (fake) plugin() runtime.Plugin {
@@ -50,49 +50,53 @@ func (fake) plugin() runtime.Plugin {
 	}
 }
 
-func (fake) Detect(_ context.Context, f *os.File, _ int64, _ string) (runtime.Detection, error) {
-	head := make([]byte, 5)
-	if n, _ := f.ReadAt(head, 0); string(head[:n]) != "LINES" {
-		return runtime.Detection{}, errcode.New(errcode.UnknownFormat, "unknown")
-	}
-	return runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 1}, nil
+func (fake) Detect(_ context.Context, head []byte, _ int64, _ string) (runtime.Detection, bool) {
+	return runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 1}, strings.HasPrefix(string(head), "LINES")
 }
 
 func (f fake) Get(id string) (runtime.Plugin, bool) {
 	return f.plugin(), id == "lines" || id == "line-log"
 }
 
-func (f fake) List() []runtime.Plugin { return []runtime.Plugin{f.plugin()} }
+func (f fake) Plugins() []runtime.Plugin { return []runtime.Plugin{f.plugin()} }
 
-func (fake) Params(_ runtime.Plugin, given map[string]any) (json.RawMessage, error) {
+func (fake) Params(_ string, given map[string]string) (json.RawMessage, error) {
 	for k := range given {
-		if k != "upper" {
+		if k != "reveal" {
 			return nil, errcode.Invalid(k, "no such parameter")
 		}
 	}
-	return json.Marshal(given)
+	return json.Marshal(map[string]bool{"reveal": given["reveal"] == "true"})
 }
 
-func (f fake) Wait(context.Context, string) (runtime.Plugin, error) { return f.plugin(), nil }
+func (f fake) Wait(_ context.Context, sha string) error {
+	if sha != f.plugin().SHA256 {
+		return errcode.New(errcode.NotFound, "no such plugin version")
+	}
+	return nil
+}
 
-func (f fake) Decode(ctx context.Context, req runtime.Request) (*runtime.Result, error) {
-	res := &runtime.Result{Status: runtime.Done, Duration: time.Millisecond}
+func (f fake) Decode(ctx context.Context, req runtime.Request) (runtime.Result, error) {
+	res := runtime.Result{Status: runtime.Done, Duration: time.Millisecond}
+	if f.seen != nil {
+		f.seen(req)
+	}
 	var lines []string
 	in := bufio.NewScanner(io.NewSectionReader(req.Input, 0, req.Size))
 	for in.Scan() {
-		switch line := in.Text(); {
-		case line == "LINES":
-		case line == "PANIC":
+		switch line := in.Text(); line {
+		case "LINES":
+		case "PANIC":
 			panic("the fake panics")
-		case line == "CRASH":
-			return nil, errcode.New(errcode.WorkerCrashed, "the decoder's process died")
-		case line == "STALL":
+		case "CRASH":
+			return runtime.Result{}, errcode.New(errcode.WorkerCrashed, "the decoder's process died")
+		case "STALL":
 			select {
 			case <-f.stall:
 			case <-ctx.Done():
-				return nil, fmt.Errorf("decode: %w", context.Cause(ctx))
+				return runtime.Result{}, fmt.Errorf("decode: %w", context.Cause(ctx))
 			}
-		case line == "CUT":
+		case "CUT":
 			at := req.Size
 			res.Status, res.Failure = runtime.Partial, &runtime.Failure{Code: errcode.Truncated, Message: "the file ends early", Offset: &at}
 			res.Issues.Errors++
@@ -107,12 +111,12 @@ func (f fake) Decode(ctx context.Context, req runtime.Request) (*runtime.Result,
 	res.Rows = int64(len(lines))
 	if slices.Contains(lines, "twice") { // a killed decode is run once more, with its files empty again
 		if err := f.emit(req, lines[:1]); err != nil {
-			return nil, err
+			return runtime.Result{}, err
 		}
 	}
 	if len(lines) > 0 && (req.Tables == nil || slices.Contains(req.Tables, "lines")) {
 		if err := f.emit(req, lines); err != nil {
-			return nil, err
+			return runtime.Result{}, err
 		}
 	}
 	res.Tables = []runtime.TableResult{

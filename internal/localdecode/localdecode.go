@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	goruntime "runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -27,40 +26,41 @@ import (
 
 // Registry is what localdecode needs of the plugins; *runtime.Registry is one.
 type Registry interface {
-	// Detect finds the format and the decoder of the first size bytes of f.
-	Detect(ctx context.Context, f *os.File, size int64, name string) (runtime.Detection, error)
-	// Get finds an active plugin by its id or by the id of a format.
-	Get(id string) (runtime.Plugin, bool)
-	// List gives every plugin.
-	List() []runtime.Plugin
-	// Params checks parameters against the plugin's schema and fills in defaults.
-	Params(p runtime.Plugin, given map[string]any) (json.RawMessage, error)
-	// Wait returns when the plugin is compiled, or why it cannot be used.
-	Wait(ctx context.Context, id string) (runtime.Plugin, error)
+	Plugins() []runtime.Plugin
+	// Get finds a plugin by its id or by the id of a format.
+	Get(idOrFormat string) (runtime.Plugin, bool)
+	// Detect recognises a recording by its first bytes, its size and its name.
+	Detect(ctx context.Context, head []byte, size int64, name string) (runtime.Detection, bool)
+	// Params checks parameters, fills in defaults, and gives their canonical JSON.
+	Params(pluginID string, given map[string]string) (json.RawMessage, error)
+	// Wait returns when the plugin version can be used, or why it never can.
+	Wait(ctx context.Context, sha256 string) error
 }
 
 // Pool runs decodes; *runtime.Pool is one.
 type Pool interface {
-	Decode(ctx context.Context, req runtime.Request) (*runtime.Result, error)
+	Decode(ctx context.Context, req runtime.Request) (runtime.Result, error)
 }
 
 // Config is one call of `wayside decode`.
 type Config struct {
-	Paths    []string          // files, folders (walked), "-" = Stdin
-	To       table.Format      // "" = a summary for people, or Parquet where Out is a folder
-	Out      string            // folder, "-" = Stdout, "" = Stdout where that is unambiguous
-	Tables   []string          // only these; nil = all
-	Decoder  string            // plugin or format id; "" = recognise each input
-	Params   map[string]string // of the decoder
-	Workers  int               // files at a time, default min(cores, 4)
-	Preview  int               // rows of each table in a summary, default 3; negative = none
-	Stdin    io.Reader
-	Stdout   io.Writer
-	Stderr   io.Writer
-	Width    int // columns of the terminal that Stdout is; 0 = no terminal
-	Bar      int // columns of the terminal that Stderr is; 0 = no progress bar
-	Registry Registry
-	Pool     Pool
+	Paths   []string          // files, folders (walked), "-" = Stdin
+	To      table.Format      // "" = a summary for people, or Parquet where Out is a folder
+	Out     string            // folder, "-" = Stdout, "" = Stdout where that is unambiguous
+	Tables  []string          // only these; nil = all
+	Decoder string            // plugin or format id; "" = recognise each input
+	Params  map[string]string // of the decoder
+	Workers int               // files at a time, default min(cores, 4)
+	Preview int               // rows of each table in a summary, default 3; negative = none
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Width   int // columns of the terminal that Stdout is; 0 = no terminal
+	Bar     int // columns of the terminal that Stderr is; 0 = no progress bar
+	// Generator is written into the tables: the program and its version.
+	Generator string
+	Registry  Registry
+	Pool      Pool
 }
 
 // Totals counts inputs by how their decode ended.
@@ -69,7 +69,7 @@ type Totals struct {
 }
 
 // Complete reports whether every input was decoded wholly.
-func (t Totals) Complete() bool { return t.Partial == 0 && t.Failed == 0 }
+func (t *Totals) Complete() bool { return t.Partial == 0 && t.Failed == 0 }
 
 // window is how many finished results may wait for the printer, per worker.
 const window = 4
@@ -77,7 +77,7 @@ const window = 4
 // Run decodes and prints. Its error is about the call as a whole (nothing to decode, no such folder, interrupted);
 // what is wrong with single inputs is printed and counted in Totals.
 func Run(ctx context.Context, cfg Config) (Totals, error) {
-	cfg = cfg.withDefaults()
+	cfg.setDefaults()
 	if err := cfg.check(); err != nil {
 		return Totals{}, err
 	}
@@ -180,7 +180,7 @@ func (t *Totals) count(s runtime.Status) {
 	}
 }
 
-func (c Config) withDefaults() Config {
+func (c *Config) setDefaults() {
 	if c.Workers <= 0 {
 		c.Workers = min(goruntime.NumCPU(), 4)
 	}
@@ -193,13 +193,13 @@ func (c Config) withDefaults() Config {
 	if c.Out == "" && c.To != "" && (len(c.Tables) == 1 || c.To == table.JSON) {
 		c.Out = "-"
 	}
-	return c
 }
 
 // Check refuses what cannot work, before anything is read or started. Run does it too.
-func (c Config) Check() error {
-	c = c.withDefaults()
-	return c.check()
+func (c *Config) Check() error {
+	full := *c
+	full.setDefaults()
+	return full.check()
 }
 
 func (c *Config) check() error {

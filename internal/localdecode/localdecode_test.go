@@ -3,6 +3,7 @@ package localdecode
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime"
 	"github.com/wayside-edge/wayside/internal/table"
 )
 
@@ -231,13 +233,8 @@ func TestStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		var doc struct {
-			Decode struct {
-				Status  string
-				Format  string
-				Decoder struct{ ID string }
-				Error   struct{ Code string }
-			}
-			Tables map[string][]map[string]any
+			Decode description                 `json:"decode"`
+			Tables map[string][]map[string]any `json:"tables"`
 		}
 		if err := json.Unmarshal(c.out.Bytes(), &doc); err != nil {
 			t.Fatalf("%v in\n%s", err, c.out.String())
@@ -297,6 +294,28 @@ func TestUnknownDecoderAndParameter(t *testing.T) {
 		t.Fatal(totals, err)
 	}
 	wantText(t, c.out.String(), "lower: no such parameter")
+}
+
+func TestRequestSaysWhatTablesAreMadeOf(t *testing.T) {
+	file := write(t, filepath.Join(t.TempDir(), "a.lines"), "LINES\none\n")
+	c := newCall(file)
+	var req runtime.Request
+	c.Pool = fake{seen: func(r runtime.Request) { req = r }}
+	c.Params, c.Generator = map[string]string{"reveal": "true"}, "wayside test"
+	if totals, err := c.run(t.Context()); err != nil || !totals.Complete() {
+		t.Fatal(totals, err)
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("LINES\none\n")))
+	want := map[string]string{
+		"wayside.file.sha256": sum, "wayside.decoder.id": "lines", "wayside.decoder.version": "1.2.3",
+		"wayside.decoder.sha256": fake{}.plugin().SHA256, "wayside.parameters": `{"reveal":true}`, "wayside.generator": "wayside test",
+	}
+	if diff := cmp.Diff(want, req.Options.Metadata); diff != "" {
+		t.Errorf("metadata (-want +got):\n%s", diff)
+	}
+	if req.SHA256 != sum || req.Size != 10 || !req.Reveal || req.Name != "a.lines" {
+		t.Errorf("request: %+v", req)
+	}
 }
 
 func TestInterrupted(t *testing.T) {

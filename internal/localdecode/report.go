@@ -154,16 +154,17 @@ func grid(s *table.Schema, rows [][]string, width int) string {
 	}
 	var b strings.Builder
 	for r := range len(rows) + 1 {
-		line := indent
+		var line strings.Builder
+		line.WriteString(indent)
 		for _, c := range columns {
 			pad := strings.Repeat(" ", c.width-utf8.RuneCountInString(c.cells[r]))
 			if c.right {
-				line += indent + pad + c.cells[r]
+				line.WriteString(indent + pad + c.cells[r])
 			} else {
-				line += indent + c.cells[r] + pad
+				line.WriteString(indent + c.cells[r] + pad)
 			}
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	if left > 0 {
 		fmt.Fprintf(&b, "%s(and %s)\n", indent+indent, plural(int64(left), "more column"))
@@ -188,10 +189,12 @@ func cut(s string) string {
 	return string([]rune(s)[:cellWidth-1]) + "…"
 }
 
+// numeric reports whether values of the type are lined up at their right end.
 func numeric(t table.Type) bool {
 	switch t {
 	case table.Bool, table.UTF8, table.Bin, table.Enum8, table.Enum16, table.TSus, table.TSns:
 		return false
+	default:
+		return true
 	}
-	return true
 }

@@ -70,7 +70,7 @@ func (s *folderSink) form() table.Format { return s.cfg.To }
 
 func (s *folderSink) create(in input, sc *table.Schema) (*os.File, error) {
 	dir := filepath.Join(s.staging, in.out)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make staging folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, s.file(sc.Name)), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // the user's own files
