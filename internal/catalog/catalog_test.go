@@ -125,7 +125,11 @@ func TestIndexesFollowTheRecords(t *testing.T) {
 	want("files of blob after delete", ids, err, g.ID)
 	ids, err = x.c.DecodesOfResult(ctx, "k1")
 	want("decodes of result after delete", ids, err, e.ID)
-	x.commit(func(b *store.Batch) error { return x.c.MoveResult(b, e, "k2") })
+	x.commit(func(b *store.Batch) error {
+		x.c.UnlinkResult(b, e)
+		e.ResultKey = "k2"
+		return x.c.PutDecode(b, e)
+	})
 	ids, err = x.c.DecodesOfResult(ctx, "k1")
 	want("decodes of the left result", ids, err)
 	ids, err = x.c.DecodesOfResult(ctx, "k2")

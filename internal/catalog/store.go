@@ -111,17 +111,11 @@ func (c *Catalog) PutDecode(b *store.Batch, d Decode) error {
 func (c *Catalog) DeleteDecode(b *store.Batch, d Decode) {
 	b.Delete(c.space, []byte(prefixDecode+d.ID))
 	b.Delete(c.space, []byte(prefixOfFile+d.FileID+"/"+d.ID))
-	c.unlinkResult(b, d)
+	c.UnlinkResult(b, d)
 }
 
-// MoveResult stages that a decode's tables will lie under another key: the decoder changed before it ran.
-func (c *Catalog) MoveResult(b *store.Batch, d Decode, key string) error {
-	c.unlinkResult(b, d)
-	d.ResultKey = key
-	return c.PutDecode(b, d)
-}
-
-func (c *Catalog) unlinkResult(b *store.Batch, d Decode) {
+// UnlinkResult stages that a decode no longer refers to the result it was recorded with.
+func (c *Catalog) UnlinkResult(b *store.Batch, d Decode) {
 	if d.ResultKey != "" {
 		b.Delete(c.space, []byte(prefixOfResult+d.ResultKey+"/"+d.ID))
 	}

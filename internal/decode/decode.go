@@ -108,20 +108,28 @@ func (d *Decoder) Handle(ctx context.Context, j queue.Job) queue.Outcome {
 	if rec.Status.Final() {
 		return queue.Outcome{}
 	}
-	started := d.Now()
-	rec.StartedAt = started.UTC()
+	a := &attempt{rec: rec, recordedKey: rec.ResultKey, started: d.Now()}
+	a.rec.StartedAt = a.started.UTC()
 	if !rec.Force {
 		if twin, ok, err := d.twin(ctx, rec); err != nil {
 			return queue.Outcome{Err: err}
 		} else if ok {
-			rec.CopyResult(twin)
-			rec.Cached = true
-			return d.finish(rec, nil, started)
+			a.rec.CopyResult(twin)
+			a.rec.Cached = true
+			return d.finish(a)
 		}
 	}
-	d.Catalog.SetProgress(rec.ID, catalog.Progress{StartedAt: rec.StartedAt})
+	d.Catalog.SetProgress(rec.ID, catalog.Progress{StartedAt: a.rec.StartedAt})
 	defer d.Catalog.ClearProgress(rec.ID)
-	return d.run(ctx, rec, started)
+	return d.run(ctx, a)
+}
+
+// attempt is one run of a decode job.
+type attempt struct {
+	rec         catalog.Decode // as it will be recorded
+	recordedKey string         // the result key it is recorded with now
+	plugin      *runtime.Plugin
+	started     time.Time
 }
 
 func (d *Decoder) record(ctx context.Context, j queue.Job) (catalog.Decode, error) {
@@ -146,25 +154,24 @@ func (d *Decoder) twin(ctx context.Context, rec catalog.Decode) (catalog.Decode,
 }
 
 // run decodes and turns what came of it into the job's outcome.
-func (d *Decoder) run(ctx context.Context, rec catalog.Decode, started time.Time) queue.Outcome {
-	f, err := d.Catalog.File(ctx, rec.FileID)
+func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
+	f, err := d.Catalog.File(ctx, a.rec.FileID)
 	if err != nil {
-		return d.failed(ctx, rec, fmt.Errorf("read file: %w", err), started)
+		return d.failed(ctx, a, fmt.Errorf("read file: %w", err))
 	}
-	pl, err := d.plugin(ctx, &rec, f)
-	if err != nil {
-		return d.failed(ctx, rec, err, started)
+	if err := d.choosePlugin(ctx, a, f); err != nil {
+		return d.failed(ctx, a, err)
 	}
 	input, err := d.Blobs.Open(f.SHA256)
 	if err != nil {
-		return d.failed(ctx, rec, fmt.Errorf("open recording: %w", err), started)
+		return d.failed(ctx, a, fmt.Errorf("open recording: %w", err))
 	}
 	defer d.close(ctx, input)
-	staging, err := d.Results.Begin(rec.ResultKey)
+	staging, err := d.Results.Begin(a.rec.ResultKey)
 	if err != nil {
-		return d.failed(ctx, rec, fmt.Errorf("begin result: %w", err), started)
+		return d.failed(ctx, a, fmt.Errorf("begin result: %w", err))
 	}
-	res, err := d.Pool.Decode(ctx, d.request(ctx, rec, f, input, staging))
+	res, err := d.Pool.Decode(ctx, d.request(ctx, a.rec, f, input, staging))
 	if err == nil && stored(res) {
 		err = staging.Commit()
 	}
@@ -172,18 +179,19 @@ func (d *Decoder) run(ctx context.Context, rec catalog.Decode, started time.Time
 		d.Logger.WarnContext(ctx, "unfinished result not removed", "error", derr)
 	}
 	if err != nil {
-		return d.failed(ctx, rec, fmt.Errorf("decode: %w", err), started)
+		return d.failed(ctx, a, fmt.Errorf("decode: %w", err))
 	}
-	apply(&rec, res, pl)
-	return d.finish(rec, pl, started)
+	apply(&a.rec, res, a.plugin)
+	return d.finish(a)
 }
 
-// plugin gives the decoder to run, usable. If the version that the decode was recorded with is gone, the current one
-// takes its place, and the result its own key.
-func (d *Decoder) plugin(ctx context.Context, rec *catalog.Decode, f catalog.File) (*runtime.Plugin, error) {
+// choosePlugin finds the decoder to run and waits until it is usable. If the version that the decode was recorded with
+// is gone, the current one takes its place, and the result its own key.
+func (d *Decoder) choosePlugin(ctx context.Context, a *attempt, f catalog.File) error {
+	rec := &a.rec
 	pl, ok := d.Registry.Get(rec.Decoder.ID)
 	if !ok || pl.State == runtime.Disabled {
-		return nil, errcode.Newf(errcode.PluginRejected, "decoder %s is not installed or disabled", rec.Decoder.ID)
+		return errcode.Newf(errcode.PluginRejected, "decoder %s is not installed or disabled", rec.Decoder.ID)
 	}
 	if pl.SHA256 != rec.Decoder.SHA256 {
 		rec.Decoder = &catalog.Decoder{ID: pl.ID, Version: pl.Version, SHA256: pl.SHA256}
@@ -192,9 +200,10 @@ func (d *Decoder) plugin(ctx context.Context, rec *catalog.Decode, f catalog.Fil
 	wait, cancel := context.WithTimeoutCause(ctx, compileWait, errCompiling)
 	defer cancel()
 	if err := d.Registry.Wait(wait, pl.SHA256); err != nil {
-		return nil, fmt.Errorf("wait for decoder %s: %w", pl.ID, err)
+		return fmt.Errorf("wait for decoder %s: %w", pl.ID, err)
 	}
-	return &pl, nil
+	a.plugin = &pl
+	return nil
 }
 
 // errCompiling is the cause when a job gives way because its decoder is not compiled yet.
@@ -270,21 +279,24 @@ func apply(rec *catalog.Decode, res runtime.Result, pl *runtime.Plugin) {
 }
 
 // finish gives the outcome of a decode that has a verdict: the record's last state commits with the job's end.
-func (d *Decoder) finish(rec catalog.Decode, pl *runtime.Plugin, started time.Time) queue.Outcome {
-	now := d.Now()
+func (d *Decoder) finish(a *attempt) queue.Outcome {
+	rec, now := a.rec, d.Now()
 	rec.FinishedAt = now.UTC()
 	if d.Recorder != nil {
 		status := "error"
 		if rec.Status == catalog.Done || rec.Status == catalog.Partial {
 			status = "success"
 		}
-		d.Recorder.FileProcessed(rec.Format, status, now.Sub(started))
+		d.Recorder.FileProcessed(rec.Format, status, now.Sub(a.started))
 	}
 	return queue.Outcome{Commit: func(b *store.Batch) error {
-		if pl != nil {
-			if err := d.Catalog.PutPlugin(b, CatalogPlugin(*pl)); err != nil {
+		if a.plugin != nil {
+			if err := d.Catalog.PutPlugin(b, CatalogPlugin(*a.plugin)); err != nil {
 				return fmt.Errorf("record decoder: %w", err)
 			}
+		}
+		if a.recordedKey != rec.ResultKey {
+			d.Catalog.UnlinkResult(b, catalog.Decode{ID: rec.ID, ResultKey: a.recordedKey})
 		}
 		return d.stage(b, rec)
 	}}
@@ -299,15 +311,15 @@ func (d *Decoder) stage(b *store.Batch, rec catalog.Decode) error {
 }
 
 // failed gives the outcome of a decode that ended without a result.
-func (d *Decoder) failed(ctx context.Context, rec catalog.Decode, err error, started time.Time) queue.Outcome {
+func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outcome {
 	cause := context.Cause(ctx)
 	switch code := errcode.Of(err); {
 	case errors.Is(cause, queue.ErrShutdown), code == errcode.ShuttingDown:
 		return queue.Outcome{Release: true}
 	case errors.Is(cause, queue.ErrCancelled):
-		rec.Status = catalog.Cancelled
-		rec.Error = &catalog.Failure{Code: errcode.Cancelled, Message: "cancelled by request"}
-		out := d.finish(rec, nil, started)
+		a.rec.Status = catalog.Cancelled
+		a.rec.Error = &catalog.Failure{Code: errcode.Cancelled, Message: "cancelled by request"}
+		out := d.finish(a)
 		out.Err = cause
 		return out
 	case errors.Is(err, errCompiling):
@@ -315,9 +327,9 @@ func (d *Decoder) failed(ctx context.Context, rec catalog.Decode, err error, sta
 	case code == errcode.DiskFull, disk.IsNoSpace(err):
 		return queue.Outcome{Release: true, Delay: fullDelay}
 	case code == errcode.PluginRejected, code == errcode.NotFound:
-		rec.Status = catalog.Failed
-		rec.Error = &catalog.Failure{Code: code, Message: err.Error()}
-		return d.finish(rec, nil, started)
+		a.rec.Status = catalog.Failed
+		a.rec.Error = &catalog.Failure{Code: code, Message: err.Error()}
+		return d.finish(a)
 	default:
 		return queue.Outcome{Err: err}
 	}
