@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -139,16 +140,16 @@ func compress(encoding string, body []byte) []byte {
 // newCompressor compresses what is written onto w; Close completes it. Level and window are small: the box has other
 // work, and tables compress well anyway.
 func newCompressor(encoding string, w io.Writer) io.WriteCloser {
+	var z io.WriteCloser
+	var err error
 	if encoding == "zstd" {
-		z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		z, err = zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 			zstd.WithWindowSize(256<<10), zstd.WithLowerEncoderMem(true))
-		if err == nil {
-			return z
-		}
+	} else {
+		z, err = gzip.NewWriterLevel(w, gzip.BestSpeed)
 	}
-	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
 	if err != nil {
-		return gzip.NewWriter(w)
+		panic(fmt.Sprintf("%s with fixed options: %v", encoding, err))
 	}
 	return z
 }

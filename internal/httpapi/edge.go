@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/redact"
 )
 
 // statusGone is logged and counted when the caller left before the answer; nothing is sent.
@@ -30,6 +31,8 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		res.Header().Set("X-Request-ID", st.ids.Request)
 		res.Header().Set("X-Correlation-ID", st.ids.Correlation)
 		res.Header().Set("X-Content-Type-Options", "nosniff")
+		res.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		res.Header().Set("Referrer-Policy", "no-referrer")
 		res.Before(func() {
 			res.Header().Set("X-Response-Time", fmt.Sprintf("%.3fs", time.Since(st.started).Seconds()))
 		})
@@ -39,7 +42,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		defer func() {
 			aborted := s.recoverTo(c, recover())
-			s.finish(c, st, method, endpoint, aborted)
+			s.finish(c, st, method, endpoint)
 			if aborted {
 				panic(http.ErrAbortHandler) // net/http then cuts the connection, so that nobody takes it for complete
 			}
@@ -71,18 +74,18 @@ func (s *Server) recoverTo(c echo.Context, cause any) (aborted bool) {
 	return false
 }
 
-func (s *Server) finish(c echo.Context, st *state, method, endpoint string, aborted bool) {
+func (s *Server) finish(c echo.Context, st *state, method, endpoint string) {
 	r, res := c.Request(), c.Response()
 	took := time.Since(st.started)
 	status := res.Status
-	if aborted || (!res.Committed && r.Context().Err() != nil) {
+	if !res.Committed {
 		status = statusGone
 	}
 	if s.cfg.Recorder != nil {
 		s.cfg.Recorder.RequestDone(method, endpoint, status, took)
 	}
 	s.log.InfoContext(r.Context(), "request_completed", "method", r.Method, "path", r.URL.Path,
-		"query", r.URL.RawQuery, "status", status, "duration", took.Seconds(), "client_ip", c.RealIP(),
+		"query", redact.Redactor{}.Query(r.URL.RawQuery), "status", status, "duration", took.Seconds(), "client_ip", c.RealIP(),
 		"user_agent", r.UserAgent(), "bytes", res.Size)
 	if took > s.cfg.SlowRequest && !st.stream {
 		s.log.WarnContext(r.Context(), "slow_request_detected", "method", r.Method, "path", r.URL.Path,
@@ -119,14 +122,14 @@ func template(c echo.Context) string {
 func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		if s.draining.Load() && !always(c.Path()) {
+		if s.draining() && !always(c.Path()) {
 			c.Response().Header().Set("Connection", "close")
 			return errClosed
 		}
 		if err := s.checkHost(r); err != nil {
 			return err
 		}
-		if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		if err := s.origins.Check(r); err != nil {
 			return errcode.Wrap(errcode.Forbidden, err, "the request comes from another site")
 		}
 		if err := s.authorize(c); err != nil {

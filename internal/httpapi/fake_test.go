@@ -38,6 +38,7 @@ type world struct {
 	files   []catalog.File
 	decodes []catalog.Decode
 	uploads []ingest.Upload
+	subs    []*event.Sub
 	left    int   // uploads that failed and left nothing
 	fail    error // of the next Accept, before it reads
 	discard bool  // keep no bytes
@@ -69,7 +70,7 @@ func newWorld(t testing.TB) *world {
 	}}
 	w.cfg = Config{
 		Listen: "127.0.0.1:0", Version: "test", Logger: slog.New(&idHandler{slog.NewJSONHandler(&lockedWriter{w: &w.log, mu: &w.mu}, nil)}),
-		Deps: Deps{Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w.events, Plugins: w, Direct: w, System: w},
+		Deps: Deps{Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w, Plugins: w, Direct: w, System: w},
 	}
 	return w
 }
@@ -104,6 +105,21 @@ func (w *world) url(path string) string {
 		return "http://" + w.server.Addr().String() + path
 	}
 	return "http://" + w.server.Addr().String() + pathPrefix + path
+}
+
+// Subscribe keeps who waits.
+func (w *world) Subscribe(after uint64, topics ...string) *event.Sub {
+	sub := w.events.Subscribe(after, topics...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.subs = append(w.subs, sub)
+	return sub
+}
+
+func (w *world) subscribers() []*event.Sub {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.subs
 }
 
 // reply is an answer read to its end.

@@ -7,8 +7,7 @@
 // and the validation come from the types that serve; handlers that stream are in the same document but write to the
 // response themselves. Every error, whoever raises it, leaves as application/problem+json through problem.go.
 //
-// Goroutines: Run owns the one that serves; net/http owns one a connection; Close joins them. No locks but the
-// atomic drain flag.
+// Goroutines: Run owns the one that serves; net/http owns one a connection; Close joins them. No locks.
 package httpapi
 
 import (
@@ -21,7 +20,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -113,6 +111,12 @@ type Recorder interface {
 	RequestDone(method, endpoint string, status int, d time.Duration)
 }
 
+// Pages are what a browser gets.
+type Pages interface {
+	http.Handler
+	Has(path string) bool
+}
+
 // Config says where the server listens, what it limits, and what it serves.
 type Config struct {
 	Listen      string        // address, default 127.0.0.1:8000; port 0 picks a free one
@@ -128,7 +132,7 @@ type Config struct {
 	Auth     Authorizer   // nil = open
 	Recorder Recorder     // nil = none
 	Metrics  http.Handler // serves /metrics, nil = no such route
-	Start    http.Handler // serves / and everything no other route serves, nil = nothing there
+	Start    Pages        // serves / and /assets/, nil = nothing there
 	Logger   *slog.Logger // nil = discard
 }
 
@@ -152,6 +156,7 @@ const (
 	headerTimeout      = 10 * time.Second
 	idleTimeout        = 2 * time.Minute
 	maxHeaderBytes     = 64 << 10
+	cutTimeout         = 200 * time.Millisecond // for handlers to answer once their contexts have ended
 	pathPrefix         = "/api/v1"
 )
 
@@ -196,7 +201,9 @@ type Server struct {
 	openapi  []byte
 	listener net.Listener
 	http     *http.Server
-	draining atomic.Bool
+	origins  *http.CrossOriginProtection
+	drain    context.Context         //nolint:containedctx // ends when Drain is called; what waits, waits on it too
+	startEnd context.CancelFunc      // ends drain
 	stop     context.CancelCauseFunc // ends the contexts of all requests
 	closed   sync.Once
 }
@@ -223,12 +230,13 @@ func Open(cfg Config) (*Server, error) {
 }
 
 func newServer(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}}
+	s := &Server{cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, origins: http.NewCrossOriginProtection()}
 	if err := s.route(); err != nil {
 		return nil, fmt.Errorf("make routes: %w", err)
 	}
 	base, stop := context.WithCancelCause(context.Background())
 	s.stop = stop
+	s.drain, s.startEnd = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler:           s.echo,
 		ReadHeaderTimeout: headerTimeout,
@@ -245,21 +253,27 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Run serves until Close, or until ctx ends; it then closes at once. Its error is nil after Close.
 func (s *Server) Run(ctx context.Context) error {
+	closed := make(chan struct{})
 	unhook := context.AfterFunc(ctx, func() {
-		done, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		cancel()
-		_ = s.Close(done) // its error is that it did not wait, which is what was asked for
+		defer close(closed)
+		_ = s.Close(ctx) // its error is that it did not wait, which is what was asked for
 	})
-	defer unhook()
-	if err := s.http.Serve(s.listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	err := s.http.Serve(s.listener)
+	if !unhook() {
+		<-closed
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve http: %w", err)
 	}
 	return nil
 }
 
 // Drain makes new requests fail with shutting_down while those under way go on. The listener stays open, so that
-// callers get the answer and know when to come back. Health and metrics are served on.
-func (s *Server) Drain() { s.draining.Store(true) }
+// callers get the answer and know when to come back. Health and metrics are served on; requests that wait for a decode
+// are answered at once. It may be called more than once.
+func (s *Server) Drain() { s.startEnd() }
+
+func (s *Server) draining() bool { return s.drain.Err() != nil }
 
 // Close stops listening, waits for the requests under way until ctx ends, then ends them with cause shutting_down and
 // cuts their connections. It may be called more than once.
@@ -268,11 +282,24 @@ func (s *Server) Close(ctx context.Context) error {
 	var err error
 	s.closed.Do(func() {
 		if err = s.http.Shutdown(ctx); err != nil {
-			s.stop(errClosed)
-			err = errors.Join(fmt.Errorf("wait for requests: %w", err), s.http.Close())
+			err = errors.Join(fmt.Errorf("wait for requests: %w", err), s.cut(context.WithoutCancel(ctx)))
 		}
 		s.stop(errClosed)
 		_ = s.listener.Close() // closed already if Run was ever called
 	})
 	return err
+}
+
+// cut ends the requests that are left: their contexts first, so that handlers can say why, then their connections.
+func (s *Server) cut(ctx context.Context) error {
+	s.stop(errClosed)
+	ctx, cancel := context.WithTimeout(ctx, cutTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(ctx); err == nil {
+		return nil
+	}
+	if err := s.http.Close(); err != nil {
+		return fmt.Errorf("cut connections: %w", err)
+	}
+	return nil
 }

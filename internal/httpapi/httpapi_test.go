@@ -1,12 +1,20 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
+	"io"
 	"math"
+	"net"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/wayside-edge/wayside/internal/catalog"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -15,25 +23,112 @@ func appendLE(b []byte, x uint64) []byte { return binary.LittleEndian.AppendUint
 
 func floatBits(f float64) uint64 { return math.Float64bits(f) }
 
-func TestUploadListGet(t *testing.T) {
+func TestOpenNeedsItsParts(t *testing.T) {
+	w := newWorld(t)
+	w.cfg.Deps.Events = nil
+	if _, err := Open(w.cfg); err == nil || !strings.Contains(err.Error(), "events") {
+		t.Errorf("open without events: %v", err)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	w := newWorld(t)
+	s, err := Open(w.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("run: %v", err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+}
+
+func TestCloseWithoutRunFreesTheAddress(t *testing.T) {
+	w := newWorld(t)
+	s, err := Open(w.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", s.Addr().String())
+	if err != nil {
+		t.Fatalf("the address is still taken: %v", err)
+	}
+	_ = l.Close()
+}
+
+func TestDrain(t *testing.T) {
 	w := newWorld(t).start()
-	res := w.post("/files?name=a.ru", "RU12345")
-	if res.StatusCode != http.StatusCreated {
-		t.Fatalf("status %d: %s", res.StatusCode, res.body)
+	_, d := w.addDecode(catalog.Running, "RU1")
+	waited := make(chan reply, 1)
+	go func() { waited <- w.get("/decodes/" + d.ID + "?wait=30") }()
+	for len(w.subscribers()) == 0 {
+		time.Sleep(time.Millisecond) // until the request waits; what it does then is the test
 	}
-	t.Log(string(res.body))
-	for _, p := range []string{"/files", "/files/f0001", "/decodes", "/decodes/d0001", "/system", "/health", "/health/live", "/health/ready", "/plugins", "/plugins/rail", "/files/f0001/hex?length=3", "/files/f0001/content"} {
-		res := w.get(p)
-		if res.StatusCode != http.StatusOK {
-			t.Errorf("%s: status %d: %s", p, res.StatusCode, res.body)
+	w.server.Drain()
+	if res := <-waited; res.StatusCode != http.StatusOK || res.json(t)["status"] != "running" {
+		t.Errorf("a waiting request is to be answered: %d %s", res.StatusCode, res.body)
+	}
+	res := w.get("/files")
+	wantProblem(t, res, 503, "shutting_down")
+	if res.Header.Get("Retry-After") == "" || !res.Close {
+		t.Errorf("headers: %v", res.Header)
+	}
+	wantProblem(t, w.get("/health/ready"), 503, "shutting_down")
+	if res := w.get("/health/live"); res.StatusCode != http.StatusOK {
+		t.Errorf("live while draining: %d", res.StatusCode)
+	}
+	if res := w.get("/health"); res.json(t)["status"] != "shutting_down" {
+		t.Errorf("health while draining: %s", res.body)
+	}
+}
+
+func TestCloseEndsWhatOutlastsIt(t *testing.T) {
+	w := newWorld(t)
+	entered := make(chan struct{})
+	w.direct = func(ctx context.Context, _ DirectRequest, _ io.Writer) error {
+		close(entered)
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	w.start()
+	got := make(chan reply, 1)
+	go func() { got <- w.post("/decode", "x") }()
+	<-entered
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := w.server.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("close: %v", err)
+	}
+	wantProblem(t, <-got, 503, "shutting_down")
+}
+
+func TestHealth(t *testing.T) {
+	w := newWorld(t).start()
+	for _, p := range []string{"/health", "/health/live", "/health/ready"} {
+		if res := w.get(p); res.StatusCode != 200 || res.json(t)["status"] != "ok" || res.json(t)["version"] != "test" {
+			t.Errorf("%s: %d %s", p, res.StatusCode, res.body)
 		}
-		t.Log(p, string(res.body))
 	}
-	t.Log(string(w.get("/api/v1/openapi.json").body))
-	t.Log(string(w.get("/files/zzz").body))
-	t.Log(string(w.do("BREW", "/files", nil).body))
-	t.Log(string(w.get("/files?limit=x").body))
-	t.Log(string(w.get("/nothing").body))
-	t.Log(string(w.post("/decodes", "{").body))
-	t.Log(string(w.post("/decodes", `{"file_id":7}`).body))
+	w.mu.Lock()
+	w.health = Health{Components: []Component{{Name: "store", Status: "down", Detail: "opening"}}}
+	w.mu.Unlock()
+	res := w.get("/health/ready")
+	wantProblem(t, res, 503, "unavailable")
+	parts, _ := res.json(t)["components"].([]any)
+	if len(parts) != 1 || parts[0].(map[string]any)["name"] != "store" {
+		t.Errorf("components: %s", res.body)
+	}
+	if res := w.get("/health"); res.StatusCode != 200 || res.json(t)["status"] != "not_ready" {
+		t.Errorf("health: %d %s", res.StatusCode, res.body)
+	}
 }

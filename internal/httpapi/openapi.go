@@ -88,6 +88,7 @@ func register[I, O any](s *Server, api huma.API, op operation, handler func(cont
 // refuse turns the error of a handler into the problem that huma writes.
 func (s *Server) refuse(ctx context.Context, err error) error {
 	r := requestOf(ctx)
+	err = withCause(ctx, err)
 	s.logFailure(r, err)
 	return problemOf(r, err)
 }
@@ -180,11 +181,9 @@ func (s *Server) finishDocument(api huma.API, bodies map[string]*huma.RequestBod
 		}
 		op.RequestBody = body
 	}
-	// The router knows no suffixes of parameters, so one route serves all forms; the document shows what callers see.
-	const routed, shown = "/decodes/{id}/tables/{file}", "/decodes/{id}/tables/{table}.{format}"
-	if item := doc.Paths[routed]; item != nil {
-		delete(doc.Paths, routed)
-		doc.Paths[shown] = item
+	if item := doc.Paths[exportRoute]; item != nil {
+		delete(doc.Paths, exportRoute)
+		doc.Paths[exportPath] = item
 	}
 	out, err := json.Marshal(doc)
 	if err != nil {
@@ -230,8 +229,8 @@ func (s *Server) route() error {
 		s.add(http.MethodGet, "/metrics", scopeRead, echo.WrapHandler(s.cfg.Metrics))
 	}
 	if s.cfg.Start != nil {
-		s.add(http.MethodGet, "/", scopeOpen, echo.WrapHandler(s.cfg.Start))
-		s.add(http.MethodGet, "/assets/:name", scopeOpen, echo.WrapHandler(s.cfg.Start))
+		s.add(http.MethodGet, "/", scopeOpen, s.servePage)
+		s.add(http.MethodGet, "/assets/:name", scopeOpen, s.servePage)
 	}
 	return nil
 }
@@ -252,6 +251,14 @@ func withRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, r)))
 		return next(c)
 	}
+}
+
+func (s *Server) servePage(c echo.Context) error {
+	if !s.cfg.Start.Has(c.Request().URL.Path) {
+		return echo.ErrNotFound
+	}
+	s.cfg.Start.ServeHTTP(c.Response(), c.Request())
+	return nil
 }
 
 func (s *Server) serveOpenAPI(c echo.Context) error {

@@ -212,9 +212,13 @@ func invalidFields(details []*huma.ErrorDetail) *errcode.Error {
 // fail answers a request with the problem of err, or cuts the connection when the answer has begun.
 func (s *Server) fail(c echo.Context, err error) {
 	r := c.Request()
+	err = withCause(r.Context(), err)
 	s.logFailure(r, err)
 	if c.Response().Committed {
 		panic(http.ErrAbortHandler)
+	}
+	if gone(r.Context(), err) {
+		return // nobody reads it; finish counts it as left
 	}
 	s.writeProblem(c.Response(), r, problemOf(r, err))
 }
@@ -245,21 +249,14 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem
 // logFailure logs the private cause of an internal error; other errors are the caller's and stand in the answer.
 func (s *Server) logFailure(r *http.Request, err error) {
 	ctx := r.Context()
-	if codeInfo(errcode.Of(uncodedAs(err))).Code != errcode.Internal || gone(ctx, err) {
+	switch {
+	case gone(ctx, err):
+		s.log.DebugContext(ctx, "caller left", "method", r.Method, "path", r.URL.Path, "error", causes(err))
+		return
+	case problemOf(r, err).Code != string(errcode.Internal):
 		return
 	}
 	s.log.ErrorContext(ctx, "request failed", "method", r.Method, "path", r.URL.Path, "error", causes(err))
-}
-
-func uncodedAs(err error) error {
-	if _, ok := errors.AsType[*errcode.Error](err); ok {
-		return err
-	}
-	var p *Problem
-	if errors.As(err, &p) {
-		return errcode.New(errcode.Code(p.Code), p.Detail)
-	}
-	return uncoded(err)
 }
 
 // causes gives the text of an error with the private causes that coded errors leave out.
@@ -272,7 +269,19 @@ func causes(err error) string {
 	return text
 }
 
-// gone reports whether err only says that the caller has left.
+// gone reports whether err comes of the caller having left: then the context has ended and err has no code.
 func gone(ctx context.Context, err error) bool {
-	return errors.Is(err, context.Canceled) && ctx.Err() != nil
+	if _, coded := errors.AsType[*errcode.Error](err); coded || ctx.Err() == nil {
+		return false
+	}
+	var p *Problem
+	return !errors.As(err, &p)
+}
+
+// withCause gives the coded cause for which the context of a request was ended from within, else err.
+func withCause(ctx context.Context, err error) error {
+	if cause, ok := errors.AsType[*errcode.Error](context.Cause(ctx)); ok && errors.Is(err, context.Canceled) {
+		return cause
+	}
+	return err
 }

@@ -122,7 +122,7 @@ func (s *Server) serveHealth(c echo.Context) error {
 	if !h.Ready {
 		a.Status = "not_ready"
 	}
-	if s.draining.Load() {
+	if s.draining() {
 		a.Status = "shutting_down"
 	}
 	return s.sendHealth(c, a)
@@ -133,7 +133,7 @@ func (s *Server) serveReady(c echo.Context) error {
 	h := s.health(c)
 	var err error
 	switch {
-	case s.draining.Load():
+	case s.draining():
 		err = errClosed
 	case !h.Ready:
 		err = errcode.New(errcode.Unavailable, "the appliance is not ready")

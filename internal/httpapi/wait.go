@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -15,27 +14,29 @@ import (
 type decodeWatch struct {
 	decodes Decodes
 	sub     *event.Sub
+	drain   context.Context //nolint:containedctx // the server's: nobody is kept waiting while it stops
 }
 
 func (s *Server) watchDecodes() *decodeWatch {
-	return &decodeWatch{decodes: s.deps.Decodes, sub: s.deps.Events.Subscribe(event.Now, ingest.TopicDecode)}
+	return &decodeWatch{decodes: s.deps.Decodes, sub: s.deps.Events.Subscribe(event.Now, ingest.TopicDecode), drain: s.drain}
 }
 
 func (w *decodeWatch) close() { w.sub.Close() }
 
-// final gives the decode once it has ended, or as it is at the time until.
+// final gives the decode once it has ended, or as it is at the time until or when the server begins to stop.
 func (w *decodeWatch) final(ctx context.Context, id string, until time.Time) (catalog.Decode, error) {
 	timed, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
+	defer context.AfterFunc(w.drain, cancel)()
 	for {
 		d, err := w.decodes.Decode(ctx, id)
 		if err != nil {
 			return d, fmt.Errorf("get decode: %w", err)
 		}
-		if d.Status.Final() || !time.Now().Before(until) {
+		if d.Status.Final() || (timed.Err() != nil && ctx.Err() == nil) {
 			return d, nil
 		}
-		if err := w.next(timed, id); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		if err := w.next(timed, id); err != nil && (timed.Err() == nil || ctx.Err() != nil) {
 			return d, fmt.Errorf("wait for decode %s: %w", id, err)
 		}
 	}

@@ -1,0 +1,128 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+const (
+	// exportRoute is what the router knows: it has no suffixes of parameters, so one parameter holds table and form.
+	exportRoute = "/decodes/{id}/tables/{file}"
+	// exportPath is what callers see.
+	exportPath = "/decodes/{id}/tables/{table}.{format}"
+)
+
+type exportInput struct {
+	IDParam
+	File string `path:"file" maxLength:"80" hidden:"true"`
+	FilterParams
+	EncodeParams
+}
+
+func (s *Server) routeExport(api huma.API) {
+	names := make([]any, 0, len(table.Formats()))
+	for _, f := range table.Formats() {
+		names = append(names, string(f))
+	}
+	register(s, api, operation{
+		id: "export-table", method: http.MethodGet, path: exportRoute, scope: scopeRead,
+		summary: "Get a whole table in one of several forms",
+		detail: "Takes the filters of rows. An unfiltered Parquet table is the stored file, with Range, HEAD and a strong ETag, " +
+			"so that DuckDB, pandas and polars read it remotely; everything else is streamed.",
+		params: []*huma.Param{
+			{Name: "table", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
+			{Name: "format", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
+		},
+		answers: map[string]*huma.Response{
+			"200": streams("The table", mediaTypes()...),
+			"206": streams("A part of the stored Parquet file", table.Parquet.MediaType()),
+			"304": {Description: "Not modified"},
+		},
+	}, s.exportTable)
+}
+
+func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
+	name, form, err := splitExport(in.File)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.openTable(ctx, in.ID, name)
+	if err != nil {
+		return nil, err
+	}
+	q, err := in.query(t.schema)
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	stateOf(ctx).stream = true
+	saveAs := attachment(s.fileName(ctx, t, form))
+	return s.stream(func(c echo.Context) error {
+		defer t.close()
+		c.Response().Header().Set("Content-Disposition", saveAs)
+		if form == table.Parquet && in.whole() {
+			return s.serveParquet(c, t)
+		}
+		out := newTableWriter(c, form.MediaType())
+		if c.Request().Method == http.MethodHead {
+			return out.close()
+		}
+		if err := t.reader.Export(ctx, out, form, q, in.options()); err != nil {
+			return fmt.Errorf("export table %s of decode %s: %w", name, in.ID, err)
+		}
+		return out.close()
+	}), nil
+}
+
+// splitExport splits {table}.{format}.
+func splitExport(file string) (string, table.Format, error) {
+	i := strings.LastIndexByte(file, '.')
+	if i < 0 {
+		return "", "", errcode.New(errcode.NotFound, "there is nothing at this path: a table is {table}.{format} or {table}/rows")
+	}
+	form, ok := table.ParseFormat(file[i+1:])
+	if !ok {
+		known := make([]string, 0, len(table.Formats()))
+		for _, f := range table.Formats() {
+			known = append(known, string(f))
+		}
+		return "", "", errcode.Invalid("format", "%.16q is not one of %s", file[i+1:], strings.Join(known, ", "))
+	}
+	return file[:i], form, nil
+}
+
+// serveParquet serves the stored file. Its entity tag names the result, the table and the moment it was written:
+// a forced decode replaces the file under the same key.
+func (s *Server) serveParquet(c echo.Context, t *stored) error {
+	h := c.Response().Header()
+	h.Set("Content-Type", table.Parquet.MediaType())
+	if t.file == nil {
+		content, err := emptyParquet(t.schema)
+		if err != nil {
+			return err
+		}
+		size, err := content.Seek(0, io.SeekEnd)
+		if err != nil {
+			return fmt.Errorf("measure empty table: %w", err)
+		}
+		h.Set("Etag", strconv.Quote(t.decode.ResultKey+"-"+t.entry.Name+"-empty-"+strconv.FormatInt(size, 36)))
+		s.serveRanges(c, time.Time{}, content)
+		return nil
+	}
+	h.Set("Etag", strconv.Quote(strings.Join([]string{
+		t.decode.ResultKey, t.entry.Name, strconv.FormatInt(t.info.Size(), 36), strconv.FormatInt(t.info.ModTime().UnixNano(), 36),
+	}, "-")))
+	s.serveRanges(c, t.info.ModTime(), t.file)
+	return nil
+}
