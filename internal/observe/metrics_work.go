@@ -1,0 +1,124 @@
+package observe
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// databaseMetrics are calls and commits of the store.
+type databaseMetrics struct {
+	queries  *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	commit   prometheus.Histogram
+	flush    prometheus.Histogram
+	batches  prometheus.Histogram
+	bytes    prometheus.Counter
+	reopened prometheus.Counter
+	lost     prometheus.Counter
+}
+
+func newDatabaseMetrics() databaseMetrics {
+	quick := []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
+	return databaseMetrics{
+		queries: counters("atp_database_queries_total", "Calls of the database.", "query_type", "status"),
+		duration: histograms("atp_database_query_duration_seconds", "Time of a call of the database.",
+			[]float64{.001, .005, .01, .05, .1, .5, 1, 5}, "query_type"),
+		commit:   histogram("wayside_store_commit_seconds", "Time of a durable transaction, its flush included.", quick),
+		flush:    histogram("wayside_store_flush_seconds", "Time of flushing a transaction to the disk.", quick),
+		batches:  histogram("wayside_store_commit_batches", "Batches that shared a transaction.", []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048}),
+		bytes:    counter("wayside_store_written_bytes_total", "Bytes committed."),
+		reopened: counter("wayside_store_reopened_total", "Times the database was closed and opened after a failure."),
+		lost:     counter("wayside_store_lost_commits_total", "Durable commits that were missing when the database was opened."),
+	}
+}
+
+func (d databaseMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{d.queries, d.duration, d.commit, d.flush, d.batches, d.bytes, d.reopened, d.lost}
+}
+
+// Query counts a call of the database: kind is get, put, scan or commit.
+func (m *Metrics) Query(kind, _, status string, took time.Duration) {
+	m.database.queries.WithLabelValues(kind, status).Inc()
+	m.database.duration.WithLabelValues(kind).Observe(took.Seconds())
+}
+
+// Group counts a durable transaction.
+func (m *Metrics) Group(batches int, bytes int64, took, flush time.Duration) {
+	m.database.commit.Observe(took.Seconds())
+	m.database.flush.Observe(flush.Seconds())
+	m.database.batches.Observe(float64(batches))
+	m.database.bytes.Add(float64(max(bytes, 0)))
+}
+
+// Reopened counts a database that was closed and opened after a failure.
+func (m *Metrics) Reopened() { m.database.reopened.Inc() }
+
+// Lost counts commits that were missing when the database was opened.
+func (m *Metrics) Lost(commits uint64) { m.database.lost.Add(float64(commits)) }
+
+// jobMetrics are the jobs of the queue.
+type jobMetrics struct {
+	enqueued *prometheus.CounterVec
+	finished *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	queues   *bounded
+	types    *bounded
+}
+
+func newJobMetrics() jobMetrics {
+	return jobMetrics{
+		enqueued: counters("wayside_jobs_enqueued_total", "Jobs taken in.", "queue", "type"),
+		finished: counters("wayside_jobs_finished_total", "Runs of jobs that ended, by the status the job has then.", "queue", "type", "status"),
+		duration: histograms("wayside_job_duration_seconds", "Time of a run of a job.",
+			[]float64{.005, .01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 600, 3600}, "queue", "type"),
+		queues: newBounded(200, "other"),
+		types:  newBounded(200, "other"),
+	}
+}
+
+func (j jobMetrics) all() []prometheus.Collector { return []prometheus.Collector{j.enqueued, j.finished, j.duration} }
+
+// Enqueued counts a job taken in.
+func (m *Metrics) Enqueued(queue, jobType string) {
+	m.jobs.enqueued.WithLabelValues(m.jobs.queues.label(queue), m.jobs.types.label(jobType)).Inc()
+}
+
+// JobFinished counts a run of a job that ended; status is what the job has then. It is not named as the queue names
+// it because the status has a type of the queue there.
+func (m *Metrics) JobFinished(queue, jobType, status string, took time.Duration) {
+	queue, jobType = m.jobs.queues.label(queue), m.jobs.types.label(jobType)
+	m.jobs.finished.WithLabelValues(queue, jobType, status).Inc()
+	m.jobs.duration.WithLabelValues(queue, jobType).Observe(took.Seconds())
+}
+
+// workerMetrics are the worker processes and the plugins they run.
+type workerMetrics struct {
+	started  *prometheus.CounterVec
+	ended    *prometheus.CounterVec
+	compiled *prometheus.HistogramVec
+	plugins  *bounded
+}
+
+func newWorkerMetrics() workerMetrics {
+	return workerMetrics{
+		started: counters("wayside_worker_starts_total", "Worker processes started.", "role"),
+		ended:   counters("wayside_worker_ends_total", "Worker processes that ended, by reason.", "role", "reason"),
+		compiled: histograms("wayside_plugin_compile_seconds", "Time to install a plugin.",
+			[]float64{.005, .01, .05, .1, .5, 1, 2.5, 5, 10, 30}, "plugin", "status"),
+		plugins: newBounded(200, "other"),
+	}
+}
+
+func (w workerMetrics) all() []prometheus.Collector { return []prometheus.Collector{w.started, w.ended, w.compiled} }
+
+// WorkerStarted counts a worker process; role is compile or decode.
+func (m *Metrics) WorkerStarted(role string) { m.workers.started.WithLabelValues(role).Inc() }
+
+// WorkerEnded counts the end of a worker process and why: idle, recycled, killed, crashed, shutdown.
+func (m *Metrics) WorkerEnded(role, reason string) { m.workers.ended.WithLabelValues(role, reason).Inc() }
+
+// PluginCompiled counts the installation of a plugin; status is success or error.
+func (m *Metrics) PluginCompiled(plugin, status string, took time.Duration) {
+	m.workers.compiled.WithLabelValues(m.workers.plugins.label(plugin), status).Observe(took.Seconds())
+}
