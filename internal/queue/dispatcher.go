@@ -216,6 +216,7 @@ func (d *Dispatcher) drain(base context.Context, giveUp chan<- struct{}) {
 		left = append(left, r)
 	}
 	d.mu.Unlock()
+	all := left
 	left = settled(left, d.cfg.Drain)
 	for _, r := range left {
 		r.cancel(ErrShutdown)
@@ -223,6 +224,7 @@ func (d *Dispatcher) drain(base context.Context, giveUp chan<- struct{}) {
 	left = settled(left, d.cfg.Grace)
 	for _, r := range left {
 		if r.settle() {
+			r.given.Store(true)
 			d.cfg.Logger.ErrorContext(base, "handler ignored the end of its context",
 				"job", r.leased.Job.ID.String(), "type", r.leased.Job.Type)
 			go func() { // joined by the wait for r.done below
@@ -236,6 +238,11 @@ func (d *Dispatcher) drain(base context.Context, giveUp chan<- struct{}) {
 	close(giveUp)
 	for _, r := range left {
 		<-r.done
+	}
+	for _, r := range all {
+		if !r.given.Load() {
+			<-r.returned
+		}
 	}
 }
 

@@ -20,11 +20,13 @@ const (
 
 // run is one handler at work on one job.
 type run struct {
-	leased Leased
-	cancel context.CancelCauseFunc
-	taken  atomic.Bool
-	giveUp <-chan struct{} // closed when the engine need not be asked again
-	done   chan struct{}   // closed when the job is finished, whether the handler has returned or not
+	leased   Leased
+	cancel   context.CancelCauseFunc
+	taken    atomic.Bool
+	given    atomic.Bool     // the job was finished without its handler, which may never return
+	giveUp   <-chan struct{} // closed when the engine need not be asked again
+	done     chan struct{}   // closed when the job is finished
+	returned chan struct{}   // closed when the handler's goroutine ends
 }
 
 // settle reports whether the caller is the one to finish the job: the handler's own goroutine, the hard timeout, or
@@ -37,7 +39,7 @@ func (d *Dispatcher) start(base context.Context, l Leased, giveUp <-chan struct{
 	ctx := WithTrace(base, j.Trace)
 	ctx = withProgress(ctx, func(p Progress) { d.cfg.Engine.Progress(l.Lease, p) })
 	ctx, cancel := context.WithCancelCause(d.cfg.Context(ctx, j))
-	r := &run{leased: l, cancel: cancel, giveUp: giveUp, done: make(chan struct{})}
+	r := &run{leased: l, cancel: cancel, giveUp: giveUp, done: make(chan struct{}), returned: make(chan struct{})}
 	d.mu.Lock()
 	d.runs[l.Lease.Token] = r
 	d.busy[j.Queue]++
@@ -48,7 +50,8 @@ func (d *Dispatcher) start(base context.Context, l Leased, giveUp <-chan struct{
 	}
 	soft := time.AfterFunc(j.SoftTimeout, func() { cancel(ErrTimeout) })
 	hard := time.AfterFunc(j.Timeout, func() { d.revoke(base, r) })
-	go func() { // joined by drain through r.done
+	go func() { // joined by drain through r.returned
+		defer close(r.returned)
 		defer d.release(r)
 		o := d.handle(ctx, j)
 		soft.Stop()
@@ -101,6 +104,7 @@ func (d *Dispatcher) revoke(base context.Context, r *run) {
 	if !r.settle() {
 		return
 	}
+	r.given.Store(true)
 	defer close(r.done)
 	d.cfg.Logger.ErrorContext(base, "handler ran into the hard timeout",
 		"job", r.leased.Job.ID.String(), "type", r.leased.Job.Type, "timeout", r.leased.Job.Timeout)
