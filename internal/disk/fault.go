@@ -90,7 +90,7 @@ func (f *Fault) Calls(op Op) int {
 }
 
 func (f *Fault) at(op Op, path string) error {
-	err, delay := f.next(op)
+	delay, err := f.next(op)
 	if delay > 0 {
 		time.Sleep(delay)
 	}
@@ -100,23 +100,24 @@ func (f *Fault) at(op Op, path string) error {
 	return nil
 }
 
-func (f *Fault) next(op Op) (error, time.Duration) { //nolint:revive,staticcheck // the error is data here, not an outcome
+// next counts a call of op and gives what is to happen to it.
+func (f *Fault) next(op Op) (time.Duration, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls[op]++
 	r := f.rules[op]
 	switch {
 	case r == nil:
-		return nil, 0
+		return 0, nil
 	case r.skip > 0:
 		r.skip--
-		return nil, 0
+		return 0, nil
 	case r.times == 0 || r.err == nil:
-		return nil, r.delay
+		return r.delay, nil
 	case r.times > 0:
 		r.times--
 	}
-	return r.err, r.delay
+	return r.delay, r.err
 }
 
 // spend takes up to n bytes of the budget.

@@ -16,7 +16,7 @@ import (
 	"sync"
 )
 
-// Now, given to Subscribe as the place to begin, means only events published from now on.
+// Now as the place to begin, given to Subscribe, means only events published from now on.
 const Now = math.MaxUint64
 
 // DefaultSize is the number of events a bus made with New(0) keeps.

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 )
 
 // opOverhead is what Badger counts for an entry beside key and value, rounded up.
@@ -55,12 +56,9 @@ func (b *Batch) Delete(space Space, key []byte) {
 func (b *Batch) add(space Space, o op) {
 	b.ops = append(b.ops, o)
 	b.size += int64(len(o.key)+len(o.value)) + opOverhead
-	for _, s := range b.spaces {
-		if s == space.prefix {
-			return
-		}
+	if !slices.Contains(b.spaces, space.prefix) {
+		b.spaces = append(b.spaces, space.prefix)
 	}
-	b.spaces = append(b.spaces, space.prefix)
 }
 
 // OnCommit has fn called once the batch is durable: before Commit returns, in the order of the commits of the whole

@@ -69,8 +69,8 @@ func (db *DB) Commit(ctx context.Context, b *Batch) error {
 }
 
 // CommitAsync is Commit that does not wait: done is told the outcome from the committer's goroutine, after the
-// batch's callbacks, and must not block. It waits only while too many batches wait already. done is called exactly
-// once, also when the batch is refused.
+// batch's callbacks, and must not block; of a batch that is refused at once it is told before CommitAsync returns.
+// CommitAsync waits only while too many batches wait already: OnCommit callbacks must not call it.
 func (db *DB) CommitAsync(b *Batch, done func(error)) {
 	if err := db.committer.enqueue(context.Background(), b, done); err != nil {
 		done(err)

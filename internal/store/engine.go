@@ -86,39 +86,25 @@ func (e *engine) openHandle() (*handle, error) {
 	return &handle{bdb: bdb, wal: w}, nil
 }
 
+// openRepaired opens Badger, a second time if it fails: a failed attempt may itself leave an empty log.
 func (e *engine) openRepaired() (*badger.DB, error) {
-	var first error
-	for {
-		removed, err := e.removeEmptyLogs()
-		if err != nil {
-			return nil, errors.Join(first, err)
-		}
-		if first != nil && removed == 0 && !e.hasLogs() {
-			return nil, first
-		}
-		bdb, err := openBadger(e.cfg, e.frugal)
-		if err == nil {
-			return bdb, nil
-		}
-		if first != nil {
+	for attempt := 1; ; attempt++ {
+		if err := e.removeEmptyLogs(); err != nil {
 			return nil, err
 		}
-		first = err
+		bdb, err := openBadger(e.cfg, e.frugal)
+		if err == nil || attempt == 2 {
+			return bdb, err
+		}
 		e.cfg.Logger.Warn("database did not open, trying once more", "error", err)
 	}
 }
 
-func (e *engine) hasLogs() bool {
-	logs, err := filepath.Glob(filepath.Join(e.cfg.Dir, "*.mem"))
-	return err == nil && len(logs) > 0
-}
-
-func (e *engine) removeEmptyLogs() (int, error) {
+func (e *engine) removeEmptyLogs() error {
 	entries, err := os.ReadDir(e.cfg.Dir)
 	if err != nil {
-		return 0, fmt.Errorf("list database folder: %w", err)
+		return fmt.Errorf("list database folder: %w", err)
 	}
-	n := 0
 	for _, entry := range entries {
 		name := entry.Name()
 		if !strings.HasSuffix(name, ".mem") && !strings.HasSuffix(name, ".vlog") {
@@ -129,12 +115,11 @@ func (e *engine) removeEmptyLogs() (int, error) {
 			continue
 		}
 		if err := e.cfg.FS.Remove(filepath.Join(e.cfg.Dir, name)); err != nil {
-			return n, fmt.Errorf("remove empty log: %w", err)
+			return fmt.Errorf("remove empty log: %w", err)
 		}
 		e.cfg.Logger.Warn("empty database log removed", "name", name)
-		n++
 	}
-	return n, nil
+	return nil
 }
 
 // borrow gives the current handle for reading; the caller calls done on its readers. While the engine is being

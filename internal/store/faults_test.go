@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
 
@@ -308,4 +310,144 @@ func TestRecorder(t *testing.T) {
 	if rec.groups != 1 {
 		t.Errorf("%d groups", rec.groups)
 	}
+}
+
+// TestEveryCommitIsFlushed counts the flushes of the live log, and of both logs when one was exchanged. Only a power
+// cut would show a missing one otherwise.
+func TestEveryCommitIsFlushed(t *testing.T) {
+	db := openTest(t, testConfig(t))
+	s := db.Space("x/")
+	w := db.engine.current.wal
+	var flushed []string
+	w.flush = func(f *os.File) error {
+		flushed = append(flushed, filepath.Base(f.Name()))
+		return disk.Datasync(f)
+	}
+	value := make([]byte, 40_000)
+	exchanges := 0
+	for i := range 120 {
+		before := w.fid
+		b := db.Batch()
+		b.Set(s, fmt.Append(nil, i), value)
+		if err := db.Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{filepath.Base(logPath("", before))}
+		if w.fid != before {
+			want = append(want, filepath.Base(logPath("", w.fid)))
+			exchanges++
+		}
+		if fmt.Sprint(flushed) != fmt.Sprint(want) {
+			t.Fatalf("flushed %v, want %v", flushed, want)
+		}
+		logs, err := logNumbers(db.cfg.Dir)
+		if err != nil || len(logs) == 0 {
+			t.Fatalf("logs %v, %v", logs, err)
+		}
+		if live := slices.Max(logs); live != w.fid {
+			t.Fatalf("log %d is live, %d is flushed", live, w.fid)
+		}
+		flushed = nil
+	}
+	if exchanges < 3 {
+		t.Errorf("the log was exchanged %d times", exchanges)
+	}
+}
+
+// TestReadersDuringReopen reads from several goroutines while the engine is replaced again and again.
+func TestReadersDuringReopen(t *testing.T) {
+	cfg := testConfig(t)
+	var fail atomic.Bool
+	cfg.Hook = func(p Point) error {
+		if p == BeforeCommit && fail.Load() {
+			return syscall.EIO
+		}
+		return nil
+	}
+	db := openTest(t, cfg)
+	s := db.Space("x/")
+	set(t, db, s, "k", "v")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for {
+				if v, err := s.Get([]byte("k")); err != nil || string(v) != "v" {
+					t.Errorf("get: %q, %v", v, err)
+				}
+				n := 0
+				err := s.Scan(t.Context(), ScanOptions{}, func(_, _ []byte) (bool, error) { n++; return true, nil })
+				if err != nil || n != 1 {
+					t.Errorf("scan: %d, %v", n, err)
+				}
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	for range 10 {
+		fail.Store(true)
+		if err := db.Commit(t.Context(), db.Batch()); err == nil {
+			t.Error("commit succeeded")
+		}
+		fail.Store(false)
+		if err := db.Commit(t.Context(), db.Batch()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func TestOpenTwice(t *testing.T) {
+	cfg := testConfig(t)
+	openTest(t, cfg)
+	if db, err := Open(t.Context(), cfg); err == nil {
+		_ = db.Close()
+		t.Error("a database was opened twice")
+	}
+	if _, err := Open(t.Context(), Config{}); err == nil {
+		t.Error("opened without a folder")
+	}
+}
+
+// TestCompactionFollowsSpace expects that compaction stops when space gets low and goes on when it is back, also
+// when nobody commits.
+func TestCompactionFollowsSpace(t *testing.T) {
+	cfg := testConfig(t)
+	fs := newFault()
+	cfg.FS = fs
+	db := openTest(t, cfg)
+	waitFor := func(compactors int) {
+		t.Helper()
+		deadline := time.After(10 * time.Second)
+		for {
+			h, err := db.engine.borrow()
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := h.bdb.Opts().NumCompactors
+			h.readers.Done()
+			if n == compactors {
+				return
+			}
+			select {
+			case <-deadline:
+				t.Fatalf("%d compactors, want %d", n, compactors)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}
+	waitFor(2)
+	fs.SetFree(cfg.Reserve - 1)
+	waitFor(0)
+	fs.SetFree(cfg.Reserve + 1<<16)
+	set(t, db, db.Space("x/"), "k", "v")
+	waitFor(0)
+	fs.SetFree(db.guard.roomy())
+	set(t, db, db.Space("x/"), "k", "w")
+	waitFor(2)
 }

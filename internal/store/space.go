@@ -91,20 +91,7 @@ func (s Space) scan(ctx context.Context, o ScanOptions, fn func(key, value []byt
 			return err
 		}
 		for _, r := range p.records {
-			key := p.buf[r.start+len(s.prefix) : r.mid : r.mid]
-			more, err := true, error(nil)
-			switch {
-			case !r.corrupt:
-				var value []byte
-				if !o.KeysOnly {
-					value = p.buf[r.mid:r.end:r.end]
-				}
-				more, err = fn(key, value)
-			case o.OnCorrupt != nil:
-				err = o.OnCorrupt(key)
-			default:
-				err = ErrCorrupt
-			}
+			more, err := s.deliver(&p, r, o, fn)
 			if err != nil || !more {
 				return err
 			}
@@ -112,6 +99,21 @@ func (s Space) scan(ctx context.Context, o ScanOptions, fn func(key, value []byt
 		if left -= len(p.records); p.last || (o.Limit > 0 && left <= 0) {
 			return nil
 		}
+	}
+}
+
+// deliver gives one record to the callback it is for.
+func (s Space) deliver(p *page, r record, o ScanOptions, fn func(key, value []byte) (bool, error)) (more bool, err error) {
+	key := p.buf[r.start+len(s.prefix) : r.mid : r.mid]
+	switch {
+	case r.corrupt && o.OnCorrupt == nil:
+		return false, ErrCorrupt
+	case r.corrupt:
+		return true, o.OnCorrupt(key)
+	case o.KeysOnly:
+		return fn(key, nil)
+	default:
+		return fn(key, p.buf[r.mid:r.end:r.end])
 	}
 }
 

@@ -42,6 +42,7 @@ func TestSmallDisk(t *testing.T) {
 }
 
 func smallDisk(t *testing.T, root string) {
+	t.Helper()
 	cfg := Config{Dir: filepath.Join(root, "db"), Reserve: 16 << 20, Ballast: 4 << 20, MemTableSize: 1 << 20}
 	recording := filepath.Join(root, "recording")
 	if err := disk.Allocate(recording, 6<<20); err != nil {

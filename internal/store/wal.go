@@ -17,6 +17,8 @@ type wal struct {
 	log  *slog.Logger
 	fid  int
 	file *os.File
+
+	flush func(*os.File) error // disk.Datasync; tests watch it
 }
 
 func openWAL(cfg Config) (*wal, error) {
@@ -28,7 +30,7 @@ func openWAL(cfg Config) (*wal, error) {
 	if len(logs) == 0 {
 		return nil, fmt.Errorf("no log in %s", dir)
 	}
-	w := &wal{dir: dir, log: cfg.Logger, fid: logs[0]}
+	w := &wal{dir: dir, log: cfg.Logger, fid: logs[0], flush: disk.Datasync}
 	for _, fid := range logs {
 		w.fid = max(w.fid, fid)
 	}
@@ -45,7 +47,7 @@ func openWAL(cfg Config) (*wal, error) {
 // ones before it.
 func (w *wal) sync() error {
 	for {
-		if err := disk.Datasync(w.file); err != nil {
+		if err := w.flush(w.file); err != nil {
 			return fmt.Errorf("flush log: %w", err)
 		}
 		next, err := w.open(w.fid + 1)
