@@ -32,6 +32,9 @@ const (
 	JobQueue = "decode"
 )
 
+// attempts is how often a worker may die of a decode, unexplained, before the decode has failed.
+const attempts = 3
+
 // JobPayload is the payload of a decode job.
 type JobPayload struct {
 	DecodeID string `json:"decode_id"`
@@ -334,7 +337,7 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 	if err != nil {
 		return catalog.Decode{}, fmt.Errorf("encode job: %w", err)
 	}
-	j, err := in.Queue.Stage(b, queue.New{Type: JobType, Queue: JobQueue, Payload: payload, Writing: true,
+	j, err := in.Queue.Stage(b, queue.New{Type: JobType, Queue: JobQueue, Payload: payload, Writing: true, MaxAttempts: attempts,
 		RequestID: r.trace.RequestID, CorrelationID: r.trace.CorrelationID, TraceID: r.trace.TraceID,
 	})
 	if err != nil {
