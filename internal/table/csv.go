@@ -45,7 +45,7 @@ func (e *csvEncoder) Write(b *Batch) error {
 }
 
 func (e *csvEncoder) appendCell(c *Column, v *Vector, i int) {
-	if !c.Type.text() {
+	if !c.Type.text() && (c.Type != Bin || len(v.Bytes(i)) > 0) {
 		// Digits, hex and times never need quotes, and are no formula: a leading minus is a number's.
 		e.text.buf = appendPlain(e.text.buf, c, v, i)
 		return

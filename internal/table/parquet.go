@@ -14,7 +14,7 @@ import (
 )
 
 // Parquet is written and read with the encodings and the metadata structures of parquet-go; pages are put together
-// here, column by column, straight from batches. Why not its Writer and Pages: docs/decisions, "Parquet pages".
+// here, column by column, straight from batches. Why not its Writer and Pages: DESIGN.md.
 
 // Sizes of a Parquet file, from measurements in bench_test.go.
 const (
@@ -30,7 +30,8 @@ const (
 	plainLimit    = 512       // a column chunk smaller than this is not worth compressing
 )
 
-// createdBy names the writer in the footer, in the form that readers parse for known bugs.
+// createdBy names the writer in the footer, in the form that readers parse for known bugs. The version is that of the
+// page layout; which program wrote a file stands in its key-values.
 const createdBy = "wayside version 1.0.0 (build table)"
 
 const parquetMagic = "PAR1"
