@@ -3,6 +3,7 @@ package observe
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,6 +84,7 @@ func newBounded(most int, other string) *bounded {
 }
 
 func (b *bounded) label(value string) string {
+	value = strings.ToValidUTF8(value, "?") // Prometheus takes nothing else
 	if value == "" {
 		return b.other
 	}
@@ -121,7 +123,9 @@ func newAPIMetrics() apiMetrics {
 	}
 }
 
-func (a apiMetrics) all() []prometheus.Collector { return []prometheus.Collector{a.requests, a.duration, a.running} }
+func (a apiMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{a.requests, a.duration, a.running}
+}
 
 // methodLabel keeps invented methods out of the labels.
 func methodLabel(method string) string {
@@ -164,7 +168,9 @@ func newFileMetrics() fileMetrics {
 	}
 }
 
-func (f fileMetrics) all() []prometheus.Collector { return []prometheus.Collector{f.processed, f.duration, f.size} }
+func (f fileMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{f.processed, f.duration, f.size}
+}
 
 // FileReceived counts a recording that was stored. The format is empty where none is known.
 func (m *Metrics) FileReceived(format string, size int64) {

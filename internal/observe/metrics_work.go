@@ -77,7 +77,9 @@ func newJobMetrics() jobMetrics {
 	}
 }
 
-func (j jobMetrics) all() []prometheus.Collector { return []prometheus.Collector{j.enqueued, j.finished, j.duration} }
+func (j jobMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{j.enqueued, j.finished, j.duration}
+}
 
 // Enqueued counts a job taken in.
 func (m *Metrics) Enqueued(queue, jobType string) {
@@ -110,13 +112,17 @@ func newWorkerMetrics() workerMetrics {
 	}
 }
 
-func (w workerMetrics) all() []prometheus.Collector { return []prometheus.Collector{w.started, w.ended, w.compiled} }
+func (w workerMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{w.started, w.ended, w.compiled}
+}
 
 // WorkerStarted counts a worker process; role is compile or decode.
 func (m *Metrics) WorkerStarted(role string) { m.workers.started.WithLabelValues(role).Inc() }
 
 // WorkerEnded counts the end of a worker process and why: idle, recycled, killed, crashed, shutdown.
-func (m *Metrics) WorkerEnded(role, reason string) { m.workers.ended.WithLabelValues(role, reason).Inc() }
+func (m *Metrics) WorkerEnded(role, reason string) {
+	m.workers.ended.WithLabelValues(role, reason).Inc()
+}
 
 // PluginCompiled counts the installation of a plugin; status is success or error.
 func (m *Metrics) PluginCompiled(plugin, status string, took time.Duration) {

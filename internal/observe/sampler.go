@@ -119,8 +119,12 @@ func (s *sampler) collectHealth(src *Sources, gauge gaugeFunc) {
 	r := src.Health()
 	gauge(s.readiness, number(r.Ready))
 	up := map[Status]float64{OK: 1, Degraded: .5, Down: 0}
+	seen := map[string]bool{}
 	for _, c := range r.Components {
-		gauge(s.component, up[c.Status], c.Name)
+		if !seen[c.Name] { // a name twice would spoil the whole answer
+			gauge(s.component, up[c.Status], c.Name)
+		}
+		seen[c.Name] = true
 	}
 }
 
