@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/iotest"
@@ -556,4 +557,32 @@ func writeHashFlush(b *testing.B, data []byte) time.Duration {
 		b.Fatal(err)
 	}
 	return took
+}
+
+// BenchmarkPutSmall lets 8 clients store recordings of 10 kB.
+func BenchmarkPutSmall(b *testing.B) {
+	d := openTest(b, testConfig(b))
+	var next atomic.Uint64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for range 8 {
+		wg.Go(func() {
+			data := content(10_000, 1)
+			for {
+				n := next.Add(1)
+				if n > uint64(b.N) {
+					return
+				}
+				copy(data, fmt.Sprintf("%08d", n))
+				blob, err := d.Put(b.Context(), bytes.NewReader(data), 0)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				blob.Release()
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "files/s")
 }

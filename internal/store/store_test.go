@@ -369,29 +369,38 @@ func TestScanPages(t *testing.T) {
 	}
 }
 
+// TestSequenceNeverRepeats ends each run at another place of a block, and never cleanly as far as the sequence knows.
 func TestSequenceNeverRepeats(t *testing.T) {
 	cfg := testConfig(t)
 	seen := map[uint64]bool{}
 	last := uint64(0)
-	for run := range 3 {
+	for run, n := range []int{1, 255, 256, 257, 260, 520, 1000, 3} {
 		db := openTest(t, cfg)
 		s, err := db.Sequence("files")
 		if err != nil {
 			t.Fatal(err)
 		}
+		before := last
 		var mu sync.Mutex
 		var wg sync.WaitGroup
-		before := last
+		left := n
 		for range 4 {
 			wg.Go(func() {
-				for range sequenceBlock {
-					n, err := s.Next(t.Context())
+				for {
 					mu.Lock()
-					if err != nil || seen[n] || n <= before {
-						t.Errorf("run %d: number %d after %d, %v", run, n, before, err)
+					left--
+					done := left < 0
+					mu.Unlock()
+					if done {
+						return
 					}
-					seen[n] = true
-					last = max(last, n)
+					number, err := s.Next(t.Context())
+					mu.Lock()
+					if err != nil || seen[number] || number <= before {
+						t.Errorf("run %d: number %d after %d, %v", run, number, before, err)
+					}
+					seen[number] = true
+					last = max(last, number)
 					mu.Unlock()
 				}
 			})
@@ -403,6 +412,9 @@ func TestSequenceNeverRepeats(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if last > 2552+8*sequenceBlock {
+		t.Errorf("2552 numbers reached up to %d", last)
 	}
 }
 
