@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -147,10 +148,7 @@ func always(path string) bool {
 // idleBody gives each read of a body its own time. A client that sends nothing for so long is cut off; one that is
 // merely slow is not.
 type idleBody struct {
-	body interface {
-		Read(p []byte) (int, error)
-		Close() error
-	}
+	body    io.ReadCloser
 	control *http.ResponseController
 	idle    time.Duration
 	set     time.Time // when the deadline was last moved
@@ -163,34 +161,41 @@ func (s *Server) guardBody(c echo.Context) {
 	if r.Body == nil || r.Body == http.NoBody {
 		return
 	}
-	r.Body = &idleBody{body: r.Body, control: http.NewResponseController(c.Response()), idle: s.cfg.UploadIdle}
+	b := &idleBody{body: r.Body, control: http.NewResponseController(c.Response()), idle: s.cfg.UploadIdle}
+	b.extend() // also for a body that no handler reads: net/http then reads on itself before it answers
+	r.Body = b
 }
 
 func (b *idleBody) Read(p []byte) (int, error) {
-	if now := time.Now(); now.Sub(b.set) > b.idle/16 {
-		b.set = now
-		_ = b.control.SetReadDeadline(now.Add(b.idle + b.idle/16)) // not supported: no deadline then
-	}
+	b.extend()
 	n, err := b.body.Read(p)
-	if err != nil {
-		b.release()
-		if !isEOF(err) {
-			b.failed = err
-		}
+	if err == nil {
+		return n, nil
 	}
-	return n, err
+	if !isEOF(err) {
+		b.failed = err
+		return n, err //nolint:wrapcheck // readers look for what net/http says
+	}
+	// The deadline goes, for it would else end the context of a handler that is still at work.
+	_ = b.control.SetReadDeadline(time.Time{})
+	return n, err //nolint:wrapcheck // io.EOF has to stay what it is
 }
 
-// Close ends reading. The deadline goes, for it would else end the context of a handler that is still at work.
+// Close ends reading.
 func (b *idleBody) Close() error {
-	b.release()
 	if err := b.body.Close(); err != nil {
 		return fmt.Errorf("close request body: %w", err)
 	}
 	return nil
 }
 
-func (b *idleBody) release() { _ = b.control.SetReadDeadline(time.Time{}) }
+// extend gives the client its time anew. Moving a deadline costs a little, so it is not done for every read.
+func (b *idleBody) extend() {
+	if now := time.Now(); b.failed == nil && now.Sub(b.set) > b.idle/16 {
+		b.set = now
+		_ = b.control.SetReadDeadline(now.Add(b.idle + b.idle/16)) // not supported: no deadline then
+	}
+}
 
 // bodyFailure gives the caller's view of a body that could not be read to its end, nil if it could.
 func bodyFailure(r *http.Request) error {
