@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wayside-edge/wayside/internal/localdecode"
+	"github.com/wayside-edge/wayside/internal/runtime"
 	"github.com/wayside-edge/wayside/internal/table"
 	"github.com/wayside-edge/wayside/plugins"
 )
@@ -114,7 +116,16 @@ func (r *root) decodeWith(ctx context.Context, cfg localdecode.Config, dirs []st
 	if err := cfg.Check(); err != nil {
 		return totals, fmt.Errorf("decode: %w", err)
 	}
-	engine, err := localdecode.Open(ctx, r.engineConfig(cfg.Workers, dirs))
+	build, err := readBuild(plugins.Dist)
+	if err != nil {
+		return totals, err
+	}
+	cfg.Generator = "wayside " + build.Version
+	folders := make([]runtime.Dir, 0, len(dirs))
+	for _, d := range dirs {
+		folders = append(folders, runtime.Dir{Path: d, Source: runtime.System})
+	}
+	engine, err := r.openEngine(ctx, cfg.Workers, folders)
 	if err != nil {
 		return totals, fmt.Errorf("decode: %w", err)
 	}
@@ -123,9 +134,17 @@ func (r *root) decodeWith(ctx context.Context, cfg localdecode.Config, dirs []st
 	return localdecode.Run(ctx, cfg)
 }
 
-// engineConfig says where decoders come from and where their compiled form is kept for the next run.
-func (r *root) engineConfig(workers int, dirs []string) localdecode.EngineConfig {
-	return localdecode.EngineConfig{Builtin: plugins.Dist, Dirs: dirs, Cache: r.cacheDir(), Workers: workers}
+// openEngine opens the decoders of this binary and those in dirs. Their compiled form is kept for the next run.
+func (r *root) openEngine(ctx context.Context, workers int, dirs []runtime.Dir) (*localdecode.Engine, error) {
+	builtin, err := fs.Sub(plugins.Dist, "dist")
+	if err != nil {
+		return nil, fmt.Errorf("open built-in decoders: %w", err)
+	}
+	e, err := localdecode.Open(ctx, localdecode.EngineConfig{Builtin: builtin, Dirs: dirs, Cache: r.cacheDir(), Workers: workers})
+	if err != nil {
+		return nil, fmt.Errorf("open decoders: %w", err)
+	}
+	return e, nil
 }
 
 // cacheDir is $XDG_CACHE_HOME/wayside, "" where there is no home.

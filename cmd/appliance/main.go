@@ -21,6 +21,9 @@ func main() {
 	// A decode worker is this binary once more. It is confined by what it has not opened, so it goes its own way
 	// before anything else is set up.
 	if len(os.Args) > 1 && os.Args[1] == workerCommand {
+		// A terminal's Ctrl-C and a service manager's stop reach all processes at once. Workers go on: it is the
+		// serving process that drains and then ends them, or its death does.
+		signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 		os.Exit(worker.Main())
 	}
 	os.Exit(run(os.Args[1:], os.Environ(), stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))

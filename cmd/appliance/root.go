@@ -66,6 +66,7 @@ func plainUsage(err error) error {
 // group makes a command that only holds others: alone it prints its help, and a wrong name below it is an error.
 func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(below...)
+	cmd.SuggestionsMinimumDistance = 2 // as cobra has it for the root
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return cmd.Help()

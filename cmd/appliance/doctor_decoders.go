@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/config"
+	"github.com/wayside-edge/wayside/internal/localdecode"
+	"github.com/wayside-edge/wayside/internal/runtime"
+)
+
+// compileLimit bounds how long doctor waits for all decoders.
+const compileLimit = time.Minute
+
+// checkDecoders compiles every decoder of this binary and of the configured folders, as the appliance would, and tells
+// what became of each.
+func (r *root) checkDecoders(ctx context.Context, cfg config.Config) []finding {
+	const check = "decoders"
+	var findings []finding
+	dirs := make([]runtime.Dir, 0, len(cfg.Plugins.Dirs))
+	for _, dir := range cfg.Plugins.Dirs {
+		source := runtime.System
+		if filepath.Dir(dir) == cfg.Data.Dir {
+			source = runtime.Data
+		}
+		if f, usable := checkPluginDir(dir); usable {
+			dirs = append(dirs, runtime.Dir{Path: dir, Source: source})
+		} else if f.Grade != gradeOK {
+			findings = append(findings, f)
+		}
+	}
+	engine, err := r.openEngine(ctx, cfg.Decode.Workers, dirs)
+	if err != nil {
+		return append(findings, fail(check, "look at the folders in plugins.dirs", "%v", err))
+	}
+	findings = append(findings, decoderFindings(ctx, engine)...)
+	if err := engine.Close(); err != nil {
+		findings = append(findings, fail(check, "run doctor again", "%v", err))
+	}
+	return findings
+}
+
+// checkPluginDir reports whether a folder with plugins can be read; one that does not exist is nothing to speak of.
+func checkPluginDir(dir string) (f finding, usable bool) {
+	_, err := os.ReadDir(dir)
+	switch {
+	case err == nil:
+		return finding{}, true
+	case os.IsNotExist(err):
+		return ok("decoders", "%s does not exist", dir), false
+	}
+	return warn("decoders", "give the user of the appliance the right to read it", "%v", err), false
+}
+
+func decoderFindings(ctx context.Context, engine *localdecode.Engine) []finding {
+	const check = "decoders"
+	ctx, cancel := context.WithTimeoutCause(ctx, compileLimit, fmt.Errorf("not compiled within %s", compileLimit))
+	defer cancel()
+	var findings []finding
+	for _, p := range engine.Plugins() {
+		err := engine.Wait(ctx, p.SHA256)
+		for _, now := range engine.Plugins() {
+			if now.SHA256 == p.SHA256 {
+				p = now
+			}
+		}
+		findings = append(findings, decoderFinding(p, err))
+	}
+	if len(findings) == 0 {
+		return []finding{warn(check, "build with `make build`, or put a *.wasm into a folder of plugins.dirs", "none: recordings are stored, but nothing is decoded")}
+	}
+	return findings
+}
+
+func decoderFinding(p runtime.Plugin, err error) finding {
+	const check = "decoders"
+	name := fmt.Sprintf("%s %s (%s)", p.ID, p.Version, p.Source)
+	switch {
+	case p.State == runtime.Rejected:
+		return warn(check, "replace or remove it", "%s is rejected: %s", name, oneLine(p.Reason))
+	case err != nil:
+		return warn(check, "replace or remove it", "%s cannot be used: %s", name, oneLine(err.Error()))
+	case p.State == runtime.Disabled:
+		return ok(check, "%s is disabled", name)
+	}
+	formats := make([]string, 0, len(p.Formats))
+	for _, f := range p.Formats {
+		formats = append(formats, f.ID)
+	}
+	return ok(check, "%s is %s; formats %s", name, p.State, strings.Join(formats, ", "))
+}
+
+// oneLine puts a text of several lines on one.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

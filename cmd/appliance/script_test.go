@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/wayside-edge/wayside/plugins"
+)
+
+// buildWayside builds the binary the way `make build` does: what the scripts test is what is shipped, and its workers
+// have the address space that a race detector would need more of. It gives the folder it is in.
+func buildWayside(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags=-s -w -buildid= -X main.version=v0.0.0-test", "-o", dir+"/wayside", ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// TestScripts runs testdata/script/*.txtar against the built binary.
+func TestScripts(t *testing.T) {
+	example, err := filepath.Abs("../../examples/example.RU")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := buildWayside(t) + string(os.PathListSeparator) + os.Getenv("PATH")
+	// One cache for all scripts: the decoder is compiled once.
+	cache := t.TempDir()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", path)
+			env.Setenv("EXAMPLE", example)
+			env.Setenv("XDG_CACHE_HOME", cache)
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "decoders" {
+				return false, errors.New("unknown condition " + name)
+			}
+			b, err := readBuild(plugins.Dist)
+			return err == nil && len(b.Decoders) > 0, err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "oneline": singleLine},
+	})
+}
+
+// exits runs a command that must end with a code: exits CODE COMMAND ARGS….
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// singleLine checks that the last command wrote one line: oneline stdout|stderr.
+func singleLine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: oneline stdout|stderr")
+	}
+	text := ts.ReadFile(args[0])
+	if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
+		ts.Fatalf("%s is not one line:\n%s", args[0], text)
+	}
+	if strings.Contains(text, "goroutine ") {
+		ts.Fatalf("%s holds a stack trace", args[0])
+	}
+}
