@@ -84,6 +84,7 @@ type Request struct {
 	SHA256   string          // hex, of its bytes: seeds the guest's random numbers and goes into the footer
 	Name     string          // for logs and the guest's part name; may be empty
 	Params   json.RawMessage // canonical JSON, as Registry.Params gave it
+	Reveal   bool            // write sensitive values as they are; so does a parameter "reveal" that is true
 	Form     table.Format    // of the output
 	Options  table.EncodeOptions
 	Tables   []string // only these are encoded; nil = all
@@ -147,7 +148,8 @@ type Failure struct {
 
 // Limits bound one decode. The zero value of a field is its default.
 type Limits struct {
-	MemoryMiB   int           // guest memory, default 256
+	MemoryMiB   int           // guest memory where the manifest asks for none, default 256
+	MaxMemory   int           // MiB that a manifest may ask for, default 1024
 	Stall       time.Duration // without a read or an emit, default 10 s
 	Total       time.Duration // fixed part of the deadline, default 60 s; a file's deadline is max(Total, PerMB × MB)
 	PerMB       time.Duration // default 1 s
@@ -157,4 +159,50 @@ type Limits struct {
 	LogBytes    int64         // of log a file, default 1 MiB
 	Compile     time.Duration // of a module, default 30 s
 	CompileMiB  int           // default 768
+	Sniff       time.Duration // of wayside_sniff, default 100 ms
+}
+
+// withDefaults fills the zero fields.
+func (l Limits) withDefaults() Limits {
+	setInt := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	setInt64 := func(v *int64, d int64) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	setTime := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	setInt(&l.MemoryMiB, 256)
+	setInt(&l.MaxMemory, 1024)
+	setInt(&l.CompileMiB, 768)
+	setTime(&l.Stall, 10*time.Second)
+	setTime(&l.Total, 60*time.Second)
+	setTime(&l.PerMB, time.Second)
+	setTime(&l.Compile, 30*time.Second)
+	setTime(&l.Sniff, 100*time.Millisecond)
+	setInt64(&l.OutputRatio, 200)
+	setInt64(&l.OutputBase, 64<<20)
+	setInt64(&l.Issues, 10_000)
+	setInt64(&l.LogBytes, 1<<20)
+	return l
+}
+
+// deadline is how long the decode of a file of size bytes may take.
+func (l Limits) deadline(size int64) time.Duration {
+	return max(l.Total, time.Duration(size/1e6)*l.PerMB)
+}
+
+// memory is the limit of a guest whose manifest asks for want MiB, 0 = nothing.
+func (l Limits) memory(want int) int {
+	if want <= 0 {
+		return l.MemoryMiB
+	}
+	return min(want, l.MaxMemory)
 }

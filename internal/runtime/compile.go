@@ -1,0 +1,247 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wayside-edge/wayside/internal/disk"
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime/module"
+	"github.com/wayside-edge/wayside/internal/runtime/wire"
+)
+
+const lockPoll = 50 * time.Millisecond
+
+// Run compiles what is not compiled yet, one module at a time and those that decodes wait for first, until ctx ends.
+func (r *Registry) Run(ctx context.Context) error {
+	launching, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { r.launcher.run(launching) })
+	defer wg.Wait()
+	defer cancel()
+	for ctx.Err() == nil {
+		e, again := r.next(time.Now())
+		if e != nil {
+			r.compile(ctx, e)
+			continue
+		}
+		var later <-chan time.Time
+		if again > 0 {
+			t := time.NewTimer(again)
+			defer t.Stop()
+			later = t.C
+		}
+		select {
+		case <-r.wake:
+		case <-later:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// next chooses the module to compile; with none, again says when to ask once more (0 = when woken). Only modules that
+// serve an id, or whose id is not known yet, are compiled unasked.
+func (r *Registry) next(now time.Time) (chosen *entry, again time.Duration) {
+	serving := map[*entry]bool{}
+	for _, e := range r.now.Load().entries {
+		serving[e] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.entries {
+		if e.state != Compiling || (!serving[e] && e.wanted == 0 && e.manifest.Load() != nil) {
+			continue
+		}
+		if wait := e.retryAt.Sub(now); wait > 0 {
+			if again == 0 || wait < again {
+				again = wait
+			}
+			continue
+		}
+		if chosen == nil || (e.wanted > 0 && chosen.wanted == 0) {
+			chosen = e
+		}
+	}
+	return chosen, again
+}
+
+// compile has one module compiled and notes how it went.
+func (r *Registry) compile(ctx context.Context, e *entry) {
+	began := time.Now()
+	rec, err := r.compiled(ctx, e)
+	if err == nil && e.manifest.Load() == nil {
+		err = e.describe(rec.Manifest)
+	}
+	if ctx.Err() != nil {
+		return // no verdict; the next start compiles it
+	}
+	log := r.cfg.Logger.With("plugin", e.id(), "file", e.file)
+	r.mu.Lock()
+	switch {
+	case err == nil:
+		e.record, e.state, e.reason, e.stale = rec, Active, "", false
+		close(e.ready)
+	case errcode.Is(err, errcode.PluginRejected):
+		e.state, e.reason = Rejected, err.Error()
+		close(e.ready)
+	default:
+		e.retryAt = time.Now().Add(retryAfter)
+	}
+	state := e.state
+	r.resolve()
+	p := e.plugin()
+	r.mu.Unlock()
+	switch state {
+	case Active:
+		log.InfoContext(ctx, "plugin ready", "version", p.Version, "duration_ms", time.Since(began).Milliseconds())
+	case Rejected:
+		log.WarnContext(ctx, "plugin rejected", "reason", p.Reason)
+	case Compiling, Disabled:
+		log.ErrorContext(ctx, "plugin could not be compiled, trying again later", "error", err)
+	}
+	r.cfg.Recorder.PluginChanged(p)
+	r.signal() // another module may serve the id now
+}
+
+// compiled gives the record of the module's compiled code, which it has made unless another process has made it in
+// the meantime.
+func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error) {
+	dir := r.folder(e)
+	if err := disk.MkdirAll(disk.OS, dir, 0o700); err != nil {
+		return nil, fmt.Errorf("compile: %w", err)
+	}
+	unlock, err := lockFolder(ctx, dir)
+	if err != nil {
+		return nil, fmt.Errorf("compile: %w", err)
+	}
+	defer unlock()
+	r.mu.Lock()
+	stale := e.stale
+	r.mu.Unlock()
+	if rec, ok := wire.ReadRecord(dir, e.sha); ok && !stale {
+		return rec, nil
+	}
+	b, err := e.load()
+	if err != nil {
+		return nil, fmt.Errorf("compile: %w", err)
+	}
+	if module.Hash(b) != e.sha {
+		return nil, errcode.New(errcode.PluginRejected, "the file has changed since it was found")
+	}
+	if err := r.compileIn(ctx, e, dir, b); err != nil {
+		return nil, err
+	}
+	rec, ok := wire.ReadRecord(dir, e.sha)
+	if !ok {
+		return nil, errors.New("compile: the worker left no record")
+	}
+	return rec, nil
+}
+
+// lockFolder keeps other processes from compiling into the same folder.
+func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
+	f, err := os.Open(dir) //nolint:gosec // a folder of our own
+	if err != nil {
+		return nil, fmt.Errorf("lock folder: %w", err)
+	}
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		t := time.NewTimer(lockPoll)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			_ = f.Close()
+			return nil, fmt.Errorf("lock folder: %w", context.Cause(ctx))
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+			_ = f.Close()
+			return nil, fmt.Errorf("lock folder: %w", err)
+		}
+	}
+}
+
+// compileIn runs a compile worker.
+func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []byte) error {
+	file, err := wire.MemFile("wayside-module", wasm)
+	if err != nil {
+		return fmt.Errorf("compile: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // memory
+	want := 0
+	if m := e.manifest.Load(); m != nil {
+		want = m.MemoryMiB
+	}
+	setup := &wire.Setup{
+		Role: wire.RoleCompile, Dir: dir, SHA256: e.sha, MemoryMiB: r.cfg.Limits.memory(want),
+		DataMiB: r.cfg.dataMiB(r.cfg.Limits.CompileMiB), Sandbox: !r.cfg.Sandbox.Off,
+		NeedManifest: e.manifest.Load() == nil, PlainInit: r.cfg.plainInit,
+	}
+	w, err := startProc(ctx, &r.cfg, r.launcher, setup, e.id(), file, func(*proc) {})
+	if err != nil {
+		return fmt.Errorf("compile: %w", err)
+	}
+	reason := "compiled"
+	defer func() {
+		w.dispose()
+		r.cfg.Recorder.WorkerEnded(e.id(), reason)
+	}()
+	defer context.AfterFunc(ctx, w.kill)()
+	if err := w.sock.SetDeadline(time.Now().Add(r.cfg.Limits.Compile)); err != nil {
+		return fmt.Errorf("compile: %w", err)
+	}
+	m, err := w.sock.Recv()
+	if err != nil {
+		reason = "failed"
+		return r.compileEnd(ctx, w, err)
+	}
+	defer m.Close()
+	var out wire.Compiled
+	if err := m.Decode(&out); err != nil || m.Kind != wire.KindCompiled {
+		return errors.Join(fmt.Errorf("compile: %w", wire.ErrProtocol), err)
+	}
+	switch {
+	case out.Rejected != "":
+		return errcode.New(errcode.PluginRejected, out.Rejected)
+	case out.Error != "":
+		return fmt.Errorf("compile: %s", out.Error)
+	}
+	return nil
+}
+
+// compileEnd judges a compile worker that did not answer.
+func (r *Registry) compileEnd(ctx context.Context, w *proc, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("compile: %w", context.Cause(ctx))
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errcode.Newf(errcode.PluginRejected, "compiling took longer than %s", r.cfg.Limits.Compile)
+	}
+	death := w.death(err)
+	if said := w.stderr.String(); strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") {
+		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling needs more than %d MiB", r.cfg.Limits.CompileMiB))
+	}
+	return errcode.Wrap(errcode.PluginRejected, death, "compiling ended the worker: "+w.cmd.ProcessState.String())
+}
+
+// recompile has a module compiled again whose compiled code cannot be loaded, and waits for it.
+func (r *Registry) recompile(ctx context.Context, e *entry) (*entry, error) {
+	r.mu.Lock()
+	if e.state == Active {
+		e.state, e.record, e.stale, e.ready = Compiling, nil, true, make(chan struct{})
+		r.resolve()
+	}
+	r.mu.Unlock()
+	return r.wait(ctx, e.sha)
+}

@@ -1,0 +1,78 @@
+package runtime
+
+import (
+	"io/fs"
+	"log/slog"
+	goruntime "runtime"
+	"time"
+)
+
+// Config says where plugins are and how workers run. The zero value of a field is its default.
+type Config struct {
+	Self        string        // program executed as `<self> worker`, default /proc/self/exe
+	Builtin     fs.FS         // *.wasm inside the binary; nil = none
+	Dirs        []Dir         // folders of dropped plugins, later ones win over earlier ones of the same version
+	CompiledDir string        // compiled plugins, made with mode 0700
+	Workers     int           // decode workers at a time, default min(cores, 4)
+	Idle        time.Duration // after which an idle worker ends, but for the last one; default 60 s
+	Recycle     int           // files after which a worker is replaced, default 1,000
+	Limits      Limits
+	Override    bool // a dropped plugin may replace a built-in one of the same id
+	Sandbox     Sandbox
+	Logger      *slog.Logger // nil = discard
+	Recorder    Recorder     // nil = none
+
+	plainInit bool // tests: do not store modules initialised
+}
+
+// Dir is a folder of dropped plugins.
+type Dir struct {
+	Path   string
+	Source Source
+}
+
+// Sandbox says what of a worker's confinement is left out; the zero value leaves out nothing.
+type Sandbox struct {
+	Off         bool // neither Landlock nor seccomp
+	NoDataLimit bool // no RLIMIT_DATA: a race detector needs more address space than any sensible limit
+}
+
+// Recorder takes what happens in the runtime, for metrics. Its methods are called from many goroutines and must not
+// block.
+type Recorder interface {
+	DecodeEnded(plugin string, status Status, d time.Duration)
+	WorkerStarted(plugin, role string)
+	WorkerEnded(plugin, reason string)
+	PluginChanged(p Plugin)
+}
+
+// noRecorder is the Recorder of a Config without one.
+type noRecorder struct{}
+
+func (noRecorder) DecodeEnded(string, Status, time.Duration) {}
+func (noRecorder) WorkerStarted(string, string)              {}
+func (noRecorder) WorkerEnded(string, string)                {}
+func (noRecorder) PluginChanged(Plugin)                      {}
+
+func (c Config) withDefaults() Config {
+	if c.Self == "" {
+		c.Self = "/proc/self/exe"
+	}
+	if c.Workers <= 0 {
+		c.Workers = min(goruntime.GOMAXPROCS(0), 4)
+	}
+	if c.Idle <= 0 {
+		c.Idle = 60 * time.Second
+	}
+	if c.Recycle <= 0 {
+		c.Recycle = 1000
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Recorder == nil {
+		c.Recorder = noRecorder{}
+	}
+	c.Limits = c.Limits.withDefaults()
+	return c
+}

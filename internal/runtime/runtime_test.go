@@ -1,0 +1,145 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/wayside-edge/wayside/internal/runtime/worker"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+// TestMain lets the test binary be its own worker.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		os.Exit(worker.Main())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// rig is a registry and a pool that run, with what they recorded.
+type rig struct {
+	t    *testing.T
+	reg  *Registry
+	pool *Pool
+	cfg  Config
+	log  *logSink
+}
+
+// logSink keeps log lines.
+type logSink struct {
+	mu  sync.Mutex
+	buf strings.Builder
+}
+
+func (l *logSink) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logSink) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// newRig runs a registry of the modules, by file name, and a pool.
+func newRig(t *testing.T, change func(*Config), modules map[string][]byte) *rig {
+	t.Helper()
+	fsys := fstest.MapFS{}
+	for name, b := range modules {
+		fsys[name+".wasm"] = &fstest.MapFile{Data: b}
+	}
+	sink := &logSink{}
+	cfg := Config{
+		Builtin: fsys, CompiledDir: filepath.Join(t.TempDir(), "compiled"), Workers: 2,
+		Logger:  slog.New(slog.NewTextHandler(sink, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Sandbox: Sandbox{NoDataLimit: raceEnabled},
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	reg, err := OpenRegistry(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := NewPool(reg, cfg)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = reg.Run(ctx) })
+	wg.Go(func() { _ = pool.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		_ = pool.Close()
+		wg.Wait()
+		if t.Failed() {
+			t.Log(sink.String())
+		}
+	})
+	return &rig{t: t, reg: reg, pool: pool, cfg: cfg, log: sink}
+}
+
+// job is one decode with its output.
+type job struct {
+	Request
+	dir string
+}
+
+// request makes a request to decode input with a plugin, into NDJSON files.
+func (r *rig) request(id string, input []byte) *job {
+	r.t.Helper()
+	p, ok := r.reg.Get(id)
+	if !ok {
+		r.t.Fatalf("no plugin %s in %+v", id, r.reg.Plugins())
+	}
+	dir := r.t.TempDir()
+	path := filepath.Join(dir, "input")
+	if err := os.WriteFile(path, input, 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = f.Close() })
+	sum := sha256.Sum256(input)
+	return &job{dir: dir, Request: Request{
+		Plugin: p.SHA256, Input: f, Size: int64(len(input)), SHA256: hex.EncodeToString(sum[:]), Name: "input",
+		Form: table.NDJSON,
+		Create: func(s *table.Schema) (*os.File, error) {
+			return os.OpenFile(filepath.Join(dir, s.Name), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		},
+	}}
+}
+
+// decode runs a job and fails the test on an error.
+func (r *rig) decode(j *job) Result {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 60*time.Second)
+	defer cancel()
+	res, err := r.pool.Decode(ctx, j.Request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return res
+}
+
+// file gives a table's output, "" if there is none.
+func (j *job) file(name string) string {
+	b, err := os.ReadFile(filepath.Join(j.dir, name))
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}

@@ -1,0 +1,140 @@
+package wire
+
+import (
+	"encoding/json"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+// Role is what a worker is for.
+type Role string
+
+// Roles.
+const (
+	RoleCompile Role = "compile"
+	RoleDecode  Role = "decode"
+)
+
+// IssuesTable is the index of the table issues in Open and Opened.
+const IssuesTable = -1
+
+// Setup is the first message to a worker, with the module as its file: the original for a compile worker, the
+// pre-initialised one for a decode worker.
+type Setup struct {
+	Role        Role   `json:"role"`
+	Dir         string `json:"dir"`         // of compiled code
+	SHA256      string `json:"sha256"`      // of the original module
+	Initialised bool   `json:"initialised"` // the module needs no _initialize any more
+	MemoryMiB   int    `json:"memory_mib"`  // limit of the guest's memory
+	DataMiB     int    `json:"data_mib"`    // limit of the whole process's data
+	Sandbox     bool   `json:"sandbox"`     // Landlock and seccomp
+
+	// Decode role.
+	Tables       []*table.Schema `json:"tables,omitempty"`
+	Capabilities []string        `json:"capabilities,omitempty"`
+
+	// Compile role.
+	NeedManifest bool `json:"need_manifest,omitempty"` // the module has no section wayside.manifest
+	PlainInit    bool `json:"plain_init,omitempty"`    // do not pre-initialise
+}
+
+// Confinement is how far a worker has shut itself in.
+type Confinement struct {
+	NoNewPrivs  bool     `json:"no_new_privs"`
+	NotDumpable bool     `json:"not_dumpable"`
+	LandlockABI int      `json:"landlock_abi"` // 0 = none
+	Seccomp     bool     `json:"seccomp"`
+	Missing     []string `json:"missing,omitempty"` // what could not be had, and why
+}
+
+// Ready says that a decode worker has loaded its module, or why it could not.
+type Ready struct {
+	Confinement Confinement `json:"confinement"`
+	Error       string      `json:"error,omitempty"`
+}
+
+// Decode asks for one decode; its file is the input.
+type Decode struct {
+	Size      int64               `json:"size"`
+	SHA256    string              `json:"sha256"`
+	Name      string              `json:"name"`
+	Params    json.RawMessage     `json:"params,omitempty"`
+	Form      table.Format        `json:"form"`
+	Options   table.EncodeOptions `json:"options"`
+	Reveal    bool                `json:"reveal,omitempty"` // sensitive columns as they are
+	Tables    []string            `json:"tables,omitempty"` // nil = all
+	Output    int64               `json:"output"`           // limit of raw column bytes
+	Issues    int64               `json:"issues"`           // limit of rows in issues
+	LogBytes  int64               `json:"log_bytes"`
+	StopAfter uint64              `json:"stop_after,omitempty"` // emit answers stop from this batch on, 0 = never
+}
+
+// Declare tells of a table that the guest declared.
+type Declare struct {
+	Index  int           `json:"index"`
+	Schema *table.Schema `json:"schema"`
+}
+
+// Open asks for a table's file.
+type Open struct {
+	Index int `json:"index"`
+}
+
+// Opened gives a table's file, or says that there is none.
+type Opened struct {
+	Index int          `json:"index"`
+	Code  errcode.Code `json:"code,omitempty"` // why there is none
+}
+
+// Log is a line from the guest.
+type Log struct {
+	Level int    `json:"level"` // as in log/slog
+	Text  string `json:"text"`
+}
+
+// Verdict is why a decode did not end well.
+type Verdict struct {
+	Code    errcode.Code `json:"code"`
+	Message string       `json:"message"`
+	Offset  *int64       `json:"offset,omitempty"`
+}
+
+// Counts is what a table holds.
+type Counts struct {
+	Index int   `json:"index"`
+	Rows  int64 `json:"rows"`
+	Bytes int64 `json:"bytes"` // of the encoded file
+}
+
+// Done is the end of a decode. Failed is set when there is no verdict on the file: the output could not be written
+// or the input could not be read.
+type Done struct {
+	Tables   []Counts `json:"tables"` // those with rows
+	Read     int64    `json:"read"`
+	Infos    int64    `json:"infos"`
+	Warnings int64    `json:"warnings"`
+	Errors   int64    `json:"errors"`
+	Stopped  bool     `json:"stopped"` // the guest returned after it was told to stop
+	Recycle  bool     `json:"recycle"` // the worker is not to be used again
+	Verdict  *Verdict `json:"verdict,omitempty"`
+	Failed   *Verdict `json:"failed,omitempty"`
+}
+
+// Sniff asks for wayside_sniff; its file is the input.
+type Sniff struct {
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+}
+
+// Sniffed is its answer, 0–100.
+type Sniffed struct {
+	Score int `json:"score"`
+}
+
+// Compiled is the end of a compile worker. What it made is in the module's folder: see Record.
+type Compiled struct {
+	Confinement Confinement `json:"confinement"`
+	Rejected    string      `json:"rejected,omitempty"` // why the module is rejected
+	Error       string      `json:"error,omitempty"`    // why there is no verdict on it
+}

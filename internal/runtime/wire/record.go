@@ -1,0 +1,57 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"runtime/debug"
+)
+
+// Files in the folder of a compiled module, beside the engine's own cache.
+const (
+	ModuleFile = "module.wasm" // what decode workers load
+	RecordFile = "record.json"
+)
+
+// recordVersion changes when an older folder must not be used any more.
+const recordVersion = 1
+
+const engineModule = "github.com/tetratelabs/wazero"
+
+// Record says that a module's folder is complete and what it holds. Only compile workers write it.
+type Record struct {
+	Generator   string          `json:"generator"`
+	SHA256      string          `json:"sha256"`      // of the original module
+	Module      string          `json:"module"`      // SHA-256 of ModuleFile
+	Initialised bool            `json:"initialised"` // it needs no _initialize any more
+	Sniff       bool            `json:"sniff"`       // it exports wayside_sniff
+	Manifest    json.RawMessage `json:"manifest,omitempty"`
+}
+
+// Generator names what made a record: the layout of the folder, the engine and the machine's kind.
+func Generator() string {
+	engine := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			if d.Path == engineModule {
+				engine = d.Version
+			}
+		}
+	}
+	return fmt.Sprintf("wayside-%d wazero-%s %s-%s", recordVersion, engine, goruntime.GOOS, goruntime.GOARCH)
+}
+
+// ReadRecord reads the record in a module's folder and whether it can be used for the module.
+func ReadRecord(dir, sha256 string) (*Record, bool) {
+	b, err := os.ReadFile(filepath.Join(dir, RecordFile)) //nolint:gosec // a path of our own
+	if err != nil {
+		return nil, false
+	}
+	var r Record
+	if json.Unmarshal(b, &r) != nil || r.SHA256 != sha256 || r.Generator != Generator() {
+		return nil, false
+	}
+	return &r, true
+}

@@ -1,0 +1,157 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/wayside-edge/wayside/internal/disk"
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime/module"
+	"github.com/wayside-edge/wayside/internal/runtime/wire"
+	"github.com/wayside-edge/wayside/sdk/go/abi"
+)
+
+// compileRole checks, initialises and compiles one module into its folder, and says how it went. The record of
+// success is written last and durably: a folder without it is as good as empty.
+func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm []byte, conf *wire.Confinement) error {
+	lowPriority()
+	if setup.Sandbox {
+		confineFiles(conf, readWrite(setup.Dir))
+		confineCalls(conf)
+	}
+	rec, err := compile(ctx, setup, wasm)
+	if err == nil {
+		err = writeRecord(setup.Dir, rec)
+	}
+	out := wire.Compiled{Confinement: *conf}
+	switch {
+	case errcode.Is(err, errcode.PluginRejected):
+		out.Rejected = err.Error()
+	case err != nil:
+		out.Error = err.Error()
+	}
+	if err := sock.Send(wire.KindCompiled, out); err != nil {
+		return fmt.Errorf("report the end of compiling: %w", err)
+	}
+	return nil
+}
+
+func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record, error) {
+	if err := emptyFolder(setup.Dir); err != nil {
+		return nil, err
+	}
+	info, err := module.Check(wasm, module.Limits{MemoryMiB: setup.MemoryMiB})
+	if err != nil {
+		return nil, fmt.Errorf("check: %w", err)
+	}
+	rec := &wire.Record{Generator: wire.Generator(), SHA256: setup.SHA256, Sniff: info.Sniff}
+	final := wasm
+	if setup.NeedManifest || info.Initialize && !setup.PlainInit {
+		snap, manifest, err := initialise(ctx, setup, wasm, info)
+		if err != nil {
+			return nil, err
+		}
+		rec.Manifest = manifest
+		if snap != nil {
+			final, rec.Initialised = snap, true
+		}
+	}
+	if setup.NeedManifest && rec.Manifest == nil {
+		return nil, errcode.New(errcode.PluginRejected, "the module has neither a section wayside.manifest nor gives a manifest itself")
+	}
+	e, err := newEngine(ctx, final, engineOptions{
+		cacheDir: setup.Dir, memoryMiB: setup.MemoryMiB, initialised: rec.Initialised,
+	})
+	if err != nil {
+		return nil, errcode.Wrap(errcode.PluginRejected, err, err.Error())
+	}
+	defer e.close(ctx) //nolint:errcheck // the process ends
+	m, err := e.instantiate(ctx, newCall(modeInit))
+	if err != nil {
+		return nil, errcode.Wrap(errcode.PluginRejected, err, firstLine(err))
+	}
+	if err := m.Close(ctx); err != nil {
+		return nil, fmt.Errorf("close instance: %w", err)
+	}
+	rec.Module = module.Hash(final)
+	if err := disk.WriteFile(disk.OS, filepath.Join(setup.Dir, wire.ModuleFile), final, 0o600); err != nil {
+		return nil, fmt.Errorf("store module: %w", err)
+	}
+	return rec, nil
+}
+
+// initialise runs the module's initialisation once, in the interpreter: compiling it twice would double the time of
+// an installation. It gives the initialised module, nil where a snapshot would not be the whole state, and the
+// manifest that the module gives itself, nil if it has none.
+func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module.Info) (snap []byte, manifest json.RawMessage, err error) {
+	instrumented, globals, whole := module.Instrument(wasm, info)
+	if !whole {
+		instrumented = wasm
+	}
+	e, err := newEngine(ctx, instrumented, engineOptions{interpreter: true, memoryMiB: setup.MemoryMiB})
+	if err != nil {
+		return nil, nil, errcode.Wrap(errcode.PluginRejected, err, err.Error())
+	}
+	defer e.close(ctx) //nolint:errcheck // only memory
+	c := newCall(modeInit)
+	m, err := e.instantiate(ctx, c)
+	if err != nil {
+		return nil, nil, errcode.Wrap(errcode.PluginRejected, err, "the module does not initialise: "+firstLine(err))
+	}
+	defer m.Close(ctx) //nolint:errcheck // only memory
+	if whole && info.Initialize && !setup.PlainInit {
+		values := make([]uint64, globals)
+		for i := range values {
+			values[i] = m.ExportedGlobal(module.GlobalExport(i)).Get()
+		}
+		if snap, err = module.Snapshot(wasm, memoryOf(m), values); err != nil {
+			return nil, nil, fmt.Errorf("initialise: %w", err)
+		}
+	}
+	if f := m.ExportedFunction(abi.ExportManifest); f != nil && setup.NeedManifest {
+		c.start(modeManifest, "")
+		if _, err := f.Call(ctx); err != nil {
+			if c.end != nil {
+				err = errors.New(c.end.Message)
+			}
+			return nil, nil, errcode.Wrap(errcode.PluginRejected, err, abi.ExportManifest+": "+firstLine(err))
+		}
+		if c.manifest == nil {
+			return nil, nil, errcode.New(errcode.PluginRejected, abi.ExportManifest+" gave no manifest")
+		}
+		if _, err := module.ParseManifest(c.manifest); err != nil {
+			return nil, nil, fmt.Errorf("manifest: %w", err)
+		}
+		manifest = c.manifest
+	}
+	return snap, manifest, nil
+}
+
+func writeRecord(dir string, rec *wire.Record) error {
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return fmt.Errorf("encode record: %w", err)
+	}
+	if err := disk.WriteFile(disk.OS, filepath.Join(dir, wire.RecordFile), b, 0o600); err != nil {
+		return fmt.Errorf("store record: %w", err)
+	}
+	return nil
+}
+
+// emptyFolder removes what an earlier attempt left.
+func emptyFolder(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("empty folder: %w", err)
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("empty folder: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	"golang.org/x/sys/unix"
+
+	"github.com/wayside-edge/wayside/internal/runtime/wire"
+)
+
+const (
+	oomScore   = 800       // workers go first when memory runs out
+	maxFiles   = 512       // 256 tables and what the process itself needs
+	maxOutput  = 256 << 30 // bytes of one output file: a last resort, far beyond the output limit
+	lowestNice = 19
+)
+
+// confineEarly takes what needs no message: privileges, dumps, inherited descriptors. What the kernel or a filter
+// above does not let us have is noted and done without.
+func confineEarly(conf *wire.Confinement) {
+	check := func(what string, err error) {
+		if err != nil {
+			note(conf, what+": "+err.Error())
+		}
+	}
+	check("oom_score_adj", writeProc("/proc/self/oom_score_adj", strconv.Itoa(oomScore)))
+	closeInherited()
+	err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	check("not dumpable", err)
+	conf.NotDumpable = err == nil
+	check("core limit", setLimit(unix.RLIMIT_CORE, 0))
+	check("file limit", setLimit(unix.RLIMIT_NOFILE, maxFiles))
+	check("output limit", setLimit(unix.RLIMIT_FSIZE, maxOutput))
+	err = noNewPrivs()
+	check("no new privileges", err)
+	conf.NoNewPrivs = err == nil
+}
+
+// noNewPrivs sets the flag on all threads. Where Go cannot do that (a C runtime is linked in), the calling thread
+// gets it, threads made from it inherit it, and Landlock and seccomp bring it to the others.
+func noNewPrivs() error {
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0)
+	if errno == 0 {
+		return nil
+	}
+	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) //nolint:wrapcheck // noted with its name
+}
+
+// confineResources bounds the process's memory, once the module's limit is known.
+func confineResources(conf *wire.Confinement, setup *wire.Setup) {
+	if setup.DataMiB <= 0 {
+		return
+	}
+	if err := setLimit(unix.RLIMIT_DATA, uint64(setup.DataMiB)<<20); err != nil { //nolint:gosec // positive
+		note(conf, "data limit: "+err.Error())
+	}
+}
+
+func setLimit(resource int, most uint64) error {
+	var old unix.Rlimit
+	if err := unix.Getrlimit(resource, &old); err != nil {
+		return fmt.Errorf("read limit: %w", err)
+	}
+	most = min(most, old.Max)
+	if err := unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: most}); err != nil {
+		return fmt.Errorf("set limit: %w", err)
+	}
+	return nil
+}
+
+func writeProc(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err //nolint:wrapcheck // noted with its name
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
+// closeInherited closes descriptors that the serving process did not mean to pass. It opens everything close-on-exec,
+// so there are none; a library that forgets must not hand a recording or a socket to a decoder.
+func closeInherited() {
+	for fd := wire.PageFD + 1; fd < maxFiles; fd++ {
+		name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+		if err != nil || strings.HasPrefix(name, "anon_inode:") { // the Go runtime's own poller
+			continue
+		}
+		_ = unix.Close(fd)
+	}
+}
+
+// readOnly and readWrite are the folders that confineFiles leaves open.
+func readOnly(dir string) landlock.Rule  { return landlock.RODirs(dir) }
+func readWrite(dir string) landlock.Rule { return landlock.RWDirs(dir) }
+
+// confineFiles shuts the file system, TCP, and signals and abstract sockets of others, except for what rules leave
+// open. Called again it can only take away more.
+func confineFiles(conf *wire.Confinement, rules ...landlock.Rule) {
+	conf.LandlockABI = 0
+	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		note(conf, "landlock: "+errno.Error())
+		return
+	}
+	if err := landlock.V6.BestEffort().Restrict(rules...); err != nil {
+		note(conf, "landlock: "+err.Error())
+		return
+	}
+	// BestEffort succeeds also where a filter above swallows the calls, so look.
+	f, err := os.Open("/")
+	if err == nil {
+		_ = f.Close()
+	}
+	if !errors.Is(err, os.ErrPermission) {
+		note(conf, "landlock: files are still open")
+		return
+	}
+	conf.LandlockABI = int(version)
+}
+
+// lowPriority puts the whole process last in line for the processor. A filter above may forbid it.
+func lowPriority() {
+	if unix.Setpgid(0, 0) == nil {
+		_ = unix.Setpriority(unix.PRIO_PGRP, 0, lowestNice)
+	}
+	goruntime.GOMAXPROCS(1)
+}
+
+func note(conf *wire.Confinement, what string) { conf.Missing = append(conf.Missing, what) }

@@ -1,0 +1,185 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime/wire"
+	"github.com/wayside-edge/wayside/sdk/go/abi"
+)
+
+// engine runs instances of one module, one at a time.
+type engine struct {
+	rt          wazero.Runtime
+	code        wazero.CompiledModule
+	host        host
+	alloc       *allocator
+	initialised bool
+}
+
+// engineOptions say how an engine is made.
+type engineOptions struct {
+	cacheDir    string // of compiled code; "" = none
+	interpreter bool
+	memoryMiB   int
+	initialised bool
+}
+
+// newEngine compiles a module, or loads it from the cache.
+func newEngine(ctx context.Context, wasm []byte, opt engineOptions) (*engine, error) {
+	cfg := wazero.NewRuntimeConfigCompiler()
+	if opt.interpreter {
+		cfg = wazero.NewRuntimeConfigInterpreter()
+	}
+	if opt.cacheDir != "" {
+		cache, err := wazero.NewCompilationCacheWithDir(opt.cacheDir)
+		if err != nil {
+			return nil, fmt.Errorf("open compile cache: %w", err)
+		}
+		cfg = cfg.WithCompilationCache(cache)
+	}
+	// The limit of memory is the allocator's: wazero's own would hide a refused growth.
+	e := &engine{
+		rt:    wazero.NewRuntimeWithConfig(ctx, cfg.WithCoreFeatures(api.CoreFeaturesV2).WithDebugInfoEnabled(false)),
+		alloc: newAllocator(opt.memoryMiB), initialised: opt.initialised,
+	}
+	err := e.host.instantiateWASI(ctx, e.rt)
+	if err == nil {
+		err = e.host.instantiateABI(ctx, e.rt)
+	}
+	if err == nil {
+		e.code, err = e.rt.CompileModule(ctx, wasm)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("compile: %w", err), e.rt.Close(ctx))
+	}
+	return e, nil
+}
+
+func (e *engine) close(ctx context.Context) error {
+	err := e.rt.Close(ctx)
+	e.alloc.close()
+	if err != nil {
+		return fmt.Errorf("close engine: %w", err)
+	}
+	return nil
+}
+
+// instantiate makes a fresh instance for c and initialises it unless the module already is.
+func (e *engine) instantiate(ctx context.Context, c *call) (api.Module, error) {
+	e.host.call, e.alloc.refused = c, false
+	cfg := wazero.NewModuleConfig().WithName("").WithStartFunctions()
+	m, err := e.rt.InstantiateModule(experimental.WithMemoryAllocator(ctx, e.alloc), e.code, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("instantiate: %w", err)
+	}
+	if e.initialised {
+		return m, nil
+	}
+	if f := m.ExportedFunction(abi.ExportInitialize); f != nil {
+		if _, err := f.Call(ctx); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", abi.ExportInitialize, err), m.Close(ctx))
+		}
+	}
+	return m, nil
+}
+
+// run calls an exported function of a fresh instance. prepare is called between the initialisation and the call.
+func (e *engine) run(ctx context.Context, c *call, export string, prepare func()) (ret int32, err error) {
+	m, err := e.instantiate(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close(ctx) //nolint:errcheck // frees the memory; there is nothing to report
+	f := m.ExportedFunction(export)
+	if f == nil {
+		return 0, fmt.Errorf("the module does not export %s", export)
+	}
+	prepare()
+	res, err := f.Call(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", export, err)
+	}
+	if len(res) == 1 {
+		ret = int32(uint32(res[0])) //nolint:gosec // an i32
+	}
+	return ret, nil
+}
+
+// session is a decode worker: one module, one decode after the other.
+type session struct {
+	setup  *wire.Setup
+	engine *engine
+	sock   *wire.Conn
+	page   *wire.Page
+}
+
+func (s *session) newCall(input *os.File, size int64) *call {
+	c := newCall(modeInit)
+	c.input, c.size, c.window, c.page = input, size, size, s.page
+	for _, name := range s.setup.Capabilities {
+		c.seek = c.seek || name == abi.CapSeek
+	}
+	return c
+}
+
+// decode runs one decode and tells the serving process how it ended.
+func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) error {
+	s.page.Begin()
+	defer s.page.SetPhase(wire.PhaseIdle)
+	c := s.newCall(input, job.Size)
+	params, err := parseParams(job.Params)
+	if err != nil {
+		return err
+	}
+	c.params = params
+	c.logLeft = job.LogBytes
+	c.log = func(level int, text string) { _ = s.sock.Send(wire.KindLog, wire.Log{Level: level, Text: text}) }
+	c.out = newOutput(job, s.setup.Tables, s.sock, s.page)
+	go c.out.encode() // ends with finish below
+
+	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
+	c.flushLine()
+	done := wire.Done{Tables: c.out.finish(), Read: c.pos, Stopped: c.out.told}
+	done.Infos, done.Warnings, done.Errors = c.out.issues.infos, c.out.issues.warnings, c.out.issues.errors
+	done.Failed = c.broken
+	if f := c.out.fault.Load(); f != nil {
+		done.Failed = f
+	}
+	if done.Failed == nil {
+		done.Verdict = c.outcome(err, ret, s.engine.alloc.refused)
+	}
+	done.Recycle = err != nil || c.broken != nil || c.end != nil
+	if err := s.sock.Send(wire.KindDone, done); err != nil {
+		return fmt.Errorf("report the end of a decode: %w", err)
+	}
+	return nil
+}
+
+// sniff asks the module how likely a file is its own.
+func (s *session) sniff(ctx context.Context, job *wire.Sniff, input *os.File) error {
+	s.page.Begin()
+	defer s.page.SetPhase(wire.PhaseIdle)
+	c := s.newCall(input, job.Size)
+	c.window = min(c.size, abi.SniffHead)
+	ret, err := s.engine.run(ctx, c, abi.ExportSniff, func() { c.start(modeSniff, job.SHA256) })
+	if err != nil {
+		ret = 0
+	}
+	if err := s.sock.Send(wire.KindSniffed, wire.Sniffed{Score: int(min(max(ret, 0), 100))}); err != nil {
+		return fmt.Errorf("report a sniff: %w", err)
+	}
+	return nil
+}
+
+// crashed is the Done for an instance that could not even begin for a reason of the worker's own.
+func crashed(err error) wire.Done {
+	return wire.Done{Recycle: true, Failed: &wire.Verdict{Code: errcode.Internal, Message: err.Error()}}
+}

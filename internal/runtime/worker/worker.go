@@ -1,0 +1,151 @@
+// Package worker is the child's side of the plugin runtime: the process that compiles or runs a decoder, shut in as
+// far as the kernel allows, and that encodes what the decoder emits.
+//
+// It is apart from package runtime, which never imports it, so that the serving process has neither the engine nor a
+// way to run a guest. A worker has one role for its life: a compile worker checks, initialises and compiles one
+// module and ends; a decode worker loads one module and runs it on one file after the other, each in an instance of
+// its own.
+//
+// Goroutines: the main one, locked to nothing, runs the guest; for the length of a decode an encoder's goroutine
+// writes the tables, and is joined before the decode's end is reported. Both send on the socket; only the encoder
+// receives while a decode runs, only the main one between decodes. There are no locks beside the allocator's.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/wayside-edge/wayside/internal/runtime/wire"
+)
+
+// Main runs a worker on the descriptors that package wire names and returns its exit code. It is to be called before
+// anything else of the program starts. Errors go to stderr, which the serving process reads.
+func Main() int {
+	if err := serve(context.Background(), wire.SocketFD, wire.PageFD); err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, "worker:", err)
+		return 1
+	}
+	return 0
+}
+
+// serve works until the serving process closes the socket.
+func serve(ctx context.Context, socketFD, pageFD int) error {
+	var conf wire.Confinement
+	confineEarly(&conf)
+	sock := wire.Inherited(socketFD)
+	unix.CloseOnExec(socketFD)
+	unix.CloseOnExec(pageFD)
+	page, err := wire.MapPage(pageFD)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	m, err := sock.Recv()
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer m.Close()
+	var setup wire.Setup
+	if err := m.Decode(&setup); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	file := m.TakeFile()
+	if m.Kind != wire.KindSetup || file == nil {
+		return fmt.Errorf("begin: %w", wire.ErrProtocol)
+	}
+	wasm, err := mapFile(file)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	confineResources(&conf, &setup)
+	if setup.Role == wire.RoleCompile {
+		return compileRole(ctx, sock, &setup, wasm, &conf)
+	}
+	return decodeRole(ctx, sock, page, &setup, wasm, &conf)
+}
+
+// mapFile maps the module's file, so that workers of one plugin share its pages, and closes it.
+func mapFile(f *os.File) ([]byte, error) {
+	defer f.Close() //nolint:errcheck // read only
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("look at module: %w", err)
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE) //nolint:gosec // a descriptor
+	if err != nil {
+		return nil, fmt.Errorf("map module: %w", err)
+	}
+	return b, nil
+}
+
+func decodeRole(
+	ctx context.Context, sock *wire.Conn, page *wire.Page, setup *wire.Setup, wasm []byte, conf *wire.Confinement,
+) error {
+	if setup.Sandbox {
+		confineFiles(conf, readOnly(setup.Dir))
+	}
+	e, err := newEngine(ctx, wasm, engineOptions{
+		cacheDir: setup.Dir, memoryMiB: setup.MemoryMiB, initialised: setup.Initialised,
+	})
+	ready := wire.Ready{}
+	if err != nil {
+		ready.Error = err.Error()
+	} else {
+		defer e.close(ctx) //nolint:errcheck // the process ends
+	}
+	if setup.Sandbox {
+		confineFiles(conf)
+		confineCalls(conf)
+	}
+	ready.Confinement = *conf
+	if err := sock.Send(wire.KindReady, ready); err != nil {
+		return fmt.Errorf("get ready: %w", err)
+	}
+	if ready.Error != "" {
+		return nil
+	}
+	s := &session{setup: setup, engine: e, sock: sock, page: page}
+	for {
+		more, err := s.next(ctx)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// next does what the serving process asks for; false = it has closed the socket.
+func (s *session) next(ctx context.Context) (bool, error) {
+	m, err := s.sock.Recv()
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("wait for work: %w", err)
+	}
+	defer m.Close()
+	input := m.TakeFile()
+	if input == nil {
+		return false, fmt.Errorf("wait for work: %w", wire.ErrProtocol)
+	}
+	defer input.Close() //nolint:errcheck // read only
+	switch m.Kind {
+	case wire.KindDecode:
+		var job wire.Decode
+		if err := m.Decode(&job); err != nil {
+			return false, fmt.Errorf("wait for work: %w", err)
+		}
+		return true, s.decode(ctx, &job, input)
+	case wire.KindSniff:
+		var job wire.Sniff
+		if err := m.Decode(&job); err != nil {
+			return false, fmt.Errorf("wait for work: %w", err)
+		}
+		return true, s.sniff(ctx, &job, input)
+	default:
+		return false, fmt.Errorf("wait for work: %w: kind %d", wire.ErrProtocol, m.Kind)
+	}
+}
