@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/wayside-edge/wayside/sdk/go/abi"
@@ -50,103 +51,152 @@ type column interface {
 	data(rows int) Data
 	trim(rows int)
 	reset()
+	grow(room int) // makes room for that many rows
 }
 
 // Column writes one column of fixed width.
+//
+// Values are stored by index into room that EndRow keeps ahead, not appended: an append is a call that may come
+// back anywhere, which costs a decoder half its speed in WebAssembly.
 type Column[T Number] struct {
-	v     []T
+	v     []T // room
+	n     int // values
 	nulls nulls
 }
 
 // Set gives the row's value.
-func (c *Column[T]) Set(v T) { c.v = append(c.v, v) }
+func (c *Column[T]) Set(v T) {
+	c.v[c.n] = v
+	c.n++
+}
 
 // Null leaves the row without a value; the column must be nullable.
 func (c *Column[T]) Null() {
-	c.nulls.set(len(c.v))
-	c.v = append(c.v, 0)
+	c.nulls.set(c.n)
+	c.v[c.n] = 0
+	c.n++
 }
 
 // SetOr gives the value when ok, else null.
 func (c *Column[T]) SetOr(v T, ok bool) {
-	if ok {
-		c.Set(v)
-		return
+	if !ok {
+		c.nulls.set(c.n)
 	}
-	c.Null()
+	c.v[c.n] = v
+	c.n++
 }
 
-func (c *Column[T]) rows() int { return len(c.v) }
+func (c *Column[T]) rows() int { return c.n }
 
 func (c *Column[T]) data(rows int) Data {
 	return Data{Values: bytesOf(c.v[:rows]), Validity: c.nulls.validity(rows)}
 }
 
-func (c *Column[T]) trim(rows int) { c.v = c.v[:min(rows, len(c.v))] }
+func (c *Column[T]) trim(rows int) { c.n = min(rows, c.n) }
 
-func (c *Column[T]) reset() { c.v, c.nulls.bits = c.v[:0], c.nulls.bits[:0] }
+func (c *Column[T]) reset() { c.n, c.nulls.bits = 0, c.nulls.bits[:0] }
+
+func (c *Column[T]) grow(room int) {
+	v := make([]T, room)
+	copy(v, c.v[:c.n])
+	c.v = v
+}
 
 // Bool writes a column of truth values.
 type Bool struct{ Column[uint8] }
 
 // Set gives the row's value.
 func (c *Bool) Set(v bool) {
+	b := uint8(0)
 	if v {
-		c.v = append(c.v, 1)
-		return
+		b = 1
 	}
-	c.v = append(c.v, 0)
+	c.v[c.n] = b
+	c.n++
 }
 
 // Text writes a column of texts or of bytes.
 type Text struct {
 	t       *Table
-	v       []byte
-	offsets []uint32
+	v       []byte   // room
+	used    int      // bytes of it
+	offsets []uint32 // room
+	n       int      // values
 	nulls   nulls
 }
 
 // Set gives the row's value. A text must be valid UTF-8: the host replaces or refuses what is not.
 func (c *Text) Set(v string) {
-	c.v = append(c.v, v...)
-	c.end(len(v))
+	if len(v) > len(c.v)-c.used {
+		c.extend(len(v))
+	}
+	c.used += copy(c.v[c.used:], v)
+	c.n++
+	c.offsets[c.n] = uint32(c.used)
 }
 
 // SetBytes gives the row's value.
 func (c *Text) SetBytes(v []byte) {
-	c.v = append(c.v, v...)
-	c.end(len(v))
+	if len(v) > len(c.v)-c.used {
+		c.extend(len(v))
+	}
+	c.used += copy(c.v[c.used:], v)
+	c.n++
+	c.offsets[c.n] = uint32(c.used)
 }
 
 // Null leaves the row without a value; the column must be nullable.
 func (c *Text) Null() {
-	c.nulls.set(c.rows())
-	c.end(0)
+	c.nulls.set(c.n)
+	c.n++
+	c.offsets[c.n] = uint32(c.used)
 }
 
-// end closes a value of n bytes. Offsets have 32 bits; a row that could pass them is far over a batch's limit, so
-// the offset may wrap here: the batch is refused as a whole.
-func (c *Text) end(n int) {
-	c.t.bytes += n
-	c.offsets = append(c.offsets, uint32(len(c.v)))
+// extend makes room for n more bytes. Past abi.BatchBytes the batch ends with this row, so that memory follows what
+// a decoder holds in its hands, and offsets stay within 32 bits.
+func (c *Text) extend(n int) {
+	if n > math.MaxInt32-c.used {
+		panic("a text is too long")
+	}
+	if c.used+n > abi.BatchBytes {
+		c.t.limit = 0
+	}
+	v := make([]byte, max(min(2*len(c.v), abi.BatchBytes), c.used+n, firstText))
+	copy(v, c.v[:c.used])
+	c.v = v
 }
 
-func (c *Text) rows() int { return len(c.offsets) - 1 }
+func (c *Text) rows() int { return c.n }
 
 func (c *Text) data(rows int) Data {
-	return Data{
-		Values: c.v[:c.offsets[rows]], Validity: c.nulls.validity(rows), Offsets: c.offsets[:rows+1],
-	}
+	return Data{Values: c.v[:c.used], Validity: c.nulls.validity(rows), Offsets: c.offsets[:rows+1]}
 }
 
 func (c *Text) trim(rows int) {
-	if rows < c.rows() {
-		c.offsets = c.offsets[:rows+1]
-		c.v = c.v[:c.offsets[rows]]
+	if rows < c.n {
+		c.n = rows
+		c.used = int(c.offsets[rows])
 	}
 }
 
-func (c *Text) reset() { c.v, c.offsets, c.nulls.bits = c.v[:0], c.offsets[:1], c.nulls.bits[:0] }
+func (c *Text) reset() {
+	c.n, c.used, c.nulls.bits = 0, 0, c.nulls.bits[:0]
+	c.v = c.v[:min(len(c.v), abi.BatchBytes)]
+}
+
+func (c *Text) grow(room int) {
+	v := make([]uint32, room+1)
+	if c.n > 0 {
+		copy(v, c.offsets[:c.n+1])
+	}
+	c.offsets = v
+}
+
+// Rows and bytes that a table makes room for first: most files are small.
+const (
+	firstRows = 64
+	firstText = 1024
+)
 
 // nulls marks the rows without a value; it costs nothing while there are none.
 type nulls struct {
@@ -154,6 +204,7 @@ type nulls struct {
 	valid []byte // the bitmap given away, reused
 }
 
+// set marks a row.
 func (n *nulls) set(row int) {
 	for len(n.bits) <= row>>3 {
 		n.bits = append(n.bits, 0)
@@ -190,10 +241,15 @@ func addColumn[T Number](t *Table, desc abi.Column) *Column[T] {
 	return c
 }
 
-// add takes a column into a table and computes how many rows fill a batch.
+// add takes a column into a table.
 func (t *Table) add(desc abi.Column, c column) {
-	t.desc.Columns = append(t.desc.Columns, desc)
+	t.describe(desc)
 	t.cols = append(t.cols, c)
+}
+
+// describe puts a column into the manifest and computes how many rows fill a batch.
+func (t *Table) describe(desc abi.Column) {
+	t.desc.Columns = append(t.desc.Columns, desc)
 	w := abi.Width(desc.Type)
 	if w == 0 {
 		w = 4
@@ -313,7 +369,7 @@ func (t *Table) Text(name string, a Attr) *Text { return t.addText(describe(name
 func (t *Table) Bytes(name string, a Attr) *Text { return t.addText(describe(name, abi.TypeBin, a)) }
 
 func (t *Table) addText(desc abi.Column) *Text {
-	c := &Text{t: t, offsets: make([]uint32, 1, 64)}
+	c := &Text{t: t}
 	t.add(desc, c)
 	return c
 }

@@ -33,15 +33,34 @@ func (in *Input) Offset() int64 { return in.base + int64(in.r) }
 // io.ErrUnexpectedEOF. The slice is valid until the next call that reads. Memory grows with n, so n must not be a
 // length that the file alone bounds: check it first.
 func (in *Input) Peek(n int) ([]byte, error) {
-	if in.w-in.r >= n && !in.ses.stopped {
-		return in.buf[in.r : in.r+n : in.r+n], nil
+	if end := in.r + n; end <= in.w {
+		return in.buf[in.r:end], nil
 	}
 	return in.peekSlow(n)
 }
 
+// Window gives all unread bytes that are at hand, at least n of them, as Peek does. A decoder whose records are
+// small and many walks through the window and discards what it used: that spares it a call a record.
+func (in *Input) Window(n int) ([]byte, error) {
+	b, err := in.Peek(n)
+	if err != nil {
+		return b, err
+	}
+	return in.buf[in.r:in.w], nil
+}
+
 // Next is Peek and Discard in one. After an error nothing is consumed.
 func (in *Input) Next(n int) ([]byte, error) {
-	b, err := in.Peek(n)
+	if end := in.r + n; end <= in.w {
+		b := in.buf[in.r:end]
+		in.r = end
+		return b, nil
+	}
+	return in.nextSlow(n)
+}
+
+func (in *Input) nextSlow(n int) ([]byte, error) {
+	b, err := in.peekSlow(n)
 	if err == nil {
 		in.r += n
 	}

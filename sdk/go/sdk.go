@@ -151,7 +151,11 @@ func (p *Plugin) Manifest() *abi.Manifest {
 func (p *Plugin) Run(h Host) int32 {
 	ses := &session{host: h}
 	s := &Schema{ses: ses}
-	err := ses.guard(func() error { return p.open(s)(newInput(ses)) })
+	err := ses.guard(func() error {
+		decode := p.open(s)
+		s.begin()
+		return decode(newInput(ses))
+	})
 	if ferr := ses.guard(s.flush); err == nil {
 		err = ferr
 	}

@@ -24,8 +24,19 @@ type Schema struct {
 func (s *Schema) Table(name, description string) *Table {
 	t := &Table{ses: s.ses, index: len(s.tables), desc: abi.Table{Name: name, Description: description}}
 	s.tables = append(s.tables, t)
-	t.seq = addColumn[int64](t, abi.Column{Name: "seq", Type: abi.TypeI64, Description: "number of the row, from 1"})
+	t.describe(abi.Column{Name: "seq", Type: abi.TypeI64, Description: "number of the row, from 1"})
 	return t
+}
+
+// begin makes the tables ready for rows.
+func (s *Schema) begin() {
+	for _, t := range s.tables {
+		t.grow(min(firstRows, t.maxRows))
+		t.limit = t.room
+		if s.ses.host.Strict {
+			t.limit = 0
+		}
+	}
 }
 
 // flush emits what the tables still hold; values of a row that was not completed are dropped.
@@ -48,10 +59,11 @@ type Table struct {
 	index   int
 	desc    abi.Table
 	layouts func() []abi.Layout
-	cols    []column
-	seq     *Column[int64]
+	cols    []column // without seq
+	seq     []int64
 	n       int   // complete rows since the last batch
-	bytes   int   // bytes of texts since the last batch
+	limit   int   // rows at which EndRow has more to do: room or batch are full
+	room    int   // rows that the columns have room for
 	width   int   // bytes of a row's fixed part
 	maxRows int   // rows that fill a batch
 	flushed int64 // rows in earlier batches
@@ -67,20 +79,60 @@ func (t *Table) Describe(length *abi.RowLength, layouts func() []abi.Layout) {
 // Rows gives the number of complete rows, which is the last row's seq.
 func (t *Table) Rows() int64 { return t.flushed + int64(t.n) }
 
-// EndRow completes a row. Full batches go to the host by themselves; when it wants no more, the next read says so.
+// EndRow completes a row. Full batches go to the host by themselves; when it wants no more, reading says so.
 func (t *Table) EndRow() {
-	t.seq.v = append(t.seq.v, t.flushed+int64(t.n)+1)
 	t.n++
-	if t.n >= t.maxRows || t.bytes >= abi.BatchBytes || t.ses.host.Strict {
+	if t.n >= t.limit {
 		t.endBatch()
 	}
 }
 
-// endBatch is the rare part of EndRow.
+// AddRow is EndRow for loops that must not call: true says that Settle is due before the next row is begun.
+func (t *Table) AddRow() bool {
+	t.n++
+	return t.n >= t.limit
+}
+
+// Settle does what AddRow left.
+func (t *Table) Settle() { t.endBatch() }
+
+// endBatch is the rare part of EndRow: it ends a batch, or makes room for more rows of it.
 func (t *Table) endBatch() {
-	t.check()
-	if t.n >= t.maxRows || t.bytes >= abi.BatchBytes {
+	strict := t.ses.host.Strict
+	switch {
+	case t.n >= t.maxRows, t.limit == 0 && !strict:
 		t.flush()
+	case t.limit == 0: // of a text, or of every row when it is strict
+		t.check()
+		if t.texts() >= abi.BatchBytes {
+			t.flush()
+		}
+	}
+	if t.n >= t.room {
+		t.grow(min(2*t.room, t.maxRows))
+	}
+	t.limit = t.room
+	if strict {
+		t.limit = 0
+	}
+}
+
+// texts gives the bytes of texts since the last batch.
+func (t *Table) texts() int {
+	sum := 0
+	for _, c := range t.cols {
+		if x, ok := c.(*Text); ok {
+			sum += x.used
+		}
+	}
+	return sum
+}
+
+// grow makes room for rows in every column, and one more, so that a value too many is found by the check.
+func (t *Table) grow(room int) {
+	t.room = room
+	for _, c := range t.cols {
+		c.grow(room + 1)
 	}
 }
 
@@ -90,7 +142,7 @@ func (t *Table) check() {
 		if have := c.rows(); have != t.n {
 			rows := t.n
 			t.reset()
-			panic(fmt.Sprintf("table %s: column %s has %d values in %d rows", t.desc.Name, t.desc.Columns[i].Name, have, rows))
+			panic(fmt.Sprintf("table %s: column %s has %d values in %d rows", t.desc.Name, t.desc.Columns[i+1].Name, have, rows))
 		}
 	}
 }
@@ -98,12 +150,12 @@ func (t *Table) check() {
 // flush emits the complete rows.
 func (t *Table) flush() {
 	t.check()
-	if t.bytes+t.n*t.width > abi.MaxBatchBytes && t.ses.err == nil {
+	if t.texts()+t.n*t.width > abi.MaxBatchBytes && t.ses.err == nil {
 		t.ses.err = errTooLarge
 	}
 	if !t.ses.stopped && t.ses.err == nil {
 		t.batch.Table, t.batch.Rows = t.index, t.n
-		t.batch.Columns = t.batch.Columns[:0]
+		t.batch.Columns = append(t.batch.Columns[:0], Data{Values: bytesOf(t.numbers())})
 		for _, c := range t.cols {
 			t.batch.Columns = append(t.batch.Columns, c.data(t.n))
 		}
@@ -113,10 +165,21 @@ func (t *Table) flush() {
 	t.reset()
 }
 
+// numbers gives the values of seq.
+func (t *Table) numbers() []int64 {
+	if len(t.seq) < t.n {
+		t.seq = make([]int64, t.room)
+	}
+	for i := range t.n {
+		t.seq[i] = t.flushed + int64(i) + 1
+	}
+	return t.seq[:t.n]
+}
+
 // reset forgets the rows since the last batch and keeps their memory.
 func (t *Table) reset() {
 	for _, c := range t.cols {
 		c.reset()
 	}
-	t.n, t.bytes = 0, 0
+	t.n = 0
 }

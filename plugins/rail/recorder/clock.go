@@ -1,25 +1,25 @@
 package recorder
 
-// clock makes times of a record's date and time bytes. It keeps the last date, because records of one day follow
-// each other.
+// clock keeps the midnight of the last date, because records of one day follow each other.
 type clock struct {
-	date [3]byte
-	days int64
-	good bool
+	date     uint32 // year − 2000, month, day, a byte each
+	midnight int64  // microseconds since 1970-01-01T00:00:00, naive
+	good     bool   // there is such a date
 }
 
-// micros gives microseconds since 1970-01-01T00:00:00, naive; false when there is no such time.
+// setDate takes another date.
+func (c *clock) setDate(date uint32) {
+	days, ok := daysOf(2000+int64(date>>16), int64(date>>8&0xff), int64(date&0xff))
+	*c = clock{date: date, midnight: days * 86400e6, good: ok}
+}
+
+// micros gives the time of hour, minute and second on that date; false when there is no such time.
 func (c *clock) micros(b []byte) (int64, bool) {
-	_ = b[5]
-	hour, minute, second := b[3], b[4], b[5]
-	if d := [3]byte(b[:3]); d != c.date {
-		c.date = d
-		c.days, c.good = daysOf(2000+int64(d[0]), int64(d[1]), int64(d[2]))
-	}
+	hour, minute, second := int64(b[0]), int64(b[1]), int64(b[2])
 	if !c.good || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
-	return (c.days*86400 + int64(hour)*3600 + int64(minute)*60 + int64(second)) * 1e6, true
+	return c.midnight + (hour*3600+minute*60+second)*1e6, true
 }
 
 // daysOf gives days since 1970-01-01 of a date of the Gregorian calendar (years 2000 to 2255).

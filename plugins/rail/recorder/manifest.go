@@ -79,7 +79,7 @@ func plausible(b []byte) (int, bool) {
 		return 0, false
 	}
 	k, n := kinds[b[0]], int(b[atLength])
-	if k.name == "" || (k.length != anyLength && k.length != n) || len(b) < headerBytes+n {
+	if k.name == "" || (k.length != anyLength && int(k.length) != n) || len(b) < headerBytes+n {
 		return 0, false
 	}
 	for _, r := range [...]struct{ at, least, most byte }{{2, 1, 12}, {3, 1, 31}, {4, 0, 23}, {5, 0, 59}, {6, 0, 59}} {

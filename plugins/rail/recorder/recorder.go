@@ -54,7 +54,10 @@ type decoder struct {
 	blank  [256]byte  // room for a body with bytes taken out
 
 	variables bool
-	index     int64 // of the record
+	plain     [256]int16 // lengths of the bodies that walk may take, by type
+	rec       record     // telegram part that walk found
+	body      []byte     // its body
+	full      bool       // the table of records must settle
 	assembler assembler
 	reader    *balise.Reader
 	packet    balise.Packet
@@ -66,71 +69,190 @@ type decoder struct {
 func decode(in *sdk.Input, out *tables) error {
 	d := &decoder{in: in, out: out, reveal: in.BoolParam("reveal", false), variables: in.BoolParam("variables", true)}
 	d.assembler.report, d.reader = d.givenUp, balise.NewReader()
+	for i, k := range kinds {
+		switch d.plain[i] = k.length; {
+		case k.name == "", i == typeMMI1 && !d.reveal:
+			d.plain[i] = plainNone
+		}
+	}
+	need := headerBytes
 	for {
 		off := in.Offset()
-		h, err := in.Peek(headerBytes)
+		w, err := in.Window(need)
 		if err != nil {
-			return d.end(off, len(h), headerBytes, err)
+			return d.end(off, w, err)
 		}
-		n := headerBytes + int(h[atLength])
-		b, err := in.Next(n)
-		if err != nil {
-			return d.end(off, len(b), n, err)
+		used, good := d.records(off, w)
+		if err := in.Discard(int64(used)); err != nil {
+			return fmt.Errorf("go on after a record: %w", err)
 		}
-		if !d.record(off, b) {
+		if !good {
 			d.finish()
-			return d.fatal(off, codeCorrupt, codeCorrupt, "neither the type nor the time of the record is possible")
+			return d.fatal(off+int64(used), codeCorrupt, codeCorrupt, "neither the type nor the time of the record is possible")
+		}
+		need = headerBytes
+		if rest := w[used:]; len(rest) >= headerBytes {
+			need += int(rest[atLength])
 		}
 	}
 }
 
-// record decodes one record. false = what follows cannot be trusted.
-func (d *decoder) record(off int64, b []byte) bool {
-	r := record{
-		offset:   off,
-		typ:      b[0],
-		location: location(binary.BigEndian.Uint32(b[atLocation:])),
-		speed:    int32(binary.BigEndian.Uint32(b[atSpeed:])),
+// records decodes the whole records of w and gives the bytes it used. false = what follows cannot be trusted.
+func (d *decoder) records(off int64, w []byte) (int, bool) {
+	at := 0
+	for {
+		n, why := d.walk(off+int64(at), w[at:])
+		at += n
+		switch why {
+		case walkedAll:
+			return at, true
+		case walkedPart:
+			d.part(&d.rec, d.body)
+		case walkedDate:
+			d.clock.setDate(dateOf(w[at:]))
+		case walkedFull:
+		case walkedOdd:
+			n, ok := d.odd(off+int64(at), w[at:])
+			if !ok {
+				return at, false
+			}
+			at += n
+		}
+		if d.full {
+			d.out.records.Settle()
+			d.full = false
+		}
 	}
-	r.time, r.timed = d.clock.micros(b[atTime:])
+}
+
+// Why walk returned.
+const (
+	walkedAll  = iota // no whole record is left
+	walkedPart        // the last record is a telegram part, in rec and body
+	walkedDate        // the next record has another date
+	walkedFull        // the table must settle
+	walkedOdd         // the next record is not plain: odd decodes it
+)
+
+// walk writes plain records until something else is to be done, and gives the bytes it used. It calls next to
+// nothing: in a guest a call costs as much as several columns, and slows down the code around it.
+func (d *decoder) walk(off int64, w []byte) (used, why int) {
+	t := d.out.records
+	at := 0
+	for len(w)-at >= headerBytes {
+		h := w[at : at+headerBytes : at+headerBytes]
+		end := at + headerBytes + int(h[atLength])
+		if end > len(w) {
+			break
+		}
+		if binary.BigEndian.Uint32(h)&0xffffff != d.clock.date {
+			return at, walkedDate
+		}
+		body := w[at+headerBytes : end]
+		typ := h[0]
+		hour, minute, second := h[atTime+3], h[atTime+4], h[atTime+5]
+		if n := int(d.plain[typ]); n != len(body) && n != plainAny || hour > 23 || minute > 59 || second > 59 || !d.clock.good {
+			return at, walkedOdd
+		}
+		l := int32(binary.BigEndian.Uint32(h[atLocation:]))
+		if l >= locationBase {
+			l -= locationBase
+		}
+		speed := int32(binary.BigEndian.Uint32(h[atSpeed:]))
+		micros := d.clock.midnight + int64(int(hour)*3600+int(minute)*60+int(second))*1e6
+		t.offset.Set(off + int64(at))
+		t.time.Set(micros)
+		t.location.Set(int64(l))
+		t.speed.Set(int64(speed) * 36) // cm/s · 36 = m/h
+		t.typ.Set(typ)
+		t.typeName.Set(typ)
+		t.length.Set(uint16(len(body)))
+		t.body.SetBytes(body)
+		d.counts[typ]++
+		d.full = t.AddRow()
+		if typ-typePart1 <= typePart5-typePart1 {
+			d.rec = record{offset: off + int64(at), time: micros, timed: true, location: l, speed: speed, typ: typ}
+			d.body = body
+			return end, walkedPart
+		}
+		at = end
+		if d.full {
+			return at, walkedFull
+		}
+	}
+	return at, walkedAll
+}
+
+// plainAny and plainNone stand in decoder.plain for any length and for none.
+const (
+	plainAny  = -1
+	plainNone = -2
+)
+
+func dateOf(h []byte) uint32 { return binary.BigEndian.Uint32(h) & 0xffffff }
+
+// odd decodes the record that w begins with, whatever is wrong with it. false = it is no record.
+func (d *decoder) odd(off int64, w []byte) (int, bool) {
+	h, end := w[:headerBytes], headerBytes+int(w[atLength])
+	body := w[headerBytes:end]
+	r := record{
+		offset: off, typ: h[0], location: location(binary.BigEndian.Uint32(h[atLocation:])),
+		speed: int32(binary.BigEndian.Uint32(h[atSpeed:])),
+	}
+	r.time, r.timed = d.clock.micros(h[atTime+3:])
+	k := &kinds[r.typ]
+	good := k.length == anyLength || int(k.length) == len(body)
+	if (!good || !r.timed) && !d.doubtful(&r, h, body) {
+		return 0, false
+	}
+	if k.name == "" && d.counts[r.typ] == 0 {
+		d.firsts[r.typ] = off
+	}
+	d.counts[r.typ]++
+	if r.typ == typeMMI1 && !d.reveal {
+		body = d.blanked(body)
+	}
+	t := d.out.records
+	t.set(&r)
+	t.typ.Set(r.typ)
+	t.typeName.Set(r.typ)
+	t.length.Set(uint16(len(body)))
+	t.body.SetBytes(body)
+	t.EndRow()
+	if good && r.typ >= typePart1 && r.typ <= typePart5 {
+		d.part(&r, body)
+	}
+	return end, true
+}
+
+// location gives centimetres of the field, which counts from 1e9 or from 0.
+func location(v uint32) int32 {
+	if l := int32(v); l < locationBase {
+		return l
+	}
+	return int32(v) - locationBase
+}
+
+// doubtful reports a record of a wrong length or with an impossible time. false = it is no record.
+func (d *decoder) doubtful(r *record, h, body []byte) bool {
 	k := &kinds[r.typ]
 	if !r.timed {
 		if k.name == "" {
 			return false
 		}
-		d.in.Issuef(sdk.SeverityError, off, codeBadTime, "type %d: time bytes % x", r.typ, b[atTime:atLocation])
+		d.in.Issuef(sdk.SeverityError, r.offset, codeBadTime, "type %d: time bytes % x", r.typ, h[atTime:atLocation])
 	}
-	body := b[headerBytes:]
-	good := k.length == anyLength || k.length == len(body)
-	if !good && k.name != "" {
-		d.in.Issuef(sdk.SeverityError, off, codeBadLength, "type %d: %d bytes, not %d", r.typ, len(body), k.length)
-	}
-	if d.counts[r.typ] == 0 {
-		d.firsts[r.typ] = off
-	}
-	d.counts[r.typ]++
-	d.index++
-	d.writeRecord(&r, body)
-	if good && r.typ >= typePart1 && r.typ <= typePart5 {
-		if p := d.assembler.add(int(r.typ-typePart1), &r, d.index, body); p != nil {
-			d.telegram(p)
-		}
+	if k.name != "" && k.length != anyLength && int(k.length) != len(body) {
+		d.in.Issuef(sdk.SeverityError, r.offset, codeBadLength, "type %d: %d bytes, not %d", r.typ, len(body), k.length)
 	}
 	return true
 }
 
-// writeRecord writes the row of table records.
-func (d *decoder) writeRecord(r *record, body []byte) {
-	t := d.out.records
-	t.set(r)
-	t.typ.Set(r.typ)
-	t.typeName.Set(r.typ)
-	t.length.Set(uint16(len(body)))
-	if r.typ == typeMMI1 && !d.reveal {
-		body = d.blanked(body)
+// part takes a telegram part, and writes the telegram that it completes.
+func (d *decoder) part(r *record, body []byte) {
+	if p := d.assembler.add(int(r.typ-typePart1), r, d.out.records.Rows(), body); p != nil {
+		d.telegram(p)
 	}
-	t.body.SetBytes(body)
-	t.EndRow()
 }
 
 // blanked takes driver id, operation number and work shift out of a driver data packet.
@@ -144,23 +266,19 @@ func (d *decoder) blanked(body []byte) []byte {
 	return b
 }
 
-// location gives centimetres of the field, which counts from 1e9 or from 0.
-func location(v uint32) int32 {
-	if l := int32(v); l < locationBase {
-		return l
-	}
-	return int32(v) - locationBase
-}
-
-// end closes the run where no whole record follows.
-func (d *decoder) end(off int64, have, want int, err error) error {
+// end closes the run where no whole record follows: rest is all that is left.
+func (d *decoder) end(off int64, rest []byte, err error) error {
 	switch {
 	case errors.Is(err, io.EOF):
 		d.finish()
 		return nil
 	case errors.Is(err, io.ErrUnexpectedEOF):
+		want := headerBytes
+		if len(rest) >= headerBytes {
+			want += int(rest[atLength])
+		}
 		d.finish()
-		return d.fatal(off, codeTruncated, sdk.CodeTruncated, fmt.Sprintf("the file ends after %d of %d bytes", have, want))
+		return d.fatal(off, codeTruncated, sdk.CodeTruncated, fmt.Sprintf("the file ends after %d of %d bytes", len(rest), want))
 	}
 	return fmt.Errorf("read a record: %w", err)
 }

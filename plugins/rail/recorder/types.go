@@ -39,7 +39,7 @@ const locationBase = 1_000_000_000
 // kind is what is known of a record type.
 type kind struct {
 	name   string // "" = the type is not known
-	length int    // of the body, or anyLength
+	length int16  // of the body, or anyLength
 }
 
 // kinds lists the record types by number. Names end with the MVB port where the record is a port's frame. It is
@@ -148,7 +148,7 @@ func typeLengths() map[string]int {
 	out := make(map[string]int)
 	for i, k := range kinds {
 		if k.name != "" {
-			out[strconv.Itoa(i)] = k.length
+			out[strconv.Itoa(i)] = int(k.length)
 		}
 	}
 	return out
