@@ -82,3 +82,30 @@ func BenchmarkGet(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkScan reads 200,000 small records, as the queue does when it opens; one operation is one record.
+func BenchmarkScan(b *testing.B) {
+	db := openTest(b, Config{Dir: filepath.Join(b.TempDir(), "db")})
+	s := db.Space("x/")
+	const n = 200_000
+	batch := db.Batch()
+	for i := range n {
+		batch.Set(s, fmt.Appendf(nil, "%012d", i), make([]byte, 60))
+		if batch.Len() == 1000 || i == n-1 {
+			if err := db.Commit(b.Context(), batch); err != nil {
+				b.Fatal(err)
+			}
+			batch = db.Batch()
+		}
+	}
+	b.ResetTimer()
+	for seen := 0; seen < b.N; {
+		err := s.Scan(b.Context(), ScanOptions{}, func(_, _ []byte) (bool, error) {
+			seen++
+			return seen < b.N, nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -302,12 +302,19 @@ func TestRecorder(t *testing.T) {
 	get(t, s, "k")
 	_, _ = s.Get([]byte("missing"))
 	keys(t.Context(), t, s, ScanOptions{})
-	for _, want := range []string{"commit  ok", "put file ok", "get file ok", "get file not_found", "scan file ok"} {
+	seq, err := db.Sequence("n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := seq.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"put seq ok", "put file ok", "get file ok", "get file not_found", "scan file ok"} {
 		if rec.queries[want] != 1 {
 			t.Errorf("%q reported %d times in %v", want, rec.queries[want], rec.queries)
 		}
 	}
-	if rec.groups != 1 {
+	if rec.queries["commit  ok"] != 2 || rec.groups != 2 {
 		t.Errorf("%d groups", rec.groups)
 	}
 }

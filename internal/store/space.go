@@ -227,7 +227,7 @@ func (s Space) full(key []byte) []byte {
 }
 
 // label is the name of a space in metrics.
-func label(prefix string) string { return strings.TrimRight(prefix, "/") }
+func label(prefix string) string { return strings.Trim(prefix, "\x00/") }
 
 func status(err error) string {
 	switch {

@@ -292,6 +292,39 @@ func TestModel(t *testing.T) {
 	})
 }
 
+// TestScanBounds has keys exactly at both ends of what is asked for.
+func TestScanBounds(t *testing.T) {
+	db := openTest(t, testConfig(t))
+	s := db.Space("m/")
+	for _, space := range []string{"l/", "m/", "m0", "n/"} {
+		for _, key := range []string{"", "w", "x", "xa", "x\xff", "x\xff\xff", "y"} {
+			set(t, db, db.Space(space), key, "v")
+		}
+	}
+	for _, c := range []struct {
+		o    ScanOptions
+		want string
+	}{
+		{ScanOptions{}, `["=v" "w=v" "x=v" "xa=v" "x\xff=v" "x\xff\xff=v" "y=v"]`},
+		{ScanOptions{Reverse: true, Limit: 2}, `["y=v" "x\xff\xff=v"]`},
+		{ScanOptions{Prefix: []byte("x")}, `["x=v" "xa=v" "x\xff=v" "x\xff\xff=v"]`},
+		{ScanOptions{Prefix: []byte("x"), Reverse: true}, `["x\xff\xff=v" "x\xff=v" "xa=v" "x=v"]`},
+		{ScanOptions{Prefix: []byte("x\xff"), Reverse: true}, `["x\xff\xff=v" "x\xff=v"]`},
+		{ScanOptions{Prefix: []byte("x"), From: []byte("zz"), Reverse: true, Limit: 1}, `["x\xff\xff=v"]`},
+		{ScanOptions{Prefix: []byte("x"), From: []byte("y"), Reverse: true, Limit: 1}, `["x\xff\xff=v"]`},
+		{ScanOptions{Prefix: []byte("x"), From: []byte("zz")}, `[]`},
+		{ScanOptions{Prefix: []byte("x"), From: []byte("a")}, `["x=v" "xa=v" "x\xff=v" "x\xff\xff=v"]`},
+		{ScanOptions{Prefix: []byte("x"), From: []byte("a"), Reverse: true}, `[]`},
+		{ScanOptions{From: []byte("xa"), After: true, Limit: 1}, `["x\xff=v"]`},
+		{ScanOptions{From: []byte("xa"), After: true, Reverse: true}, `["x=v" "w=v" "=v"]`},
+		{ScanOptions{From: []byte{}, After: true, Limit: 1}, `["w=v"]`},
+	} {
+		if got := fmt.Sprintf("%q", keys(t.Context(), t, s, c.o)); got != c.want {
+			t.Errorf("%q: %s, want %s", c.o, got, c.want)
+		}
+	}
+}
+
 func modelScan(m map[string]string, o ScanOptions) []string {
 	var ks [][]byte
 	for k := range m {
