@@ -320,7 +320,7 @@ func TestScanBounds(t *testing.T) {
 		{ScanOptions{From: []byte{}, After: true, Limit: 1}, `["w=v"]`},
 	} {
 		if got := fmt.Sprintf("%q", keys(t.Context(), t, s, c.o)); got != c.want {
-			t.Errorf("%q: %s, want %s", c.o, got, c.want)
+			t.Errorf("%+v: %s, want %s", c.o, got, c.want)
 		}
 	}
 }
