@@ -65,7 +65,9 @@ func Open(db *store.DB) (*Catalog, error) {
 }
 
 // NewFileID gives an id for a file, never given before.
-func (c *Catalog) NewFileID(ctx context.Context) (string, error) { return nextID(ctx, c.fileSeq, kindFile) }
+func (c *Catalog) NewFileID(ctx context.Context) (string, error) {
+	return nextID(ctx, c.fileSeq, kindFile)
+}
 
 // NewDecodeID gives an id for a decode, never given before.
 func (c *Catalog) NewDecodeID(ctx context.Context) (string, error) {

@@ -434,10 +434,10 @@ func TestDirectWhole(t *testing.T) {
 	}
 	var doc struct {
 		Decode struct {
-			Status string
-			Rows   int64
-		}
-		Tables map[string][]map[string]any
+			Status string `json:"status"`
+			Rows   int64  `json:"rows"`
+		} `json:"decode"`
+		Tables map[string][]map[string]any `json:"tables"`
 	}
 	if err := json.Unmarshal(buf.Bytes(), &doc); err != nil {
 		t.Fatalf("%v: %s", err, buf.Bytes())

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/blob"
@@ -244,8 +245,8 @@ func (in *Ingester) decodeOf(ctx context.Context, f catalog.File, p plan) (catal
 	if err != nil {
 		return catalog.Decode{}, false, fmt.Errorf("look for an earlier decode: %w", err)
 	}
-	for i := len(ids) - 1; i >= 0; i-- {
-		d, err := in.Catalog.Decode(ctx, ids[i])
+	for _, id := range slices.Backward(ids) {
+		d, err := in.Catalog.Decode(ctx, id)
 		if err != nil {
 			return catalog.Decode{}, false, fmt.Errorf("look for an earlier decode: %w", err)
 		}
@@ -337,7 +338,8 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 	if err != nil {
 		return catalog.Decode{}, fmt.Errorf("encode job: %w", err)
 	}
-	j, err := in.Queue.Stage(b, queue.New{Type: JobType, Queue: JobQueue, Payload: payload, Writing: true, MaxAttempts: attempts,
+	j, err := in.Queue.Stage(b, queue.New{
+		Type: JobType, Queue: JobQueue, Payload: payload, Writing: true, MaxAttempts: attempts,
 		RequestID: r.trace.RequestID, CorrelationID: r.trace.CorrelationID, TraceID: r.trace.TraceID,
 	})
 	if err != nil {
