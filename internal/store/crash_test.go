@@ -8,11 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/wayside-edge/wayside/internal/disk"
 )
 
 const (
@@ -164,6 +167,9 @@ func TestDamagedLogRaisesAlarm(t *testing.T) {
 	if h.LostCommits == 0 || rec.lost.Load() != h.LostCommits {
 		t.Errorf("%d commits acknowledged, health %+v", len(lines), h)
 	}
+	if h.CommitNumber < h.LostCommits {
+		t.Errorf("commit numbers are used twice: %+v", h)
+	}
 	set(t, db, db.Space("x/"), "k", "1") // and it works on
 	if n := db.Health().CommitNumber; n <= h.CommitNumber {
 		t.Errorf("commit number went from %d to %d", h.CommitNumber, n)
@@ -173,5 +179,30 @@ func TestDamagedLogRaisesAlarm(t *testing.T) {
 	}
 	if h := openTest(t, cfg).Health(); h.LostCommits != 0 {
 		t.Errorf("alarm raised twice: %+v", h)
+	}
+}
+
+// TestLogsAreFlushedBeforeTheyAreRead opens what a killed process has left: what it had not flushed becomes visible.
+func TestLogsAreFlushedBeforeTheyAreRead(t *testing.T) {
+	cfg := Config{Dir: filepath.Join(t.TempDir(), "db"), Reserve: 1 << 20, Ballast: -1, MemTableSize: 1 << 20}.withDefaults()
+	runChild(t, cfg.Dir, BeforeSync)
+	logs, err := filepath.Glob(filepath.Join(cfg.Dir, "*.mem"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("logs %v, %v", logs, err)
+	}
+	e := newEngine(cfg)
+	var flushed []string
+	e.flush = func(f *os.File) error {
+		flushed = append(flushed, f.Name())
+		return disk.Datasync(f)
+	}
+	if err := e.open(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.close(); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(flushed, logs) {
+		t.Errorf("flushed %v of %v", flushed, logs)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 
+	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
 
@@ -31,7 +32,8 @@ type engine struct {
 	cfg      Config
 	maxBytes int64 // of a transaction
 	maxOps   int
-	frugal   bool // without compaction; the committer's
+	frugal   bool                 // without compaction; the committer's
+	flush    func(*os.File) error // disk.Datasync; tests watch it
 
 	mu       sync.Mutex // guards what follows
 	current  *handle    // nil: being replaced, broken or closed
@@ -41,7 +43,7 @@ type engine struct {
 }
 
 func newEngine(cfg Config) *engine {
-	return &engine{cfg: cfg, changed: make(chan struct{})}
+	return &engine{cfg: cfg, flush: disk.Datasync, changed: make(chan struct{})}
 }
 
 // open opens Badger after removing what makes it refuse: a crash can leave logs of zero bytes, which hold nothing.
@@ -72,18 +74,36 @@ func (e *engine) set(h *handle, err error) {
 
 func (e *engine) openHandle() (*handle, error) {
 	// What a killed process wrote is in the log but maybe not on the disk. It is about to become visible: make it last.
-	if err := syncLogs(e.cfg.Dir); err != nil {
-		return nil, fmt.Errorf("sync logs: %w", err)
+	if err := e.flushLogs(); err != nil {
+		return nil, fmt.Errorf("flush logs: %w", err)
 	}
 	bdb, err := e.openRepaired()
 	if err != nil {
 		return nil, err
 	}
-	w, err := openWAL(e.cfg)
+	w, err := openWAL(e.cfg, e.flush)
 	if err != nil {
 		return nil, errors.Join(err, closeBadger(bdb))
 	}
 	return &handle{bdb: bdb, wal: w}, nil
+}
+
+// flushLogs flushes all logs of the closed database.
+func (e *engine) flushLogs() error {
+	fids, err := logNumbers(e.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	for _, fid := range fids {
+		f, err := os.Open(logPath(e.cfg.Dir, fid))
+		if err != nil {
+			return fmt.Errorf("open log: %w", err)
+		}
+		if err := errors.Join(e.flush(f), f.Close()); err != nil {
+			return fmt.Errorf("flush log: %w", err)
+		}
+	}
+	return nil
 }
 
 // openRepaired opens Badger, a second time if it fails: a failed attempt may itself leave an empty log.

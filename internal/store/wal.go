@@ -18,10 +18,10 @@ type wal struct {
 	fid  int
 	file *os.File
 
-	flush func(*os.File) error // disk.Datasync; tests watch it
+	flush func(*os.File) error
 }
 
-func openWAL(cfg Config) (*wal, error) {
+func openWAL(cfg Config, flush func(*os.File) error) (*wal, error) {
 	dir := cfg.Dir
 	logs, err := logNumbers(dir)
 	if err != nil {
@@ -30,7 +30,7 @@ func openWAL(cfg Config) (*wal, error) {
 	if len(logs) == 0 {
 		return nil, fmt.Errorf("no log in %s", dir)
 	}
-	w := &wal{dir: dir, log: cfg.Logger, fid: logs[0], flush: disk.Datasync}
+	w := &wal{dir: dir, log: cfg.Logger, fid: logs[0], flush: flush}
 	for _, fid := range logs {
 		w.fid = max(w.fid, fid)
 	}
@@ -105,22 +105,4 @@ func logNumbers(dir string) ([]int, error) {
 		}
 	}
 	return fids, nil
-}
-
-// syncLogs flushes all logs of a closed database.
-func syncLogs(dir string) error {
-	fids, err := logNumbers(dir)
-	if err != nil {
-		return err
-	}
-	for _, fid := range fids {
-		f, err := os.Open(logPath(dir, fid))
-		if err != nil {
-			return fmt.Errorf("open log: %w", err)
-		}
-		if err := errors.Join(disk.Datasync(f), f.Close()); err != nil {
-			return fmt.Errorf("flush log: %w", err)
-		}
-	}
-	return nil
 }
