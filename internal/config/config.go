@@ -11,6 +11,8 @@
 // and checks them; it opens nothing but the configuration file and `.env`. It owns no goroutine and takes no lock.
 package config
 
+//go:generate go test -run TestGenerated -update .
+
 import (
 	"net"
 	"strconv"
@@ -55,20 +57,15 @@ type Data struct {
 
 // Server is the HTTP listener and its limits.
 type Server struct {
-	Listen            Addr
-	Hosts             []string // accepted in Host besides the listener's own names
-	TLSCert           string   // file; "" = plain HTTP
-	TLSKey            string
-	MaxUpload         Size // a file; 0 = no limit
-	MaxBody           Size // a request body that is no file
-	MaxSync           Size // input of /decode?to=json
-	SlowRequest       time.Duration
-	ReadHeaderTimeout time.Duration
-	IdleTimeout       time.Duration
-	UploadStall       time.Duration // an upload without a byte for so long is cut off
-	MaxWait           time.Duration // longest ?wait=
-	RateLimit         float64       // requests a second and client; 0 = none
-	RateBurst         int
+	Listen      Addr
+	Hosts       []string // accepted in Host besides the listener's own names
+	TLSCert     string   // file; "" = plain HTTP
+	TLSKey      string
+	MaxUpload   Size // a file; 0 = no limit
+	SlowRequest time.Duration
+	UploadStall time.Duration // an upload without a byte for so long is cut off
+	RateLimit   float64       // requests a second and client; 0 = none
+	RateBurst   int
 }
 
 // Auth is who may do what.
@@ -87,16 +84,9 @@ type Files struct {
 
 // Store is the database.
 type Store struct {
-	Reserve      Size // below so much free space nothing new is taken
-	Ballast      Size // file that is given up so that work can end on a full disk
-	CommitOps    int  // operations in one group commit
-	CommitSize   Size
-	Memtable     Size
-	IndexCache   Size
-	BlockCache   Size
-	CheckSpace   time.Duration // how often the free space is looked at between commits
-	SlowCommit   time.Duration // a commit above is logged
-	CloseTimeout time.Duration
+	Reserve  Size // below so much free space nothing new is taken
+	Ballast  Size // file that is given up so that work can end on a full disk
+	Memtable Size
 }
 
 // Plugins is where decoders come from and which are accepted.
@@ -163,10 +153,9 @@ type Queue struct {
 	SoftTimeout time.Duration
 	ResultTTL   time.Duration
 	Retention   time.Duration // finished jobs are kept
+	MaxFinished int64
 	Lease       time.Duration // of external workers
 	Crashes     int           // unexplained worker deaths before a job is dead
-	MaxPayload  Size
-	MaxResult   Size
 }
 
 // QueueMode is how the next job is chosen among queues.
