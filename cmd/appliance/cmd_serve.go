@@ -31,7 +31,7 @@ func (r *root) serveCmd() *cobra.Command {
 				return err
 			}
 			r.announce(cfg, build)
-			return app.Run(cmd.Context(), cfg, app.Env{Stdout: r.std.out, Stderr: r.std.err, Version: build.Version})
+			return app.Run(cmd.Context(), cfg, app.Env{Stdout: r.std.out, Stderr: r.std.err, Version: build.Version, Revision: build.Commit})
 		},
 	}
 	config.AddFlags(cmd.Flags())

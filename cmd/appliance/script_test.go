@@ -30,7 +30,7 @@ func buildWayside(t *testing.T) string {
 
 // TestScripts runs testdata/script/*.txtar against the built binary.
 func TestScripts(t *testing.T) {
-	example, err := filepath.Abs("../../examples/example.RU")
+	example, err := filepath.Abs("../../examples/rail/example.RU")
 	if err != nil {
 		t.Fatal(err)
 	}

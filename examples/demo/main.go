@@ -34,7 +34,7 @@ func run(args []string, keep string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	binary := flags.String("bin", "bin/wayside", "the appliance's binary")
-	recording := flags.String("file", "examples/example.RU", "the recording to upload")
+	recording := flags.String("file", "examples/rail/example.RU", "the recording to upload")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}

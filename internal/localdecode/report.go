@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,10 +14,12 @@ import (
 
 // Limits of a summary, which is for eyes: everything is in the tables.
 const (
-	cellWidth   = 32  // a longer value is cut
-	pageWidth   = 120 // of a line where the terminal does not say
-	issuesShown = 5
-	indent      = "  "
+	cellWidth    = 32  // a longer value is cut
+	messageWidth = 80  // the same of an issue's message
+	pageWidth    = 120 // of a line where the terminal does not say
+	issuesShown  = 5
+	issuesRead   = 10_000 // to find the worst
+	indent       = "  "
 )
 
 // summarySink prints a summary of each input for people.
@@ -47,19 +50,11 @@ func (s *summarySink) finish(ctx context.Context, o *outcome) error {
 	tables := s.cfg.tables(o)
 	b.WriteString(tableList(tables))
 	for _, t := range tables {
-		shown := s.cfg.Preview
-		if t.Schema.Name == "issues" {
-			shown = issuesShown
-		}
-		if t.Rows == 0 || shown < 0 {
-			continue
-		}
-		rows, err := firstRows(ctx, o.files[t.Schema.Name], t.Schema, shown)
+		text, err := s.firstOf(ctx, o, t)
 		if err != nil {
 			return fmt.Errorf("read table %s: %w", t.Schema.Name, err)
 		}
-		fmt.Fprintf(&b, "\n%s%s\n", indent, firstOf(t, len(rows)))
-		b.WriteString(grid(t.Schema, rows, s.width()))
+		b.WriteString(text)
 	}
 	b.WriteByte('\n')
 	o.text = b.String()
@@ -119,15 +114,54 @@ func tableList(tables []runtime.TableResult) string {
 	return b.String()
 }
 
-func firstOf(t runtime.TableResult, shown int) string {
-	if int64(shown) >= t.Rows {
-		return fmt.Sprintf("%s: %s", t.Schema.Name, plural(t.Rows, "row"))
+// firstOf shows the first rows of a table, of issues the worst.
+func (s *summarySink) firstOf(ctx context.Context, o *outcome, t runtime.TableResult) (string, error) {
+	issues := t.Schema.Name == table.Issues().Name
+	n := s.cfg.Preview
+	if t.Rows == 0 || n < 0 {
+		return "", nil
 	}
-	return fmt.Sprintf("%s: first %d of %s rows", t.Schema.Name, shown, thousands(t.Rows))
+	if issues {
+		n = issuesRead
+	}
+	rows, err := firstRows(ctx, o.files[t.Schema.Name], t.Schema, n)
+	if err != nil {
+		return "", err
+	}
+	which, schema, cell := "first", t.Schema, cellWidth
+	if issues {
+		which, cell = "worst", messageWidth
+		schema, rows = worstIssues(t.Schema, rows)
+	}
+	title := fmt.Sprintf("%s: %s", t.Schema.Name, plural(t.Rows, "row"))
+	if int64(len(rows)) < t.Rows {
+		title = fmt.Sprintf("%s: %s %d of %s rows", t.Schema.Name, which, len(rows), thousands(t.Rows))
+	}
+	return fmt.Sprintf("\n%s%s\n%s", indent, title, grid(schema, rows, s.width(), cell)), nil
 }
 
-// grid lays rows out in aligned columns, numbers to the right, as many columns as fit into width.
-func grid(s *table.Schema, rows [][]string, width int) string {
+// worstIssues gives the issues that matter most, in the order of the input among equals, and of their columns those
+// that a person reads.
+func worstIssues(s *table.Schema, rows [][]string) (*table.Schema, [][]string) {
+	severity := s.Index("severity")
+	rank := func(row []string) int { return slices.Index(s.Columns[severity].Labels, row[severity]) }
+	slices.SortStableFunc(rows, func(a, b []string) int { return rank(b) - rank(a) })
+	rows = rows[:min(len(rows), issuesShown)]
+	shown := &table.Schema{Name: s.Name}
+	cells := make([][]string, len(rows))
+	for _, name := range []string{"offset", "severity", "code", "message"} {
+		i := s.Index(name)
+		shown.Columns = append(shown.Columns, s.Columns[i])
+		for r, row := range rows {
+			cells[r] = append(cells[r], row[i])
+		}
+	}
+	return shown, cells
+}
+
+// grid lays rows out in aligned columns, numbers to the right, as many columns as fit into width. Values longer than
+// cell are cut.
+func grid(s *table.Schema, rows [][]string, width, cell int) string {
 	type column struct {
 		cells []string
 		width int
@@ -139,7 +173,7 @@ func grid(s *table.Schema, rows [][]string, width int) string {
 		c := column{cells: []string{heading(&s.Columns[i])}, right: numeric(s.Columns[i].Type)}
 		for _, row := range rows {
 			if i < len(row) {
-				c.cells = append(c.cells, cut(printable(row[i])))
+				c.cells = append(c.cells, cut(printable(row[i]), cell))
 			}
 		}
 		for _, cell := range c.cells {
@@ -181,12 +215,12 @@ func heading(c *table.Column) string {
 	return c.Name + " [" + printable(c.Unit) + "]"
 }
 
-// cut shortens a value that is too long for its column.
-func cut(s string) string {
-	if utf8.RuneCountInString(s) <= cellWidth {
+// cut shortens a value of more than width characters.
+func cut(s string, width int) string {
+	if utf8.RuneCountInString(s) <= width {
 		return s
 	}
-	return string([]rune(s)[:cellWidth-1]) + "…"
+	return string([]rune(s)[:width-1]) + "…"
 }
 
 // numeric reports whether values of the type are lined up at their right end.

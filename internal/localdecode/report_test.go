@@ -1,0 +1,109 @@
+package localdecode
+
+import (
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+func TestGridFitsAndLinesUp(t *testing.T) {
+	s := &table.Schema{Columns: []table.Column{
+		{Name: "seq", Type: table.I64}, {Name: "speed_kmh", Type: table.Dec64, Scale: 1, Unit: "km/h"},
+		{Name: "level", Type: table.F64, Unit: "V"}, {Name: "text", Type: table.UTF8}, {Name: "more", Type: table.Bin},
+	}}
+	rows := [][]string{{"1", "9.5", "-1", "ä", "00"}, {"12", "120.0", "", strings.Repeat("x", 40), "01"}}
+	want := "    seq  speed_kmh  level [V]  text\n" +
+		"      1        9.5         -1  ä\n" +
+		"     12      120.0             " + strings.Repeat("x", 31) + "…\n" +
+		"    (and 1 more column)\n"
+	if diff := cmp.Diff(want, grid(s, rows, 66, cellWidth)); diff != "" {
+		t.Errorf("grid (-want +got):\n%s", diff)
+	}
+}
+
+func TestWorstIssuesComeFirst(t *testing.T) {
+	s := table.Issues()
+	row := func(seq, offset, severity, code string) []string {
+		return []string{seq, offset, severity, code, "because", "", ""}
+	}
+	_, got := worstIssues(s, [][]string{
+		row("1", "5", "info", "a"), row("2", "6", "warning", "b"), row("3", "7", "error", "c"), row("4", "8", "info", "d"),
+		row("5", "9", "fatal", "e"), row("6", "10", "error", "f"), row("7", "11", "info", "g"),
+	})
+	want := [][]string{
+		{"9", "fatal", "e", "because"}, {"7", "error", "c", "because"}, {"10", "error", "f", "because"},
+		{"6", "warning", "b", "because"}, {"5", "info", "a", "because"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("issues (-want +got):\n%s", diff)
+	}
+}
+
+// Whatever a recording or a file name holds, nothing of it controls the terminal, and a line stays a line.
+func TestPrintableIsHarmless(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))
+		got := printable(in)
+		if !utf8.ValidString(got) {
+			t.Fatalf("%q is not UTF-8", got)
+		}
+		for _, r := range got {
+			if r < ' ' || (r >= 0x7f && r < 0xa0) || r == '\u2028' || r == '\u202e' {
+				t.Fatalf("%q lets %U through", got, r)
+			}
+		}
+	})
+	if got := printable(`plain "text" größe`); got != `plain "text" größe` {
+		t.Errorf("harmless text was changed to %q", got)
+	}
+}
+
+func TestThousands(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567", 1e12: "1,000,000,000,000"} {
+		if got := thousands(n); got != want {
+			t.Errorf("thousands(%d) = %s, want %s", n, got, want)
+		}
+	}
+}
+
+func TestBar(t *testing.T) {
+	s := newScreen(&Config{Bar: 60}, []input{{size: 1000}, {index: 1, size: -1}})
+	s.began(input{index: 1, size: -1}, 3000) // its size is known now
+	s.progress(input{index: 1}, 1000)
+	s.finish(input{size: 1000})
+	want := "[###############...............]  50 %  1/2  2.0 kB  1.0 kB/s"
+	got := s.bar(2000, 2*time.Second)
+	if !strings.Contains(got, " 50 %  1/2  2.0 kB  1.0 kB/s") || utf8.RuneCountInString(got) >= 60 || strings.Count(got, "#") != strings.Count(got, ".")-2 {
+		t.Errorf("got  %s\nlike %s", got, want)
+	}
+	s.width = 20
+	if got := s.bar(2000, 2*time.Second); strings.ContainsAny(got, "[]") {
+		t.Errorf("a narrow terminal has room for a bar: %s", got)
+	}
+}
+
+// The bar disappears before anything else is printed, and for good in the end.
+func TestBarGivesWay(t *testing.T) {
+	var out strings.Builder
+	s := newScreen(&Config{Bar: 60, Stdout: &out, Stderr: &out}, []input{{size: 10}})
+	s.mu.Lock()
+	s.draw()
+	s.mu.Unlock()
+	if err := s.print("line\n"); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(out.String(), "\r\x1b[Kline\n") {
+		t.Errorf("got %q", out.String())
+	}
+	stop := s.start()
+	stop()
+	if strings.Contains(out.String()[strings.Index(out.String(), "line"):], "[#") {
+		t.Errorf("the bar is still there: %q", out.String())
+	}
+}
