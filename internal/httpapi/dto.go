@@ -15,11 +15,11 @@ import (
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
 
-// stamp is a time on the wire: RFC 3339, UTC, microseconds; the zero time is null.
-type stamp time.Time
+// Stamp is a time on the wire: RFC 3339, UTC, microseconds; the zero time is null.
+type Stamp time.Time
 
 // MarshalJSON writes the time.
-func (t stamp) MarshalJSON() ([]byte, error) {
+func (t Stamp) MarshalJSON() ([]byte, error) {
 	if time.Time(t).IsZero() {
 		return []byte("null"), nil
 	}
@@ -27,7 +27,7 @@ func (t stamp) MarshalJSON() ([]byte, error) {
 }
 
 // Schema describes the time.
-func (stamp) Schema(huma.Registry) *huma.Schema {
+func (Stamp) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}
 }
 
@@ -92,7 +92,7 @@ type File struct {
 	SHA256    string   `json:"sha256"`
 	MediaType string   `json:"media_type"`
 	Format    text     `json:"format" doc:"format id; null if no decoder knows it"`
-	CreatedAt stamp    `json:"created_at"`
+	CreatedAt Stamp    `json:"created_at"`
 	Source    string   `json:"source" enum:"api,tus,watch,child,cli"`
 	Wrapped   text     `json:"wrapped" doc:"gzip, zstd, zip, tar; null if it is as it is"`
 	Parts     []Part   `json:"parts" nullable:"false"`
@@ -109,7 +109,7 @@ type Part struct {
 func fileDTO(f catalog.File, decodes []string) File {
 	out := File{
 		ID: f.ID, Name: f.Name, Size: f.Size, SHA256: f.SHA256, MediaType: f.MediaType, Format: text(f.Format),
-		CreatedAt: stamp(f.CreatedAt), Source: string(f.Source), Wrapped: text(f.Wrapped),
+		CreatedAt: Stamp(f.CreatedAt), Source: string(f.Source), Wrapped: text(f.Wrapped),
 		Parts: make([]Part, 0, len(f.Parts)), Decodes: append([]string{}, decodes...),
 	}
 	for _, p := range f.Parts {
@@ -134,9 +134,9 @@ type Decode struct {
 	Error      maybe[Failure] `json:"error" doc:"why it failed or is partial"`
 	JobID      text           `json:"job_id"`
 	Cached     bool           `json:"cached" doc:"the result was there already"`
-	CreatedAt  stamp          `json:"created_at"`
-	StartedAt  stamp          `json:"started_at"`
-	FinishedAt stamp          `json:"finished_at"`
+	CreatedAt  Stamp          `json:"created_at"`
+	StartedAt  Stamp          `json:"started_at"`
+	FinishedAt Stamp          `json:"finished_at"`
 	Duration   *float64       `json:"duration" doc:"seconds from start to end; null until then"`
 }
 
@@ -173,8 +173,8 @@ func decodeDTO(d catalog.Decode) Decode {
 	out := Decode{
 		ID: d.ID, FileID: d.FileID, Format: text(d.Format), Params: object(d.Params), Status: string(d.Status),
 		Progress: d.Progress, BytesRead: d.BytesRead, Rows: d.Rows, Tables: make([]TableCount, 0, len(d.Tables)),
-		Issues: Issues(d.Issues), JobID: text(d.JobID), Cached: d.Cached, CreatedAt: stamp(d.CreatedAt),
-		StartedAt: stamp(d.StartedAt), FinishedAt: stamp(d.FinishedAt),
+		Issues: Issues(d.Issues), JobID: text(d.JobID), Cached: d.Cached, CreatedAt: Stamp(d.CreatedAt),
+		StartedAt: Stamp(d.StartedAt), FinishedAt: Stamp(d.FinishedAt),
 	}
 	if d.Decoder != nil {
 		dec := Decoder(*d.Decoder)

@@ -33,7 +33,7 @@ type Component struct {
 type SystemInfo struct {
 	Version       string          `json:"version"`
 	Build         BuildInfo       `json:"build"`
-	StartedAt     stamp           `json:"started_at"`
+	StartedAt     Stamp           `json:"started_at"`
 	UptimeSeconds float64         `json:"uptime_seconds"`
 	Data          DataInfo        `json:"data"`
 	Disk          DiskInfo        `json:"disk"`
@@ -81,7 +81,7 @@ type LimitsInfo struct {
 // KernelFeature is a feature of the kernel, on the wire.
 type KernelFeature struct {
 	Name   string `json:"name"`
-	Active bool   `json:"active"`
+	Used   bool   `json:"used" doc:"in effect for the workers"`
 	Detail string `json:"detail"`
 }
 
