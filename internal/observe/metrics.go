@@ -24,7 +24,7 @@ type MetricsConfig struct {
 // Metrics measures the appliance. Its methods are what other packages declare as their Recorder. Any number of
 // goroutines may use it; none of the methods blocks.
 //
-// Families that dashboards of earlier systems use have exact names, labels and buckets (docs/metrics.md); those that
+// Families that dashboards of earlier systems use have exact names, labels and buckets; those that
 // begin with wayside_ are ours.
 type Metrics struct {
 	registry *prometheus.Registry
