@@ -156,6 +156,37 @@ type guardFunc func(n int64) error
 
 func (g guardFunc) CheckSpace(n int64) error { return g(n) }
 
+// TestBuffersAreNotMixed stores several recordings at once on a slow disk, where hashing is done long before writing.
+func TestBuffersAreNotMixed(t *testing.T) {
+	cfg := testConfig(t)
+	fault := disk.NewFault(disk.OS)
+	fault.Delay(disk.OpWrite, time.Millisecond)
+	cfg.FS = fault
+	d := openTest(t, cfg)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			b, err := d.Put(t.Context(), bytes.NewReader(content(3<<20, uint64(i))), 0)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer b.Release()
+			f, err := d.Open(b.SHA256)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer f.Close()
+			h := sha256.New()
+			if _, err := io.Copy(h, f); err != nil || sum(h) != b.SHA256 {
+				t.Errorf("stored %s under the name of %s, %v", sum(h), b.SHA256, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // TestNoTrace lets a Put fail in every way and expects that nothing is left: no file, no goroutine, no hold.
 func TestNoTrace(t *testing.T) {
 	boom := errors.New("boom")
