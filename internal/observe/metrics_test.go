@@ -15,6 +15,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// The methods that the measured packages call, with the signatures they declare.
+var _ interface {
+	RequestStarted(method, endpoint string)
+	RequestDone(method, endpoint string, status int, d time.Duration)
+	FileReceived(format string, size int64)
+	FileProcessed(format, status string, took time.Duration)
+	Query(kind, space, status string, took time.Duration)
+	Group(batches int, bytes int64, took, flush time.Duration)
+	Reopened()
+	Lost(commits uint64)
+	Enqueued(queue, jobType string)
+	WorkerStarted(plugin, role string)
+	WorkerEnded(plugin, reason string)
+} = (*Metrics)(nil)
+
 // scrape gives the lines of the exposition.
 func scrape(t *testing.T, m *Metrics, accept string) []string {
 	t.Helper()
@@ -60,9 +75,10 @@ func exercised() *Metrics {
 	m.Lost(2)
 	m.Enqueued("decode", "decode")
 	m.JobFinished("decode", "decode", "completed", time.Second)
-	m.WorkerStarted("decode")
-	m.WorkerEnded("decode", "crashed")
-	m.PluginCompiled("rail", "success", time.Second)
+	m.WorkerStarted("rail", "decode")
+	m.WorkerEnded("rail", "crashed")
+	m.PluginDecoded("rail", "done", time.Second)
+	m.PluginInState("rail", "active")
 	return m
 }
 
@@ -158,7 +174,12 @@ func TestValues(t *testing.T) {
 		`wayside_store_commit_seconds_count 1`,
 		`wayside_store_written_bytes_total 4096`,
 		`wayside_store_lost_commits_total 2`,
-		`wayside_worker_ends_total{reason="crashed",role="decode"} 1`,
+		`wayside_worker_starts_total{plugin="rail",role="decode"} 1`,
+		`wayside_worker_ends_total{plugin="rail",reason="crashed"} 1`,
+		`wayside_plugin_decode_seconds_count{plugin="rail",status="done"} 1`,
+		`wayside_plugin_changes_total{plugin="rail",state="active"} 1`,
+		`wayside_jobs_enqueued_total{queue="decode",type="decode"} 1`,
+		`wayside_jobs_finished_total{queue="decode",status="completed",type="decode"} 1`,
 		`wayside_component_up{component="disk"} 0.5`,
 		`wayside_component_up{component="store"} 1`,
 		`wayside_ready 1`,

@@ -96,35 +96,47 @@ func (m *Metrics) JobFinished(queue, jobType, status string, took time.Duration)
 
 // workerMetrics are the worker processes and the plugins they run.
 type workerMetrics struct {
-	started  *prometheus.CounterVec
-	ended    *prometheus.CounterVec
-	compiled *prometheus.HistogramVec
-	plugins  *bounded
+	started *prometheus.CounterVec
+	ended   *prometheus.CounterVec
+	decodes *prometheus.HistogramVec
+	changes *prometheus.CounterVec
+	plugins *bounded
+	reasons *bounded
 }
 
 func newWorkerMetrics() workerMetrics {
 	return workerMetrics{
-		started: counters("wayside_worker_starts_total", "Worker processes started.", "role"),
-		ended:   counters("wayside_worker_ends_total", "Worker processes that ended, by reason.", "role", "reason"),
-		compiled: histograms("wayside_plugin_compile_seconds", "Time to install a plugin.",
-			[]float64{.005, .01, .05, .1, .5, 1, 2.5, 5, 10, 30}, "plugin", "status"),
+		started: counters("wayside_worker_starts_total", "Worker processes started.", "plugin", "role"),
+		ended:   counters("wayside_worker_ends_total", "Worker processes that ended, by reason.", "plugin", "reason"),
+		decodes: histograms("wayside_plugin_decode_seconds", "Time a plugin took for a file.",
+			[]float64{.0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30, 60, 300}, "plugin", "status"),
+		changes: counters("wayside_plugin_changes_total", "Times a plugin came into a state.", "plugin", "state"),
 		plugins: newBounded(200, "other"),
+		reasons: newBounded(50, "other"),
 	}
 }
 
 func (w workerMetrics) all() []prometheus.Collector {
-	return []prometheus.Collector{w.started, w.ended, w.compiled}
+	return []prometheus.Collector{w.started, w.ended, w.decodes, w.changes}
 }
 
-// WorkerStarted counts a worker process; role is compile or decode.
-func (m *Metrics) WorkerStarted(role string) { m.workers.started.WithLabelValues(role).Inc() }
-
-// WorkerEnded counts the end of a worker process and why: idle, recycled, killed, crashed, shutdown.
-func (m *Metrics) WorkerEnded(role, reason string) {
-	m.workers.ended.WithLabelValues(role, reason).Inc()
+// WorkerStarted counts a worker process.
+func (m *Metrics) WorkerStarted(plugin, role string) {
+	m.workers.started.WithLabelValues(m.workers.plugins.label(plugin), m.workers.reasons.label(role)).Inc()
 }
 
-// PluginCompiled counts the installation of a plugin; status is success or error.
-func (m *Metrics) PluginCompiled(plugin, status string, took time.Duration) {
-	m.workers.compiled.WithLabelValues(m.workers.plugins.label(plugin), status).Observe(took.Seconds())
+// WorkerEnded counts the end of a worker process and why.
+func (m *Metrics) WorkerEnded(plugin, reason string) {
+	m.workers.ended.WithLabelValues(m.workers.plugins.label(plugin), m.workers.reasons.label(reason)).Inc()
+}
+
+// PluginDecoded counts a file that a plugin decoded; status is done, partial or failed. Like JobFinished it takes text
+// where the runtime has a type of its own.
+func (m *Metrics) PluginDecoded(plugin, status string, took time.Duration) {
+	m.workers.decodes.WithLabelValues(m.workers.plugins.label(plugin), status).Observe(took.Seconds())
+}
+
+// PluginInState counts a plugin that came into a state.
+func (m *Metrics) PluginInState(plugin, state string) {
+	m.workers.changes.WithLabelValues(m.workers.plugins.label(plugin), state).Inc()
 }
