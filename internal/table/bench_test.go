@@ -11,11 +11,18 @@ import (
 // railSchema resembles the tables of a train recorder: numbers that rise, few states, a text, bytes.
 func railSchema() *Schema {
 	return &Schema{Name: "records", Columns: []Column{
-		{Name: "seq", Type: I64}, {Name: "offset", Type: I64, Unit: "By"}, {Name: "time", Type: TSus, Naive: true},
-		{Name: "type", Type: U8}, {Name: "type_name", Type: Enum8, Labels: []string{"telegram", "mmi", "brake", "door"}},
-		{Name: "location_m", Type: Dec64, Scale: 2, Unit: "m"}, {Name: "speed_kmh", Type: Dec64, Scale: 3, Unit: "km/h"},
-		{Name: "length", Type: U16}, {Name: "value", Type: F64, Nullable: true}, {Name: "packets", Type: UTF8, Nullable: true},
-		{Name: "status", Type: UTF8}, {Name: "body", Type: Bin},
+		{Name: "seq", Type: I64},
+		{Name: "offset", Type: I64, Unit: "By"},
+		{Name: "time", Type: TSus, Naive: true},
+		{Name: "type", Type: U8},
+		{Name: "type_name", Type: Enum8, Labels: []string{"telegram", "mmi", "brake", "door"}},
+		{Name: "location_m", Type: Dec64, Scale: 2, Unit: "m"},
+		{Name: "speed_kmh", Type: Dec64, Scale: 3, Unit: "km/h"},
+		{Name: "length", Type: U16},
+		{Name: "value", Type: F64, Nullable: true},
+		{Name: "packets", Type: UTF8, Nullable: true},
+		{Name: "status", Type: UTF8},
+		{Name: "body", Type: Bin},
 	}}
 }
 

@@ -212,7 +212,7 @@ func (c *chunkWriter) pageBounds() bounds {
 
 // dictBounds looks at each dictionary entry of the page once.
 func (c *chunkWriter) dictBounds(b *bounds) {
-	size := 0
+	var size int
 	if c.enum != nil {
 		size = len(c.enum.texts)
 	} else {

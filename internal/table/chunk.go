@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"sync"
 
 	"github.com/parquet-go/parquet-go/compress/zstd"
@@ -55,7 +56,6 @@ type chunkWriter struct {
 	chunkBound   bounds
 	uncompressed int64
 	codec        format.CompressionCodec
-	dataEncoding format.Encoding
 	stats        []format.PageEncodingStats
 	offsets      format.OffsetIndex
 	index        indexBuilder
@@ -380,10 +380,8 @@ func (c *chunkWriter) finish(off int64) (format.ColumnMetaData, chunkIndex) {
 }
 
 func addEncoding(all []format.Encoding, e format.Encoding) []format.Encoding {
-	for _, x := range all {
-		if x == e {
-			return all
-		}
+	if slices.Contains(all, e) {
+		return all
 	}
 	return append(all, e)
 }
@@ -405,7 +403,8 @@ func (c *chunkWriter) dictBytes() int {
 
 // writeDict encodes the dictionary page.
 func (c *chunkWriter) writeDict() {
-	p, n := c.page[:0], 0
+	p := c.page[:0]
+	var n int
 	if c.enum != nil {
 		n = len(c.enum.texts)
 		for _, t := range c.enum.texts {

@@ -112,7 +112,7 @@ func TestTextFormsGolden(t *testing.T) {
 			got := encode(t, tt.form, s, tt.opt, tt.batches...)
 			path := filepath.Join("testdata", tt.name)
 			if *update {
-				if err := os.WriteFile(path, got, 0o600); err != nil { //nolint:forbidigo // a golden file, rewritten by hand
+				if err := os.WriteFile(path, got, 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -269,7 +269,7 @@ func parquetText(c *Column, v parquet.Value) string {
 		}
 		return string(b)
 	}
-	raw := int64(0)
+	var raw int64
 	switch v.Kind() {
 	case parquet.Boolean:
 		raw = int64(boolInt(v.Boolean()))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -126,29 +127,29 @@ func specials(t Type) []int64 {
 }
 
 // encode writes batches in a form.
-func encode(t testing.TB, f Format, s *Schema, opt EncodeOptions, batches ...*Batch) []byte {
-	t.Helper()
+func encode(tb testing.TB, f Format, s *Schema, opt EncodeOptions, batches ...*Batch) []byte {
+	tb.Helper()
 	var buf bytes.Buffer
 	e, err := NewEncoder(f, &buf, s, opt)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, b := range batches {
 		if err := e.Write(b); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := e.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return buf.Bytes()
 }
 
-func open(t testing.TB, s *Schema, data []byte) *Reader {
-	t.Helper()
+func open(tb testing.TB, s *Schema, data []byte) *Reader {
+	tb.Helper()
 	r, err := OpenParquet(bytes.NewReader(data), int64(len(data)), s)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
@@ -171,29 +172,31 @@ func texts(s *Schema, batches ...*Batch) [][]string {
 	return rows
 }
 
-func readAll(t testing.TB, r *Reader) [][]string {
-	t.Helper()
+func readAll(tb testing.TB, r *Reader) [][]string {
+	tb.Helper()
 	rows := [][]string{}
-	err := r.Batches(t.Context(), nil, func(b *Batch) error {
+	err := r.Batches(tb.Context(), nil, func(b *Batch) error {
 		if err := r.Schema().CheckBatch(b); err != nil {
-			t.Fatalf("batch read: %v", err)
+			tb.Fatalf("batch read: %v", err)
 		}
 		rows = append(rows, texts(r.Schema(), b)...)
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return rows
 }
 
-func wantRows(t testing.TB, got, want [][]string) {
-	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
-		if len(d) > 4000 {
-			d = d[:4000]
+func wantRows(tb testing.TB, got, want [][]string) {
+	tb.Helper()
+	if len(got) != len(want) {
+		tb.Fatalf("%d rows, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if !slices.Equal(got[i], want[i]) {
+			tb.Fatalf("row %d differs (-want +got):\n%s", i, cmp.Diff(want[i], got[i]))
 		}
-		t.Fatalf("rows differ (-want +got):\n%s", d)
 	}
 }
 

@@ -36,7 +36,8 @@ func (e *jsonEncoder) Write(b *Batch) error {
 			p = append(p, e.keys[j]...)
 			p = e.form.appendJSON(p, &e.schema.Columns[j], &b.Columns[j], i)
 		}
-		e.text.buf = append(p, '}')
+		p = append(p, '}')
+		e.text.buf = p
 		if !e.array {
 			e.text.buf = append(e.text.buf, '\n')
 		}

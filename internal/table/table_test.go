@@ -68,8 +68,12 @@ func TestValidateRefuses(t *testing.T) {
 
 func TestCheckBatchRefusesLies(t *testing.T) {
 	s := &Schema{Name: "t", Columns: []Column{
-		{Name: "i", Type: I32}, {Name: "s", Type: UTF8, Nullable: true}, {Name: "b", Type: Bool, Nullable: true},
-		{Name: "d", Type: Dec32, Nullable: true}, {Name: "l", Type: Dec64}, {Name: "x", Type: Bin},
+		{Name: "i", Type: I32},
+		{Name: "s", Type: UTF8, Nullable: true},
+		{Name: "b", Type: Bool, Nullable: true},
+		{Name: "d", Type: Dec32, Nullable: true},
+		{Name: "l", Type: Dec64},
+		{Name: "x", Type: Bin},
 	}}
 	good := func() *Batch {
 		return &Batch{Rows: 2, Columns: []Vector{
