@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 		os.Exit(child(dir))
 	}
 	// Every run of the model opens databases. A flag of the command line still overrides this.
-	if err := flag.Set("rapid.checks", "30"); err != nil {
+	if err := flag.Set("rapid.checks", "20"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
