@@ -102,6 +102,7 @@ func (r *Reader) Ended() bool { return r.ended }
 const (
 	nidBits    = 8
 	prefixBits = nidBits + 2 + 13
+	shortBits  = nidBits + 6 // packet 0
 )
 
 // Next reads a packet; false at the end packet, or where no packet can follow. p.Vars is valid until the next call.
@@ -117,7 +118,7 @@ func (r *Reader) Next(p *Packet) bool {
 	}
 	*p = Packet{NID: nid, Start: start, Short: nid == 0}
 	r.bits.pos = start
-	if !p.Short && r.bits.Left() < prefixBits {
+	if left := r.bits.Left(); left < shortBits || left < prefixBits && !p.Short {
 		r.broken = true
 		return false
 	}
@@ -162,10 +163,6 @@ func (r *Reader) prefix() {
 func (r *Reader) follow(p *Packet, whole bool) {
 	end := p.Start + p.Taken
 	if p.Short {
-		if !whole {
-			p.Status = Mismatch
-			r.broken = true
-		}
 		return
 	}
 	n := int(p.Length)

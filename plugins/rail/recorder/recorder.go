@@ -71,7 +71,7 @@ func decode(in *sdk.Input, out *tables) error {
 	d.assembler.report, d.reader = d.givenUp, balise.NewReader()
 	for i, k := range kinds {
 		switch d.plain[i] = k.length; {
-		case k.name == "", i == typeMMI1 && !d.reveal:
+		case k.name == "", isMMI(uint8(i)) && !d.reveal:
 			d.plain[i] = plainNone
 		}
 	}
@@ -168,6 +168,9 @@ func (d *decoder) walk(off int64, w []byte) (used, why int) {
 		t.typeName.Set(typ)
 		t.length.Set(uint16(len(body)))
 		t.body.SetBytes(body)
+		if d.counts[typ] == 0 {
+			d.firsts[typ] = off + int64(at)
+		}
 		d.counts[typ]++
 		d.full = t.AddRow()
 		if typ-typePart1 <= typePart5-typePart1 {
@@ -205,11 +208,11 @@ func (d *decoder) odd(off int64, w []byte) (int, bool) {
 	if (!good || !r.timed) && !d.doubtful(&r, h, body) {
 		return 0, false
 	}
-	if k.name == "" && d.counts[r.typ] == 0 {
+	if d.counts[r.typ] == 0 {
 		d.firsts[r.typ] = off
 	}
 	d.counts[r.typ]++
-	if r.typ == typeMMI1 && !d.reveal {
+	if isMMI(r.typ) && !d.reveal {
 		body = d.blanked(body)
 	}
 	t := d.out.records
@@ -254,6 +257,9 @@ func (d *decoder) part(r *record, body []byte) {
 		d.telegram(p)
 	}
 }
+
+// isMMI says whether a record holds a display packet.
+func isMMI(typ uint8) bool { return typ == typeMMI1 || typ == typeMMI2 }
 
 // blanked takes driver id, operation number and work shift out of a driver data packet.
 func (d *decoder) blanked(body []byte) []byte {

@@ -20,6 +20,7 @@ const (
 // Record types that are looked into.
 const (
 	typeMMI1  = 1
+	typeMMI2  = 4
 	typePart1 = 43
 	typePart5 = 47
 	partBytes = 32
