@@ -45,12 +45,18 @@ func (c *Config) source(key string) string {
 func (c *Config) checkAccess() []rule {
 	return []rule{
 		{c.Server.Listen.Enabled(), "server.listen", "the API cannot be off"},
-		{c.Server.Listen.Loopback() || c.Auth.Required, "server.listen",
-			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true", c.Server.Listen)},
-		{c.Metrics.Listen.Loopback() || c.Auth.Required, "metrics.listen",
-			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true", c.Metrics.Listen)},
-		{c.KV.Listen.Loopback() || c.KV.Password != "", "kv.listen",
-			fmt.Sprintf("%s can be reached from other machines; that needs kv.password", c.KV.Listen)},
+		{
+			c.Server.Listen.Loopback() || c.Auth.Required, "server.listen",
+			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true", c.Server.Listen),
+		},
+		{
+			c.Metrics.Listen.Loopback() || c.Auth.Required, "metrics.listen",
+			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true", c.Metrics.Listen),
+		},
+		{
+			c.KV.Listen.Loopback() || c.KV.Password != "", "kv.listen",
+			fmt.Sprintf("%s can be reached from other machines; that needs kv.password", c.KV.Listen),
+		},
 		{(c.Server.TLSCert == "") == (c.Server.TLSKey == ""), "server.tls_cert", "server.tls_cert and server.tls_key belong together"},
 	}
 }
@@ -80,7 +86,9 @@ func (c *Config) checkNames() []rule {
 		{c.Service.Environment != "" && len(c.Service.Environment) <= longest, "service.environment", "must be 1 to 128 bytes long"},
 		{file, "log.output", "must be stdout, stderr or the absolute path of a file"},
 		{external, "cache.url", "must begin with redis:// or rediss://"},
-		{!slices.ContainsFunc(c.Server.Hosts, func(h string) bool { return !hostName(strings.Trim(h, "[]")) && !strings.Contains(h, ":") }),
-			"server.hosts", "holds something that is no host name"},
+		{
+			!slices.ContainsFunc(c.Server.Hosts, func(h string) bool { return !hostName(strings.Trim(h, "[]")) && !strings.Contains(h, ":") }),
+			"server.hosts", "holds something that is no host name",
+		},
 	}
 }

@@ -176,7 +176,8 @@ func TestWrongFile(t *testing.T) {
 		"nothing near":    {"zzzzzzzzzzzzzzzzzz: 1\n", []string{`:1: unknown key "zzzzzzzzzzzzzzzzzz"`}},
 		"several": {"server:\n  listen: 8000\nlog:\n  level: loud\n  format: jsn\nkv:\n  maxmemory: lots\n", []string{
 			`:2: server.listen: "8000" is no address`, `:7: kv.maxmemory: "lots" is no size`, `:4: log.level: "loud" is no level`,
-			`:5: log.format: "jsn" is not one of json, console; did you mean "json"?`}},
+			`:5: log.format: "jsn" is not one of json, console; did you mean "json"?`,
+		}},
 		"syntax":         {"server:\n  listen: [\n", []string{"is no YAML"}},
 		"tab":            {"server:\n\tlisten: x\n", []string{":2: is no YAML"}},
 		"list":           {"- a\n", []string{":1: the file must hold `name: value` lines"}},
@@ -382,8 +383,10 @@ func TestValidate(t *testing.T) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, s := range []string{"", "a: b", "server: {listen: x}", "&a [*a]", "a: &a {<<: *a}", "? [a]: b", "!!binary x: y", "\x00", "server:\n  hosts: [[]]",
-		"queue: {weights: {a: {b: c}}}", "log: {modules: {a.b: debug}}", "- - - -", "%YAML 9", "\"\\xff\": 1", "kv: {listen: }"} {
+	for _, s := range []string{
+		"", "a: b", "server: {listen: x}", "&a [*a]", "a: &a {<<: *a}", "? [a]: b", "!!binary x: y", "\x00", "server:\n  hosts: [[]]",
+		"queue: {weights: {a: {b: c}}}", "log: {modules: {a.b: debug}}", "- - - -", "%YAML 9", "\"\\xff\": 1", "kv: {listen: }",
+	} {
 		f.Add([]byte(s), "127.0.0.1:80")
 	}
 	path := filepath.Join(f.TempDir(), "f.yaml")

@@ -14,8 +14,12 @@ var levels = []struct { //nolint:gochecknoglobals // a constant table
 	name  string
 	level slog.Level
 }{
-	{"debug", slog.LevelDebug}, {"info", slog.LevelInfo}, {"warn", slog.LevelWarn}, {"warning", slog.LevelWarn},
-	{"error", slog.LevelError}, {"critical", slog.LevelError},
+	{"debug", slog.LevelDebug},
+	{"info", slog.LevelInfo},
+	{"warn", slog.LevelWarn},
+	{"warning", slog.LevelWarn},
+	{"error", slog.LevelError},
+	{"critical", slog.LevelError},
 }
 
 // Slog gives the level for log/slog.

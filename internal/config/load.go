@@ -247,8 +247,10 @@ func (l *loader) finish(c *Config) {
 	l.derive(c)
 	for i := range l.table.keys {
 		k := &l.table.keys[i]
-		e := Entry{Key: k.name, Value: k.show(c), Source: cmp.Or(l.sources[k.name], "default"), Built: k.built,
-			Live: k.live, Doc: k.doc}
+		e := Entry{
+			Key: k.name, Value: k.show(c), Source: cmp.Or(l.sources[k.name], "default"), Built: k.built,
+			Live: k.live, Doc: k.doc,
+		}
 		if k.secret {
 			e.Value = maskSecret(e.Value)
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -18,9 +19,7 @@ type variable struct {
 // process win over those of `.env`.
 func (l *loader) older(dot map[string]variable) {
 	vars := map[string]variable{}
-	for name, v := range dot {
-		vars[name] = v
-	}
+	maps.Copy(vars, dot)
 	for name, value := range l.env {
 		if value != "" {
 			vars[name] = variable{value, "env " + name}

@@ -24,7 +24,8 @@ func TestReady(t *testing.T) {
 	h.Register("disk", false, is(Degraded, "little space left, password=x"))
 	h.Register("plugins", false, is(Down, "none"))
 	want := Report{Status: Degraded, Ready: true, Components: []Component{
-		{"appliance", OK, ""}, {"disk", Degraded, "little space left, password=***REDACTED***"}, {"plugins", Down, "none"}, {"store", OK, ""}}}
+		{"appliance", OK, ""}, {"disk", Degraded, "little space left, password=***REDACTED***"}, {"plugins", Down, "none"}, {"store", OK, ""},
+	}}
 	if d := cmp.Diff(want, h.Ready(t.Context())); d != "" {
 		t.Error(d)
 	}

@@ -56,8 +56,10 @@ func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
 
 // Describe lists the metrics.
 func (s *sampler) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.info, s.build, s.memory, s.active, s.connections, s.plugins, s.diskFree, s.diskTotal, s.queue,
-		s.component, s.readiness} {
+	for _, d := range []*prometheus.Desc{
+		s.info, s.build, s.memory, s.active, s.connections, s.plugins, s.diskFree, s.diskTotal, s.queue,
+		s.component, s.readiness,
+	} {
 		ch <- d
 	}
 }

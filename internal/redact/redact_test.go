@@ -138,10 +138,12 @@ func TestValue(t *testing.T) {
 		M        map[int]string
 	}
 	at := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
-	in := outer{inner: inner{"a@b.org", 4111111111}, Hidden: "ok", Pass: "x", DriverID: 7, Next: &outer{DriverID: 8}, Skip: "s",
+	in := outer{
+		inner: inner{"a@b.org", 4111111111}, Hidden: "ok", Pass: "x", DriverID: 7, Next: &outer{DriverID: 8}, Skip: "s",
 		private: "p", Raw: json.RawMessage(`{"a":[{"token":"t","n":12345678901234567890}]}`), At: at,
 		Err: fmt.Errorf("no: %w", errors.New("password=x")), Str: stringer{"email: y"},
-		Any: []any{"Bearer abcdef", 5, map[string]any{"ssn": []int{1}}}, M: map[int]string{1: "secret=1"}}
+		Any: []any{"Bearer abcdef", 5, map[string]any{"ssn": []int{1}}}, M: map[int]string{1: "secret=1"},
+	}
 	got := (Redactor{}).Value(in).(map[string]any)
 	want := map[string]any{
 		"Email": Mask, "N": 4111111111, "p": "ok", "password": Mask, "DriverID": Mask, "At": at,
@@ -216,8 +218,10 @@ func nest(t *rapid.T, v any) any {
 }
 
 func privateKey(t *rapid.T) string {
-	key := rapid.SampledFrom([]string{"password", "token", "api_key", "secret", "authorization", "credit_card", "ssn", "phone",
-		"email", "driver_id", "apiKey", "driverId"}).Draw(t, "key")
+	key := rapid.SampledFrom([]string{
+		"password", "token", "api_key", "secret", "authorization", "credit_card", "ssn", "phone",
+		"email", "driver_id", "apiKey", "driverId",
+	}).Draw(t, "key")
 	prefix := rapid.SampledFrom([]string{"", "user_", "x-", "db.", "A_"}).Draw(t, "prefix")
 	if rapid.Bool().Draw(t, "upper") && key == strings.ToLower(key) {
 		key = strings.ToUpper(key)
@@ -272,8 +276,10 @@ func escape(t *rapid.T, s string) string {
 
 // Text that holds nothing private stays as it is, to the byte.
 func TestOrdinaryTextStays(t *testing.T) {
-	part := rapid.SampledFrom([]string{"file", "=", ":", " ", "\"", "\\", "&", "?", "%", "25", "3D", "abc", "@", ".", "4711", "://", "[", "]",
-		"{", "}", "\n", "é", "_count", "token_count=5", "email_queue", "1700000000000000000"})
+	part := rapid.SampledFrom([]string{
+		"file", "=", ":", " ", "\"", "\\", "&", "?", "%", "25", "3D", "abc", "@", ".", "4711", "://", "[", "]",
+		"{", "}", "\n", "é", "_count", "token_count=5", "email_queue", "1700000000000000000",
+	})
 	rapid.Check(t, func(t *rapid.T) {
 		s := strings.Join(rapid.SliceOfN(part, 0, 20).Draw(t, "parts"), "")
 		if strings.Contains(s, "@") && strings.Contains(s, ".") || strings.Contains(s, "://") {
@@ -287,8 +293,10 @@ func TestOrdinaryTextStays(t *testing.T) {
 
 // The work grows with the length of a text, not with its square.
 func TestStringIsLinear(t *testing.T) {
-	for _, unit := range []string{"token=", "://", "://u:p@", "password:\"", "email: [", "a=", "%25", "bearer ", "4111 ", "@", "a@b.c",
-		"token=\\\"", "1", "token= ", " ", "authorization:", "4111-1111-1111-1112 "} {
+	for _, unit := range []string{
+		"token=", "://", "://u:p@", "password:\"", "email: [", "a=", "%25", "bearer ", "4111 ", "@", "a@b.c",
+		"token=\\\"", "1", "token= ", " ", "authorization:", "4111-1111-1111-1112 ",
+	} {
 		s := strings.Repeat(unit, 1<<20/len(unit))
 		start := time.Now()
 		(Redactor{}).String(s)

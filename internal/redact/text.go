@@ -137,7 +137,6 @@ func valueAfter(s string, at int, wholeLine bool) (from, to int) {
 	for at < len(s) && (s[at] == ' ' || s[at] == '\t' || s[at] == '>') {
 		at++ // `=>` too
 	}
-	from = at
 	slashes := at
 	for slashes < len(s) && s[slashes] == '\\' {
 		slashes++
@@ -218,15 +217,8 @@ func credentials(s string) string {
 	var out strings.Builder
 	done := 0
 	for i := 0; i < len(s); i++ {
-		scheme := ""
-		switch {
-		case i > 0 && wordByte(s[i-1]):
-			continue
-		case hasFold(s[i:], "bearer"):
-			scheme = "bearer"
-		case hasFold(s[i:], "basic"):
-			scheme = "basic"
-		default:
+		scheme := schemeAt(s, i)
+		if scheme == "" {
 			continue
 		}
 		from := i + len(scheme)
@@ -249,6 +241,19 @@ func credentials(s string) string {
 	}
 	out.WriteString(s[done:])
 	return out.String()
+}
+
+// schemeAt gives the scheme of credentials that begins as a word at i, "" for none.
+func schemeAt(s string, i int) string {
+	switch {
+	case i > 0 && wordByte(s[i-1]):
+		return ""
+	case hasFold(s[i:], "bearer"):
+		return "bearer"
+	case hasFold(s[i:], "basic"):
+		return "basic"
+	}
+	return ""
 }
 
 // credential tells a credential from an ordinary word after its scheme ("basic authentication", "bearer token").
