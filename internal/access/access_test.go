@@ -93,17 +93,19 @@ func TestFileChanges(t *testing.T) {
 	if _, ok := a.Check(next); !ok {
 		t.Error("the new token is not valid")
 	}
-	if err := disk.WriteFile(disk.OS, a.TokenFile(), []byte("short\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := a.Check(next); ok {
-		t.Error("a token is valid that no file holds")
-	}
 	if err := os.Remove(a.TokenFile()); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := a.Check(next); ok {
 		t.Error("a token is valid after its file was removed")
+	}
+	for text, want := range map[string]bool{next: true, "short": false} {
+		if err := disk.WriteFile(disk.OS, a.TokenFile(), []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := a.Check(next); ok != want {
+			t.Errorf("with %q in the file the token is valid: %v", text, ok)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/redact"
@@ -73,7 +74,10 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 			fields = []slog.Attr{{Key: s.group, Value: slog.GroupValue(fields...)}}
 		}
 	}
-	out := slog.NewRecord(r.Time.UTC(), r.Level, text(r.Message), 0)
+	if r.Time.IsZero() {
+		r.Time = time.Now()
+	}
+	out := slog.NewRecord(r.Time, r.Level, text(r.Message), 0)
 	if h.logs.cfg.Format != "console" {
 		out.AddAttrs(slog.String("service", h.logs.cfg.Service))
 	}

@@ -81,6 +81,17 @@ func TestLineFormat(t *testing.T) {
 		t.Errorf("order: %s", raw)
 	}
 
+	for at, want := range map[time.Time]string{
+		time.Date(2024, 1, 2, 3, 4, 5, 6000, time.FixedZone("x", 3600)): "2024-01-02T02:04:05.000006Z", {}: "20",
+	} {
+		if err := l.Logger("api").Handler().Handle(ctx, slog.NewRecord(at, slog.LevelInfo, "x", 0)); err != nil {
+			t.Fatal(err)
+		}
+		if m := line(t, buf); !strings.HasPrefix(m["timestamp"].(string), want) {
+			t.Errorf("timestamp %v, want %s", m["timestamp"], want)
+		}
+	}
+
 	l.Logger("queue").InfoContext(t.Context(), "plain", "level", "x", "service", "y")
 	m = line(t, buf)
 	if _, ok := m["request_id"]; ok || m["level"] != "info" || m["level_"] != "x" || m["service"] != "box" || m["service_"] != "y" {

@@ -74,6 +74,7 @@ func TestString(t *testing.T) {
 		{"sha a4111111111111111", "sha a4111111111111111"},   // part of a word
 		{"x 41111111111111110000", "x 41111111111111110000"}, // too long
 		{"id 12345678-1234-1234-1234-123456789012", "id 12345678-1234-1234-1234-123456789012"},
+		{"times 41 1234 5678 1005", "times 41 1234 5678 1005"}, // no card begins with a group of two
 		{"0000 0000 0000 0000", "0000 0000 0000 0000"},
 		{"token_count=5 email_queue: 3", "token_count=5 email_queue: 3"},
 		{"open blob: no such file", "open blob: no such file"},
@@ -128,6 +129,7 @@ func TestValue(t *testing.T) {
 		Pass     string `json:"password,omitempty"`
 		DriverID int
 		Next     *outer `json:"next"`
+		Secret   string `json:"s"`
 		Skip     string `json:"-"`
 		private  string
 		Raw      json.RawMessage
@@ -139,14 +141,14 @@ func TestValue(t *testing.T) {
 	}
 	at := time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
 	in := outer{
-		inner: inner{"a@b.org", 4111111111}, Hidden: "ok", Pass: "x", DriverID: 7, Next: &outer{DriverID: 8}, Skip: "s",
+		inner: inner{"a@b.org", 4111111111}, Hidden: "ok", Pass: "x", DriverID: 7, Secret: "x", Next: &outer{DriverID: 8}, Skip: "s",
 		private: "p", Raw: json.RawMessage(`{"a":[{"token":"t","n":12345678901234567890}]}`), At: at,
 		Err: fmt.Errorf("no: %w", errors.New("password=x")), Str: stringer{"email: y"},
 		Any: []any{"Bearer abcdef", 5, map[string]any{"ssn": []int{1}}}, M: map[int]string{1: "secret=1"},
 	}
 	got := (Redactor{}).Value(in).(map[string]any)
 	want := map[string]any{
-		"Email": Mask, "N": 4111111111, "p": "ok", "password": Mask, "DriverID": Mask, "At": at,
+		"Email": Mask, "N": 4111111111, "p": "ok", "password": Mask, "DriverID": Mask, "s": Mask, "At": at,
 		"Raw": map[string]any{"a": []any{map[string]any{"token": Mask, "n": json.Number("12345678901234567890")}}},
 		"Err": "no: password=" + Mask, "Str": "email: " + Mask,
 		"Any": []any{"Bearer " + Mask, 5, map[string]any{"ssn": Mask}}, "M": map[string]any{"1": "secret=" + Mask},
