@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,20 +34,20 @@ func (r *root) versionCmd() *cobra.Command {
 }
 
 func (r *root) printVersion(b buildInfo) error {
-	text := "wayside " + b.Version
+	var text strings.Builder
+	text.WriteString("wayside " + b.Version)
 	if b.Commit != "" {
-		text += " (" + b.Commit + ")"
+		text.WriteString(" (" + b.Commit + ")")
 	}
-	text += fmt.Sprintf("\n%s %s\n", b.Go, b.Platform)
+	fmt.Fprintf(&text, "\n%s %s\n", b.Go, b.Platform)
 	if len(b.Decoders) == 0 {
-		text += "decoders: " + noDecoders + "\n"
-	} else {
-		text += "decoders:\n"
-		for _, d := range b.Decoders {
-			text += fmt.Sprintf("  %-16s %9d bytes  sha256 %.16s\n", d.ID, d.Bytes, d.SHA256)
-		}
+		return r.print(text.String() + "decoders: " + noDecoders + "\n")
 	}
-	return r.print(text)
+	text.WriteString("decoders:\n")
+	for _, d := range b.Decoders {
+		fmt.Fprintf(&text, "  %-16s %9d bytes  sha256 %.16s\n", d.ID, d.Bytes, d.SHA256)
+	}
+	return r.print(text.String())
 }
 
 // print writes to standard output.

@@ -76,7 +76,10 @@ func waysideAt(ctx context.Context, addr string) (is bool, version string) {
 	}
 	defer resp.Body.Close()
 	var doc struct {
-		Info struct{ Title, Version string }
+		Info struct {
+			Title   string `json:"title"`
+			Version string `json:"version"`
+		} `json:"info"`
 	}
 	const enough = 8 << 20
 	if err := json.NewDecoder(io.LimitReader(resp.Body, enough)).Decode(&doc); err != nil || doc.Info.Title != apiTitle {

@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			b, err := readBuild(plugins.Dist)
 			return err == nil && len(b.Decoders) > 0, err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "oneline": singleLine},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "oneline": singleLine, "nothing": nothing},
 	})
 }
 
@@ -88,5 +88,17 @@ func singleLine(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strings.Contains(text, "goroutine ") {
 		ts.Fatalf("%s holds a stack trace", args[0])
+	}
+}
+
+// nothing checks that no file has a name of the pattern: nothing PATTERN.
+func nothing(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: nothing PATTERN")
+	}
+	found, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(found) > 0 {
+		ts.Fatalf("%s is there", found[0])
 	}
 }

@@ -196,11 +196,11 @@ func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 		if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read input: %w", err)
 		}
-		found, ok := c.Registry.Detect(ctx, head, o.size, o.in.name)
+		found, ok := c.detect(ctx, head, o)
 		if ctx.Err() != nil {
 			return fmt.Errorf("recognise format: %w", context.Cause(ctx))
 		}
-		if !ok || found.Decoder == "" {
+		if !ok {
 			return errcode.New(errcode.UnknownFormat, "no decoder recognises it (known formats: "+c.known()+")")
 		}
 		o.detection, id = found, found.Decoder
@@ -212,8 +212,36 @@ func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 	if err := c.Registry.Wait(ctx, p.SHA256); err != nil {
 		return fmt.Errorf("wait for decoder %s: %w", p.ID, err)
 	}
+	if now, ok := c.Registry.Get(id); ok && now.SHA256 == p.SHA256 {
+		p = now // what its manifest says may be known only now
+	}
 	o.plugin = p
 	return nil
+}
+
+// detect recognises a file. A decoder that is still being compiled may be the one that knows it: then it waits.
+func (c *Config) detect(ctx context.Context, head []byte, o *outcome) (runtime.Detection, bool) {
+	waited := map[string]bool{}
+	for {
+		compiling := ""
+		for _, p := range c.Registry.Plugins() {
+			if p.State == runtime.Compiling && !waited[p.SHA256] {
+				compiling = p.SHA256
+			}
+		}
+		found, ok := c.Registry.Detect(ctx, head, o.size, o.in.name)
+		if ok && found.Decoder != "" {
+			return found, true
+		}
+		if compiling == "" || ctx.Err() != nil {
+			return found, false
+		}
+		waited[compiling] = true
+		// An error means that this one never will; the next look tells.
+		if err := c.Registry.Wait(ctx, compiling); err != nil && ctx.Err() != nil {
+			return found, false
+		}
+	}
 }
 
 // checkTables refuses names that the decoder cannot give. A decoder that declares its tables while it runs, with none

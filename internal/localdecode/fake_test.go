@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,19 +39,29 @@ func emptySchema() *table.Schema {
 // fake is a registry and a pool with one decoder, "lines": files that begin with "LINES" have one row a line after
 // that; lines of capitals make it misbehave.
 type fake struct {
-	stall chan struct{}         // STALL waits for it
-	seen  func(runtime.Request) // gets every request; nil = nobody looks
+	compiling *atomic.Bool          // true: its formats are not known until somebody waits
+	stall     chan struct{}         // STALL waits for it
+	seen      func(runtime.Request) // gets every request; nil = nobody looks
 }
 
-func (fake) plugin() runtime.Plugin {
-	return runtime.Plugin{
+func (f fake) plugin() runtime.Plugin {
+	p := runtime.Plugin{
 		ID: "lines", Version: "1.2.3", SHA256: strings.Repeat("ab", 32), State: runtime.Active,
 		Formats: []runtime.Format{{ID: "line-log", Extensions: []string{".lines"}}},
 		Tables:  []*table.Schema{linesSchema(), emptySchema()},
 	}
+	if f.hidden() {
+		p.State, p.Version, p.Formats, p.Tables = runtime.Compiling, "", nil, nil
+	}
+	return p
 }
 
-func (fake) Detect(_ context.Context, head []byte, _ int64, _ string) (runtime.Detection, bool) {
+func (f fake) hidden() bool { return f.compiling != nil && f.compiling.Load() }
+
+func (f fake) Detect(_ context.Context, head []byte, _ int64, _ string) (runtime.Detection, bool) {
+	if f.hidden() {
+		return runtime.Detection{}, false
+	}
 	return runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 1}, strings.HasPrefix(string(head), "LINES")
 }
 
@@ -72,6 +83,9 @@ func (fake) Params(_ string, given map[string]string) (json.RawMessage, error) {
 func (f fake) Wait(_ context.Context, sha string) error {
 	if sha != f.plugin().SHA256 {
 		return errcode.New(errcode.NotFound, "no such plugin version")
+	}
+	if f.compiling != nil {
+		f.compiling.Store(false)
 	}
 	return nil
 }

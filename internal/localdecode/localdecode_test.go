@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -315,6 +316,20 @@ func TestRequestSaysWhatTablesAreMadeOf(t *testing.T) {
 	}
 	if req.SHA256 != sum || req.Size != 10 || !req.Reveal || req.Name != "a.lines" {
 		t.Errorf("request: %+v", req)
+	}
+}
+
+func TestWaitsForTheDecoderThatKnowsTheFormat(t *testing.T) {
+	file := write(t, filepath.Join(t.TempDir(), "a.lines"), "LINES\none\n")
+	for _, decoder := range []string{"", "lines"} {
+		c := newCall(file)
+		f := fake{compiling: &atomic.Bool{}}
+		f.compiling.Store(true)
+		c.Registry, c.Decoder = f, decoder
+		if totals, err := c.run(t.Context()); err != nil || !totals.Complete() {
+			t.Fatal(totals, err, c.out.String())
+		}
+		wantText(t, c.out.String(), "decoder   lines 1.2.3")
 	}
 }
 

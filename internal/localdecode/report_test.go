@@ -14,8 +14,11 @@ import (
 
 func TestGridFitsAndLinesUp(t *testing.T) {
 	s := &table.Schema{Columns: []table.Column{
-		{Name: "seq", Type: table.I64}, {Name: "speed_kmh", Type: table.Dec64, Scale: 1, Unit: "km/h"},
-		{Name: "level", Type: table.F64, Unit: "V"}, {Name: "text", Type: table.UTF8}, {Name: "more", Type: table.Bin},
+		{Name: "seq", Type: table.I64},
+		{Name: "speed_kmh", Type: table.Dec64, Scale: 1, Unit: "km/h"},
+		{Name: "level", Type: table.F64, Unit: "V"},
+		{Name: "text", Type: table.UTF8},
+		{Name: "more", Type: table.Bin},
 	}}
 	rows := [][]string{{"1", "9.5", "-1", "ä", "00"}, {"12", "120.0", "", strings.Repeat("x", 40), "01"}}
 	want := "    seq  speed_kmh  level [V]  text\n" +
@@ -77,10 +80,9 @@ func TestBar(t *testing.T) {
 	s.began(input{index: 1, size: -1}, 3000) // its size is known now
 	s.progress(input{index: 1}, 1000)
 	s.finish(input{size: 1000})
-	want := "[###############...............]  50 %  1/2  2.0 kB  1.0 kB/s"
-	got := s.bar(2000, 2*time.Second)
-	if !strings.Contains(got, " 50 %  1/2  2.0 kB  1.0 kB/s") || utf8.RuneCountInString(got) >= 60 || strings.Count(got, "#") != strings.Count(got, ".")-2 {
-		t.Errorf("got  %s\nlike %s", got, want)
+	want := "[##############..............]  50 %  1/2  2.0 kB  1.0 kB/s"
+	if got := s.bar(2000, 2*time.Second); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	s.width = 20
 	if got := s.bar(2000, 2*time.Second); strings.ContainsAny(got, "[]") {
@@ -103,7 +105,7 @@ func TestBarGivesWay(t *testing.T) {
 	}
 	stop := s.start()
 	stop()
-	if strings.Contains(out.String()[strings.Index(out.String(), "line"):], "[#") {
+	if _, after, _ := strings.Cut(out.String(), "line"); strings.Contains(after, "[#") {
 		t.Errorf("the bar is still there: %q", out.String())
 	}
 }
