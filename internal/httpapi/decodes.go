@@ -87,7 +87,7 @@ func (s *Server) routeDecodes(api huma.API) {
 		return nil, nil //nolint:nilnil // huma's way to say: no body
 	})
 	register(s, api, operation{
-		id: "cancel-decode", method: http.MethodPost, path: "/decodes/{id}/cancel", scope: scopeAdmin,
+		id: "cancel-decode", method: http.MethodPost, path: "/decodes/{id}/cancel", scope: scopeUpload,
 		summary: "Cancel a decode that has not ended",
 	}, func(ctx context.Context, in *IDParam) (*decodeOutput, error) {
 		d, err := s.deps.Ingester.Cancel(ctx, in.ID)

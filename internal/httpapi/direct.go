@@ -117,7 +117,7 @@ func (s *Server) decodeDirectly(ctx context.Context, in *directInput) (*huma.Str
 	limited := &limitedBody{r: body, left: req.Limit, limit: req.Limit}
 	req.Body, req.Name = limited, name
 	stateOf(ctx).stream = true
-	return s.stream(func(c echo.Context) error {
+	return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
 		out := newTableWriter(c, to.MediaType())
 		err := s.deps.Direct.Direct(ctx, req, out)
 		if err == nil {

@@ -243,12 +243,7 @@ func trim(raw []byte, fields []string) ([]byte, error) {
 
 // checkFields checks the names that ?fields= gave against the members of T.
 func checkFields[T any](fields []string) error {
-	t := reflect.TypeFor[T]()
-	known := make([]string, 0, t.NumField())
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		known = append(known, name)
-	}
+	known := jsonNames[T]()
 	seen := map[string]bool{}
 	for _, f := range fields {
 		if !slices.Contains(known, f) || seen[f] {

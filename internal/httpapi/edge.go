@@ -116,7 +116,7 @@ func template(c echo.Context) string {
 			parts[i] = "{" + p[1:] + "}"
 		}
 	}
-	return strings.Join(parts, "/")
+	return strings.Replace(strings.Join(parts, "/"), exportRoute, exportPath, 1)
 }
 
 // admit lets a request through to its route, or says why not.

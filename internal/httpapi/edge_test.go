@@ -137,7 +137,7 @@ func TestRecorder(t *testing.T) {
 	w.get("//evil")
 	want := []string{
 		"GET /api/v1/files/{id} 200", "GET /api/v1/files/{id} 404", "GET unmatched 404", "OTHER /api/v1/files 405",
-		"GET /api/v1/decodes/{id}/tables/{file} 200", "GET /api/v1/decodes/{id}/tables/{table}/rows 200",
+		"GET /api/v1/decodes/{id}/tables/{table}.{format} 200", "GET /api/v1/decodes/{id}/tables/{table}/rows 200",
 		"GET /api/v1/files/{id} 500", "HEAD /health 200", "GET unmatched 404",
 	}
 	rec.mu.Lock()
@@ -175,7 +175,7 @@ func TestScopes(t *testing.T) {
 		{"POST", "/decodes", "u ru a"},
 		{"DELETE", "/files/zz", "a"},
 		{"DELETE", "/decodes/zz", "a"},
-		{"POST", "/decodes/zz/cancel", "a"},
+		{"POST", "/decodes/zz/cancel", "u ru a"},
 		{"GET", "/decodes/" + d.ID, "r ru a"},
 		{"GET", "/decodes/" + secret.ID, "a"},
 		{"GET", "/decodes/" + secret.ID + "?wait=1", "a"},

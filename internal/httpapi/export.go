@@ -68,11 +68,11 @@ func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.Stream
 	}
 	stateOf(ctx).stream = true
 	saveAs := attachment(s.fileName(ctx, t, form))
-	return s.stream(func(c echo.Context) error {
+	return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
 		defer t.close()
 		c.Response().Header().Set("Content-Disposition", saveAs)
 		if form == table.Parquet && in.whole() {
-			return s.serveParquet(c, t)
+			return s.serveParquet(c, t) //nolint:contextcheck // the request in c carries it
 		}
 		out := newTableWriter(c, form.MediaType())
 		if c.Request().Method == http.MethodHead {

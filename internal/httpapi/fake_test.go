@@ -61,8 +61,9 @@ func testSchema() *table.Schema {
 	}}}
 }
 
-func newWorld(t testing.TB) *world {
-	w := &world{t: t, dir: t.TempDir(), events: event.New(0), schemas: []*table.Schema{testSchema(), table.Issues()}}
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{t: tb, dir: tb.TempDir(), events: event.New(0), schemas: []*table.Schema{testSchema(), table.Issues()}}
 	w.health = Health{Ready: true, Components: []Component{{Name: "store", Status: "ok"}}}
 	w.plugins = []runtime.Plugin{{
 		ID: "rail", Name: "Rail", Version: "1.0.0", SHA256: strings.Repeat("a", 64), Source: runtime.BuiltIn, State: runtime.Active,
@@ -128,11 +129,11 @@ type reply struct {
 	body []byte
 }
 
-func (r reply) json(t testing.TB) map[string]any {
-	t.Helper()
+func (r reply) json(tb testing.TB) map[string]any {
+	tb.Helper()
 	var m map[string]any
 	if err := json.Unmarshal(r.body, &m); err != nil {
-		t.Fatalf("not json: %v: %.200s", err, r.body)
+		tb.Fatalf("not json: %v: %.200s", err, r.body)
 	}
 	return m
 }

@@ -134,7 +134,7 @@ func (s *Server) getContent(ctx context.Context, in *IDParam) (*huma.StreamRespo
 	if err != nil {
 		return nil, err
 	}
-	return s.stream(func(c echo.Context) error {
+	return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
 		defer func() { _ = blob.Close() }()
 		h := c.Response().Header()
 		h.Set("Content-Type", anyBytes)
@@ -185,12 +185,12 @@ func (s *Server) getHex(ctx context.Context, in *hexInput) (*hexOutput, error) {
 func (s *Server) serveRanges(c echo.Context, modified time.Time, content io.ReadSeeker) {
 	r := c.Request()
 	stateOf(r.Context()).stream = true
-	http.ServeContent(&rangeWriter{ResponseWriter: c.Response(), server: s, request: r}, r, "", modified, content)
+	http.ServeContent(&rangeWriter{Response: c.Response(), server: s, request: r}, r, "", modified, content)
 }
 
 // rangeWriter turns the plain-text refusals of http.ServeContent into problems.
 type rangeWriter struct {
-	http.ResponseWriter
+	*echo.Response
 	server  *Server
 	request *http.Request
 	refused bool
@@ -206,13 +206,13 @@ func (w *rangeWriter) WriteHeader(status int) {
 	case http.StatusInternalServerError:
 		w.refuse(errcode.New(errcode.Internal, "the bytes could not be read"))
 	default:
-		w.ResponseWriter.WriteHeader(status)
+		w.Response.WriteHeader(status)
 	}
 }
 
 func (w *rangeWriter) refuse(err *errcode.Error) {
 	w.refused = true
-	w.server.writeProblem(w.ResponseWriter, w.request, problemOf(w.request, err))
+	w.server.writeProblem(w.Response, w.request, problemOf(w.request, err))
 }
 
 // Write passes the content on; the text of a refusal is dropped, the problem was sent already.
@@ -220,16 +220,20 @@ func (w *rangeWriter) Write(p []byte) (int, error) {
 	if w.refused {
 		return len(p), nil
 	}
-	n, err := w.ResponseWriter.Write(p)
+	n, err := w.Response.Write(p)
 	if err != nil {
 		return n, fmt.Errorf("send content: %w", err)
 	}
 	return n, nil
 }
 
-// ReadFrom lets the kernel copy the file where it can.
+// ReadFrom lets the kernel copy the file where it can: past the layer that counts, so the count is made here.
 func (w *rangeWriter) ReadFrom(src io.Reader) (int64, error) {
-	n, err := io.Copy(w.ResponseWriter, src)
+	if w.refused {
+		return 0, nil
+	}
+	n, err := io.Copy(w.Writer, src)
+	w.Size += n
 	if err != nil {
 		return n, fmt.Errorf("send content: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -176,7 +177,26 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// Validate checks what the configuration file can get wrong.
+func (c Config) Validate() error {
+	if _, _, err := net.SplitHostPort(c.withDefaults().Listen); err != nil {
+		return fmt.Errorf("server.listen: %w", err)
+	}
+	if c.MaxUpload < 0 {
+		return fmt.Errorf("server.max_upload: %d is negative", c.MaxUpload)
+	}
+	for _, h := range c.Hosts {
+		if h == "" || strings.ContainsAny(h, "/ *") {
+			return fmt.Errorf("server.hosts: %q is no host name", h)
+		}
+	}
+	return nil
+}
+
 func (c Config) check() error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
 	d := c.Deps
 	for name, missing := range map[string]bool{
 		"ingester": d.Ingester == nil, "files": d.Files == nil, "decodes": d.Decodes == nil, "blobs": d.Blobs == nil,

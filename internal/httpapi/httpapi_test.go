@@ -31,6 +31,20 @@ func TestOpenNeedsItsParts(t *testing.T) {
 	}
 }
 
+func TestValidateNamesTheKey(t *testing.T) {
+	for want, cfg := range map[string]Config{
+		"":                  {},
+		"server.listen":     {Listen: "8000"},
+		"server.max_upload": {MaxUpload: -1},
+		"server.hosts":      {Hosts: []string{"box", "http://box/"}},
+	} {
+		err := cfg.Validate()
+		if (err == nil) != (want == "") || (err != nil && !strings.HasPrefix(err.Error(), want+": ")) {
+			t.Errorf("%+v: %v, want %s", cfg, err, want)
+		}
+	}
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	w := newWorld(t)
 	s, err := Open(w.cfg)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"strings"
@@ -113,9 +114,7 @@ func (s *Server) describe(api huma.API, op operation) huma.Operation {
 		o.Security = []map[string][]string{{"bearer": {}}, {"key": {}}, {}}
 		o.Extensions = map[string]any{"x-scope": string(op.scope)}
 	}
-	for status, r := range op.answers {
-		o.Responses[status] = r
-	}
+	maps.Copy(o.Responses, op.answers)
 	if op.created {
 		o.DefaultStatus = http.StatusCreated
 	}
@@ -224,24 +223,22 @@ func (s *Server) route() error {
 	if err := s.finishDocument(api, bodies); err != nil {
 		return err
 	}
-	s.add(http.MethodGet, pathPrefix+"/openapi.json", scopeRead, s.serveOpenAPI)
+	s.show(pathPrefix+"/openapi.json", scopeRead, s.serveOpenAPI)
 	if s.cfg.Metrics != nil {
-		s.add(http.MethodGet, "/metrics", scopeRead, echo.WrapHandler(s.cfg.Metrics))
+		s.show("/metrics", scopeRead, echo.WrapHandler(s.cfg.Metrics))
 	}
 	if s.cfg.Start != nil {
-		s.add(http.MethodGet, "/", scopeOpen, s.servePage)
-		s.add(http.MethodGet, "/assets/:name", scopeOpen, s.servePage)
+		s.show("/", scopeOpen, s.servePage)
+		s.show("/assets/:name", scopeOpen, s.servePage)
 	}
 	return nil
 }
 
-// add adds a route outside of the OpenAPI document.
-func (s *Server) add(method, path string, scope scope, h echo.HandlerFunc) {
-	s.echo.Add(method, path, h)
-	s.scopes[method+" "+path] = scope
-	if method == http.MethodGet {
-		s.echo.Add(http.MethodHead, path, h)
-		s.scopes[http.MethodHead+" "+path] = scope
+// show adds a route for reading outside of the OpenAPI document.
+func (s *Server) show(path string, need scope, h echo.HandlerFunc) {
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		s.echo.Add(method, path, h)
+		s.scopes[method+" "+path] = need
 	}
 }
 

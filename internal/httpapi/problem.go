@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -78,7 +79,7 @@ func codeInfo(code errcode.Code) CodeInfo {
 }
 
 // Problem is an error as it leaves the appliance (RFC 9457).
-type Problem struct {
+type Problem struct { //nolint:errname // it is a document first, and the name of its schema
 	Type       string          `json:"type" doc:"urn:wayside:error:<code>"`
 	Title      string          `json:"title" doc:"the same for every occurrence of the code"`
 	Status     int             `json:"status"`
@@ -236,9 +237,7 @@ func (s *Server) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem
 			h.Del(name)
 		}
 	}
-	for name, values := range p.GetHeaders() {
-		h[name] = values
-	}
+	maps.Copy(h, p.GetHeaders())
 	h.Set("Content-Type", problemType)
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	h.Set("Cache-Control", "no-store")
@@ -261,12 +260,12 @@ func (s *Server) logFailure(r *http.Request, err error) {
 
 // causes gives the text of an error with the private causes that coded errors leave out.
 func causes(err error) string {
-	text := err.Error()
+	texts := []string{err.Error()}
 	for e, ok := errors.AsType[*errcode.Error](err); ok && e.Unwrap() != nil; e, ok = errors.AsType[*errcode.Error](err) {
 		err = e.Unwrap()
-		text += ": " + err.Error()
+		texts = append(texts, err.Error())
 	}
-	return text
+	return strings.Join(texts, ": ")
 }
 
 // gone reports whether err comes of the caller having left: then the context has ended and err has no code.

@@ -105,9 +105,9 @@ func (s *Server) routeSystem(api huma.API) {
 		}
 		return &systemOutput{Body: info}, nil
 	})
-	s.add(http.MethodGet, "/health", scopeOpen, s.serveHealth)
-	s.add(http.MethodGet, "/health/live", scopeOpen, s.serveLive)
-	s.add(http.MethodGet, "/health/ready", scopeOpen, s.serveReady)
+	s.show("/health", scopeOpen, s.serveHealth)
+	s.show("/health/live", scopeOpen, s.serveLive)
+	s.show("/health/ready", scopeOpen, s.serveReady)
 }
 
 // serveLive says that the process answers, nothing more.

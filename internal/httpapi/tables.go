@@ -350,10 +350,9 @@ func (s *Server) listIssues(ctx context.Context, in *issuesInput) (*issuesOutput
 
 // jsonNames gives the names of the members of T, in their order.
 func jsonNames[T any]() []string {
-	t := reflect.TypeFor[T]()
 	var names []string
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for f := range reflect.TypeFor[T]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		names = append(names, name)
 	}
 	return names

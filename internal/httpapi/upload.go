@@ -196,6 +196,9 @@ func (s *Server) acceptBody(ctx context.Context, in *uploadInput, up ingest.Uplo
 			return nil, false, err
 		}
 		up.Name, up.MediaType, up.Body = partName(part), mediaType(part.Header.Get("Content-Type")), part
+		if len(got) == maxParts {
+			return nil, false, errcode.Invalid("file", "one form may have at most %d parts; those before this one are stored", maxParts)
+		}
 		one, err := s.accept(ctx, in.request, up)
 		if err != nil {
 			return nil, false, fmt.Errorf("part %d: %w", len(got)+1, err)
@@ -310,6 +313,7 @@ func formOverhead(r *http.Request) int64 {
 const (
 	paramPrefix = "param."
 	maxParams   = 100
+	maxParts    = 10_000 // of one form: the answer names each
 )
 
 // decoderParams gives the parameters param.<name> of a request. Revealing sensitive values needs scope admin.

@@ -27,7 +27,7 @@ func (w *decodeWatch) close() { w.sub.Close() }
 func (w *decodeWatch) final(ctx context.Context, id string, until time.Time) (catalog.Decode, error) {
 	timed, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	defer context.AfterFunc(w.drain, cancel)()
+	defer context.AfterFunc(w.drain, cancel)() //nolint:contextcheck // both contexts end the wait
 	for {
 		d, err := w.decodes.Decode(ctx, id)
 		if err != nil {
