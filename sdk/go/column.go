@@ -52,6 +52,7 @@ type column interface {
 	trim(rows int)
 	reset()
 	grow(room int) // makes room for that many rows
+	add(rows int)  // takes rows that were written into Room
 }
 
 // Column writes one column of fixed width.
@@ -85,6 +86,15 @@ func (c *Column[T]) SetOr(v T, ok bool) {
 	c.v[c.n] = v
 	c.n++
 }
+
+// Room gives the values of the rows to come, for loops that write many rows at once: write them, then tell the table
+// with Added. There is room for one row at least.
+func (c *Column[T]) Room() []T { return c.v[c.n : len(c.v)-1] }
+
+// NullAt leaves row i of Room without a value.
+func (c *Column[T]) NullAt(i int) { c.nulls.set(c.n + i) }
+
+func (c *Column[T]) add(rows int) { c.n += rows }
 
 func (c *Column[T]) rows() int { return c.n }
 
@@ -165,6 +175,8 @@ func (c *Text) extend(n int) {
 	copy(v, c.v[:c.used])
 	c.v = v
 }
+
+func (c *Text) add(int) {}
 
 func (c *Text) rows() int { return c.n }
 

@@ -54,6 +54,9 @@ func (s *Schema) flush() error {
 
 // Table is a table's writer: set each column, then call EndRow. A column that got no value, or two, in a row is a
 // mistake of the decoder: the run ends with code trap, at the row with Host.Strict, at the batch otherwise.
+//
+// A loop in which each nanosecond counts fills Column.Room instead and ends with Added; it does without calls, which
+// in WebAssembly cost as much as several columns.
 type Table struct {
 	ses     *session
 	index   int
@@ -87,14 +90,17 @@ func (t *Table) EndRow() {
 	}
 }
 
-// AddRow is EndRow for loops that must not call: true says that Settle is due before the next row is begun.
-func (t *Table) AddRow() bool {
-	t.n++
-	return t.n >= t.limit
+// Added takes rows that were written into every column's Room (texts are set one by one, as ever), and does for
+// them what EndRow does for one.
+func (t *Table) Added(rows int) {
+	for _, c := range t.cols {
+		c.add(rows)
+	}
+	t.n += rows
+	if t.n >= t.limit {
+		t.endBatch()
+	}
 }
-
-// Settle does what AddRow left.
-func (t *Table) Settle() { t.endBatch() }
 
 // endBatch is the rare part of EndRow: it ends a batch, or makes room for more rows of it.
 func (t *Table) endBatch() {

@@ -6,8 +6,6 @@
 // there are: each step of a layout takes bits or ends.
 package balise
 
-import "encoding/binary"
-
 //go:generate go run ../gen
 
 // UserBits is the length of a long telegram's user data, in bits.
@@ -19,36 +17,28 @@ const UserBytes = 104
 // endPacket marks the end of a telegram's packets.
 const endPacket = 255
 
-// Bits reads up to 64 bits at a time from a telegram. Reading past the end gives zeros; see Left.
-type Bits struct {
-	b   [UserBytes + 16]byte // zeros after the end, so that reading needs no check
-	n   int
-	pos int
-}
+// words is how the user bits are kept: 64 to a word, the first bit highest, and zeros after the end, so that any 64
+// bits can be read at any place.
+const words = UserBytes/8 + 2
 
-// Reset takes the first n bits of user data, at most UserBits.
-func (r *Bits) Reset(user []byte, n int) {
+// load fills the words with the first n bits of user data, and gives how many that are.
+func load(to *[words]uint64, user []byte, n int) int {
 	n = min(n, len(user)*8, UserBits)
-	k := copy(r.b[:UserBytes], user[:(n+7)/8])
-	clear(r.b[k:])
-	if n%8 != 0 {
-		r.b[k-1] &= 0xff << (8 - n%8)
+	*to = [words]uint64{}
+	for i, b := range user[:(n+7)/8] {
+		to[i>>3] |= uint64(b) << (56 - i&7*8)
 	}
-	r.n, r.pos = n, 0
+	if n%64 != 0 {
+		to[n/64] &= ^uint64(0) << (64 - n%64)
+	}
+	return n
 }
 
-// Left gives the number of bits not yet read.
-func (r *Bits) Left() int { return r.n - r.pos }
-
-// take reads w bits, 1 to 64; the caller has compared w with Left.
-func (r *Bits) take(w int) uint64 {
-	at, off := r.pos>>3, r.pos&7
-	r.pos += w
-	v := binary.BigEndian.Uint64(r.b[at:]) << off
-	if off+w > 64 {
-		v |= uint64(r.b[at+8]) >> (8 - off)
-	}
-	return v >> (64 - w)
+// bitsAt gives w bits, 1 to 64, of the words from a place before their end.
+func bitsAt(from *[words]uint64, at, w int) uint64 {
+	i, off := at>>6, uint(at&63)
+	v := from[i]<<off | from[i+1]>>1>>(63-off)
+	return v >> (64 - uint(w))
 }
 
 // Header is the first 50 bits of a telegram.
@@ -91,7 +81,7 @@ type Packet struct {
 	Dir    uint8  // Q_DIR
 	Length uint16 // L_PACKET
 	Short  bool   // has neither Q_DIR nor L_PACKET (packet 0)
-	Vars   []Variable
+	Count  int    // variables, see Reader.Variables
 }
 
 // Variable is a variable of a packet.

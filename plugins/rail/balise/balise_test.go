@@ -160,9 +160,9 @@ func roundTrip(t *rapid.T, r *Reader, major uint8, first *layout) {
 		if !r.Next(&p) {
 			t.Fatalf("no packet %d", i)
 		}
-		same := slices.EqualFunc(p.Vars, m.vars, func(a, b Variable) bool { return a.Name == b.Name && a.Raw == b.Raw })
+		same := slices.EqualFunc(r.Variables(), m.vars, func(a, b Variable) bool { return a.Name == b.Name && a.Raw == b.Raw })
 		if p.NID != m.nid || p.Status != OK || !same {
-			t.Fatalf("packet %d, status %d: %v, want %v", p.NID, p.Status, p.Vars, m.vars)
+			t.Fatalf("packet %d, status %d: %v, want %v", p.NID, p.Status, r.Variables(), m.vars)
 		}
 		if !p.Short && int(p.Length) != m.length() {
 			t.Fatalf("packet %d: length %d, want %d", p.NID, p.Length, m.length())
@@ -257,8 +257,11 @@ func TestValuesUnitsAndMeanings(t *testing.T) {
 			if i < 0 {
 				t.Fatalf("no variable %s", c.variable)
 			}
-			v := Variable{Name: uint16(i), Raw: c.raw}
-			variables[i].read(&v, c.scale)
+			r := NewReader()
+			r.count = 2
+			r.names[0], r.raws[0] = nameScale, c.scale
+			r.names[1], r.raws[1] = uint16(i), c.raw
+			v := r.Variables()[1]
 			if v.Valued == math.IsNaN(c.value) || v.Valued && v.Value != c.value {
 				t.Errorf("value %v (%v), want %v", v.Value, v.Valued, c.value)
 			}
@@ -326,12 +329,12 @@ func FuzzReader(f *testing.F) {
 			if r.broken {
 				break
 			}
-			at = r.bits.pos
+			at = r.pos
 			if at <= p.Start || at > UserBits {
 				t.Fatalf("packet from %d to %d", p.Start, at)
 			}
-			if len(p.Vars) > UserBits {
-				t.Fatalf("%d variables", len(p.Vars))
+			if p.Count > UserBits || len(r.Variables()) != p.Count {
+				t.Fatalf("%d variables", p.Count)
 			}
 		}
 	})
@@ -344,7 +347,8 @@ func TestReadingAllocatesNothing(t *testing.T) {
 	var p Packet
 	if n := testing.AllocsPerRun(100, func() {
 		r.Reset(b, UserBits)
-		for r.Next(&p) { //nolint:revive // reads to the end
+		for r.Next(&p) {
+			r.Variables()
 		}
 	}); n > 0 {
 		t.Errorf("%v allocations a telegram", n)

@@ -44,18 +44,34 @@ type meaning struct {
 // byNID finds layouts.
 type byNID [256]uint8 // index of layouts, plus 1
 
+// mostVars is how many variables a packet may have: each takes a bit at least. It is a power of two, so that an
+// index masked by it needs no check.
+const mostVars = 1024
+
+// mostDepth is how deep repetitions lie in each other in the layouts.
+const mostDepth = 4
+
+// loop is a repetition that is being done: steps[first:end], left more times.
+type loop struct {
+	first, end uint16
+	left       uint64
+}
+
 // Reader reads one telegram after the other; it keeps its memory.
 type Reader struct {
-	bits   Bits
+	words  [words]uint64
+	n, pos int // bits there are, and bits read
 	v1, v2 byNID
 	table  *byNID
 	ended  bool // the end packet was read
 	broken bool // the next packet cannot be found
 
-	slots  [slots]uint64
-	scale  uint64 // Q_SCALE of the packet
+	// Of the packet in work.
 	opaque bool
-	vars   []Variable
+	count  int // variables read
+	names  [mostVars]uint16
+	raws   [mostVars]uint64
+	vars   [mostVars]Variable
 }
 
 // NewReader makes a reader.
@@ -76,23 +92,29 @@ func NewReader() *Reader {
 
 // Reset begins a telegram and gives its header; false when there are too few bits for one.
 func (r *Reader) Reset(user []byte, n int) (Header, bool) {
-	r.bits.Reset(user, n)
+	r.n, r.pos = load(&r.words, user, n), 0
 	r.ended, r.broken = false, false
-	if r.bits.Left() < headerBits {
+	if r.n < headerBits {
 		r.broken = true
 		return Header{}, false
 	}
-	b := &r.bits
 	h := Header{
-		UpDown: uint8(b.take(1)), Version: uint8(b.take(7)), Media: uint8(b.take(1)), Pig: uint8(b.take(3)),
-		Total: uint8(b.take(3)), Dup: uint8(b.take(2)), MCount: uint8(b.take(8)), Country: uint16(b.take(10)),
-		Group: uint16(b.take(14)), Link: uint8(b.take(1)),
+		UpDown: uint8(r.take(1)), Version: uint8(r.take(7)), Media: uint8(r.take(1)), Pig: uint8(r.take(3)),
+		Total: uint8(r.take(3)), Dup: uint8(r.take(2)), MCount: uint8(r.take(8)), Country: uint16(r.take(10)),
+		Group: uint16(r.take(14)), Link: uint8(r.take(1)),
 	}
 	r.table = &r.v2
 	if h.Version>>4 == 1 {
 		r.table = &r.v1
 	}
 	return h, true
+}
+
+// take reads w bits, which must be there.
+func (r *Reader) take(w int) uint64 {
+	v := bitsAt(&r.words, r.pos, w)
+	r.pos += w
+	return v
 }
 
 // Ended says whether the end packet was read.
@@ -105,57 +127,53 @@ const (
 	shortBits  = nidBits + 6 // packet 0
 )
 
-// Next reads a packet; false at the end packet, or where no packet can follow. p.Vars is valid until the next call.
+// Next reads a packet; false at the end packet, or where no packet can follow.
 func (r *Reader) Next(p *Packet) bool {
-	if r.ended || r.broken || r.bits.Left() < nidBits {
+	left := r.n - r.pos
+	if r.ended || r.broken || left < nidBits {
 		return false
 	}
-	start := r.bits.pos
-	nid := uint8(r.bits.take(nidBits))
+	nid := uint8(bitsAt(&r.words, r.pos, nidBits))
 	if nid == endPacket {
+		r.pos += nidBits
 		r.ended = true
 		return false
 	}
-	*p = Packet{NID: nid, Start: start, Short: nid == 0}
-	r.bits.pos = start
-	if left := r.bits.Left(); left < shortBits || left < prefixBits && !p.Short {
+	*p = Packet{NID: nid, Start: r.pos, Short: nid == 0}
+	if left < shortBits || left < prefixBits && !p.Short {
 		r.broken = true
 		return false
 	}
 	if !p.Short {
-		r.bits.pos += nidBits
-		p.Dir = uint8(r.bits.take(2))
-		p.Length = uint16(r.bits.take(13))
-		r.bits.pos = start
+		p.Dir = uint8(bitsAt(&r.words, r.pos+nidBits, 2))
+		p.Length = uint16(bitsAt(&r.words, r.pos+nidBits+2, 13))
 	}
-	whole := r.content(p)
-	p.Vars = r.vars
+	at := r.table[nid]
+	r.opaque = false
+	whole := true
+	if at == 0 {
+		p.Status = Unknown
+		r.prefix()
+	} else {
+		l := &layouts[at-1]
+		p.Title = l.title
+		whole = r.run(l.first, l.end)
+		p.Taken = r.pos - p.Start
+	}
+	p.Count = r.count
 	r.follow(p, whole)
 	return true
 }
 
-// content reads a packet's variables by its layout; false when the telegram ends in it.
-func (r *Reader) content(p *Packet) bool {
-	r.vars = r.vars[:0]
-	at := r.table[p.NID]
-	if at == 0 {
-		p.Status = Unknown
-		r.prefix()
-		return true
-	}
-	l := &layouts[at-1]
-	p.Title = l.title
-	r.scale, r.opaque = 1, false
-	ok := r.run(l.first, l.end)
-	p.Taken = r.bits.pos - p.Start
-	return ok
-}
-
 // prefix reads the variables that every packet begins with.
 func (r *Reader) prefix() {
-	for _, s := range [...]step{{bits: nidBits, name: namePacket}, {bits: 2, name: nameDir}, {bits: 13, name: nameLength}} {
-		r.field(&s)
+	for i, f := range [...]struct {
+		name uint16
+		bits int
+	}{{namePacket, nidBits}, {nameDir, 2}, {nameLength, 13}} {
+		r.names[i], r.raws[i] = f.name, r.take(f.bits)
 	}
+	r.count = 3
 }
 
 // follow compares L_PACKET with what was read and goes to the next packet. L_PACKET is believed where it stays in
@@ -166,7 +184,7 @@ func (r *Reader) follow(p *Packet, whole bool) {
 		return
 	}
 	n := int(p.Length)
-	usable := n >= prefixBits && p.Start+n <= r.bits.n
+	usable := n >= prefixBits && p.Start+n <= r.n
 	switch {
 	case p.Status == Unknown:
 	case r.opaque && whole && usable && p.Taken <= n:
@@ -175,9 +193,9 @@ func (r *Reader) follow(p *Packet, whole bool) {
 	}
 	switch {
 	case usable:
-		r.bits.pos = p.Start + n
+		r.pos = p.Start + n
 	case whole && p.Status != Unknown && !r.opaque:
-		r.bits.pos = end
+		r.pos = end
 	default:
 		if p.Status == OK {
 			p.Status = Mismatch
@@ -186,82 +204,99 @@ func (r *Reader) follow(p *Packet, whole bool) {
 	}
 }
 
-// run does steps[at:end]; false when the telegram ends before.
+// run does steps[at:end]; false when the telegram ends before. It calls nothing, because in a guest a call costs more
+// than a step.
 func (r *Reader) run(at, end uint16) bool {
-	for at < end {
+	var values [slots]uint64
+	var loops [mostDepth]loop
+	depth, count, pos := 0, 0, r.pos
+	whole := true
+steps:
+	for {
+		for at == end {
+			if depth == 0 {
+				break steps
+			}
+			if l := &loops[depth-1]; l.left > 0 {
+				l.left--
+				at = l.first
+				break
+			}
+			depth--
+			at, end = end, loops[depth].end
+		}
 		s := &steps[at]
+		at++
 		switch s.op {
 		case opField:
-			if r.bits.Left() < int(s.bits) {
-				return false
+			bits := int(s.bits)
+			if r.n-pos < bits {
+				whole = false
+				break steps
 			}
-			r.field(s)
-			at++
+			i, off := pos>>6, uint(pos&63)
+			raw := (r.words[i]<<off | r.words[i+1]>>1>>(63-off)) >> (64 - uint(bits))
+			pos += bits
+			values[s.slot&(slots-1)] = raw
+			r.names[count&(mostVars-1)] = s.name
+			r.raws[count&(mostVars-1)] = raw
+			count++
 		case opIf:
-			if r.slots[s.slot] != uint64(s.value) {
-				at++
-			} else {
+			if values[s.slot&(slots-1)] == uint64(s.value) {
 				at = s.jump
 			}
 		case opUnless:
-			if r.slots[s.slot] == uint64(s.value) {
-				at++
-			} else {
+			if values[s.slot&(slots-1)] != uint64(s.value) {
 				at = s.jump
 			}
 		case opJump:
 			at = s.jump
 		case opRepeat:
-			for range r.slots[s.slot] {
-				if !r.run(at+1, s.jump) {
-					return false
-				}
+			n := values[s.slot&(slots-1)]
+			if n == 0 {
+				at = s.jump
+				break
 			}
-			at = s.jump
+			loops[depth] = loop{first: at, end: end, left: n - 1}
+			depth++
+			end = s.jump
 		case opRest:
 			r.opaque = true
-			at++
 		}
 	}
-	return true
+	r.pos, r.count = pos, count
+	return whole
 }
 
-// field reads a variable.
-func (r *Reader) field(s *step) {
-	raw := r.bits.take(int(s.bits))
-	r.slots[s.slot] = raw
-	if s.name == nameScale {
-		r.scale = raw
-	}
-	v := Variable{Name: s.name, Raw: raw}
-	variables[s.name].read(&v, r.scale)
-	r.vars = append(r.vars, v)
-}
-
-// read gives a raw value its number, unit and meaning.
-func (f *variable) read(v *Variable, scale uint64) {
-	for _, m := range meanings[f.first:f.last] {
-		if v.Raw >= m.from && v.Raw <= m.to {
-			v.Meaning = m.text
-			break
+// Variables gives the variables of the packet that Next gave. They are valid until the next call.
+func (r *Reader) Variables() []Variable {
+	vars := r.vars[:r.count]
+	scale := uint64(1)
+	for i := range vars {
+		raw, name := r.raws[i&(mostVars-1)], r.names[i&(mostVars-1)]
+		if name == nameScale {
+			scale = raw
+		}
+		f, v := &variables[name], &vars[i]
+		v.Raw, v.Name, v.Meaning = raw, name, 0
+		for k := f.first; k < f.last; k++ {
+			if m := &meanings[k]; raw >= m.from && raw <= m.to {
+				v.Meaning = m.text
+				break
+			}
+		}
+		v.Value, v.Unit, v.Valued = 0, 0, false
+		switch {
+		case f.most > 0 && raw > f.most:
+		case f.scale == scaleLinear:
+			v.Value, v.Unit, v.Valued = float64(raw)*f.times/f.by, f.unit, true
+		case f.scale == scaleBCD:
+			v.Value, v.Valued = fromBCD(raw)
+		case scale < uint64(len(scales)):
+			v.Value, v.Unit, v.Valued = float64(raw)*scales[scale].times/scales[scale].by, f.unit, true
 		}
 	}
-	if f.most > 0 && v.Raw > f.most {
-		return
-	}
-	v.Unit, v.Valued = f.unit, true
-	switch f.scale {
-	case scaleQ:
-		if scale >= uint64(len(scales)) {
-			v.Valued, v.Unit = false, 0
-			return
-		}
-		v.Value = float64(v.Raw) * scales[scale].times / scales[scale].by
-	case scaleBCD:
-		v.Value, v.Valued = fromBCD(v.Raw)
-	default:
-		v.Value = float64(v.Raw) * f.times / f.by
-	}
+	return vars
 }
 
 // scales are the units of distances by Q_SCALE: 10 cm, 1 m, 10 m. A division keeps 0.3 what it is.

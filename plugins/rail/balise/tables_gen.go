@@ -2,8 +2,8 @@
 
 package balise
 
-// slots is the number of values a layout keeps for its conditions.
-const slots = 6
+// slots is the number of values a layout keeps for its conditions, a power of two.
+const slots = 8
 
 // Indexes of names that the reader itself knows.
 const (

@@ -57,7 +57,6 @@ type decoder struct {
 	plain     [256]int16 // lengths of the bodies that walk may take, by type
 	rec       record     // telegram part that walk found
 	body      []byte     // its body
-	full      bool       // the table of records must settle
 	assembler assembler
 	reader    *balise.Reader
 	packet    balise.Packet
@@ -118,19 +117,15 @@ func (d *decoder) records(off int64, w []byte) (int, bool) {
 			}
 			at += n
 		}
-		if d.full {
-			d.out.records.Settle()
-			d.full = false
-		}
 	}
 }
 
 // Why walk returned.
 const (
 	walkedAll  = iota // no whole record is left
+	walkedFull        // there is room for no more rows
 	walkedPart        // the last record is a telegram part, in rec and body
 	walkedDate        // the next record has another date
-	walkedFull        // the table must settle
 	walkedOdd         // the next record is not plain: odd decodes it
 )
 
@@ -138,52 +133,63 @@ const (
 // nothing: in a guest a call costs as much as several columns, and slows down the code around it.
 func (d *decoder) walk(off int64, w []byte) (used, why int) {
 	t := d.out.records
-	at := 0
-	for len(w)-at >= headerBytes {
+	offsets, times, locations, speeds := t.offset.Room(), t.time.Room(), t.location.Room(), t.speed.Room()
+	types, names, lengths := t.typ.Room(), t.typeName.Room(), t.length.Room()
+	room := min(len(offsets), len(times), len(locations), len(speeds), len(types), len(names), len(lengths))
+	date, midnight, good := d.clock.date, d.clock.midnight, d.clock.good
+	at, row := 0, 0
+	why = walkedFull
+	for row < room {
+		if len(w)-at < headerBytes {
+			why = walkedAll
+			break
+		}
 		h := w[at : at+headerBytes : at+headerBytes]
 		end := at + headerBytes + int(h[atLength])
 		if end > len(w) {
+			why = walkedAll
 			break
 		}
-		if binary.BigEndian.Uint32(h)&0xffffff != d.clock.date {
-			return at, walkedDate
+		if dateOf(h) != date {
+			why = walkedDate
+			break
 		}
-		body := w[at+headerBytes : end]
-		typ := h[0]
+		typ, n := h[0], int(h[atLength])
 		hour, minute, second := h[atTime+3], h[atTime+4], h[atTime+5]
-		if n := int(d.plain[typ]); n != len(body) && n != plainAny || hour > 23 || minute > 59 || second > 59 || !d.clock.good {
-			return at, walkedOdd
+		if p := int(d.plain[typ]); p != n && p != plainAny || hour > 23 || minute > 59 || second > 59 || !good {
+			why = walkedOdd
+			break
 		}
 		l := int32(binary.BigEndian.Uint32(h[atLocation:]))
 		if l >= locationBase {
 			l -= locationBase
 		}
 		speed := int32(binary.BigEndian.Uint32(h[atSpeed:]))
-		micros := d.clock.midnight + int64(int(hour)*3600+int(minute)*60+int(second))*1e6
-		t.offset.Set(off + int64(at))
-		t.time.Set(micros)
-		t.location.Set(int64(l))
-		t.speed.Set(int64(speed) * 36) // cm/s · 36 = m/h
-		t.typ.Set(typ)
-		t.typeName.Set(typ)
-		t.length.Set(uint16(len(body)))
-		t.body.SetBytes(body)
+		micros := midnight + int64(int(hour)*3600+int(minute)*60+int(second))*1e6
+		offsets[row] = off + int64(at)
+		times[row] = micros
+		locations[row] = int64(l)
+		speeds[row] = int64(speed) * 36 // cm/s · 36 = m/h
+		types[row] = typ
+		names[row] = typ
+		lengths[row] = uint16(n)
+		row++
+		t.body.SetBytes(w[at+headerBytes : end])
 		if d.counts[typ] == 0 {
 			d.firsts[typ] = off + int64(at)
 		}
 		d.counts[typ]++
-		d.full = t.AddRow()
 		if typ-typePart1 <= typePart5-typePart1 {
 			d.rec = record{offset: off + int64(at), time: micros, timed: true, location: l, speed: speed, typ: typ}
-			d.body = body
-			return end, walkedPart
+			d.body = w[at+headerBytes : end]
+			at = end
+			why = walkedPart
+			break
 		}
 		at = end
-		if d.full {
-			return at, walkedFull
-		}
 	}
-	return at, walkedAll
+	t.Added(row)
+	return at, why
 }
 
 // plainAny and plainNone stand in decoder.plain for any length and for none.

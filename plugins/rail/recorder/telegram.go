@@ -77,7 +77,7 @@ func (d *decoder) packets() {
 		}
 		d.text = strconv.AppendUint(d.text, uint64(p.NID), 10)
 		if d.variables {
-			d.writeVariables(p)
+			d.writeVariables()
 		}
 		d.writePacket(p, index, d.packetStatus(p))
 		index++
@@ -149,19 +149,34 @@ func (d *decoder) writePacket(p *balise.Packet, index, status uint8) {
 	t.EndRow()
 }
 
-func (d *decoder) writeVariables(p *balise.Packet) {
+// writeVariables writes as many rows at a time as there is room for.
+func (d *decoder) writeVariables() {
 	t := d.out.variables
 	telegram, packet := d.out.telegrams.Rows()+1, d.out.packets.Rows()+1
-	for i := range p.Vars {
-		v := &p.Vars[i]
-		t.telegram.Set(telegram)
-		t.packet.Set(packet)
-		t.index.Set(uint16(i))
-		t.name.Set(v.Name)
-		t.raw.Set(v.Raw)
-		t.value.SetOr(v.Value, v.Valued)
-		t.unit.SetOr(v.Unit, v.Unit != 0)
-		t.meaning.SetOr(v.Meaning, v.Meaning != 0)
-		t.EndRow()
+	vars := d.reader.Variables()
+	for done := 0; done < len(vars); {
+		telegrams, packets, indexes, names := t.telegram.Room(), t.packet.Room(), t.index.Room(), t.name.Room()
+		raws, values, units, meanings := t.raw.Room(), t.value.Room(), t.unit.Room(), t.meaning.Room()
+		n := min(len(vars)-done, len(telegrams), len(packets), len(indexes), len(names), len(raws), len(values), len(units), len(meanings))
+		for i := range n {
+			v := &vars[done+i]
+			telegrams[i], packets[i], indexes[i] = telegram, packet, uint16(done+i)
+			names[i], raws[i] = v.Name, v.Raw
+			values[i], units[i], meanings[i] = v.Value, v.Unit, v.Meaning
+		}
+		for i := range n {
+			v := &vars[done+i]
+			if !v.Valued {
+				t.value.NullAt(i)
+			}
+			if v.Unit == 0 {
+				t.unit.NullAt(i)
+			}
+			if v.Meaning == 0 {
+				t.meaning.NullAt(i)
+			}
+		}
+		t.Added(n)
+		done += n
 	}
 }
