@@ -66,6 +66,7 @@ func (c *Config) checkLimits() []rule {
 	evict := func(db int) bool { return db >= c.KV.Databases }
 	return []rule{
 		{c.Queue.SoftTimeout <= c.Queue.Timeout, "queue.soft_timeout", "must not be longer than queue.timeout"},
+		{c.Queue.ResultTTL <= c.Queue.Retention, "queue.result_ttl", "must not be longer than queue.retention"},
 		{c.Queue.Backoff <= c.Queue.BackoffMax, "queue.backoff", "must not be longer than queue.backoff_max"},
 		{c.Decode.Memory <= c.Decode.MaxMemory, "decode.memory", "must not be larger than decode.max_memory"},
 		{!slices.ContainsFunc(c.KV.EvictDBs, evict), "kv.evict_dbs", "names a database beyond kv.databases"},

@@ -152,8 +152,14 @@ func TestOlderNames(t *testing.T) {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
+	// A default that does not fit a value that was set gives way.
+	c := load(t, Options{Env: home, File: write(t, "queue: {retention: 10m, backoff_max: 100ms, timeout: 1m}\ndecode: {max_memory: 64 MiB}")})
+	if c.Queue.ResultTTL != 10*time.Minute || c.Queue.Backoff != 100*time.Millisecond || c.Queue.SoftTimeout != time.Minute ||
+		c.Decode.Memory != 64<<20 {
+		t.Errorf("defaults did not give way: %+v %+v", c.Queue, c.Decode)
+	}
 	// The file wins over older names.
-	c := load(t, Options{Env: withEnv("REDIS_ENABLED=false"), File: write(t, "kv: {listen: '127.0.0.1:1'}")})
+	c = load(t, Options{Env: withEnv("REDIS_ENABLED=false"), File: write(t, "kv: {listen: '127.0.0.1:1'}")})
 	if c.KV.Listen != "127.0.0.1:1" || c.Cache.Enabled {
 		t.Errorf("kv.listen = %s, cache.enabled = %v", c.KV.Listen, c.Cache.Enabled)
 	}

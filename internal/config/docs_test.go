@@ -108,7 +108,7 @@ A variable that is set but empty counts as not set.
 
 An unknown key or a wrong value stops the start, with its place and the nearest valid key. ` + "`wayside config show`" + ` prints every key, its value and
 where it came from; ` + "`wayside config check`" + ` only checks. Keys marked *later* are accepted; the part that uses them is not in this version.
-Keys marked *live* are applied by ` + "`systemctl reload wayside`" + ` (SIGHUP), without a restart.
+Keys marked *live* are those that a reload may change; the others need a restart.
 
 Durations are written ` + "`250ms`, `10s`, `5m`, `1h30m`, `7d`" + ` or as a number of seconds. Sizes are written ` + "`512 KiB`, `64m`, `1 GiB`" + ` or as a number of bytes;
 units are powers of 1,024. Lists are written ` + "`[a, b]`" + `, in variables ` + "`a,b`" + `; mappings ` + "`{a: 1}`" + `, in variables ` + "`a=1`" + `.

@@ -115,7 +115,7 @@ func queueKeys() []key {
 		},
 		{
 			name: "queue.result_ttl", def: "1h", at: func(c *Config) any { return &c.Queue.ResultTTL }, hi: 365 * day, built: true,
-			doc: "How long the result of a job is kept.",
+			doc: "How long the result of a job is kept, at most as long as the job.",
 		},
 		{
 			name: "queue.retention", def: "24h", at: func(c *Config) any { return &c.Queue.Retention }, hi: 3650 * day, built: true,

@@ -284,6 +284,9 @@ func (l *loader) derive(c *Config) {
 	if l.sources["queue.soft_timeout"] == "default" {
 		c.Queue.SoftTimeout = min(c.Queue.SoftTimeout, c.Queue.Timeout)
 	}
+	if l.sources["queue.result_ttl"] == "default" {
+		c.Queue.ResultTTL = min(c.Queue.ResultTTL, c.Queue.Retention)
+	}
 	if l.sources["queue.backoff"] == "default" {
 		c.Queue.Backoff = min(c.Queue.Backoff, c.Queue.BackoffMax)
 	}
