@@ -79,16 +79,16 @@ type Clock interface {
 	Wall() time.Time
 	// Elapsed is a monotonic time since some moment before, for what is waited for.
 	Elapsed() time.Duration
-	// Timer returns a channel that receives once d has passed, and a function that gives the timer back.
-	Timer(d time.Duration) (c <-chan time.Time, stop func())
+	// Timer returns a channel that receives once Elapsed has reached at, and a function that gives the timer back.
+	Timer(at time.Duration) (c <-chan time.Time, stop func())
 }
 
 type systemClock struct{ start time.Time }
 
 func (c systemClock) Wall() time.Time        { return time.Now() }
 func (c systemClock) Elapsed() time.Duration { return time.Since(c.start) }
-func (c systemClock) Timer(d time.Duration) (<-chan time.Time, func()) {
-	t := time.NewTimer(d)
+func (c systemClock) Timer(at time.Duration) (<-chan time.Time, func()) {
+	t := time.NewTimer(at - c.Elapsed())
 	return t.C, func() { t.Stop() }
 }
 

@@ -28,17 +28,29 @@ type box struct {
 	cfg Config
 	db  *store.DB
 	*Engine
+	run  func(*Engine, context.Context) error
 	stop func()
 }
 
-// openBox opens an engine in dir and runs it. close is called at the end of the test too.
+// openBox opens an engine in dir and runs it. stop is called at the end of the test too.
 func openBox(t testing.TB, dir string, cfg Config) *box {
+	t.Helper()
+	return openWith(t, dir, cfg, (*Engine).Run)
+}
+
+// openIdle is openBox for tests that do themselves what Run does.
+func openIdle(t testing.TB, dir string, cfg Config) *box {
+	t.Helper()
+	return openWith(t, dir, cfg, func(*Engine, context.Context) error { return nil })
+}
+
+func openWith(t testing.TB, dir string, cfg Config, run func(*Engine, context.Context) error) *box {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Config{Dir: filepath.Join(dir, "db"), Reserve: 1 << 20, Ballast: -1})
 	if err != nil {
 		t.Fatalf("open store: %v", err)
 	}
-	b := &box{dir: dir, cfg: cfg, db: db}
+	b := &box{dir: dir, cfg: cfg, db: db, run: run}
 	cfg.DB = db
 	if cfg.SlotFile == "" {
 		cfg.SlotFile = filepath.Join(dir, "slots")
@@ -49,7 +61,7 @@ func openBox(t testing.TB, dir string, cfg Config) *box {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ran := make(chan error, 1)
-	go func() { ran <- b.Run(ctx) }()
+	go func() { ran <- run(b.Engine, ctx) }()
 	b.stop = func() {
 		if b.db == nil {
 			return
@@ -67,7 +79,7 @@ func openBox(t testing.TB, dir string, cfg Config) *box {
 func (b *box) reopen(t testing.TB) *box {
 	t.Helper()
 	b.stop()
-	return openBox(t, b.dir, b.cfg)
+	return openWith(t, b.dir, b.cfg, b.run)
 }
 
 func TestConformance(t *testing.T) {

@@ -46,7 +46,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			}
 		}
 		wait = min(wait, max(sweepAt-now, 0))
-		timer, stop := e.cfg.Clock.Timer(wait)
+		timer, stop := e.cfg.Clock.Timer(now + wait)
 		select {
 		case <-ctx.Done():
 		case <-e.wake:
@@ -132,15 +132,16 @@ func (e *Engine) bury(ctx context.Context, n uint64, d doom) error {
 	}
 	r = d.complete(r)
 	how := ending{event: queue.Event{Kind: queue.Buried, Code: d.code}}
-	s, _, err := queue.Transition(r.State, how.event, e.now().wall)
-	if err != nil {
-		return fmt.Errorf("change state: %w", err)
-	}
+	now := e.now().wall
 	switch d.code {
 	case errcode.Cancelled:
 		how.event = queue.Event{Kind: queue.CancelWish}
 	case errcode.Corrupt:
-		how.failure = &queue.Failure{Attempt: r.Attempt, At: s.FinishedAt, Code: d.code, Message: d.message}
+		how.failure = &queue.Failure{Attempt: r.Attempt, At: now, Code: d.code, Message: d.message}
+	}
+	s, _, err := queue.Transition(r.State, how.event, now)
+	if err != nil {
+		return fmt.Errorf("change state: %w", err)
 	}
 	buried := r
 	buried.State = s

@@ -1,0 +1,144 @@
+package local
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/queue"
+)
+
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// fakeClock stands still until it is advanced. Its wall can be set on its own.
+type fakeClock struct {
+	mu     sync.Mutex
+	wall   time.Time
+	mono   time.Duration
+	timers map[chan time.Time]time.Duration
+}
+
+func newFakeClock() *fakeClock {
+	return &fakeClock{wall: epoch, timers: map[chan time.Time]time.Duration{}}
+}
+
+func (c *fakeClock) Wall() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wall
+}
+
+func (c *fakeClock) Elapsed() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mono
+}
+
+func (c *fakeClock) Timer(at time.Duration) (<-chan time.Time, func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ch := make(chan time.Time, 1)
+	if at <= c.mono {
+		ch <- c.wall
+		return ch, func() {}
+	}
+	c.timers[ch] = at
+	return ch, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.timers, ch)
+	}
+}
+
+func (c *fakeClock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall = c.wall.Add(d)
+	c.mono += d
+	for ch, at := range c.timers {
+		if at <= c.mono {
+			ch <- c.wall
+			delete(c.timers, ch)
+		}
+	}
+}
+
+func (c *fakeClock) step(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall = c.wall.Add(d)
+}
+
+func mustEnqueue(t testing.TB, e *Engine, jobs ...queue.New) []queue.Job {
+	t.Helper()
+	out, err := e.Enqueue(t.Context(), jobs...)
+	if err != nil {
+		t.Fatalf("Enqueue: %v", err)
+	}
+	return out
+}
+
+func mustLease(t testing.TB, e *Engine) queue.Leased {
+	t.Helper()
+	l, err := e.Lease(t.Context(), queue.LeaseRequest{})
+	if err != nil || len(l) != 1 {
+		t.Fatalf("Lease gave %v, %v", l, err)
+	}
+	return l[0]
+}
+
+func mustFinish(t testing.TB, e *Engine, l queue.Leased, o queue.Outcome) {
+	t.Helper()
+	if err := e.Finish(t.Context(), l.Lease, o); err != nil {
+		t.Fatalf("Finish: %v", err)
+	}
+}
+
+func wantStatus(t testing.TB, e *Engine, id queue.ID, want queue.Status) queue.Job {
+	t.Helper()
+	j, err := e.Get(t.Context(), id)
+	if err != nil || j.Status != want {
+		t.Fatalf("job %s is %q, %v; want %s", id, j.Status, err, want)
+	}
+	return j
+}
+
+// TestWaitsFollowTheMonotonicClock sets the wall clock to and fro: a retry comes after its time, once.
+func TestWaitsFollowTheMonotonicClock(t *testing.T) {
+	for name, step := range map[string]time.Duration{"back": -48 * time.Hour, "forward": 48 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			clock := newFakeClock()
+			b := openBox(t, t.TempDir(), Config{Clock: clock, Rules: queue.Rules{Backoff: queue.Backoff{Jitter: -1}}})
+			j := mustEnqueue(t, b.Engine, queue.New{Type: "a"}, queue.New{Type: "a", Delay: time.Minute})
+			mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Err: errTest})
+			clock.step(step)
+			clock.advance(999 * time.Millisecond)
+			b.fire(clock.Elapsed())
+			wantStatus(t, b.Engine, j[0].ID, queue.Retry)
+			clock.advance(time.Millisecond)
+			if l := mustLease(t, b.Engine); l.Job.ID != j[0].ID || l.Job.Attempt != 2 {
+				t.Errorf("leased %+v", l.Job)
+			}
+			clock.step(-step)
+			clock.advance(time.Minute)
+			if l := mustLease(t, b.Engine); l.Job.ID != j[1].ID {
+				t.Errorf("leased %s, want the delayed one", l.Job.ID)
+			}
+		})
+	}
+}
+
+// TestClockBehindOnOpen opens with a clock that lost a year: a retry waits no longer than it would have.
+func TestClockBehindOnOpen(t *testing.T) {
+	clock := newFakeClock()
+	b := openBox(t, t.TempDir(), Config{Clock: clock, Rules: queue.Rules{Backoff: queue.Backoff{Jitter: -1}}})
+	j := mustEnqueue(t, b.Engine, queue.New{Type: "a"})[0]
+	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Err: errTest, RetryIn: time.Minute})
+	clock.step(-365 * 24 * time.Hour)
+	b = b.reopen(t)
+	wantStatus(t, b.Engine, j.ID, queue.Retry)
+	clock.advance(time.Minute)
+	if l := mustLease(t, b.Engine); l.Job.ID != j.ID {
+		t.Errorf("leased %s, want %s", l.Job.ID, j.ID)
+	}
+}

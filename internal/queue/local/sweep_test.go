@@ -1,0 +1,191 @@
+package local
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/internal/store"
+)
+
+func (b *box) sweepAll(t *testing.T) {
+	t.Helper()
+	for {
+		more, err := b.sweep(t.Context())
+		if err != nil {
+			t.Fatalf("sweep: %v", err)
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+func (b *box) keys(t *testing.T) int {
+	t.Helper()
+	n := 0
+	err := b.space.Scan(t.Context(), store.ScanOptions{KeysOnly: true}, func(k, _ []byte) (bool, error) {
+		if k[0] != metaKey {
+			n++
+		}
+		return true, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestRetention(t *testing.T) {
+	clock := newFakeClock()
+	b := openIdle(t, t.TempDir(), Config{Clock: clock, ResultTTL: time.Hour, Retention: 3 * time.Hour})
+	jobs := mustEnqueue(t, b.Engine, queue.New{Type: "a"}, queue.New{Type: "a", UniqueKey: "k"}, queue.New{Type: "a"}, queue.New{Type: "a", Delay: 100 * time.Hour})
+	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Result: []byte("1")})
+	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Err: errTest, Permanent: true})
+	if _, err := b.Cancel(t.Context(), jobs[2].ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	result := func() string {
+		t.Helper()
+		r, err := b.Result(t.Context(), jobs[0].ID)
+		if err != nil {
+			t.Fatalf("Result: %v", err)
+		}
+		return string(r)
+	}
+	clock.advance(time.Hour - time.Second)
+	b.sweepAll(t)
+	if result() != "1" {
+		t.Errorf("the result is gone before its time")
+	}
+	clock.advance(2 * time.Second)
+	b.sweepAll(t)
+	if result() != "" {
+		t.Errorf("the result is there after its time")
+	}
+	for i, s := range []queue.Status{queue.Completed, queue.Dead, queue.Cancelled} {
+		wantStatus(t, b.Engine, jobs[i].ID, s)
+	}
+	clock.advance(2 * time.Hour)
+	b.sweepAll(t)
+	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Scheduled: 1})
+	if n := b.keys(t); n != 2 {
+		t.Errorf("%d records are left of one scheduled job, want 2", n)
+	}
+	b = b.reopen(t)
+	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Scheduled: 1})
+}
+
+func TestMaxFinished(t *testing.T) {
+	clock := newFakeClock()
+	b := openIdle(t, t.TempDir(), Config{Clock: clock, MaxFinished: 5})
+	var ids []queue.ID
+	for range 12 {
+		ids = append(ids, mustEnqueue(t, b.Engine, queue.New{Type: "a"})[0].ID)
+		clock.advance(time.Second)
+		mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Result: []byte("1")})
+	}
+	b.sweepAll(t)
+	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Completed: 5})
+	for _, id := range ids[7:] {
+		wantStatus(t, b.Engine, id, queue.Completed)
+	}
+}
+
+// lowDisk is a disk whose space is set by hand.
+type lowDisk struct{ low atomic.Bool }
+
+func (d *lowDisk) CheckSpace(int64) error {
+	if d.low.Load() {
+		return errcode.New(errcode.DiskFull, "not enough free disk space")
+	}
+	return nil
+}
+
+func TestWritingJobsWaitForSpace(t *testing.T) {
+	d, clock := &lowDisk{}, newFakeClock()
+	b := openBox(t, t.TempDir(), Config{Space: d, Clock: clock})
+	held := mustEnqueue(t, b.Engine, queue.New{Type: "a", Writing: true})[0]
+	l := mustLease(t, b.Engine)
+	d.low.Store(true)
+	jobs := mustEnqueue(t, b.Engine, queue.New{Type: "a", Writing: true}, queue.New{Type: "a"})
+	if got := mustLease(t, b.Engine); got.Job.ID != jobs[1].ID {
+		t.Errorf("leased %s, want the job that does not write", got.Job.ID)
+	}
+	got := make(chan queue.ID, 1)
+	go func() {
+		l, err := b.Lease(t.Context(), queue.LeaseRequest{})
+		if err != nil {
+			t.Errorf("Lease: %v", err)
+			got <- ""
+			return
+		}
+		got <- l[0].Job.ID
+	}()
+	mustFinish(t, b.Engine, l, queue.Outcome{})
+	wantStatus(t, b.Engine, held.ID, queue.Completed)
+	select {
+	case id := <-got:
+		t.Fatalf("leased %s below the reserve", id)
+	default:
+	}
+	d.low.Store(false)
+	for {
+		clock.advance(time.Second) // Run looks once a second
+		select {
+		case id := <-got:
+			if id != jobs[0].ID {
+				t.Errorf("leased %s, want the job that writes", id)
+			}
+			return
+		default:
+		}
+	}
+}
+
+// TestDispatch runs handlers on the real engine through a drain.
+func TestDispatch(t *testing.T) {
+	b := openBox(t, t.TempDir(), Config{})
+	mux := queue.NewMux()
+	started := make(chan struct{})
+	mux.Handle("a", handler(func(ctx context.Context, j queue.Job) queue.Outcome {
+		if string(j.Payload) == `"wait"` {
+			close(started)
+			<-ctx.Done()
+			return queue.Outcome{Err: context.Cause(ctx)}
+		}
+		return queue.Outcome{Result: j.Payload}
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() {
+		ran <- queue.NewDispatcher(queue.DispatcherConfig{Engine: b, Mux: mux, Drain: time.Millisecond}).Run(ctx)
+	}()
+	news := make([]queue.New, 50)
+	for i := range news {
+		news[i] = queue.New{Type: "a", Payload: []byte("1")}
+	}
+	mustEnqueue(t, b.Engine, news...)
+	waits := mustEnqueue(t, b.Engine, queue.New{Type: "a", Payload: []byte(`"wait"`)})[0]
+	<-started
+	cancel()
+	if err := <-ran; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if j := wantStatus(t, b.Engine, waits.ID, queue.Ready); j.Attempt != 0 {
+		t.Errorf("the drained job lost an attempt: %+v", j)
+	}
+	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Completed: 50, queue.Ready: 1})
+	if j := wantStatus(t, b.reopen(t).Engine, waits.ID, queue.Ready); j.Crashes != 0 {
+		t.Errorf("the drained job counts as crashed: %+v", j)
+	}
+}
+
+type handler func(ctx context.Context, j queue.Job) queue.Outcome
+
+func (h handler) Handle(ctx context.Context, j queue.Job) queue.Outcome { return h(ctx, j) }
+
+func (h handler) Dead(*store.Batch, queue.Job, errcode.Code, string) error { return nil }
