@@ -137,6 +137,10 @@ func TestInstallWritesOnlyBelowDestdir(t *testing.T) {
 		t.Errorf("the unit does not start what was installed: %v", err)
 	}
 	own := filepath.Join(dest, "etc/wayside/wayside.yaml")
+	cfg, err := config.Load(config.Options{File: own, Env: []string{"HOME=" + t.TempDir()}})
+	if err != nil || !cfg.Auth.Required || !cfg.Auth.GroupReadable {
+		t.Errorf("the installed service is open to everybody on the machine: %+v, %v", cfg.Auth, err)
+	}
 	if err := os.WriteFile(own, []byte("log: {level: debug}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
