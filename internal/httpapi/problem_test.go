@@ -176,6 +176,9 @@ func TestProblems(t *testing.T) {
 					t.Errorf("the answer shows %q: %s", secret, res.body)
 				}
 			}
+			if res.Header.Get("Content-Disposition")+res.Header.Get("Etag")+res.Header.Get("Last-Modified") != "" {
+				t.Errorf("a problem with headers of the resource: %v", res.Header)
+			}
 			if tc.status == 405 && res.Header.Get("Allow") == "" {
 				t.Error("no Allow")
 			}

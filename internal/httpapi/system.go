@@ -81,7 +81,7 @@ type LimitsInfo struct {
 // KernelFeature is a feature of the kernel, on the wire.
 type KernelFeature struct {
 	Name   string `json:"name"`
-	Used   bool   `json:"used" doc:"in effect for the workers"`
+	Active bool   `json:"active" doc:"in effect for the workers"`
 	Detail string `json:"detail"`
 }
 

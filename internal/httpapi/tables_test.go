@@ -283,8 +283,11 @@ func TestDirect(t *testing.T) {
 		if _, err := fmt.Fprintf(out, "%s;", body); err != nil {
 			return err
 		}
-		if string(body) == "dies" {
+		switch string(body) {
+		case "dies":
 			return errcode.New(errcode.DecodeFailed, "too late")
+		case "panics":
+			panic("too late")
 		}
 		return nil
 	}
@@ -302,17 +305,20 @@ func TestDirect(t *testing.T) {
 	if res := w.post("/decode", body, ct); string(res.body) != "RUform;" || got.Name != "f.ru" || got.Limit != maxWhole || got.To != table.JSON {
 		t.Errorf("form: %q, %+v", res.body, got)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url("/decode"), strings.NewReader("dies"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := http.DefaultClient.Do(req)
-	if err == nil {
-		_, err = io.ReadAll(out.Body)
-		_ = out.Body.Close()
-	}
-	if err == nil {
-		t.Error("an answer that breaks off looks complete")
+	for _, how := range []string{"dies", "panics"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url("/decode"), strings.NewReader(how))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", "identity")
+		out, err := http.DefaultClient.Do(req)
+		if err == nil {
+			_, err = io.ReadAll(out.Body)
+			_ = out.Body.Close()
+		}
+		if err == nil {
+			t.Errorf("%s: an answer that breaks off looks complete", how)
+		}
 	}
 }
 
