@@ -122,12 +122,14 @@ func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopA
 		Reveal: req.Reveal, Tables: req.Tables, Output: a.limits.OutputBase + a.limits.OutputRatio*req.Size,
 		Issues: a.limits.Issues, LogBytes: a.limits.LogBytes, StopAfter: stopAfter,
 	}
+	before := w.page.State().Activity
 	if err := w.sock.Send(wire.KindDecode, job, req.Input); err != nil {
 		err = p.crashed(w, err)
 		p.release(w, "crashed")
 		return nil, false, err
 	}
 	err = a.follow(ctx, w)
+	begun = w.page.State().Activity != before
 	switch {
 	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)
@@ -145,7 +147,7 @@ func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopA
 	if err == nil && a.done.Failed != nil {
 		err = a.failure()
 	}
-	return a, true, err
+	return a, begun, err
 }
 
 // crashed is the error for a worker whose socket gave err, without a kill of ours.

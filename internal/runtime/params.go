@@ -26,6 +26,7 @@ const (
 	// the parameters only when true, so that a decode without it has the same identity as ever.
 	revealParam = "reveal"
 	maxProblems = 20
+	maxRefs     = 32
 )
 
 // paramSchema is the compiled JSON Schema of a plugin's parameters.
@@ -99,9 +100,9 @@ func (ps *paramSchema) canonical(given map[string]string) (json.RawMessage, erro
 			bad(key, "is true or false")
 		}
 	}
-	for key, p := range props {
-		if _, ok := values[key]; !ok && p.Default != nil {
-			values[key] = *p.Default
+	for key, v := range ps.defaults() {
+		if _, ok := values[key]; !ok {
+			values[key] = v
 		}
 	}
 	fields = append(fields, ps.validate(values)...)
@@ -130,9 +131,29 @@ func (ps *paramSchema) properties() map[string]*jsonschema.Schema {
 	return out
 }
 
+// defaults gives the default of each parameter that has one, beside a $ref or behind it.
+func (ps *paramSchema) defaults() map[string]any {
+	out := map[string]any{}
+	if ps.schema == nil {
+		return out
+	}
+	for name, p := range resolved(ps.schema).Properties {
+		for range maxRefs {
+			if p.Default != nil {
+				out[name] = *p.Default
+				break
+			}
+			if p = p.Ref; p == nil {
+				break
+			}
+		}
+	}
+	return out
+}
+
 // resolved follows $ref.
 func resolved(s *jsonschema.Schema) *jsonschema.Schema {
-	for range 32 {
+	for range maxRefs {
 		if s.Ref == nil {
 			break
 		}
@@ -155,15 +176,16 @@ func coerce(text string, s *jsonschema.Schema) any {
 		types = s.Types.ToStrings()
 	}
 	has := func(t string) bool { return slices.Contains(types, t) }
-	switch {
-	case has("boolean") && (text == "true" || text == "false"):
+	if has("boolean") && (text == "true" || text == "false") {
 		return text == "true"
-	case has("integer") || has("number"):
+	}
+	if has("null") && text == "null" {
+		return nil
+	}
+	if has("integer") || has("number") {
 		if n, ok := number(text); ok {
 			return n
 		}
-	case has("null") && text == "null":
-		return nil
 	}
 	if has("array") || has("object") {
 		if v, err := jsonschema.UnmarshalJSON(strings.NewReader(text)); err == nil {

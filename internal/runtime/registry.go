@@ -399,6 +399,10 @@ func (r *Registry) decodeSetup(e *entry) (*wire.Setup, *os.File, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", errUnusable, err)
 	}
+	if st, err := f.Stat(); err != nil || st.Size() == 0 {
+		_ = f.Close()
+		return nil, nil, fmt.Errorf("%w: %s is empty", errUnusable, wire.ModuleFile)
+	}
 	memory := r.cfg.Limits.memory(m.MemoryMiB)
 	return &wire.Setup{
 		Role: wire.RoleDecode, Dir: r.folder(e), SHA256: e.sha, Initialised: rec.Initialised, MemoryMiB: memory,

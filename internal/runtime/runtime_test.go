@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/worker"
 	"github.com/wayside-edge/wayside/internal/table"
 )
@@ -29,7 +33,7 @@ func TestMain(m *testing.M) {
 
 // rig is a registry and a pool that run, with what they recorded.
 type rig struct {
-	t    *testing.T
+	t    testing.TB
 	reg  *Registry
 	pool *Pool
 	cfg  Config
@@ -55,7 +59,7 @@ func (l *logSink) String() string {
 }
 
 // newRig runs a registry of the modules, by file name, and a pool.
-func newRig(t *testing.T, change func(*Config), modules map[string][]byte) *rig {
+func newRig(t testing.TB, change func(*Config), modules map[string][]byte) *rig {
 	t.Helper()
 	fsys := fstest.MapFS{}
 	for name, b := range modules {
@@ -142,4 +146,42 @@ func (j *job) file(name string) string {
 		return ""
 	}
 	return string(b)
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// recorder keeps what it is told.
+type recorder struct {
+	noRecorder
+	mu    sync.Mutex
+	ended []string
+}
+
+func (r *recorder) WorkerEnded(_, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if reason != "compiled" {
+		r.ended = append(r.ended, reason)
+	}
+}
+
+func (r *recorder) reasons() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.ended, " ")
+}
+
+// fieldsOf gives the sorted fields of a validation error.
+func fieldsOf(t *testing.T, err error) string {
+	t.Helper()
+	e, ok := errors.AsType[*errcode.Error](err)
+	if !ok || e.Code != errcode.ValidationFailed {
+		t.Fatalf("error %v, want validation_failed", err)
+	}
+	var names []string
+	for _, f := range e.Fields {
+		names = append(names, f.Field)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " ")
 }

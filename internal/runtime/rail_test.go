@@ -1,0 +1,127 @@
+package runtime
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+// railModule gives the built rail decoder, a real guest made by the Go compiler.
+func railModule(tb testing.TB) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "plugins", "dist", "rail.wasm"))
+	if err != nil {
+		tb.Skip("plugins/dist/rail.wasm is not built: go run ./plugins/build")
+	}
+	return b
+}
+
+func railRecording(tb testing.TB) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "examples", "rail", "example.RU"))
+	if err != nil {
+		tb.Skip("examples/rail/example.RU is absent")
+	}
+	return b
+}
+
+// decodeAll decodes input with the rail decoder in every form and gives the files.
+func decodeAll(t *testing.T, r *rig, input []byte) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, form := range []table.Format{table.NDJSON, table.Parquet} {
+		j := r.request("rail", input)
+		j.Form = form
+		res := r.decode(j)
+		if res.Status == Failed {
+			t.Fatalf("%+v", res.Failure)
+		}
+		for _, tab := range res.Tables {
+			out[string(form)+" "+tab.Schema.Name] = j.file(tab.Schema.Name)
+			if tab.Rows > 0 == (j.file(tab.Schema.Name) == "") {
+				t.Errorf("table %s has %d rows and a file of %d bytes", tab.Schema.Name, tab.Rows, len(j.file(tab.Schema.Name)))
+			}
+		}
+	}
+	return out
+}
+
+// TestSnapshotDecodesLikeAFreshModule compares what an initialised module writes with what the same module writes
+// that initialises itself in every instance, and both with a second run.
+func TestSnapshotDecodesLikeAFreshModule(t *testing.T) {
+	module, input := railModule(t), railRecording(t)
+	snap := newRig(t, nil, map[string][]byte{"rail": module})
+	plain := newRig(t, func(c *Config) { c.plainInit = true }, map[string][]byte{"rail": module})
+	want := decodeAll(t, plain, input)
+	for range 2 {
+		if diff := cmp.Diff(want, decodeAll(t, snap, input)); diff != "" {
+			t.Fatalf("a snapshot decodes differently (-fresh +snapshot):\n%.2000s", diff)
+		}
+	}
+	snap.reg.mu.Lock()
+	defer snap.reg.mu.Unlock()
+	if !snap.reg.entries[0].record.Initialised {
+		t.Error("the module was not stored initialised")
+	}
+}
+
+// TestRailCutAnywhere decodes a recording cut at many places: never a crash, never a hang, never an error.
+func TestRailCutAnywhere(t *testing.T) {
+	r := newRig(t, nil, map[string][]byte{"rail": railModule(t)})
+	input := railRecording(t)
+	for n := 1; n < len(input); n += 1 + len(input)/40 {
+		res := r.decode(r.request("rail", input[:n]))
+		if res.BytesRead > int64(n) {
+			t.Fatalf("cut at %d: %d bytes read", n, res.BytesRead)
+		}
+	}
+}
+
+// BenchmarkRailWarm is the round trip of a small recording to a warm worker, five tables encoded.
+func BenchmarkRailWarm(b *testing.B) {
+	for _, plain := range []bool{false, true} {
+		b.Run(map[bool]string{false: "snapshot", true: "fresh"}[plain], func(b *testing.B) {
+			r := newRig(b, func(c *Config) { c.plainInit = plain; c.Recycle = 1 << 30 }, map[string][]byte{"rail": railModule(b)})
+			for _, only := range []struct {
+				name   string
+				tables []string
+			}{{"all", nil}, {"nothing encoded", []string{}}} {
+				b.Run(only.name, func(b *testing.B) {
+					j := r.request("rail", railRecording(b))
+					j.Form, j.Tables = table.Parquet, only.tables
+					r.decode(j)
+					for b.Loop() {
+						r.decode(j)
+					}
+				})
+			}
+		})
+	}
+}
+
+// BenchmarkRailStart starts a worker and decodes one small recording.
+func BenchmarkRailStart(b *testing.B) {
+	r := newRig(b, func(c *Config) { c.Recycle = 1 }, map[string][]byte{"rail": railModule(b)})
+	j := r.request("rail", railRecording(b))
+	j.Tables = []string{}
+	r.decode(j)
+	for b.Loop() {
+		r.decode(j)
+	}
+}
+
+// BenchmarkRailCompile installs the rail decoder.
+func BenchmarkRailCompile(b *testing.B) {
+	module := railModule(b)
+	for b.Loop() {
+		r := newRig(b, nil, map[string][]byte{"rail": module})
+		p, _ := r.reg.Get("rail")
+		if err := r.reg.Wait(b.Context(), p.SHA256); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

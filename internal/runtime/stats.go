@@ -1,0 +1,52 @@
+package runtime
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Stats is what the pool does at a moment, for health and the system page.
+type Stats struct {
+	Workers     []WorkerStats
+	Places      int // most workers at a time
+	Waiting     int // decodes that wait for a worker
+	Confinement Confinement
+}
+
+// WorkerStats describes a living decode worker.
+type WorkerStats struct {
+	PID      int
+	Plugin   string
+	RSSBytes int64
+	Idle     bool
+}
+
+// Confinement is how far workers are shut in, as the last one that started reported it.
+type Confinement struct {
+	Known       bool     `json:"known"` // a worker has started
+	NoNewPrivs  bool     `json:"no_new_privs"`
+	NotDumpable bool     `json:"not_dumpable"`
+	LandlockABI int      `json:"landlock_abi"` // 0 = files and network are open
+	Seccomp     bool     `json:"seccomp"`
+	Missing     []string `json:"missing,omitempty"`
+}
+
+// Stats gives what the pool does now.
+func (p *Pool) Stats() Stats {
+	p.mu.Lock()
+	s := Stats{Places: p.cfg.Workers, Waiting: len(p.waiters), Confinement: Confinement{
+		Known: p.ready, NoNewPrivs: p.conf.NoNewPrivs, NotDumpable: p.conf.NotDumpable,
+		LandlockABI: p.conf.LandlockABI, Seccomp: p.conf.Seccomp, Missing: slices.Clone(p.conf.Missing),
+	}}
+	procs := make([]*proc, 0, len(p.procs))
+	for w := range p.procs {
+		procs = append(procs, w)
+		s.Workers = append(s.Workers, WorkerStats{PID: w.cmd.Process.Pid, Plugin: w.plugin, Idle: slices.Contains(p.idle, w)})
+	}
+	p.mu.Unlock()
+	for i, w := range procs { // reading /proc under the lock would hold up decodes
+		s.Workers[i].RSSBytes = w.rss()
+	}
+	slices.SortFunc(s.Workers, func(a, b WorkerStats) int { return cmp.Compare(a.PID, b.PID) })
+	return s
+}
