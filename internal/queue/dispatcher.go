@@ -163,7 +163,7 @@ func (d *Dispatcher) lease(ctx, base context.Context, skip []string, giveUp <-ch
 	clear(d.early)
 	d.mu.Unlock()
 	if err != nil && lctx.Err() != nil {
-		return nil //nolint:nilerr // interrupted, by us or by ctx
+		return nil // interrupted, by us or by ctx
 	}
 	return err //nolint:wrapcheck // only logged and compared by Run
 }

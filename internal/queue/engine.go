@@ -61,7 +61,7 @@ type Engine interface {
 	Result(ctx context.Context, id ID) (json.RawMessage, error)
 
 	// Counts gives every queue that exists, sorted by name.
-	Counts(ctx context.Context) ([]QueueCounts, error)
+	Counts(ctx context.Context) ([]Counts, error)
 
 	// Progress keeps how far a leased job is, in memory. A lost lease is ignored.
 	Progress(l Lease, p Progress)
@@ -107,8 +107,8 @@ type Page struct {
 	Next string // cursor of the next page, "" = this is the last
 }
 
-// QueueCounts is one queue in numbers.
-type QueueCounts struct {
+// Counts is one queue in numbers.
+type Counts struct {
 	Queue       string
 	Weight      int
 	Counts      map[Status]int64

@@ -135,12 +135,12 @@ func due(s State, status Status, now time.Time) State {
 
 // endRun ends the run of an active job. A job whose cancel was asked for ends as cancelled, unless its run ended well.
 func endRun(s State, e Event, now time.Time) (State, Effects, error) {
-	switch e.Kind {
-	case Succeeded:
+	switch {
+	case e.Kind == Succeeded:
 		return end(s, Completed, "", now)
-	case Released:
+	case e.Kind == Released:
 		s.Attempt--
-	case Crashed:
+	case e.Kind == Crashed:
 		s.Crashes++
 	}
 	switch {

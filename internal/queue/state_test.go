@@ -176,11 +176,11 @@ func TestRetryDelays(t *testing.T) {
 		}
 		return waits
 	}
-	want := []time.Duration{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600}
+	want := []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600} // seconds
 	for chance, factor := range map[float64]float64{0: 0.8, 0.5: 1, 0.999999: 1.2} {
 		scaled := make([]time.Duration, len(want))
 		for i, w := range want {
-			scaled[i] = (time.Duration(float64(w*time.Second) * factor)).Round(time.Second / 10)
+			scaled[i] = time.Duration(w * factor * 1e9).Round(time.Second / 10)
 		}
 		got := run(chance)
 		for i := range got {

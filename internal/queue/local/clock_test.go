@@ -69,36 +69,36 @@ func (c *fakeClock) step(d time.Duration) {
 	c.wall = c.wall.Add(d)
 }
 
-func mustEnqueue(t testing.TB, e *Engine, jobs ...queue.New) []queue.Job {
-	t.Helper()
-	out, err := e.Enqueue(t.Context(), jobs...)
+func mustEnqueue(tb testing.TB, e *Engine, jobs ...queue.New) []queue.Job {
+	tb.Helper()
+	out, err := e.Enqueue(tb.Context(), jobs...)
 	if err != nil {
-		t.Fatalf("Enqueue: %v", err)
+		tb.Fatalf("Enqueue: %v", err)
 	}
 	return out
 }
 
-func mustLease(t testing.TB, e *Engine) queue.Leased {
-	t.Helper()
-	l, err := e.Lease(t.Context(), queue.LeaseRequest{})
+func mustLease(tb testing.TB, e *Engine) queue.Leased {
+	tb.Helper()
+	l, err := e.Lease(tb.Context(), queue.LeaseRequest{})
 	if err != nil || len(l) != 1 {
-		t.Fatalf("Lease gave %v, %v", l, err)
+		tb.Fatalf("Lease gave %v, %v", l, err)
 	}
 	return l[0]
 }
 
-func mustFinish(t testing.TB, e *Engine, l queue.Leased, o queue.Outcome) {
-	t.Helper()
-	if err := e.Finish(t.Context(), l.Lease, o); err != nil {
-		t.Fatalf("Finish: %v", err)
+func mustFinish(tb testing.TB, e *Engine, l queue.Leased, o queue.Outcome) {
+	tb.Helper()
+	if err := e.Finish(tb.Context(), l.Lease, o); err != nil {
+		tb.Fatalf("Finish: %v", err)
 	}
 }
 
-func wantStatus(t testing.TB, e *Engine, id queue.ID, want queue.Status) queue.Job {
-	t.Helper()
-	j, err := e.Get(t.Context(), id)
+func wantStatus(tb testing.TB, e *Engine, id queue.ID, want queue.Status) queue.Job {
+	tb.Helper()
+	j, err := e.Get(tb.Context(), id)
 	if err != nil || j.Status != want {
-		t.Fatalf("job %s is %q, %v; want %s", id, j.Status, err, want)
+		tb.Fatalf("job %s is %q, %v; want %s", id, j.Status, err, want)
 	}
 	return j
 }

@@ -86,17 +86,23 @@ type timed struct {
 
 type schedule []timed
 
-func (s schedule) Len() int { return len(s) }
-func (s schedule) Less(i, j int) bool {
-	if s[i].due != s[j].due {
-		return s[i].due < s[j].due
+// Len is part of heap.Interface.
+func (s *schedule) Len() int { return len(*s) }
+
+// Less is part of heap.Interface.
+func (s *schedule) Less(i, j int) bool {
+	a, b := (*s)[i], (*s)[j]
+	if a.due != b.due {
+		return a.due < b.due
 	}
-	return s[i].n < s[j].n
+	return a.n < b.n
 }
-func (s schedule) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
+
+// Swap is part of heap.Interface.
+func (s *schedule) Swap(i, j int) { (*s)[i], (*s)[j] = (*s)[j], (*s)[i] }
 
 // Push is part of heap.Interface.
-func (s *schedule) Push(x any) { *s = append(*s, x.(timed)) } //nolint:errcheck // only timed comes in
+func (s *schedule) Push(x any) { *s = append(*s, x.(timed)) }
 
 // Pop is part of heap.Interface.
 func (s *schedule) Pop() any {
@@ -110,7 +116,7 @@ func (s *schedule) Pop() any {
 
 func (s *schedule) add(t timed) { heap.Push(s, t) }
 
-func (s *schedule) next() timed { return heap.Pop(s).(timed) } //nolint:errcheck // only timed is in it
+func (s *schedule) next() timed { return heap.Pop(s).(timed) }
 
 type laneKey struct {
 	queue, typ string

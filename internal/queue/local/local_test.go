@@ -67,7 +67,7 @@ func openWith(t testing.TB, dir string, cfg Config, run func(*Engine, context.Co
 			return
 		}
 		cancel()
-		if err := errors.Join(<-ran, b.Engine.Close(), b.db.Close()); err != nil {
+		if err := errors.Join(<-ran, b.Close(), b.db.Close()); err != nil {
 			t.Errorf("close: %v", err)
 		}
 		b.db = nil

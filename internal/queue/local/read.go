@@ -186,12 +186,12 @@ func (e *Engine) matches(f queue.Filter, n uint64, r record) bool {
 
 // Counts implements queue.Engine. OldestReady looks at the front of each lane, so a retried job that waits anew
 // stands for its older time of creation only as long as it is not yet due.
-func (e *Engine) Counts(_ context.Context) ([]queue.QueueCounts, error) {
+func (e *Engine) Counts(_ context.Context) ([]queue.Counts, error) {
 	e.mu.Lock()
-	out := make([]queue.QueueCounts, len(e.table.order))
+	out := make([]queue.Counts, len(e.table.order))
 	fronts := make([][]uint64, len(e.table.order))
 	for i, q := range e.table.order {
-		out[i] = queue.QueueCounts{Queue: q.name, Weight: q.weight, Counts: maps.Clone(q.counts)}
+		out[i] = queue.Counts{Queue: q.name, Weight: q.weight, Counts: maps.Clone(q.counts)}
 		for _, ln := range q.lanes {
 			if e.clean(ln) {
 				fronts[i] = append(fronts[i], ln.ready[0])

@@ -133,10 +133,10 @@ func (e *Engine) bury(ctx context.Context, n uint64, d doom) error {
 	r = d.complete(r)
 	how := ending{event: queue.Event{Kind: queue.Buried, Code: d.code}}
 	now := e.now().wall
-	switch d.code {
-	case errcode.Cancelled:
+	if d.code == errcode.Cancelled {
 		how.event = queue.Event{Kind: queue.CancelWish}
-	case errcode.Corrupt:
+	}
+	if d.code == errcode.Corrupt {
 		how.failure = &queue.Failure{Attempt: r.Attempt, At: now, Code: d.code, Message: d.message}
 	}
 	s, _, err := queue.Transition(r.State, how.event, now)

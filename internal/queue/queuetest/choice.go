@@ -9,6 +9,7 @@ import (
 )
 
 func testOrder(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	var want []queue.ID
 	byPriority := map[int][]queue.ID{}
@@ -37,6 +38,7 @@ func testOrder(t *testing.T, open Open) {
 }
 
 func testLeaseFilters(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	ids := map[string]queue.ID{}
 	for _, q := range []string{"decode", "email", "mine"} {
@@ -79,6 +81,7 @@ func testLeaseFilters(t *testing.T, open Open) {
 
 // testWeights checks that full queues are served in proportion to their weights, and none of them never.
 func testWeights(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{Weights: map[string]int{"analytics": 2, "cleanup": 1, "heavy": 7}}).Engine
 	var jobs []queue.New
 	for range 100 {

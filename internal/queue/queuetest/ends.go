@@ -15,6 +15,7 @@ import (
 )
 
 func testCancelIdle(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, Options{Rules: queue.Rules{}})
 	e, mine := s.Engine, s.DB.Space("queuetest/")
 	jobs := enqueue(t, e, queue.New{Type: "a"}, queue.New{Type: "a", Delay: patience * 10}, queue.New{Type: "a"}, queue.New{Type: "b"})
@@ -50,6 +51,7 @@ func testCancelIdle(t *testing.T, open Open) {
 }
 
 func testCancelActive(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, Options{Rules: quick()})
 	e, mine := s.Engine, s.DB.Space("queuetest/")
 	for _, c := range []struct {
@@ -93,6 +95,7 @@ func testCancelActive(t *testing.T, open Open) {
 }
 
 func testLostLease(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{Rules: quick()}).Engine
 	enqueue(t, e, queue.New{Type: "a"})
 	l := lease(t, e, queue.LeaseRequest{})
@@ -117,6 +120,7 @@ func testLostLease(t *testing.T, open Open) {
 }
 
 func testCommitHook(t *testing.T, open Open) {
+	t.Helper()
 	bad := true
 	s := open(t, Options{Dead: func(b *store.Batch, _ queue.Job, _ errcode.Code, _ string) error {
 		if bad {
@@ -149,6 +153,7 @@ func testCommitHook(t *testing.T, open Open) {
 }
 
 func testResultLimits(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	for _, c := range []struct {
 		name   string
@@ -178,6 +183,7 @@ func testResultLimits(t *testing.T, open Open) {
 }
 
 func testUnique(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, Options{Rules: quick()})
 	e := s.Engine
 	n := queue.New{Type: "a", UniqueKey: "k"}
@@ -226,6 +232,7 @@ func testUnique(t *testing.T, open Open) {
 }
 
 func testUniqueRace(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	var wg sync.WaitGroup
 	var mu sync.Mutex

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 )
 
 func testLife(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	in := queue.New{
 		Type: "count", Queue: "reports", Priority: new(7), Payload: json.RawMessage(`{"a": [1, 2]}`), MaxAttempts: 2,
@@ -66,6 +68,7 @@ func testLife(t *testing.T, open Open) {
 }
 
 func testValidation(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	j := enqueue(t, e, queue.New{Type: "a"})[0]
 	if j.Queue != "default" || j.Priority != 5 || j.MaxAttempts != 4 || j.Timeout != time.Hour ||
@@ -86,7 +89,7 @@ func testValidation(t *testing.T, open Open) {
 		"priority":       {Type: "a", Priority: new(10)},
 		"low priority":   {Type: "a", Priority: new(-1)},
 		"payload":        {Type: "a", Payload: json.RawMessage("{")},
-		"large payload":  {Type: "a", Payload: append(big[:len(big):len(big)], ' ')},
+		"large payload":  {Type: "a", Payload: append(slices.Clip(big), ' ')},
 		"attempts":       {Type: "a", MaxAttempts: -1},
 		"timeout":        {Type: "a", Timeout: -1},
 		"soft timeout":   {Type: "a", SoftTimeout: -1},
@@ -114,6 +117,7 @@ func testValidation(t *testing.T, open Open) {
 }
 
 func testStage(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, Options{})
 	e, mine := s.Engine, s.DB.Space("queuetest/")
 	dropped, err := e.Stage(s.DB.Batch(), queue.New{Type: "a"})
@@ -151,6 +155,7 @@ func testStage(t *testing.T, open Open) {
 }
 
 func testRetry(t *testing.T, open Open) {
+	t.Helper()
 	var s Subject
 	var buried []string
 	s = open(t, Options{Rules: quick(), Dead: func(b *store.Batch, j queue.Job, code errcode.Code, message string) error {
@@ -193,6 +198,7 @@ func testRetry(t *testing.T, open Open) {
 }
 
 func testPermanent(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	j := enqueue(t, e, queue.New{Type: "a"})[0]
 	finish(t, e, lease(t, e, queue.LeaseRequest{}), queue.Outcome{Err: errors.New("no code"), Permanent: true})
@@ -203,6 +209,7 @@ func testPermanent(t *testing.T, open Open) {
 }
 
 func testDelay(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	late := enqueue(t, e, queue.New{Type: "a", Delay: time.Hour})[0]
 	soon := enqueue(t, e, queue.New{Type: "a", Delay: 30 * time.Millisecond})[0]
@@ -227,6 +234,7 @@ func testDelay(t *testing.T, open Open) {
 }
 
 func testRelease(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{Rules: quick()}).Engine
 	j := enqueue(t, e, queue.New{Type: "a", MaxAttempts: 1})[0]
 	for range 5 {
@@ -246,6 +254,7 @@ func testRelease(t *testing.T, open Open) {
 }
 
 func testLeaseWaits(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	leaseNone(t, e, queue.LeaseRequest{})
 	got := make(chan queue.ID, 1)

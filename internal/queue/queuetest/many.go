@@ -15,6 +15,7 @@ import (
 
 // testRace has many workers at many jobs, each of which fails once: every run has one holder.
 func testRace(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{Rules: quick()}).Engine
 	const jobs, workers = 300, 8
 	var held, runs sync.Map
@@ -72,6 +73,7 @@ func testRace(t *testing.T, open Open) {
 
 // testCancelRace cancels jobs while workers take them: each ends once, and nothing is left over.
 func testCancelRace(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{Rules: quick()}).Engine
 	const jobs = 200
 	ctx, stop := context.WithCancel(deadline(t))
@@ -120,6 +122,7 @@ func testCancelRace(t *testing.T, open Open) {
 }
 
 func testList(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	var all []queue.ID
 	for i := range 25 {
@@ -167,6 +170,7 @@ func testList(t *testing.T, open Open) {
 }
 
 func testCounts(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, Options{Weights: map[string]int{"mine": 9}})
 	e := s.Engine
 	enqueue(t, e, queue.New{Type: "a", Queue: "mine"}, queue.New{Type: "a", Queue: "mine"}, queue.New{Type: "a", Queue: "mine"},
@@ -184,6 +188,7 @@ func testCounts(t *testing.T, open Open) {
 }
 
 func testProgress(t *testing.T, open Open) {
+	t.Helper()
 	e := open(t, Options{}).Engine
 	enqueue(t, e, queue.New{Type: "a"})
 	l := lease(t, e, queue.LeaseRequest{})
@@ -196,6 +201,7 @@ func testProgress(t *testing.T, open Open) {
 
 // testReopen checks that what was acknowledged is there, and that what was leased can be leased again.
 func testReopen(t *testing.T, open Open) {
+	t.Helper()
 	s := open(t, Options{})
 	jobs := enqueue(t, s.Engine, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"})
 	finish(t, s.Engine, lease(t, s.Engine, queue.LeaseRequest{}), queue.Outcome{Result: []byte("1")})
