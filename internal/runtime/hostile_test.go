@@ -25,6 +25,9 @@ func short(c *Config) {
 		Stall: 400 * time.Millisecond, Total: 3 * time.Second, OutputBase: 1 << 20, OutputRatio: 1, Issues: 10,
 		LogBytes: 4096, MemoryMiB: 16,
 	}
+	if raceEnabled { // a guest's stack takes seconds to overflow there
+		c.Limits.Stall, c.Limits.Total = 3*time.Second, 20*time.Second
+	}
 }
 
 func i32(v int) []byte { return runtimetest.Const(v) }

@@ -58,6 +58,9 @@ func Check(b []byte, limits Limits) (Info, error) {
 			return Info{}, err
 		}
 	}
+	if c.declared != c.info.Functions {
+		return Info{}, rejected("the module declares %d functions and has code for %d", c.declared, c.info.Functions)
+	}
 	if !c.memory {
 		return Info{}, rejected("the module has no memory of its own")
 	}
@@ -78,6 +81,8 @@ type checker struct {
 	exports map[string]byte
 	memory  bool
 	seen    uint32
+
+	declared int // functions in the function section
 }
 
 func (c *checker) section(s Section) error {
@@ -98,6 +103,8 @@ func (c *checker) section(s Section) error {
 	case secFunction:
 		if n := r.u32(); int64(n) > int64(c.limits.Functions) {
 			return rejected("the module has %d functions, the limit is %d", n, c.limits.Functions)
+		} else {
+			c.declared = int(n)
 		}
 	case secTable:
 		err = c.tables(r)
