@@ -18,8 +18,8 @@ const UserBytes = 104
 const endPacket = 255
 
 // words is how the user bits are kept: 64 to a word, the first bit highest, and zeros after the end, so that any 64
-// bits can be read at any place.
-const words = UserBytes/8 + 2
+// bits can be read at any place. It is a power of two: see mostVars.
+const words = 16
 
 // load fills the words with the first n bits of user data, and gives how many that are.
 func load(to *[words]uint64, user []byte, n int) int {
@@ -37,7 +37,7 @@ func load(to *[words]uint64, user []byte, n int) int {
 // bitsAt gives w bits, 1 to 64, of the words from a place before their end.
 func bitsAt(from *[words]uint64, at, w int) uint64 {
 	i, off := at>>6, uint(at&63)
-	v := from[i]<<off | from[i+1]>>1>>(63-off)
+	v := from[i&(words-1)]<<off | from[(i+1)&(words-1)]>>1>>(63-off)
 	return v >> (64 - uint(w))
 }
 

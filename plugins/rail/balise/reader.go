@@ -45,7 +45,7 @@ type meaning struct {
 type byNID [256]uint8 // index of layouts, plus 1
 
 // mostVars is how many variables a packet may have: each takes a bit at least. It is a power of two, so that an
-// index masked by it needs no check.
+// index masked by it needs no check: in a guest each check costs as much as the reading of a variable.
 const mostVars = 1024
 
 // mostDepth is how deep repetitions lie in each other in the layouts.
@@ -217,15 +217,15 @@ steps:
 			if depth == 0 {
 				break steps
 			}
-			if l := &loops[depth-1]; l.left > 0 {
+			if l := &loops[(depth-1)&(mostDepth-1)]; l.left > 0 {
 				l.left--
 				at = l.first
 				break
 			}
 			depth--
-			at, end = end, loops[depth].end
+			at, end = end, loops[depth&(mostDepth-1)].end
 		}
-		s := &steps[at]
+		s := &steps[at&(mostSteps-1)]
 		at++
 		switch s.op {
 		case opField:
@@ -235,7 +235,7 @@ steps:
 				break steps
 			}
 			i, off := pos>>6, uint(pos&63)
-			raw := (r.words[i]<<off | r.words[i+1]>>1>>(63-off)) >> (64 - uint(bits))
+			raw := (r.words[i&(words-1)]<<off | r.words[(i+1)&(words-1)]>>1>>(63-off)) >> ((64 - uint(bits)) & 63)
 			pos += bits
 			values[s.slot&(slots-1)] = raw
 			r.names[count&(mostVars-1)] = s.name
@@ -257,7 +257,7 @@ steps:
 				at = s.jump
 				break
 			}
-			loops[depth] = loop{first: at, end: end, left: n - 1}
+			loops[depth&(mostDepth-1)] = loop{first: at, end: end, left: n - 1}
 			depth++
 			end = s.jump
 		case opRest:
@@ -270,17 +270,16 @@ steps:
 
 // Variables gives the variables of the packet that Next gave. They are valid until the next call.
 func (r *Reader) Variables() []Variable {
-	vars := r.vars[:r.count]
 	scale := uint64(1)
-	for i := range vars {
+	for i := range r.count {
 		raw, name := r.raws[i&(mostVars-1)], r.names[i&(mostVars-1)]
 		if name == nameScale {
 			scale = raw
 		}
-		f, v := &variables[name], &vars[i]
+		f, v := &variables[name&(mostNames-1)], &r.vars[i&(mostVars-1)]
 		v.Raw, v.Name, v.Meaning = raw, name, 0
 		for k := f.first; k < f.last; k++ {
-			if m := &meanings[k]; raw >= m.from && raw <= m.to {
+			if m := &meanings[k&(mostMeanings-1)]; raw >= m.from && raw <= m.to {
 				v.Meaning = m.text
 				break
 			}
@@ -292,15 +291,16 @@ func (r *Reader) Variables() []Variable {
 			v.Value, v.Unit, v.Valued = float64(raw)*f.times/f.by, f.unit, true
 		case f.scale == scaleBCD:
 			v.Value, v.Valued = fromBCD(raw)
-		case scale < uint64(len(scales)):
-			v.Value, v.Unit, v.Valued = float64(raw)*scales[scale].times/scales[scale].by, f.unit, true
+		case scale < 3:
+			q := &scales[scale&3]
+			v.Value, v.Unit, v.Valued = float64(raw)*q.times/q.by, f.unit, true
 		}
 	}
-	return vars
+	return r.vars[:r.count]
 }
 
-// scales are the units of distances by Q_SCALE: 10 cm, 1 m, 10 m. A division keeps 0.3 what it is.
-var scales = [...]struct{ times, by float64 }{{1, 10}, {1, 1}, {10, 1}}
+// scales are the units of distances by Q_SCALE: 10 cm, 1 m, 10 m, and a spare one. A division keeps 0.3 what it is.
+var scales = [4]struct{ times, by float64 }{{1, 10}, {1, 1}, {10, 1}, {1, 1}}
 
 // fromBCD reads decimal digits. F means no digit: before the first one or after the last. false for anything else,
 // and for numbers that a float does not hold exactly.

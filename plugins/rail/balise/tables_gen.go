@@ -5,6 +5,13 @@ package balise
 // slots is the number of values a layout keeps for its conditions, a power of two.
 const slots = 8
 
+// Lengths of the tables, powers of two so that a masked index needs no check.
+const (
+	mostNames    = 256
+	mostMeanings = 1024
+	mostSteps    = 1024
+)
+
 // Indexes of names that the reader itself knows.
 const (
 	namePacket = 1 // NID_PACKET
@@ -164,7 +171,7 @@ var packetNames = [...]string{
 }
 
 // variables says how values are read, by index of the name.
-var variables = [...]variable{
+var variables = [mostNames]variable{
 	{0, scaleLinear, 1, 1, 0, 0, 0}, {0, scaleLinear, 1, 1, 0, 0, 0}, {0, scaleLinear, 1, 1, 0, 0, 0}, {0, scaleLinear, 1, 1, 0, 0, 4},
 	{1, scaleLinear, 1, 1, 8191, 4, 4}, {0, scaleLinear, 1, 1, 0, 4, 11}, {0, scaleLinear, 1, 1, 0, 11, 15}, {2, scaleQ, 1, 1, 32766, 15, 16},
 	{0, scaleLinear, 1, 1, 0, 16, 16}, {0, scaleLinear, 1, 1, 0, 16, 16}, {3, scaleLinear, 5, 1, 120, 16, 17}, {3, scaleLinear, 5, 1, 120, 17, 18},
@@ -217,7 +224,7 @@ var variables = [...]variable{
 }
 
 // meanings lists ranges of raw values with a meaning, variable by variable.
-var meanings = [...]meaning{
+var meanings = [mostMeanings]meaning{
 	{0, 0, 1}, {1, 1, 2}, {2, 2, 3}, {3, 3, 4}, {0, 15, 5}, {16, 16, 6}, {17, 17, 7}, {18, 31, 8},
 	{32, 32, 9}, {33, 33, 10}, {127, 127, 10}, {0, 0, 11}, {1, 1, 12}, {2, 2, 13}, {3, 3, 4}, {32767, 32767, 14},
 	{121, 127, 4}, {121, 127, 4}, {121, 127, 4}, {121, 127, 4}, {121, 127, 4}, {121, 127, 4}, {32767, 32767, 15}, {0, 0, 16},
@@ -360,7 +367,7 @@ var layouts = [...]layout{
 }
 
 // steps are the layouts' programs.
-var steps = [...]step{
+var steps = [mostSteps]step{
 	// 0 VirtualBaliseCoverMarker
 	{opField, 8, 0, 1, 0, 0}, {opField, 6, 0, 2, 0, 0},
 	// 2 SystemVersionOrder

@@ -36,7 +36,6 @@ type pass struct {
 	last      uint8 // latest part
 	reordered bool
 	latest    record // record of the latest part
-	index     int64  // its number
 	offsets   [parts]int64
 	contact   [3]uint32 // first, last, centre, ms
 	user      [balise.UserBytes]byte
@@ -58,11 +57,11 @@ const (
 	whyEnd   = "the recording ends"
 )
 
-// add takes part n (0 to 4) of a telegram, in the record of that index. It gives the telegram when this completes
+// add takes part n (0 to 4) of a telegram, in a record. It gives the telegram when this completes
 // it; it is valid until the next call.
-func (a *assembler) add(n int, r *record, index int64, body []byte) *pass {
+func (a *assembler) add(n int, r *record, body []byte) *pass {
 	key := body[0]
-	p := a.find(key, r, index)
+	p := a.find(key, r)
 	if p != nil && p.have>>n&1 == 1 {
 		a.drop(p, whyAgain)
 		p = nil
@@ -75,7 +74,7 @@ func (a *assembler) add(n int, r *record, index int64, body []byte) *pass {
 	}
 	p.have |= 1 << n
 	p.last = uint8(n)
-	p.latest, p.index, p.offsets[n] = *r, index, r.offset
+	p.latest, p.offsets[n] = *r, r.offset
 	if n == 0 {
 		p.contact = [3]uint32{
 			binary.BigEndian.Uint32(body[atContactFirst:]), binary.BigEndian.Uint32(body[atContactLast:]),
@@ -94,11 +93,11 @@ func (a *assembler) add(n int, r *record, index int64, body []byte) *pass {
 }
 
 // find gives the open telegram of a key and gives up those that are stale.
-func (a *assembler) find(key uint8, r *record, index int64) *pass {
+func (a *assembler) find(key uint8, r *record) *pass {
 	var found *pass
 	for i := 0; i < len(a.open); {
 		p := a.open[i]
-		if p.stale(key, r, index) {
+		if p.stale(key, r) {
 			a.drop(p, whyTime)
 			continue
 		}
@@ -111,11 +110,11 @@ func (a *assembler) find(key uint8, r *record, index int64) *pass {
 }
 
 // stale says whether no further part of a telegram is to be expected.
-func (p *pass) stale(key uint8, r *record, index int64) bool {
+func (p *pass) stale(key uint8, r *record) bool {
 	if ahead := key - p.key; ahead >= staleSequence && ahead < 128 {
 		return true
 	}
-	if index-p.index > staleRecords || far(int64(r.location), int64(p.latest.location), staleCM) {
+	if r.index-p.latest.index > staleRecords || far(int64(r.location), int64(p.latest.location), staleCM) {
 		return true
 	}
 	return r.timed && p.latest.timed && far(r.time, p.latest.time, staleMicros)

@@ -40,6 +40,7 @@ type record struct {
 	timed    bool  // time is possible
 	location int32 // cm
 	speed    int32 // cm/s
+	index    int64 // its number, from 0
 	typ      uint8
 }
 
@@ -55,8 +56,6 @@ type decoder struct {
 
 	variables bool
 	plain     [256]int16 // lengths of the bodies that walk may take, by type
-	rec       record     // telegram part that walk found
-	body      []byte     // its body
 	assembler assembler
 	reader    *balise.Reader
 	packet    balise.Packet
@@ -105,8 +104,6 @@ func (d *decoder) records(off int64, w []byte) (int, bool) {
 		switch why {
 		case walkedAll:
 			return at, true
-		case walkedPart:
-			d.part(&d.rec, d.body)
 		case walkedDate:
 			d.clock.setDate(dateOf(w[at:]))
 		case walkedFull:
@@ -124,72 +121,77 @@ func (d *decoder) records(off int64, w []byte) (int, bool) {
 const (
 	walkedAll  = iota // no whole record is left
 	walkedFull        // there is room for no more rows
-	walkedPart        // the last record is a telegram part, in rec and body
 	walkedDate        // the next record has another date
 	walkedOdd         // the next record is not plain: odd decodes it
 )
 
 // walk writes plain records until something else is to be done, and gives the bytes it used. It calls next to
-// nothing: in a guest a call costs as much as several columns, and slows down the code around it.
+// nothing, and is written so that the compiler needs no bounds check in the loop: in a guest each of them costs as
+// much as several columns, because the code around it cannot keep its values in registers.
 func (d *decoder) walk(off int64, w []byte) (used, why int) {
 	t := d.out.records
-	offsets, times, locations, speeds := t.offset.Room(), t.time.Room(), t.location.Room(), t.speed.Room()
-	types, names, lengths := t.typ.Room(), t.typeName.Room(), t.length.Room()
-	room := min(len(offsets), len(times), len(locations), len(speeds), len(types), len(names), len(lengths))
-	date, midnight, good := d.clock.date, d.clock.midnight, d.clock.good
-	at, row := 0, 0
+	offsets := t.offset.Room()
+	room := len(offsets)
+	times, locations, speeds := t.time.Room()[:room], t.location.Room()[:room], t.speed.Room()[:room]
+	types, names, lengths := t.typ.Room()[:room], t.typeName.Room()[:room], t.length.Room()[:room]
+	date, midnight := d.clock.date, d.clock.midnight
+	hours := byte(24)
+	if !d.clock.good {
+		hours = 0 // no record is plain
+	}
+	all, first := len(w), t.Rows()
+	added := 0
 	why = walkedFull
-	for row < room {
-		if len(w)-at < headerBytes {
+	for row := range room {
+		if len(w) < headerBytes {
 			why = walkedAll
 			break
 		}
-		h := w[at : at+headerBytes : at+headerBytes]
-		end := at + headerBytes + int(h[atLength])
+		typ, n := w[0], int(w[atLength])
+		end := headerBytes + n
 		if end > len(w) {
 			why = walkedAll
 			break
 		}
-		if dateOf(h) != date {
+		if uint32(w[1])<<16|uint32(w[2])<<8|uint32(w[3]) != date {
 			why = walkedDate
 			break
 		}
-		typ, n := h[0], int(h[atLength])
-		hour, minute, second := h[atTime+3], h[atTime+4], h[atTime+5]
-		if p := int(d.plain[typ]); p != n && p != plainAny || hour > 23 || minute > 59 || second > 59 || !good {
+		hour, minute, second := w[4], w[5], w[6]
+		if p := int(d.plain[typ]); p != n && p != plainAny || hour >= hours || minute > 59 || second > 59 {
 			why = walkedOdd
 			break
 		}
-		l := int32(binary.BigEndian.Uint32(h[atLocation:]))
+		l := int32(binary.BigEndian.Uint32(w[atLocation:]))
 		if l >= locationBase {
 			l -= locationBase
 		}
-		speed := int32(binary.BigEndian.Uint32(h[atSpeed:]))
+		speed := int32(binary.BigEndian.Uint32(w[atSpeed:]))
 		micros := midnight + int64(int(hour)*3600+int(minute)*60+int(second))*1e6
-		offsets[row] = off + int64(at)
+		at := off + int64(all-len(w))
+		offsets[row] = at
 		times[row] = micros
 		locations[row] = int64(l)
 		speeds[row] = int64(speed) * 36 // cm/s · 36 = m/h
 		types[row] = typ
 		names[row] = typ
 		lengths[row] = uint16(n)
-		row++
-		t.body.SetBytes(w[at+headerBytes : end])
+		added = row + 1
+		body := w[headerBytes:end]
+		w = w[end:]
+		t.body.SetBytes(body)
 		if d.counts[typ] == 0 {
-			d.firsts[typ] = off + int64(at)
+			d.firsts[typ] = at
 		}
 		d.counts[typ]++
 		if typ-typePart1 <= typePart5-typePart1 {
-			d.rec = record{offset: off + int64(at), time: micros, timed: true, location: l, speed: speed, typ: typ}
-			d.body = w[at+headerBytes : end]
-			at = end
-			why = walkedPart
-			break
+			d.part(&record{
+				offset: at, time: micros, timed: true, location: l, speed: speed, index: first + int64(row), typ: typ,
+			}, body)
 		}
-		at = end
 	}
-	t.Added(row)
-	return at, why
+	t.Added(added)
+	return all - len(w), why
 }
 
 // plainAny and plainNone stand in decoder.plain for any length and for none.
@@ -205,7 +207,7 @@ func (d *decoder) odd(off int64, w []byte) (int, bool) {
 	h, end := w[:headerBytes], headerBytes+int(w[atLength])
 	body := w[headerBytes:end]
 	r := record{
-		offset: off, typ: h[0], location: location(binary.BigEndian.Uint32(h[atLocation:])),
+		offset: off, typ: h[0], index: d.out.records.Rows(), location: location(binary.BigEndian.Uint32(h[atLocation:])),
 		speed: int32(binary.BigEndian.Uint32(h[atSpeed:])),
 	}
 	r.time, r.timed = d.clock.micros(h[atTime+3:])
@@ -259,7 +261,7 @@ func (d *decoder) doubtful(r *record, h, body []byte) bool {
 
 // part takes a telegram part, and writes the telegram that it completes.
 func (d *decoder) part(r *record, body []byte) {
-	if p := d.assembler.add(int(r.typ-typePart1), r, d.out.records.Rows(), body); p != nil {
+	if p := d.assembler.add(int(r.typ-typePart1), r, body); p != nil {
 		d.telegram(p)
 	}
 }

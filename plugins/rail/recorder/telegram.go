@@ -154,18 +154,20 @@ func (d *decoder) writeVariables() {
 	t := d.out.variables
 	telegram, packet := d.out.telegrams.Rows()+1, d.out.packets.Rows()+1
 	vars := d.reader.Variables()
-	for done := 0; done < len(vars); {
-		telegrams, packets, indexes, names := t.telegram.Room(), t.packet.Room(), t.index.Room(), t.name.Room()
-		raws, values, units, meanings := t.raw.Room(), t.value.Room(), t.unit.Room(), t.meaning.Room()
-		n := min(len(vars)-done, len(telegrams), len(packets), len(indexes), len(names), len(raws), len(values), len(units), len(meanings))
-		for i := range n {
-			v := &vars[done+i]
+	for done := 0; len(vars) > 0; {
+		telegrams := t.telegram.Room()
+		part := vars[:min(len(vars), len(telegrams))]
+		n := len(part)
+		telegrams, packets, indexes, names := telegrams[:n], t.packet.Room()[:n], t.index.Room()[:n], t.name.Room()[:n]
+		raws, values, units, meanings := t.raw.Room()[:n], t.value.Room()[:n], t.unit.Room()[:n], t.meaning.Room()[:n]
+		for i := range part {
+			v := &part[i]
 			telegrams[i], packets[i], indexes[i] = telegram, packet, uint16(done+i)
 			names[i], raws[i] = v.Name, v.Raw
 			values[i], units[i], meanings[i] = v.Value, v.Unit, v.Meaning
 		}
-		for i := range n {
-			v := &vars[done+i]
+		for i := range part {
+			v := &part[i]
 			if !v.Valued {
 				t.value.NullAt(i)
 			}
@@ -178,5 +180,6 @@ func (d *decoder) writeVariables() {
 		}
 		t.Added(n)
 		done += n
+		vars = vars[n:]
 	}
 }
