@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/wayside-edge/wayside/internal/config"
+	"github.com/wayside-edge/wayside/plugins"
 )
 
 // grade is how a check came out.
@@ -85,7 +86,11 @@ but a temporary file; a running appliance is not disturbed. Exit code 1 when a c
 
 // diagnose runs every check.
 func (r *root) diagnose(ctx context.Context, cfg config.Config) (diagnosis, error) {
-	d := diagnosis{OK: true, Version: version}
+	build, err := readBuild(plugins.Dist)
+	if err != nil {
+		return diagnosis{}, err
+	}
+	d := diagnosis{OK: true, Version: build.Version}
 	d.add(checkConfig(cfg))
 	d.add(checkData(cfg))
 	d.add(checkKernel(hostKernel()))

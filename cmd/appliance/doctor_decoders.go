@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -61,6 +62,7 @@ func decoderFindings(ctx context.Context, engine *localdecode.Engine) []finding 
 	ctx, cancel := context.WithTimeoutCause(ctx, compileLimit, fmt.Errorf("not compiled within %s", compileLimit))
 	defer cancel()
 	var findings []finding
+	var probe *runtime.Plugin
 	for _, p := range engine.Plugins() {
 		err := engine.Wait(ctx, p.SHA256)
 		for _, now := range engine.Plugins() {
@@ -69,6 +71,13 @@ func decoderFindings(ctx context.Context, engine *localdecode.Engine) []finding 
 			}
 		}
 		findings = append(findings, decoderFinding(p, err))
+		if probe == nil && err == nil && p.State == runtime.Active {
+			probe = &p
+		}
+	}
+	if probe != nil {
+		c, err := engine.Confinement(ctx, *probe)
+		findings = append(findings, workerFinding(c, err))
 	}
 	if len(findings) == 0 {
 		return []finding{warn(check, "build with `make build`, or put a *.wasm into a folder of plugins.dirs", "none: recordings are stored, but nothing is decoded")}
@@ -92,6 +101,34 @@ func decoderFinding(p runtime.Plugin, err error) finding {
 		formats = append(formats, f.ID)
 	}
 	return ok(check, "%s is %s; formats %s", name, p.State, strings.Join(formats, ", "))
+}
+
+// workerFinding says how far a worker that was really started is shut in.
+func workerFinding(c runtime.Confinement, err error) finding {
+	const check = "workers"
+	var have []string
+	for _, part := range []struct {
+		on   bool
+		name string
+	}{
+		{c.LandlockABI > 0, fmt.Sprintf("landlock ABI %d", c.LandlockABI)},
+		{c.Seccomp, "seccomp"},
+		{c.NoNewPrivs, "no new privileges"},
+		{c.NotDumpable, "not dumpable"},
+	} {
+		if part.on {
+			have = append(have, part.name)
+		}
+	}
+	switch text := strings.Join(have, ", "); {
+	case err != nil:
+		return fail(check, "look at what the kernel or a container forbids: dmesg", "a worker does not run: %s", oneLine(err.Error()))
+	case len(c.Missing) > 0:
+		return warn(check, "see landlock and seccomp above, and the unit or container the appliance runs in",
+			"start; in effect: %s; missing: %s", cmp.Or(text, "nothing"), oneLine(strings.Join(c.Missing, "; ")))
+	default:
+		return ok(check, "start; in effect: %s", text)
+	}
 }
 
 // oneLine puts a text of several lines on one.

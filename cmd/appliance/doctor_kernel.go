@@ -104,7 +104,7 @@ func checkKernel(k kernel) []finding {
 	case k.cgroup:
 		findings = append(findings, ok("memory", "control groups count memory; no limit is set"))
 	default:
-		findings = append(findings, ok("memory", "no limit by control groups"))
+		findings = append(findings, ok("memory", "no limit by control groups of version 2"))
 	}
 	return findings
 }

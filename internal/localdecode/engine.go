@@ -14,6 +14,7 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/table"
 )
 
 // EngineConfig says where decoders come from.
@@ -64,6 +65,35 @@ func (e *Engine) Decode(ctx context.Context, req runtime.Request) (runtime.Resul
 		return res, fmt.Errorf("run decoder: %w", err)
 	}
 	return res, nil
+}
+
+// Confinement starts a worker for a plugin, if none runs, by decoding one byte, and tells how far it is shut in. What
+// the decoder makes of that byte does not matter.
+func (e *Engine) Confinement(ctx context.Context, p runtime.Plugin) (runtime.Confinement, error) {
+	f, err := unlinked()
+	if err != nil {
+		return runtime.Confinement{}, err
+	}
+	defer f.Close()
+	if _, err := f.Write([]byte{0}); err != nil {
+		return runtime.Confinement{}, fmt.Errorf("write temporary file: %w", err)
+	}
+	sum, err := digest(ctx, f, 1)
+	if err != nil {
+		return runtime.Confinement{}, err
+	}
+	params, err := e.Params(p.ID, nil)
+	if err != nil {
+		return runtime.Confinement{}, fmt.Errorf("parameters of %s: %w", p.ID, err)
+	}
+	_, err = e.Decode(ctx, runtime.Request{
+		Plugin: p.SHA256, Input: f, Size: 1, SHA256: sum, Params: params, Form: table.NDJSON,
+		Create: func(*table.Schema) (*os.File, error) { return unlinked() },
+	})
+	if err != nil {
+		return runtime.Confinement{}, err
+	}
+	return e.pool.Stats().Confinement, nil
 }
 
 // Close ends the workers.

@@ -40,8 +40,11 @@ func TestWorstIssuesComeFirst(t *testing.T) {
 		row("5", "9", "fatal", "e"), row("6", "10", "error", "f"), row("7", "11", "info", "g"),
 	})
 	want := [][]string{
-		{"9", "fatal", "e", "because"}, {"7", "error", "c", "because"}, {"10", "error", "f", "because"},
-		{"6", "warning", "b", "because"}, {"5", "info", "a", "because"},
+		{"9", "fatal", "e", "because"},
+		{"7", "error", "c", "because"},
+		{"10", "error", "f", "because"},
+		{"6", "warning", "b", "because"},
+		{"5", "info", "a", "because"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("issues (-want +got):\n%s", diff)
