@@ -135,12 +135,13 @@ func due(s State, status Status, now time.Time) State {
 
 // endRun ends the run of an active job. A job whose cancel was asked for ends as cancelled, unless its run ended well.
 func endRun(s State, e Event, now time.Time) (State, Effects, error) {
-	switch {
-	case e.Kind == Succeeded:
+	if e.Kind == Succeeded {
 		return end(s, Completed, "", now)
-	case e.Kind == Released:
+	}
+	if e.Kind == Released {
 		s.Attempt--
-	case e.Kind == Crashed:
+	}
+	if e.Kind == Crashed {
 		s.Crashes++
 	}
 	switch {

@@ -76,6 +76,11 @@ func TestDamagedRecords(t *testing.T) {
 				if id := <-g.told; id != jobs[0].ID || g.seen[id] != want {
 					t.Errorf("buried %s: %q, want %q", id, g.seen[id], want)
 				}
+				claim, err := b.claim(t.Context(), n) // the burial is over, in memory too
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.giveUp(claim)
 				j := wantStatus(t, b.Engine, jobs[0].ID, queue.Dead)
 				if len(j.Errors) != 1 || j.Errors[0].Code != errcode.Corrupt {
 					t.Errorf("errors: %+v", j.Errors)
@@ -92,11 +97,11 @@ func TestDamagedRecords(t *testing.T) {
 }
 
 // checkCounts compares the counts of the default queue.
-func checkCounts(t testing.TB, e *Engine, want map[queue.Status]int64) {
-	t.Helper()
-	all, err := e.Counts(t.Context())
+func checkCounts(tb testing.TB, e *Engine, want map[queue.Status]int64) {
+	tb.Helper()
+	all, err := e.Counts(tb.Context())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, q := range all {
 		if q.Queue != queue.DefaultQueue {
@@ -108,7 +113,7 @@ func checkCounts(t testing.TB, e *Engine, want map[queue.Status]int64) {
 			}
 		}
 		if diff := cmp.Diff(want, q.Counts); diff != "" {
-			t.Errorf("counts (-want +got):\n%s", diff)
+			tb.Errorf("counts (-want +got):\n%s", diff)
 		}
 	}
 }

@@ -33,33 +33,33 @@ type box struct {
 }
 
 // openBox opens an engine in dir and runs it. stop is called at the end of the test too.
-func openBox(t testing.TB, dir string, cfg Config) *box {
-	t.Helper()
-	return openWith(t, dir, cfg, (*Engine).Run)
+func openBox(tb testing.TB, dir string, cfg Config) *box {
+	tb.Helper()
+	return openWith(tb, dir, cfg, (*Engine).Run)
 }
 
 // openIdle is openBox for tests that do themselves what Run does.
-func openIdle(t testing.TB, dir string, cfg Config) *box {
-	t.Helper()
-	return openWith(t, dir, cfg, func(*Engine, context.Context) error { return nil })
+func openIdle(tb testing.TB, dir string, cfg Config) *box {
+	tb.Helper()
+	return openWith(tb, dir, cfg, func(*Engine, context.Context) error { return nil })
 }
 
-func openWith(t testing.TB, dir string, cfg Config, run func(*Engine, context.Context) error) *box {
-	t.Helper()
-	db, err := store.Open(t.Context(), store.Config{Dir: filepath.Join(dir, "db"), Reserve: 1 << 20, Ballast: -1})
+func openWith(tb testing.TB, dir string, cfg Config, run func(*Engine, context.Context) error) *box {
+	tb.Helper()
+	db, err := store.Open(tb.Context(), store.Config{Dir: filepath.Join(dir, "db"), Reserve: 1 << 20, Ballast: -1})
 	if err != nil {
-		t.Fatalf("open store: %v", err)
+		tb.Fatalf("open store: %v", err)
 	}
 	b := &box{dir: dir, cfg: cfg, db: db, run: run}
 	cfg.DB = db
 	if cfg.SlotFile == "" {
 		cfg.SlotFile = filepath.Join(dir, "slots")
 	}
-	if b.Engine, err = Open(t.Context(), cfg); err != nil {
+	if b.Engine, err = Open(tb.Context(), cfg); err != nil {
 		_ = db.Close()
-		t.Fatalf("open queue: %v", err)
+		tb.Fatalf("open queue: %v", err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	ran := make(chan error, 1)
 	go func() { ran <- run(b.Engine, ctx) }()
 	b.stop = func() {
@@ -68,22 +68,23 @@ func openWith(t testing.TB, dir string, cfg Config, run func(*Engine, context.Co
 		}
 		cancel()
 		if err := errors.Join(<-ran, b.Close(), b.db.Close()); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 		b.db = nil
 	}
-	t.Cleanup(b.stop)
+	tb.Cleanup(b.stop)
 	return b
 }
 
-func (b *box) reopen(t testing.TB) *box {
-	t.Helper()
+func (b *box) reopen(tb testing.TB) *box {
+	tb.Helper()
 	b.stop()
-	return openWith(t, b.dir, b.cfg, b.run)
+	return openWith(tb, b.dir, b.cfg, b.run)
 }
 
 func TestConformance(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T, o queuetest.Options) queuetest.Subject {
+		t.Helper()
 		cfg := Config{Rules: o.Rules, Weights: o.Weights, Dead: o.Dead}
 		b := openBox(t, t.TempDir(), cfg)
 		var subject func(b *box) queuetest.Subject
