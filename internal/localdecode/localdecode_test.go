@@ -116,6 +116,7 @@ func TestFolder(t *testing.T) {
 			write(t, filepath.Join(in, "x.lines"), "LINES\none\ntwice\n")
 			write(t, filepath.Join(in, "sub", "x.lines"), "LINES\none\nCUT\n")
 			write(t, filepath.Join(in, "bad"), "?")
+			write(t, filepath.Join(in, "none.lines"), "LINES\n") // its decoder finds nothing
 			out := filepath.Join(dir, "deep", "out")
 			c := newCall(in, filepath.Join(in, "x.lines"))
 			c.To, c.Out = form, out
@@ -126,7 +127,7 @@ func TestFolder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(Totals{Done: 2, Partial: 1, Failed: 1}, totals); diff != "" {
+			if diff := cmp.Diff(Totals{Done: 2, Partial: 1, Failed: 2}, totals); diff != "" {
 				t.Errorf("totals (-want +got):\n%s", diff)
 			}
 			want := []string{}
@@ -379,6 +380,36 @@ func TestInterruptedWhileReadingStandardInput(t *testing.T) {
 		t.Errorf("got %v, want it cancelled", err)
 	}
 	w.Close() // the reader that was left behind ends
+}
+
+func TestManyInputsKeepTheirOrder(t *testing.T) {
+	dir := t.TempDir()
+	want := ""
+	for i := range 60 {
+		write(t, filepath.Join(dir, fmt.Sprintf("%02d.lines", i)), fmt.Sprintf("LINES\nline %d\n", i))
+		want += fmt.Sprintf("1,%d,line %d\n", len(fmt.Sprint(i))+5, i)
+	}
+	c := newCall(dir)
+	c.To, c.Tables = table.NDJSON, []string{"lines"}
+	totals, err := c.run(t.Context())
+	if err != nil || totals.Done != 60 {
+		t.Fatal(totals, err)
+	}
+	got := ""
+	for line := range strings.Lines(c.out.String()) {
+		var row struct {
+			Seq    int    `json:"seq"`
+			Length int    `json:"length"`
+			Text   string `json:"text"`
+		}
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		got += fmt.Sprintf("%d,%d,%s\n", row.Seq, row.Length, row.Text)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
 }
 
 func TestBrokenPipe(t *testing.T) {
