@@ -148,12 +148,12 @@ func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error)
 
 // lockFolder keeps other processes from compiling into the same folder.
 func lockFolder(ctx context.Context, dir string) (unlock func(), err error) {
-	f, err := os.Open(dir) //nolint:gosec // a folder of our own
+	f, err := os.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("lock folder: %w", err)
 	}
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			return func() { _ = f.Close() }, nil
 		}
@@ -178,7 +178,7 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 	if err != nil {
 		return fmt.Errorf("compile: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // memory
+	defer file.Close()
 	want := 0
 	if m := e.manifest.Load(); m != nil {
 		want = m.MemoryMiB

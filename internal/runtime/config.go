@@ -54,7 +54,7 @@ func (noRecorder) WorkerStarted(string, string)              {}
 func (noRecorder) WorkerEnded(string, string)                {}
 func (noRecorder) PluginChanged(Plugin)                      {}
 
-func (c Config) withDefaults() Config {
+func withDefaults(c Config) Config {
 	if c.Self == "" {
 		c.Self = "/proc/self/exe"
 	}

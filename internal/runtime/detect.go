@@ -183,7 +183,7 @@ func (p *Pool) sniff(ctx context.Context, e *entry, head []byte, size int64) (fl
 	if err != nil {
 		return 0, fmt.Errorf("sniff: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // memory
+	defer f.Close()
 	waiting, cancel := context.WithTimeout(ctx, sniffFree)
 	defer cancel()
 	w, err := p.acquire(waiting, e, false)

@@ -53,7 +53,7 @@ type waiter struct {
 // NewPool returns a pool over the plugins of reg. Decodes wait until Run runs.
 func NewPool(reg *Registry, cfg Config) *Pool {
 	p := &Pool{
-		cfg: cfg.withDefaults(), reg: reg, launcher: newLauncher(), procs: map[*proc]struct{}{},
+		cfg: withDefaults(cfg), reg: reg, launcher: newLauncher(), procs: map[*proc]struct{}{},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	reg.setSniffer(p)
@@ -161,8 +161,8 @@ func (p *Pool) acquire(ctx context.Context, e *entry, fresh bool) (*proc, error)
 		return nil, errShutdown()
 	}
 	if !fresh {
-		for i := len(p.idle) - 1; i >= 0; i-- {
-			if w := p.idle[i]; w.sha == e.sha {
+		for i, v := range slices.Backward(p.idle) {
+			if w := v; w.sha == e.sha {
 				p.idle = slices.Delete(p.idle, i, i+1)
 				p.mu.Unlock()
 				return w, nil
@@ -235,7 +235,7 @@ func (p *Pool) launch(ctx context.Context, e *entry) (*proc, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer module.Close() //nolint:errcheck // read only
+	defer module.Close()
 	w, err := startProc(ctx, &p.cfg, p.launcher, setup, e.id(), module, p.died)
 	if err != nil {
 		return nil, err

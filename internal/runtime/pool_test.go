@@ -66,7 +66,7 @@ func TestDeadline(t *testing.T) {
 }
 
 // whileRunning calls f once a decode of j makes progress, and gives how the decode ended.
-func whileRunning(t *testing.T, r *rig, ctx context.Context, j *job, f func()) (Result, error) {
+func whileRunning(ctx context.Context, t *testing.T, r *rig, j *job, f func()) (Result, error) {
 	t.Helper()
 	var once sync.Once
 	j.Progress = func(p Progress) {
@@ -79,7 +79,7 @@ func whileRunning(t *testing.T, r *rig, ctx context.Context, j *job, f func()) (
 
 func TestWorkerKilledFromOutside(t *testing.T) {
 	r := newRig(t, nil, map[string][]byte{"forever": forever("forever").Wasm(), "lines": runtimetest.Lines("lines").Wasm()})
-	_, err := whileRunning(t, r, t.Context(), r.request("forever", []byte("input")), func() {
+	_, err := whileRunning(t.Context(), t, r, r.request("forever", []byte("input")), func() {
 		for _, w := range r.pool.Stats().Workers {
 			_ = syscall.Kill(w.PID, syscall.SIGKILL)
 		}
@@ -108,7 +108,7 @@ func TestCancelledDecode(t *testing.T) {
 	r := newRig(t, nil, map[string][]byte{"forever": forever("forever").Wasm()})
 	cause := errors.New("changed my mind")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	_, err := whileRunning(t, r, ctx, r.request("forever", []byte("input")), func() { cancel(cause) })
+	_, err := whileRunning(ctx, t, r, r.request("forever", []byte("input")), func() { cancel(cause) })
 	if !errors.Is(err, cause) {
 		t.Fatalf("error %v, want %v", err, cause)
 	}
@@ -121,7 +121,7 @@ func TestWaiterIsWokenByContext(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Workers = 1 }, map[string][]byte{"forever": forever("forever").Wasm()})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := whileRunning(t, r, ctx, r.request("forever", []byte("input")), func() {
+	_, err := whileRunning(ctx, t, r, r.request("forever", []byte("input")), func() {
 		late, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer stop()
 		if _, err := r.pool.Decode(late, r.request("forever", []byte("x")).Request); !errors.Is(err, context.DeadlineExceeded) {
@@ -137,7 +137,7 @@ func TestWaiterIsWokenByContext(t *testing.T) {
 func TestShutdownEndsDecodes(t *testing.T) {
 	r := newRig(t, nil, map[string][]byte{"forever": forever("forever").Wasm()})
 	closed := make(chan struct{})
-	_, err := whileRunning(t, r, t.Context(), r.request("forever", []byte("input")), func() {
+	_, err := whileRunning(t.Context(), t, r, r.request("forever", []byte("input")), func() {
 		go func() {
 			_ = r.pool.Close()
 			close(closed)

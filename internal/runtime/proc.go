@@ -21,8 +21,11 @@ const (
 	// overheadMiB is what a worker needs beside its guest's memory: the Go runtime's arenas, the guest's stack (up to
 	// 192 MiB were seen), batches and encoders.
 	overheadMiB = 512
-	// workerHeap is the soft limit of a worker's own Go heap.
-	workerHeap = "GOMEMLIMIT=96MiB"
+	// decodeHeap and compileHeap are the soft limits of a worker's own Go heap, beside guests and generated code. A
+	// decode of a large recording into Parquet needs about 60 MiB; the compiler takes 150 MiB for a Go guest of 3 MiB
+	// and would spend its time collecting garbage with less.
+	decodeHeap  = "GOMEMLIMIT=96MiB"
+	compileHeap = "GOMEMLIMIT=512MiB"
 	stderrTail = 4 << 10
 )
 
@@ -90,17 +93,20 @@ func startProc(ctx context.Context, cfg *Config, l *launcher, setup *wire.Setup,
 	if err != nil {
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	defer childSock.Close() //nolint:errcheck // the child has its own
+	defer childSock.Close()
 	page, pageFile, err := wire.NewPage()
 	if err != nil {
 		_ = sock.Close()
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
-	defer pageFile.Close() //nolint:errcheck // the child has its own
+	defer pageFile.Close()
 	p := &proc{plugin: id, sha: setup.SHA256, sock: sock, page: page, stderr: &tail{}, exited: make(chan struct{})}
 	p.cmd = exec.Command(cfg.Self, "worker", string(setup.Role), id) //nolint:gosec,noctx // our own program; ended by kill
 	p.cmd.Dir = "/"
-	p.cmd.Env = []string{"GOMAXPROCS=2", workerHeap}
+	p.cmd.Env = []string{"GOMAXPROCS=2", decodeHeap}
+	if setup.Role == wire.RoleCompile {
+		p.cmd.Env[1] = compileHeap
+	}
 	p.cmd.Stderr = p.stderr
 	p.cmd.ExtraFiles = []*os.File{childSock, pageFile}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -125,3 +125,22 @@ func BenchmarkRailCompile(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRailParallel decodes small recordings on all workers, five tables encoded.
+func BenchmarkRailParallel(b *testing.B) {
+	r := newRig(b, nil, map[string][]byte{"rail": railModule(b)})
+	input := railRecording(b)
+	r.decode(r.request("rail", input))
+	b.ResetTimer()
+	b.SetParallelism(4)
+	b.RunParallel(func(pb *testing.PB) {
+		j := r.request("rail", input)
+		j.Form = table.Parquet
+		for pb.Next() {
+			if _, err := r.pool.Decode(b.Context(), j.Request); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}

@@ -81,7 +81,7 @@ func (e *entry) schemas() []*table.Schema {
 // OpenRegistry reads the modules and their manifests. It compiles nothing: Run does. A module that cannot be a
 // plugin is listed as rejected; only a folder that cannot be read is an error.
 func OpenRegistry(ctx context.Context, cfg Config) (*Registry, error) {
-	r := &Registry{cfg: cfg.withDefaults(), launcher: newLauncher(), wake: make(chan struct{}, 1)}
+	r := &Registry{cfg: withDefaults(cfg), launcher: newLauncher(), wake: make(chan struct{}, 1)}
 	if r.cfg.CompiledDir == "" {
 		return nil, errors.New("open plugins: no folder for compiled code")
 	}

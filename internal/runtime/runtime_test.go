@@ -59,39 +59,39 @@ func (l *logSink) String() string {
 }
 
 // newRig runs a registry of the modules, by file name, and a pool.
-func newRig(t testing.TB, change func(*Config), modules map[string][]byte) *rig {
-	t.Helper()
+func newRig(tb testing.TB, change func(*Config), modules map[string][]byte) *rig {
+	tb.Helper()
 	fsys := fstest.MapFS{}
 	for name, b := range modules {
 		fsys[name+".wasm"] = &fstest.MapFile{Data: b}
 	}
 	sink := &logSink{}
 	cfg := Config{
-		Builtin: fsys, CompiledDir: filepath.Join(t.TempDir(), "compiled"), Workers: 2,
+		Builtin: fsys, CompiledDir: filepath.Join(tb.TempDir(), "compiled"), Workers: 2,
 		Logger:  slog.New(slog.NewTextHandler(sink, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Sandbox: Sandbox{NoDataLimit: raceEnabled},
 	}
 	if change != nil {
 		change(&cfg)
 	}
-	reg, err := OpenRegistry(t.Context(), cfg)
+	reg, err := OpenRegistry(tb.Context(), cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	pool := NewPool(reg, cfg)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(tb.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = reg.Run(ctx) })
 	wg.Go(func() { _ = pool.Run(ctx) })
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		cancel()
 		_ = pool.Close()
 		wg.Wait()
-		if t.Failed() {
-			t.Log(sink.String())
+		if tb.Failed() {
+			tb.Log(sink.String())
 		}
 	})
-	return &rig{t: t, reg: reg, pool: pool, cfg: cfg, log: sink}
+	return &rig{t: tb, reg: reg, pool: pool, cfg: cfg, log: sink}
 }
 
 // job is one decode with its output.

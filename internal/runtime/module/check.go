@@ -133,7 +133,7 @@ func (c *checker) imports(r *reader) error {
 		}
 		r.u32()
 		if r.err != nil {
-			break
+			continue
 		}
 		switch mod {
 		case abi.Module:
@@ -202,11 +202,8 @@ func (c *checker) code(r *reader) error {
 		return rejected("the module has %d functions, the limit is %d", n, c.limits.Functions)
 	}
 	c.info.Functions = int(n)
-	for i := range n {
+	for i := uint32(0); i < n && r.err == nil; i++ {
 		body := r.take(r.u32())
-		if r.err != nil {
-			return nil
-		}
 		if len(body) > c.limits.Body {
 			return rejected("function %d has %d bytes, the limit is %d", i, len(body), c.limits.Body)
 		}
@@ -223,7 +220,7 @@ func (c *checker) body(i uint32, r *reader) error {
 		locals += uint64(r.u32())
 		r.byte()
 	}
-	if locals > uint64(c.limits.Locals) { //nolint:gosec // positive
+	if locals > uint64(c.limits.Locals) {
 		return rejected("function %d has %d locals, the limit is %d", i, locals, c.limits.Locals)
 	}
 	w := walk(r)

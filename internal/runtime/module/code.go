@@ -14,25 +14,25 @@ func walk(r *reader) walked {
 	depth := 1
 	for r.more() {
 		op := r.byte()
-		switch {
-		case op == 0x02 || op == 0x03 || op == 0x04: // block, loop, if
+		switch op {
+		case 0x02, 0x03, 0x04: // block, loop, if
 			depth++
 			w.nesting = max(w.nesting, depth-1)
 			r.sleb(5)
-		case op == 0x0b: // end
+		case 0x0b: // end
 			depth--
-		case op == 0x0e: // br_table
+		case 0x0e: // br_table
 			for n := uint64(r.u32()) + 1; n > 0 && r.err == nil; n-- {
 				r.u32()
 			}
-		case op == 0x1c: // select with types
+		case 0x1c: // select with types
 			r.take(r.u32())
-		case op == 0x26: // table.set
+		case 0x26: // table.set
 			w.changesTables = true
 			r.u32()
-		case op == 0xfc:
+		case 0xfc:
 			w.misc(r)
-		case op == 0xfd:
+		case 0xfd:
 			vector(r)
 		default:
 			plain(r, op)

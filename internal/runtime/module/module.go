@@ -106,12 +106,12 @@ func WithCustom(b []byte, name string, body []byte) []byte {
 
 func appendSection(dst []byte, id byte, body []byte) []byte {
 	dst = append(dst, id)
-	dst = appendU32(dst, uint32(len(body))) //nolint:gosec // bounded by the module's size
+	dst = appendU32(dst, uint32(len(body)))
 	return append(dst, body...)
 }
 
 func appendName(dst []byte, s string) []byte {
-	dst = appendU32(dst, uint32(len(s))) //nolint:gosec // a short name
+	dst = appendU32(dst, uint32(len(s)))
 	return append(dst, s...)
 }
 

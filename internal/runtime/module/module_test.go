@@ -122,7 +122,7 @@ func signed(r *reader) int {
 			if c&0x40 != 0 && shift+7 < 64 {
 				v |= -1 << (shift + 7)
 			}
-			return int(uint32(v)) //nolint:gosec // an address
+			return int(uint32(v))
 		}
 	}
 }

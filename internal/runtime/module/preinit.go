@@ -56,11 +56,11 @@ func Instrument(b []byte, info Info) (out []byte, globals int, ok bool) {
 		if r.err != nil {
 			return nil, 0, false
 		}
-		body := appendU32(nil, n+uint32(globals)) //nolint:gosec // bounded by the module's size
+		body := appendU32(nil, n+uint32(globals))
 		body = append(body, secs[i].Body[r.p:]...)
 		for g := range globals {
 			body = appendName(body, GlobalExport(g))
-			body = appendU32(append(body, 3), uint32(g)) //nolint:gosec // as above
+			body = appendU32(append(body, 3), uint32(g))
 		}
 		secs[i].Body = body
 		done = true
@@ -123,7 +123,7 @@ func memoryOf(body []byte, size int) ([]byte, error) {
 	if r.err != nil {
 		return nil, fmt.Errorf("memory: %w", r.err)
 	}
-	out := appendU32([]byte{1, flag}, uint32(size/Page)) //nolint:gosec // below 2^16
+	out := appendU32([]byte{1, flag}, uint32(size/Page))
 	return append(out, body[r.p:]...), nil
 }
 
@@ -135,16 +135,16 @@ func globalsOf(body []byte, values []uint64) ([]byte, error) {
 	if len(gs) != len(values) {
 		return nil, fmt.Errorf("globals: %d values for %d globals", len(values), len(gs))
 	}
-	out := appendU32(nil, uint32(len(gs))) //nolint:gosec // bounded by the module's size
+	out := appendU32(nil, uint32(len(gs)))
 	for i, g := range gs {
 		out = append(out, g.typ, g.mutable)
 		switch g.typ {
 		case typeI32:
-			out = appendS64(append(out, 0x41), int64(int32(uint32(values[i])))) //nolint:gosec // reinterpretation
+			out = appendS64(append(out, 0x41), int64(int32(uint32(values[i]))))
 		case typeI64:
-			out = appendS64(append(out, 0x42), int64(values[i])) //nolint:gosec // reinterpretation
+			out = appendS64(append(out, 0x42), int64(values[i]))
 		case typeF32:
-			out = binary.LittleEndian.AppendUint32(append(out, 0x43), uint32(values[i])) //nolint:gosec // low half
+			out = binary.LittleEndian.AppendUint32(append(out, 0x43), uint32(values[i]))
 		case typeF64:
 			out = binary.LittleEndian.AppendUint64(append(out, 0x44), values[i])
 		default:
@@ -175,9 +175,9 @@ func dataOf(mem []byte) []byte {
 				last = i
 			}
 		}
-		body = appendS64(append(body, 0, 0x41), int64(int32(uint32(start)))) //nolint:gosec // addresses wrap
+		body = appendS64(append(body, 0, 0x41), int64(int32(uint32(start))))
 		body = append(body, 0x0b)
-		body = appendU32(body, uint32(last+1-start)) //nolint:gosec // below 2^32
+		body = appendU32(body, uint32(last+1-start))
 		body = append(body, mem[start:last+1]...)
 		i = last + 1
 		n++

@@ -34,7 +34,7 @@ func (r *reader) take(n uint32) []byte {
 	return r.b[r.p-int(n) : r.p : r.p]
 }
 
-func (r *reader) skip(n int) { r.take(uint32(n)) } //nolint:gosec // small constants
+func (r *reader) skip(n int) { r.take(uint32(n)) }
 
 // u32 reads an unsigned LEB128 of at most 32 bits.
 func (r *reader) u32() uint32 {

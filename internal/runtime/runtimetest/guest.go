@@ -64,7 +64,7 @@ func (g *Guest) Desc(at, table int, words ...uint32) []byte {
 
 // Rows gives code that emits n rows of "rows".
 func (g *Guest) Rows(n int) []byte {
-	return g.Desc(DescAt, 0, uint32(n), 1, 0, 0, RowsAt, 0, 0, uint32(8*n)) //nolint:gosec // a test's own number
+	return g.Desc(DescAt, 0, uint32(n), 1, 0, 0, RowsAt, 0, 0, uint32(8*n))
 }
 
 // ReadSome gives code that reads up to 4 KiB of input and drops the count.

@@ -49,7 +49,7 @@ func NewPage() (*Page, *os.File, error) {
 		_ = f.Close()
 		return nil, nil, fmt.Errorf("seal page: %w", err)
 	}
-	p, err := MapPage(int(f.Fd())) //nolint:gosec // a descriptor
+	p, err := MapPage(int(f.Fd()))
 	if err != nil {
 		_ = f.Close()
 		return nil, nil, err

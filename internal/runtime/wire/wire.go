@@ -118,7 +118,7 @@ func Pair() (*Conn, *os.File, error) {
 	}
 	child := os.NewFile(uintptr(fds[1]), "worker socket")
 	parent := os.NewFile(uintptr(fds[0]), "worker socket")
-	defer parent.Close() //nolint:errcheck // FileConn works on a duplicate
+	defer parent.Close()
 	nc, err := net.FileConn(parent)
 	if err != nil {
 		_ = child.Close()
@@ -153,7 +153,7 @@ func (c *Conn) Send(kind Kind, v any, files ...*os.File) error {
 	}
 	fds := make([]int, 0, maxFiles+1)
 	for _, f := range files {
-		fds = append(fds, int(f.Fd())) //nolint:gosec // a descriptor
+		fds = append(fds, int(f.Fd()))
 	}
 	packet := append(make([]byte, 0, headBytes+len(body)), version, byte(kind), 0)
 	if headBytes+len(body) > packetBytes {
@@ -161,8 +161,8 @@ func (c *Conn) Send(kind Kind, v any, files ...*os.File) error {
 		if err != nil {
 			return fmt.Errorf("send message %d: %w", kind, err)
 		}
-		defer spill.Close()                //nolint:errcheck // the receiver has its own descriptor
-		fds = append(fds, int(spill.Fd())) //nolint:gosec // a descriptor
+		defer spill.Close()
+		fds = append(fds, int(spill.Fd()))
 		packet[2] = flagSpilled
 	} else {
 		packet = append(packet, body...)
@@ -247,7 +247,7 @@ func (m *Message) unspill() error {
 	}
 	f := m.Files[len(m.Files)-1]
 	m.Files = m.Files[:len(m.Files)-1]
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	st, err := f.Stat()
 	if err != nil || !st.Mode().IsRegular() || st.Size() > MaxBody {
 		return fmt.Errorf("%w: spilled body is no file or too large", ErrProtocol)
@@ -274,7 +274,7 @@ func parseFiles(oob []byte) ([]*os.File, error) {
 			return files, fmt.Errorf("%w: control message: %w", ErrProtocol, err)
 		}
 		for _, fd := range fds {
-			files = append(files, os.NewFile(uintptr(fd), "passed")) //nolint:gosec // a descriptor
+			files = append(files, os.NewFile(uintptr(fd), "passed"))
 		}
 	}
 	return files, nil

@@ -24,7 +24,7 @@ type allocator struct {
 }
 
 func newAllocator(limitMiB int) *allocator {
-	return &allocator{limit: uint64(limitMiB) << 20} //nolint:gosec // positive
+	return &allocator{limit: uint64(limitMiB) << 20}
 }
 
 // Allocate implements experimental.MemoryAllocator. Where the system gives no address space the memory refuses
@@ -37,7 +37,7 @@ func (a *allocator) Allocate(_, _ uint64) experimental.LinearMemory {
 		a.free = a.free[:n-1]
 		return m
 	}
-	b, err := unix.Mmap(-1, 0, int(a.limit), unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE) //nolint:gosec // at most 1 GiB
+	b, err := unix.Mmap(-1, 0, int(a.limit), unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
 	if err != nil {
 		return &memory{a: a}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -107,10 +108,8 @@ func (c *call) breakOff(code errcode.Code, message string) {
 
 // need ends the instance unless it was called for one of the modes.
 func (c *call) need(name string, modes ...mode) {
-	for _, m := range modes {
-		if c.mode == m {
-			return
-		}
+	if slices.Contains(modes, c.mode) {
+		return
 	}
 	c.violate("%s was called outside of its time", name)
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tetratelabs/wazero/experimental"
+
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/module"
@@ -15,10 +17,15 @@ import (
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
+// compileWorkers is how many functions are compiled at a time. The process has the lowest priority, so it may use
+// whatever is idle.
+const compileWorkers = 2
+
 // compileRole checks, initialises and compiles one module into its folder, and says how it went. The record of
 // success is written last and durably: a folder without it is as good as empty.
 func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm []byte, conf *wire.Confinement) error {
 	lowPriority()
+	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	if setup.Sandbox {
 		confineFiles(conf, readWrite(setup.Dir))
 		confineCalls(conf)
@@ -69,7 +76,7 @@ func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record,
 	if err != nil {
 		return nil, errcode.Wrap(errcode.PluginRejected, err, err.Error())
 	}
-	defer e.close(ctx) //nolint:errcheck // the process ends
+	defer e.close(ctx)
 	m, err := e.instantiate(ctx, newCall(modeInit))
 	if err != nil {
 		return nil, errcode.Wrap(errcode.PluginRejected, err, firstLine(err))
@@ -96,13 +103,13 @@ func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module
 	if err != nil {
 		return nil, nil, errcode.Wrap(errcode.PluginRejected, err, err.Error())
 	}
-	defer e.close(ctx) //nolint:errcheck // only memory
+	defer e.close(ctx)
 	c := newCall(modeInit)
 	m, err := e.instantiate(ctx, c)
 	if err != nil {
 		return nil, nil, errcode.Wrap(errcode.PluginRejected, err, "the module does not initialise: "+firstLine(err))
 	}
-	defer m.Close(ctx) //nolint:errcheck // only memory
+	defer m.Close(ctx)
 	if whole && info.Initialize && !setup.PlainInit {
 		values := make([]uint64, globals)
 		for i := range values {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	goruntime "runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,7 +57,7 @@ func confineResources(conf *wire.Confinement, setup *wire.Setup) {
 	if setup.DataMiB <= 0 {
 		return
 	}
-	if err := setLimit(unix.RLIMIT_DATA, uint64(setup.DataMiB)<<20); err != nil { //nolint:gosec // positive
+	if err := setLimit(unix.RLIMIT_DATA, uint64(setup.DataMiB)<<20); err != nil {
 		note(conf, "data limit: "+err.Error())
 	}
 }
@@ -130,7 +129,6 @@ func lowPriority() {
 	if unix.Setpgid(0, 0) == nil {
 		_ = unix.Setpriority(unix.PRIO_PGRP, 0, lowestNice)
 	}
-	goruntime.GOMAXPROCS(1)
 }
 
 func note(conf *wire.Confinement, what string) { conf.Missing = append(conf.Missing, what) }

@@ -10,7 +10,6 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
-	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
@@ -97,7 +96,7 @@ func (e *engine) run(ctx context.Context, c *call, export string, prepare func()
 	if err != nil {
 		return 0, err
 	}
-	defer m.Close(ctx) //nolint:errcheck // frees the memory; there is nothing to report
+	defer m.Close(ctx)
 	f := m.ExportedFunction(export)
 	if f == nil {
 		return 0, fmt.Errorf("the module does not export %s", export)
@@ -108,7 +107,7 @@ func (e *engine) run(ctx context.Context, c *call, export string, prepare func()
 		return 0, fmt.Errorf("%s: %w", export, err)
 	}
 	if len(res) == 1 {
-		ret = int32(uint32(res[0])) //nolint:gosec // an i32
+		ret = int32(uint32(res[0]))
 	}
 	return ret, nil
 }
@@ -177,9 +176,4 @@ func (s *session) sniff(ctx context.Context, job *wire.Sniff, input *os.File) er
 		return fmt.Errorf("report a sniff: %w", err)
 	}
 	return nil
-}
-
-// crashed is the Done for an instance that could not even begin for a reason of the worker's own.
-func crashed(err error) wire.Done {
-	return wire.Done{Recycle: true, Failed: &wire.Verdict{Code: errcode.Internal, Message: err.Error()}}
 }

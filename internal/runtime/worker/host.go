@@ -57,10 +57,10 @@ func (h *host) instantiateABI(ctx context.Context, rt wazero.Runtime) error {
 }
 
 // arg gives parameter i as the i32 it is.
-func arg(stack []uint64, i int) uint32 { return uint32(stack[i]) } //nolint:gosec // the upper half is not used
+func arg(stack []uint64, i int) uint32 { return uint32(stack[i]) }
 
 // give leaves an i32 result.
-func give(stack []uint64, v int32) { stack[0] = uint64(uint32(v)) } //nolint:gosec // reinterpretation
+func give(stack []uint64, v int32) { stack[0] = uint64(uint32(v)) }
 
 // refuse answers for a capability that was not granted.
 func refuse(c *call, _ []byte, stack []uint64) {
@@ -75,13 +75,13 @@ func hostRead(c *call, mem []byte, stack []uint64) {
 	if c.pos += int64(n); n > 0 && c.mode == modeDecode {
 		c.page.Read(c.pos)
 	}
-	give(stack, int32(n)) //nolint:gosec // at most 1<<31 - 1, see pread
+	give(stack, int32(n))
 }
 
 func hostReadAt(c *call, mem []byte, stack []uint64) {
 	c.need(abi.ImportReadAt, modeDecode, modeSniff)
 	b := c.bytes(mem, abi.ImportReadAt, arg(stack, 1), arg(stack, 2))
-	off := int64(stack[0]) //nolint:gosec // reinterpretation
+	off := int64(stack[0])
 	if !c.seek || off < 0 {
 		give(stack, abi.Refused)
 		return
@@ -91,7 +91,7 @@ func hostReadAt(c *call, mem []byte, stack []uint64) {
 		c.pos = max(c.pos, min(off+int64(n), c.size))
 		c.page.Read(c.pos)
 	}
-	give(stack, int32(n)) //nolint:gosec // at most 1<<31 - 1
+	give(stack, int32(n))
 }
 
 // preadAnywhere reads at any offset; while sniffing, only the head and the tail of the input.
@@ -114,7 +114,7 @@ func (c *call) preadTo(b []byte, off, end int64) int {
 	}
 	b = b[:min(int64(len(b)), end-off, 1<<30)]
 	for {
-		n, err := unix.Pread(int(c.input.Fd()), b, off) //nolint:gosec // a descriptor
+		n, err := unix.Pread(int(c.input.Fd()), b, off)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
@@ -127,7 +127,7 @@ func (c *call) preadTo(b []byte, off, end int64) int {
 
 func hostSize(c *call, _ []byte, stack []uint64) {
 	c.need(abi.ImportSize, modeDecode, modeSniff)
-	stack[0] = uint64(c.size) //nolint:gosec // not negative
+	stack[0] = uint64(c.size)
 	if !c.seek {
 		stack[0] = 1<<64 - 1 // abi.Refused as an i64
 	}
@@ -161,33 +161,33 @@ func hostTable(c *call, mem []byte, stack []uint64) {
 	case err != nil:
 		c.violate("table: %v", err)
 	}
-	give(stack, int32(id)) //nolint:gosec // below MaxTables
+	give(stack, int32(id))
 }
 
 func hostEmit(c *call, mem []byte, stack []uint64) {
 	c.need(abi.ImportEmit, modeDecode)
 	id := arg(stack, 0)
 	if uint64(id) >= uint64(len(c.out.tables)) {
-		c.violate("emit: there is no table %d", int32(id)) //nolint:gosec // reinterpretation
+		c.violate("emit: there is no table %d", int32(id))
 	}
 	give(stack, c.emit(mem, c.out.tables[id], arg(stack, 1)))
 }
 
 func hostIssue(c *call, mem []byte, stack []uint64) {
 	c.need(abi.ImportIssue, modeDecode)
-	severity, off := arg(stack, 0), int64(stack[1]) //nolint:gosec // reinterpretation
+	severity, off := arg(stack, 0), int64(stack[1])
 	if severity > uint32(abi.Fatal) {
 		c.violate("issue: there is no severity %d", severity)
 	}
 	code := c.code(mem, abi.ImportIssue, arg(stack, 2), arg(stack, 3))
 	text := c.text(mem, abi.ImportIssue, arg(stack, 4), arg(stack, 5))
-	if abi.Severity(severity) == abi.Fatal && c.fatal == nil { //nolint:gosec // 0–3
+	if abi.Severity(severity) == abi.Fatal && c.fatal == nil {
 		c.fatal = &wire.Verdict{Code: verdictCode(code), Message: text}
 		if off >= 0 {
 			c.fatal.Offset = &off
 		}
 	}
-	c.out.issue(c, abi.Severity(severity), off, code, text) //nolint:gosec // 0–3
+	c.out.issue(c, abi.Severity(severity), off, code, text)
 }
 
 func hostFail(c *call, mem []byte, stack []uint64) {
@@ -206,15 +206,15 @@ func hostLog(c *call, mem []byte, stack []uint64) {
 // hostParam copies as much of the value as there is room for and gives its whole length.
 func hostParam(c *call, mem []byte, stack []uint64) {
 	c.need(abi.ImportParam, modeDecode, modeSniff)
-	key := string(c.bytes(mem, abi.ImportParam, arg(stack, 0), arg(stack, 1)))
+	key := c.bytes(mem, abi.ImportParam, arg(stack, 0), arg(stack, 1))
 	dst := c.bytes(mem, abi.ImportParam, arg(stack, 2), arg(stack, 3))
-	v, ok := c.params[key]
+	v, ok := c.params[string(key)]
 	if !ok {
 		give(stack, abi.Refused)
 		return
 	}
 	copy(dst, v)
-	give(stack, int32(min(len(v), 1<<30))) //nolint:gosec // bounded
+	give(stack, int32(min(len(v), 1<<30)))
 }
 
 // u32at reads word i of a descriptor.

@@ -67,19 +67,19 @@ func (o *output) issue(c *call, severity abi.Severity, off int64, code, message 
 
 func (l *issueLog) append(severity abi.Severity, off int64, code, message string) {
 	l.t.rows++
-	l.seq = binary.LittleEndian.AppendUint64(l.seq, uint64(l.t.rows)) //nolint:gosec // positive
+	l.seq = binary.LittleEndian.AppendUint64(l.seq, uint64(l.t.rows))
 	if l.rows%8 == 0 {
 		l.offsetThere = append(l.offsetThere, 0)
 	}
 	if off >= 0 {
 		l.offsetThere[l.rows/8] |= 1 << (l.rows % 8)
 	}
-	l.offset = binary.LittleEndian.AppendUint64(l.offset, uint64(max(off, 0))) //nolint:gosec // not negative
+	l.offset = binary.LittleEndian.AppendUint64(l.offset, uint64(max(off, 0)))
 	l.severity = append(l.severity, byte(severity))
 	l.code = append(l.code, code...)
-	l.codeOffsets = append(l.codeOffsets, uint32(len(l.code))) //nolint:gosec // at most 1024 × 63
+	l.codeOffsets = append(l.codeOffsets, uint32(len(l.code)))
 	l.message = append(l.message, message...)
-	l.messageIndex = append(l.messageIndex, uint32(len(l.message))) //nolint:gosec // at most 1024 × 12 KiB
+	l.messageIndex = append(l.messageIndex, uint32(len(l.message)))
 	l.rows++
 }
 

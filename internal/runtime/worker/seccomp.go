@@ -64,7 +64,7 @@ func filter() []unix.SockFilter {
 // confineCalls puts the filter on all threads.
 func confineCalls(conf *wire.Confinement) {
 	prog := filter()
-	fprog := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]} //nolint:gosec // about a hundred
+	fprog := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
 		uintptr(unsafe.Pointer(&fprog))) //nolint:gosec // the call's own way
 	if errno != 0 {

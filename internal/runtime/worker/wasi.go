@@ -78,7 +78,7 @@ func (h *host) instantiateWASI(ctx context.Context, rt wazero.Runtime) error {
 	}
 	for _, name := range []string{"args_sizes_get", "environ_sizes_get"} {
 		export(name, []api.ValueType{i32, i32}, result, func(mem []byte, stack []uint64) {
-			stack[0] = putU32(mem, 0, uint32(stack[0]), uint32(stack[1])) //nolint:gosec // i32 values
+			stack[0] = putU32(mem, 0, uint32(stack[0]), uint32(stack[1]))
 		})
 	}
 	for _, name := range []string{"args_get", "environ_get"} {
@@ -86,14 +86,14 @@ func (h *host) instantiateWASI(ctx context.Context, rt wazero.Runtime) error {
 	}
 	export("sched_yield", nil, result, func(_ []byte, stack []uint64) { stack[0] = wasiOK })
 	export("clock_res_get", []api.ValueType{i32, i32}, result, func(mem []byte, stack []uint64) {
-		stack[0] = putU64(mem, uint32(stack[1]), clockStep) //nolint:gosec // i32 value
+		stack[0] = putU64(mem, uint32(stack[1]), clockStep)
 	})
 	export("clock_time_get", []api.ValueType{i32, i64, i32}, result, h.clockTimeGet)
 	export("random_get", []api.ValueType{i32, i32}, result, h.randomGet)
 	export("fd_write", []api.ValueType{i32, i32, i32, i32}, result, h.fdWrite)
 	export("poll_oneoff", []api.ValueType{i32, i32, i32, i32}, result, h.pollOneoff)
 	export("proc_exit", []api.ValueType{i32}, nil, func(_ []byte, stack []uint64) {
-		h.call.exited, h.call.exitCode = true, uint32(stack[0]) //nolint:gosec // i32 value
+		h.call.exited, h.call.exitCode = true, uint32(stack[0])
 		panic(errEnd)
 	})
 	if _, err := b.Instantiate(ctx); err != nil {
@@ -103,7 +103,7 @@ func (h *host) instantiateWASI(ctx context.Context, rt wazero.Runtime) error {
 }
 
 func (h *host) clockTimeGet(mem []byte, stack []uint64) {
-	id, ptr := uint32(stack[0]), uint32(stack[2]) //nolint:gosec // i32 values
+	id, ptr := uint32(stack[0]), uint32(stack[2])
 	h.call.clock += clockStep
 	now := h.call.clock
 	if id == 0 {
@@ -113,7 +113,7 @@ func (h *host) clockTimeGet(mem []byte, stack []uint64) {
 }
 
 func (h *host) randomGet(mem []byte, stack []uint64) {
-	b := slice(mem, uint32(stack[0]), uint32(stack[1])) //nolint:gosec // i32 values
+	b := slice(mem, uint32(stack[0]), uint32(stack[1]))
 	if b == nil {
 		stack[0] = wasiFault
 		return
@@ -124,7 +124,7 @@ func (h *host) randomGet(mem []byte, stack []uint64) {
 
 // fdWrite makes log lines of what the guest writes to stdout and stderr.
 func (h *host) fdWrite(mem []byte, stack []uint64) {
-	fd, iovs, n, out := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]) //nolint:gosec // i32 values
+	fd, iovs, n, out := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])
 	if fd != 1 && fd != 2 {
 		stack[0] = wasiBadf
 		return
@@ -150,7 +150,7 @@ func (h *host) fdWrite(mem []byte, stack []uint64) {
 
 // pollOneoff moves the clock on to the earliest time asked for and returns at once. Descriptors are never ready.
 func (h *host) pollOneoff(mem []byte, stack []uint64) {
-	in, out, n, count := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]) //nolint:gosec // i32 values
+	in, out, n, count := uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])
 	if n == 0 || n > maxPollSub {
 		stack[0] = wasiInval
 		return

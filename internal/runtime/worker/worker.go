@@ -70,12 +70,12 @@ func serve(ctx context.Context, socketFD, pageFD int) error {
 
 // mapFile maps the module's file, so that workers of one plugin share its pages, and closes it.
 func mapFile(f *os.File) ([]byte, error) {
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("look at module: %w", err)
 	}
-	b, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE) //nolint:gosec // a descriptor
+	b, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, fmt.Errorf("map module: %w", err)
 	}
@@ -95,7 +95,7 @@ func decodeRole(
 	if err != nil {
 		ready.Error = err.Error()
 	} else {
-		defer e.close(ctx) //nolint:errcheck // the process ends
+		defer e.close(ctx)
 	}
 	if setup.Sandbox {
 		confineFiles(conf)
@@ -131,7 +131,7 @@ func (s *session) next(ctx context.Context) (bool, error) {
 	if input == nil {
 		return false, fmt.Errorf("wait for work: %w", wire.ErrProtocol)
 	}
-	defer input.Close() //nolint:errcheck // read only
+	defer input.Close()
 	switch m.Kind {
 	case wire.KindDecode:
 		var job wire.Decode
