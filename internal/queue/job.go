@@ -106,7 +106,7 @@ type Job struct {
 	RunAt     time.Time
 	UniqueKey string
 	Writing   bool   // not started while the disk is below its reserve
-	Worker    string // who runs it or ran it last
+	Worker    string // who runs it, while it is active
 	Errors    []Failure
 	Result    json.RawMessage // only from Engine.Get
 	Progress  Progress

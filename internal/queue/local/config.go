@@ -36,7 +36,7 @@ type Config struct {
 	SlotFile string
 	// Dead stages what belongs to a burial into its commit; Mux.Dead is meant. Default: nothing.
 	Dead func(b *store.Batch, j queue.Job, code errcode.Code, message string) error
-	// Space says whether n more bytes may be written; while it refuses none, jobs marked Writing wait. Default: DB.
+	// Space says whether there is room on the disk; while there is not, jobs marked Writing wait. Default: DB.
 	Space Space
 	// ResultTTL is how long a result is kept after its job has completed, at most Retention. Default 1 h.
 	ResultTTL time.Duration
