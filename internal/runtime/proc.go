@@ -26,7 +26,7 @@ const (
 	// and would spend its time collecting garbage with less.
 	decodeHeap  = "GOMEMLIMIT=96MiB"
 	compileHeap = "GOMEMLIMIT=512MiB"
-	stderrTail = 4 << 10
+	stderrTail  = 4 << 10
 )
 
 // launcher starts processes from one thread that lives as long as it does: the kernel kills a child when the thread

@@ -17,6 +17,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +28,9 @@ import (
 // Main runs a worker on the descriptors that package wire names and returns its exit code. It is to be called before
 // anything else of the program starts. Errors go to stderr, which the serving process reads.
 func Main() int {
+	// Ctrl-C and a service manager's SIGTERM reach the whole group. The serving process decides when workers end: it
+	// may still drain, and a worker that is gone by itself would look crashed.
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	if err := serve(context.Background(), wire.SocketFD, wire.PageFD); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "worker:", err)
 		return 1
