@@ -2,7 +2,7 @@
 //
 // One file cmd_*.go holds one subcommand. They turn flags into the Config of a package, call it, and print; what they
 // print is documented in docs/cli.md. Nothing but main ends the process, and exit.go alone knows the exit codes. The
-// one goroutine started here watches for signals; it ends with run.
+// goroutines started here watch for signals; they end with run.
 package main
 
 import (

@@ -28,13 +28,21 @@ func buildWayside(t *testing.T) string {
 	return dir
 }
 
-// TestScripts runs testdata/script/*.txtar against the built binary.
-func TestScripts(t *testing.T) {
+// TestBinary tests what needs the built binary.
+func TestBinary(t *testing.T) {
+	dir := buildWayside(t)
+	t.Run("serve", func(t *testing.T) { testServe(t, filepath.Join(dir, "wayside")) })
+	t.Run("scripts", func(t *testing.T) { testScripts(t, dir) })
+}
+
+// testScripts runs testdata/script/*.txtar with the binary in dir.
+func testScripts(t *testing.T, dir string) {
+	t.Helper()
 	example, err := filepath.Abs("../../examples/rail/example.RU")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := buildWayside(t) + string(os.PathListSeparator) + os.Getenv("PATH")
+	path := dir + string(os.PathListSeparator) + os.Getenv("PATH")
 	// One cache for all scripts: the decoder is compiled once.
 	cache := t.TempDir()
 	testscript.Run(t, testscript.Params{

@@ -105,7 +105,8 @@ func (d *demo) telegrams(ctx context.Context, c client, id string) error {
 		return errors.New("the table telegrams has no rows")
 	}
 	fmt.Fprintf(d.out, "\nFirst balise telegrams\n")
-	w := tabwriter.NewWriter(d.out, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, col := range page.Columns {
 		fmt.Fprintf(w, "%s\t", columnName(col))
 	}
@@ -116,7 +117,11 @@ func (d *demo) telegrams(ctx context.Context, c client, id string) error {
 		}
 		fmt.Fprintln(w)
 	}
-	return w.Flush()
+	_ = w.Flush() // a strings.Builder takes everything
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(d.out, strings.TrimRight(line, " \n"))
+	}
+	return nil
 }
 
 // columnName gives the name of a column, which the API describes as an object or names as a string.
@@ -133,12 +138,12 @@ func columnName(raw json.RawMessage) string {
 
 // cellText gives a value as a person reads it: a string without its quotes, a number with all its digits.
 func cellText(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil && string(raw) != "null" {
-		return s
-	}
-	if string(raw) == "null" {
+	if text := string(raw); text == "null" || text == `""` {
 		return "-"
+	}
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
 	}
 	return string(raw)
 }
@@ -154,7 +159,7 @@ func printDecode(out io.Writer, up upload) {
 	fmt.Fprintf(w, "Decoder\t%s\n", dec)
 	fmt.Fprintf(w, "Status\t%s\n", up.Decode.Status)
 	fmt.Fprintf(w, "Duration\t%s\n", time.Duration(up.Decode.Duration*float64(time.Second)).Round(100*time.Microsecond))
-	fmt.Fprintf(w, "Issues\t%d errors, %d warnings, %d infos\n",
+	fmt.Fprintf(w, "Issues\terrors %d, warnings %d, infos %d\n",
 		up.Decode.Issues.Errors, up.Decode.Issues.Warnings, up.Decode.Issues.Infos)
 	_ = w.Flush()
 

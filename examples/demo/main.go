@@ -90,6 +90,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 		srv.url, time.Since(began).Round(time.Millisecond), srv.data)
 
 	if err := d.show(ctx, client{base: srv.url}); err != nil {
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
 		if ended := srv.ended(); ended != nil {
 			return errors.Join(err, ended)
 		}
