@@ -52,6 +52,15 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
+func TestStampsAreUTC(t *testing.T) {
+	at := time.Date(2026, 3, 4, 1, 30, 0, 5000, time.FixedZone("x", 2*3600))
+	for want, in := range map[string]time.Time{`"2026-03-03T23:30:00.000005Z"`: at, "null": {}} {
+		if got, err := Stamp(in).MarshalJSON(); err != nil || string(got) != want {
+			t.Errorf("%v: %s %v, want %s", in, got, err, want)
+		}
+	}
+}
+
 func TestRequestLine(t *testing.T) {
 	w := newWorld(t).start()
 	w.get("/files?name=a&token=secret1&limit=5", header("X-Request-ID", "r1"), header("User-Agent", "probe/1"), header("X-Forwarded-For", "6.6.6.6"))

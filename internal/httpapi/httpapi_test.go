@@ -88,7 +88,13 @@ func TestDrain(t *testing.T) {
 	for len(w.subscribers()) == 0 {
 		time.Sleep(time.Millisecond) // until the request waits; what it does then is the test
 	}
+	began := time.Now()
 	w.server.Drain()
+	defer func() {
+		if took := time.Since(began); took > 15*time.Second {
+			t.Errorf("a waiting request held the stop up for %v", took)
+		}
+	}()
 	if res := <-waited; res.StatusCode != http.StatusOK || res.json(t)["status"] != "running" {
 		t.Errorf("a waiting request is to be answered: %d %s", res.StatusCode, res.body)
 	}
