@@ -51,7 +51,7 @@ func FuzzEmit(f *testing.F) {
 		s := allTypes()
 		c := newCall(modeDecode)
 		c.page = page
-		c.out = newOutput(&wire.Decode{Output: 1 << 20, Issues: 10}, []*table.Schema{s}, nil, page)
+		c.out = newOutput(&wire.Decode{Output: 1 << 40, Issues: 10}, []*table.Schema{s}, nil, page)
 		if outside(func() { c.emit(mem, c.out.tables[0], desc) }) {
 			if c.end == nil || c.end.Code != errcode.ABIViolation {
 				t.Fatalf("ended with %+v", c.end)
