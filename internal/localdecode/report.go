@@ -15,7 +15,8 @@ import (
 // Limits of a summary, which is for eyes: everything is in the tables.
 const (
 	cellWidth    = 32  // a longer value is cut
-	messageWidth = 80  // the same of an issue's message
+	messageWidth = 100 // the same of an issue's message
+	leastWidth   = 20  // below which a text at the end of a line is left out rather than cut
 	pageWidth    = 120 // of a line where the terminal does not say
 	issuesShown  = 5
 	issuesRead   = 10_000 // to find the worst
@@ -168,7 +169,7 @@ func grid(s *table.Schema, rows [][]string, width, cell int) string {
 		right bool
 	}
 	var columns []column
-	used, left := 2*len(indent), 0
+	used, left := len(indent), 0
 	for i := range s.Columns {
 		c := column{cells: []string{heading(&s.Columns[i])}, right: numeric(s.Columns[i].Type)}
 		for _, row := range rows {
@@ -179,7 +180,14 @@ func grid(s *table.Schema, rows [][]string, width, cell int) string {
 		for _, cell := range c.cells {
 			c.width = max(c.width, utf8.RuneCountInString(cell))
 		}
-		if used+c.width+2 > width && len(columns) > 0 {
+		room := width - used - 2
+		if last := i == len(s.Columns)-1; c.width > room && last && !c.right && room >= leastWidth {
+			for j := range c.cells { // a text at the end of the line takes what is left of it
+				c.cells[j] = cut(c.cells[j], room)
+			}
+			c.width = room
+		}
+		if c.width > room && len(columns) > 0 {
 			left = len(s.Columns) - i
 			break
 		}

@@ -30,6 +30,18 @@ func TestGridFitsAndLinesUp(t *testing.T) {
 	}
 }
 
+func TestGridCutsTheLastTextToTheRoomLeft(t *testing.T) {
+	s := &table.Schema{Columns: []table.Column{{Name: "code", Type: table.UTF8}, {Name: "message", Type: table.UTF8}}}
+	rows := [][]string{{"truncated", strings.Repeat("ä", 90)}, {"x", "short"}}
+	want := "    code       message\n    truncated  " + strings.Repeat("ä", 24) + "…\n    x          short\n"
+	if diff := cmp.Diff(want, grid(s, rows, 40, messageWidth)); diff != "" {
+		t.Errorf("grid (-want +got):\n%s", diff)
+	}
+	if got := grid(s, rows, 30, messageWidth); !strings.Contains(got, "(and 1 more column)") {
+		t.Errorf("a sliver of a text is shown:\n%s", got)
+	}
+}
+
 func TestWorstIssuesComeFirst(t *testing.T) {
 	s := table.Issues()
 	row := func(seq, offset, severity, code string) []string {
