@@ -255,7 +255,7 @@ func TestConfinement(t *testing.T) {
 	r.decode(r.request("lines", make([]byte, 4096)))
 	s := r.pool.Stats()
 	c := s.Confinement
-	if !c.Known || !c.NoNewPrivs || !c.NotDumpable || !c.Seccomp {
+	if !s.Confined || !c.NoNewPrivs || !c.NotDumpable || !c.Seccomp {
 		t.Errorf("confinement %+v", c)
 	}
 	if c.LandlockABI == 0 {

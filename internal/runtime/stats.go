@@ -8,8 +8,9 @@ import (
 // Stats is what the pool does at a moment, for health and the system page.
 type Stats struct {
 	Workers     []WorkerStats
-	Places      int // most workers at a time
-	Waiting     int // decodes that wait for a worker
+	Places      int  // most workers at a time
+	Waiting     int  // decodes that wait for a worker
+	Confined    bool // Confinement is known: a worker has started
 	Confinement Confinement
 }
 
@@ -23,7 +24,6 @@ type WorkerStats struct {
 
 // Confinement is how far workers are shut in, as the last one that started reported it.
 type Confinement struct {
-	Known       bool     `json:"known"` // a worker has started
 	NoNewPrivs  bool     `json:"no_new_privs"`
 	NotDumpable bool     `json:"not_dumpable"`
 	LandlockABI int      `json:"landlock_abi"` // 0 = files and network are open
@@ -34,8 +34,8 @@ type Confinement struct {
 // Stats gives what the pool does now.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
-	s := Stats{Places: p.cfg.Workers, Waiting: len(p.waiters), Confinement: Confinement{
-		Known: p.ready, NoNewPrivs: p.conf.NoNewPrivs, NotDumpable: p.conf.NotDumpable,
+	s := Stats{Places: p.cfg.Workers, Waiting: len(p.waiters), Confined: p.ready, Confinement: Confinement{
+		NoNewPrivs: p.conf.NoNewPrivs, NotDumpable: p.conf.NotDumpable,
 		LandlockABI: p.conf.LandlockABI, Seccomp: p.conf.Seccomp, Missing: slices.Clone(p.conf.Missing),
 	}}
 	procs := make([]*proc, 0, len(p.procs))
