@@ -334,3 +334,28 @@ func TestIssuesLogAndTables(t *testing.T) {
 		t.Errorf("revealed: %+v %s", res, j.file("found"))
 	}
 }
+
+// TestInstancesShareNoMemory runs a guest that marks its memory, in the part that is zeroed by hand and in the part
+// that goes back to the kernel, and traps where it finds a mark.
+func TestInstancesShareNoMemory(t *testing.T) {
+	g := runtimetest.NewGuest("marks", 1, 4096)
+	global := g.Global(0)
+	mark := func(at int) []byte {
+		return join(i32(at), runtimetest.Load(0), []byte{0x04, 0x40}, runtimetest.Op(runtimetest.Unreachable, 0x0b),
+			i32(at), i32(1), runtimetest.Store(0))
+	}
+	g.Decode(
+		runtimetest.GlobalGet(global), []byte{0x04, 0x40}, runtimetest.Op(runtimetest.Unreachable, 0x0b), i32(1), runtimetest.GlobalSet(global),
+		i32(255), runtimetest.Grow(), runtimetest.Op(runtimetest.Drop),
+		mark(0x5000), mark(7<<20), mark(8<<20-4), mark(8<<20), mark(16<<20-4), g.Rows(1), i32(0))
+	r := newRig(t, func(c *Config) { c.Workers = 1 }, map[string][]byte{"marks": g.Wasm()})
+	j := r.request("marks", []byte("input"))
+	for n := range 3 {
+		if res := r.decode(j); res.Status != Done || res.Rows != 1 {
+			t.Fatalf("run %d: %+v %+v", n, res, res.Failure)
+		}
+	}
+	if s := r.pool.Stats(); len(s.Workers) != 1 {
+		t.Errorf("%d workers", len(s.Workers))
+	}
+}
