@@ -25,9 +25,17 @@ func TestMain(m *testing.M) {
 
 // attempts is what a confined process managed to do.
 type attempts struct {
-	Conf                                                            wire.Confinement
-	OwnFolder, WriteOwn, OtherFile, Later, Socket, Exec, Kill, Fork bool
-	Ptrace, Limit                                                   bool
+	Conf      wire.Confinement `json:"conf"`
+	OwnFolder bool             `json:"own_folder"`
+	WriteOwn  bool             `json:"write_own"`
+	OtherFile bool             `json:"other_file"`
+	Later     bool             `json:"later"`
+	Socket    bool             `json:"socket"`
+	Exec      bool             `json:"exec"`
+	Fork      bool             `json:"fork"`
+	Kill      bool             `json:"kill"`
+	Ptrace    bool             `json:"ptrace"`
+	Limit     bool             `json:"limit"`
 }
 
 func probe(dir string) int {

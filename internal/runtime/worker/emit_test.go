@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"testing"
@@ -15,8 +14,12 @@ import (
 
 func allTypes() *table.Schema {
 	return &table.Schema{Name: "all", Columns: []table.Column{
-		{Name: "a", Type: table.Bool, Nullable: true}, {Name: "b", Type: table.I64}, {Name: "c", Type: table.UTF8, Nullable: true},
-		{Name: "d", Type: table.Dec32, Scale: 2}, {Name: "e", Type: table.Bin}, {Name: "f", Type: table.Enum8, Labels: []string{"x"}},
+		{Name: "a", Type: table.Bool, Nullable: true},
+		{Name: "b", Type: table.I64},
+		{Name: "c", Type: table.UTF8, Nullable: true},
+		{Name: "d", Type: table.Dec32, Scale: 2},
+		{Name: "e", Type: table.Bin},
+		{Name: "f", Type: table.Enum8, Labels: []string{"x"}},
 	}}
 }
 
@@ -79,7 +82,7 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 // guest instantiates a module that behaves as decode workers see it, and calls its decode function.
 func guest(t *testing.T, g *runtimetest.Guest, input string, seek bool) (*call, int32, error) {
 	t.Helper()
-	ctx := context.Background()
+	ctx := t.Context()
 	e, err := newEngine(ctx, g.Wasm(), engineOptions{memoryMiB: 16})
 	if err != nil {
 		t.Fatal(err)
