@@ -17,7 +17,12 @@ import (
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
 )
 
-const lockPoll = 50 * time.Millisecond
+const (
+	lockPoll = 50 * time.Millisecond
+	// compilePatience is how many times its limit of processor time a compile may take by the clock: it has the lowest
+	// priority, and a module must not be rejected because the machine is busy.
+	compilePatience = 20
+)
 
 // Run compiles what is not compiled yet, one module at a time and those that decodes wait for first, until ctx ends.
 func (r *Registry) Run(ctx context.Context) error {
@@ -186,6 +191,7 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 	setup := &wire.Setup{
 		Role: wire.RoleCompile, Dir: dir, SHA256: e.sha, MemoryMiB: r.cfg.Limits.memory(want),
 		DataMiB: r.cfg.dataMiB(r.cfg.Limits.CompileMiB), Sandbox: !r.cfg.Sandbox.Off,
+		CPUSeconds:   int((r.cfg.Limits.Compile + time.Second - 1) / time.Second),
 		NeedManifest: e.manifest.Load() == nil, PlainInit: r.cfg.plainInit,
 	}
 	w, err := startProc(ctx, &r.cfg, r.launcher, setup, e.id(), file, func(*proc) {})
@@ -198,7 +204,7 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 		r.cfg.Recorder.WorkerEnded(e.id(), reason)
 	}()
 	defer context.AfterFunc(ctx, w.kill)()
-	if err := w.sock.SetDeadline(time.Now().Add(r.cfg.Limits.Compile)); err != nil {
+	if err := w.sock.SetDeadline(time.Now().Add(compilePatience * r.cfg.Limits.Compile)); err != nil {
 		return fmt.Errorf("compile: %w", err)
 	}
 	m, err := w.sock.Recv()
@@ -226,13 +232,16 @@ func (r *Registry) compileEnd(ctx context.Context, w *proc, err error) error {
 		return fmt.Errorf("compile: %w", context.Cause(ctx))
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errcode.Newf(errcode.PluginRejected, "compiling took longer than %s", r.cfg.Limits.Compile)
+		return errcode.Newf(errcode.PluginRejected, "compiling took longer than %s", compilePatience*r.cfg.Limits.Compile)
 	}
-	death := w.death(err)
-	if said := w.stderr.String(); strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") {
+	death, said := w.death(err), w.stderr.String()
+	if w.spent() >= r.cfg.Limits.Compile*9/10 { // RLIMIT_CPU has ended it; the two clocks differ by some ticks
+		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling takes longer than %s", r.cfg.Limits.Compile))
+	}
+	if strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") {
 		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling needs more than %d MiB", r.cfg.Limits.CompileMiB))
 	}
-	return errcode.Wrap(errcode.PluginRejected, death, "compiling ended the worker: "+w.cmd.ProcessState.String())
+	return errcode.Wrap(errcode.PluginRejected, death, "compiling ended the worker: "+death.Error())
 }
 
 // recompile has a module compiled again whose compiled code cannot be loaded, and waits for it.

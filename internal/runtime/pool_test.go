@@ -32,7 +32,7 @@ func obedient(id string, n int) *runtimetest.Guest {
 		runtimetest.Loop(runtimetest.Br(0)), i32(0))
 }
 
-// slow emits one row and waits without end, reading on so that it does not stall.
+// forever emits one row and then loops without end.
 func forever(id string) *runtimetest.Guest {
 	g := runtimetest.NewGuest(id, 1, 16)
 	return g.Decode(g.Rows(1), runtimetest.Loop(runtimetest.Br(0)), i32(0))

@@ -163,6 +163,16 @@ func (p *proc) death(err error) error {
 	return fmt.Errorf("worker %d ended with %s", p.cmd.Process.Pid, p.cmd.ProcessState)
 }
 
+// spent gives the processor time of a process that has been reaped.
+func (p *proc) spent() time.Duration {
+	select {
+	case <-p.exited:
+		return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	default:
+		return 0
+	}
+}
+
 // rss gives the resident bytes of the process, 0 if it has ended.
 func (p *proc) rss() int64 {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/statm")

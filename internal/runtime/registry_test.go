@@ -71,7 +71,7 @@ func TestRejectedModules(t *testing.T) {
 			g := good()
 			g.Start(g.Func("", nil, nil, nil, runtimetest.Loop(runtimetest.Br(0))))
 			return g.Decode(nothing).Wasm()
-		}(), "longer than"},
+		}(), "longer than 1s"},
 		"manifest: abi":    {manifest(func(m *abi.Manifest) { m.ABI = 2 }), "abi is 2"},
 		"manifest: unit":   {manifest(func(m *abi.Manifest) { m.Tables[0].Columns[0].Type = "i7" }), "unknown type"},
 		"manifest: params": {manifest(func(m *abi.Manifest) { m.Params = []byte(`{"$ref":"http://example.com/x"}`) }), "not allowed"},

@@ -157,7 +157,7 @@ type Limits struct {
 	OutputBase  int64         // plus, default 64 MiB
 	Issues      int64         // rows of the table issues, default 10,000
 	LogBytes    int64         // of log a file, default 1 MiB
-	Compile     time.Duration // of a module, default 30 s
+	Compile     time.Duration // processor time of compiling a module, default 30 s
 	CompileMiB  int           // default 768
 	Sniff       time.Duration // of wayside_sniff, default 100 ms
 }

@@ -28,6 +28,7 @@ type Setup struct {
 	Initialised bool   `json:"initialised"` // the module needs no _initialize any more
 	MemoryMiB   int    `json:"memory_mib"`  // limit of the guest's memory
 	DataMiB     int    `json:"data_mib"`    // limit of the whole process's data
+	CPUSeconds  int    `json:"cpu_seconds"` // limit of the whole process's processor time, 0 = none
 	Sandbox     bool   `json:"sandbox"`     // Landlock and seccomp
 
 	// Decode role.

@@ -52,14 +52,18 @@ func noNewPrivs() error {
 	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) //nolint:wrapcheck // noted with its name
 }
 
-// confineResources bounds the process's memory, once the module's limit is known.
+// confineResources bounds the process's memory and processor time, once the module's limits are known.
 func confineResources(conf *wire.Confinement, setup *wire.Setup) {
-	if setup.DataMiB <= 0 {
-		return
+	limit := func(what string, resource int, most uint64) {
+		if most == 0 {
+			return
+		}
+		if err := setLimit(resource, most); err != nil {
+			note(conf, what+": "+err.Error())
+		}
 	}
-	if err := setLimit(unix.RLIMIT_DATA, uint64(setup.DataMiB)<<20); err != nil {
-		note(conf, "data limit: "+err.Error())
-	}
+	limit("data limit", unix.RLIMIT_DATA, uint64(setup.DataMiB)<<20)
+	limit("time limit", unix.RLIMIT_CPU, uint64(setup.CPUSeconds))
 }
 
 func setLimit(resource int, most uint64) error {
