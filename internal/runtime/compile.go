@@ -235,7 +235,7 @@ func (r *Registry) compileEnd(ctx context.Context, w *proc, err error) error {
 		return errcode.Newf(errcode.PluginRejected, "compiling took longer than %s", compilePatience*r.cfg.Limits.Compile)
 	}
 	death, said := w.death(err), w.stderr.String()
-	if w.spent() >= r.cfg.Limits.Compile*9/10 { // RLIMIT_CPU has ended it; the two clocks differ by some ticks
+	if w.spent() >= r.cfg.Limits.Compile/2 { // RLIMIT_CPU has ended it; what is accounted here lags behind
 		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling takes longer than %s", r.cfg.Limits.Compile))
 	}
 	if strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") {
