@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -27,13 +28,13 @@ func forbidden() []uint32 {
 		unix.SYS_USERFAULTFD, unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
 		unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_GETFD, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_NAME_TO_HANDLE_AT,
 		unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_REBOOT, unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_PERSONALITY,
-		unix.SYS_SETRLIMIT,
+		unix.SYS_SETRLIMIT, unix.SYS_PRLIMIT64, unix.SYS_TKILL, unix.SYS_RT_SIGQUEUEINFO, unix.SYS_RT_TGSIGQUEUEINFO,
 	}, forbiddenHere()...)
 }
 
 // filter builds the program: another architecture's calls kill, forbidden ones fail with EPERM (clone3 with ENOSYS,
-// so that a C library falls back), new processes fail, threads are allowed.
-func filter() []unix.SockFilter {
+// so that a C library falls back), new processes and signals to others fail, threads are allowed.
+func filter(pid uint32) []unix.SockFilter {
 	stmt := func(code uint16, k uint32) unix.SockFilter { return unix.SockFilter{Code: code, K: k} }
 	jump := func(op uint16, k uint32, yes, no uint8) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_JMP | op | unix.BPF_K, Jt: yes, Jf: no, K: k}
@@ -47,10 +48,14 @@ func filter() []unix.SockFilter {
 		load(dataNumber),
 	}
 	p = append(p, foreignCalls(jump, ret)...)
-	p = append(p,
-		jump(unix.BPF_JEQ, unix.SYS_CLONE, 0, 4),
-		load(dataArg0), jump(unix.BPF_JSET, unix.CLONE_THREAD, 1, 0), ret(errno(unix.EPERM)), ret(unix.SECCOMP_RET_ALLOW),
-	)
+	// only fails a call with EPERM unless a test of its first argument holds.
+	only := func(nr uint32, op uint16, arg uint32) {
+		p = append(p, jump(unix.BPF_JEQ, nr, 0, 4),
+			load(dataArg0), jump(op, arg, 1, 0), ret(errno(unix.EPERM)), ret(unix.SECCOMP_RET_ALLOW))
+	}
+	only(unix.SYS_CLONE, unix.BPF_JSET, unix.CLONE_THREAD)
+	only(unix.SYS_KILL, unix.BPF_JEQ, pid) // Go signals its own threads
+	only(unix.SYS_TGKILL, unix.BPF_JEQ, pid)
 	for _, nr := range forbidden() {
 		e := unix.EPERM
 		if nr == unix.SYS_CLONE3 {
@@ -63,7 +68,7 @@ func filter() []unix.SockFilter {
 
 // confineCalls puts the filter on all threads.
 func confineCalls(conf *wire.Confinement) {
-	prog := filter()
+	prog := filter(uint32(os.Getpid()))
 	fprog := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
 	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
 		uintptr(unsafe.Pointer(&fprog))) //nolint:gosec // the call's own way
