@@ -55,9 +55,10 @@ func running(pid string) bool {
 }
 
 func serveUntilKilled(t *testing.T) {
+	t.Helper()
 	r := newRig(t, nil, map[string][]byte{"forever": forever("forever").Wasm()})
 	_, err := whileRunning(t.Context(), t, r, r.request("forever", []byte("input")), func() {
-		fmt.Printf("worker %d\n", r.pool.Stats().Workers[0].PID) //nolint:forbidigo // to the test that started us
+		fmt.Printf("worker %d\n", r.pool.Stats().Workers[0].PID)
 	})
 	t.Error(err)
 }

@@ -13,6 +13,9 @@ import (
 // railModule gives the built rail decoder, a real guest made by the Go compiler.
 func railModule(tb testing.TB) []byte {
 	tb.Helper()
+	if raceEnabled {
+		tb.Skip("compiling a Go guest takes half a minute under the race detector")
+	}
 	b, err := os.ReadFile(filepath.Join("..", "..", "plugins", "dist", "rail.wasm"))
 	if err != nil {
 		tb.Skip("plugins/dist/rail.wasm is not built: go run ./plugins/build")
@@ -73,7 +76,7 @@ func TestSnapshotDecodesLikeAFreshModule(t *testing.T) {
 func TestRailCutAnywhere(t *testing.T) {
 	r := newRig(t, nil, map[string][]byte{"rail": railModule(t)})
 	input := railRecording(t)
-	for n := 1; n < len(input); n += 1 + len(input)/40 {
+	for n := 1; n < len(input); n += 1 + len(input)/25 {
 		res := r.decode(r.request("rail", input[:n]))
 		if res.BytesRead > int64(n) {
 			t.Fatalf("cut at %d: %d bytes read", n, res.BytesRead)

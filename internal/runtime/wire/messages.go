@@ -64,7 +64,7 @@ type Decode struct {
 	Form      table.Format        `json:"form"`
 	Options   table.EncodeOptions `json:"options"`
 	Reveal    bool                `json:"reveal,omitempty"` // sensitive columns as they are
-	Tables    []string            `json:"tables,omitempty"` // nil = all
+	Tables    []string            `json:"tables"`           // nil = all
 	Output    int64               `json:"output"`           // limit of raw column bytes
 	Issues    int64               `json:"issues"`           // limit of rows in issues
 	LogBytes  int64               `json:"log_bytes"`

@@ -54,7 +54,7 @@ func FuzzEmit(f *testing.F) {
 		s := allTypes()
 		c := newCall(modeDecode)
 		c.page = page
-		c.out = newOutput(&wire.Decode{Output: 1 << 40, Issues: 10}, []*table.Schema{s}, nil, page)
+		c.out = newOutput(&wire.Decode{Output: 1 << 40, Issues: 10}, []*table.Schema{s}, nil, page, &pools{})
 		if outside(func() { c.emit(mem, c.out.tables[0], desc) }) {
 			if c.end == nil || c.end.Code != errcode.ABIViolation {
 				t.Fatalf("ended with %+v", c.end)
@@ -105,7 +105,7 @@ func guest(t *testing.T, g *runtimetest.Guest, input string, seek bool) (*call, 
 	c := newCall(modeInit)
 	c.input, c.size, c.window, c.page, c.seek, c.logLeft = in, int64(len(input)), int64(len(input)), page, seek, 1000
 	c.params = map[string]string{"key": "a value"}
-	c.out = newOutput(&wire.Decode{Output: 1 << 20, Issues: 10}, nil, nil, page)
+	c.out = newOutput(&wire.Decode{Output: 1 << 20, Issues: 10}, nil, nil, page, &pools{})
 	ret, err := e.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, "seed") })
 	return c, ret, err
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -19,12 +20,16 @@ type encoder struct {
 	file   *os.File
 	redact *table.Redactor // nil where nothing is hidden
 	enc    table.Encoder
+	buf    *bufio.Writer // Parquet is written in many small pieces
 	bytes  int64
 }
 
+// fileBuffer is the size of buf: a small recording's tables are one write each.
+const fileBuffer = 32 << 10
+
 // Write counts what the form writes.
 func (e *encoder) Write(p []byte) (int, error) {
-	n, err := e.file.Write(p)
+	n, err := e.buf.Write(p)
 	e.bytes += int64(n)
 	return n, err //nolint:wrapcheck // an io.Writer
 }
@@ -56,7 +61,17 @@ func (o *output) encode() {
 		if err := e.close(o.fault.Load() == nil); err != nil {
 			o.fail(err)
 		}
+		o.buffers.Put(e.buf)
 	}
+}
+
+// buffer gives a writer onto f, one of an earlier decode if there is one.
+func (o *output) buffer(f *os.File) *bufio.Writer {
+	if b, ok := o.buffers.Get().(*bufio.Writer); ok {
+		b.Reset(f)
+		return b
+	}
+	return bufio.NewWriterSize(f, fileBuffer)
 }
 
 // open asks the serving process for a table's file.
@@ -80,7 +95,7 @@ func (o *output) open(t *outTable) (*encoder, error) {
 	if m.Kind != wire.KindOpened || got.Index != t.index || f == nil {
 		return nil, fmt.Errorf("ask for a file: %w", wire.ErrProtocol)
 	}
-	e := &encoder{t: t, file: f}
+	e := &encoder{t: t, file: f, buf: o.buffer(f)}
 	schema := t.schema
 	if !o.reveal {
 		e.redact = table.NewRedactor(schema)
@@ -107,7 +122,9 @@ func (e *encoder) write(b *table.Batch) error {
 func (e *encoder) close(complete bool) error {
 	var err error
 	if complete {
-		err = e.enc.Close()
+		if err = e.enc.Close(); err == nil {
+			err = e.buf.Flush()
+		}
 	}
 	if err = errors.Join(err, e.file.Close()); err != nil {
 		return fmt.Errorf("complete table %s: %w", e.t.schema.Name, err)

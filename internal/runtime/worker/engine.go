@@ -118,6 +118,7 @@ type session struct {
 	engine *engine
 	sock   *wire.Conn
 	page   *wire.Page
+	keep   pools
 }
 
 func (s *session) newCall(input *os.File, size int64) *call {
@@ -141,7 +142,7 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 	c.params = params
 	c.logLeft = job.LogBytes
 	c.log = func(level int, text string) { _ = s.sock.Send(wire.KindLog, wire.Log{Level: level, Text: text}) }
-	c.out = newOutput(job, s.setup.Tables, s.sock, s.page)
+	c.out = newOutput(job, s.setup.Tables, s.sock, s.page, &s.keep)
 	go c.out.encode() // ends with finish below
 
 	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })

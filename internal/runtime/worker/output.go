@@ -41,9 +41,15 @@ type output struct {
 
 	queue chan *batch
 	done  chan struct{} // closed when the encoder's goroutine has ended
-	pool  sync.Pool
+	*pools
 
 	fault atomic.Pointer[wire.Verdict] // why encoding failed
+}
+
+// pools keep memory from one decode to the next.
+type pools struct {
+	batches sync.Pool // *batch
+	buffers sync.Pool // *bufio.Writer
 }
 
 // outTable is one table of the decode. rows belongs to the guest's side, enc to the encoder's.
@@ -63,10 +69,10 @@ type batch struct {
 	offsets []uint32
 }
 
-func newOutput(job *wire.Decode, schemas []*table.Schema, sock *wire.Conn, page *wire.Page) *output {
+func newOutput(job *wire.Decode, schemas []*table.Schema, sock *wire.Conn, page *wire.Page, keep *pools) *output {
 	o := &output{
 		job: job, sock: sock, page: page, reveal: job.Reveal,
-		queue: make(chan *batch, queued), done: make(chan struct{}),
+		pools: keep, queue: make(chan *batch, queued), done: make(chan struct{}),
 	}
 	for _, s := range schemas {
 		o.add(s)
@@ -200,7 +206,7 @@ func (c *call) copyBatch(mem []byte, b *batch, words []byte, rows uint32) {
 
 // get gives a batch with room for n bytes.
 func (o *output) get(t *outTable, n int64) *batch {
-	b, ok := o.pool.Get().(*batch)
+	b, ok := o.batches.Get().(*batch)
 	if !ok {
 		b = &batch{}
 	}
@@ -213,7 +219,7 @@ func (o *output) get(t *outTable, n int64) *batch {
 
 func (o *output) recycle(b *batch) {
 	if cap(b.buf) <= keepBuffer {
-		o.pool.Put(b)
+		o.batches.Put(b)
 	}
 }
 
