@@ -287,7 +287,7 @@ func digest(b []byte) string {
 // example is the recording of the project.
 func example(t testing.TB) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "examples", "example.RU"))
+	b, err := os.ReadFile(filepath.Join("..", "examples", "rail", "example.RU"))
 	if err != nil {
 		t.Fatal(err)
 	}

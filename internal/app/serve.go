@@ -1,0 +1,166 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/wayside-edge/wayside/internal/httpapi"
+	"github.com/wayside-edge/wayside/internal/ingest"
+	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/web"
+)
+
+func (a *appliance) openHTTP(context.Context) error {
+	start, err := web.NewStart(a.env.Version)
+	if err != nil {
+		return fmt.Errorf("open start page: %w", err)
+	}
+	cfg := httpapi.Config{
+		Listen: string(a.cfg.Server.Listen), Hosts: a.cfg.Server.Hosts, MaxUpload: int64(a.cfg.Server.MaxUpload),
+		FilesRaw: a.cfg.Files.Raw, SlowRequest: a.cfg.Server.SlowRequest, UploadIdle: a.cfg.Server.UploadStall,
+		Version: a.env.Version, Recorder: a.metrics, Start: start, Logger: a.logs.Logger("api"),
+		Deps: httpapi.Deps{
+			Ingester: a.ingester, Files: a.catalog, Decodes: a.catalog, Blobs: a.blobs, Results: a.results,
+			Events: a.events, Plugins: recogniser{a.registry}, Direct: direct{a.decoder}, System: &system{appliance: a},
+		},
+	}
+	if a.cfg.Metrics.Enabled {
+		cfg.Metrics = a.metrics.Handler()
+	}
+	if a.access != nil {
+		cfg.Auth = a.access
+	}
+	if a.server, err = httpapi.Open(cfg); err != nil {
+		return fmt.Errorf("open http server: %w", err)
+	}
+	return nil
+}
+
+// serve runs everything until ctx ends or a part fails, then stops everything in order.
+func (a *appliance) serve(ctx context.Context) error {
+	a.attach()
+	parts := newServices()
+	parts.start(ctx, "decoders", a.registry.Run)
+	parts.start(ctx, "workers", a.pool.Run)
+	parts.start(ctx, "queue", a.engine.Run)
+	parts.start(ctx, "sweep", a.sweep)
+	parts.start(ctx, "watchdog", a.watchdog)
+	parts.start(ctx, "reload", a.reload)
+	parts.start(ctx, "http", a.server.Run)
+	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)
+	a.health.Started()
+	fmt.Fprintf(a.env.Stderr, "ready http://%s\n", a.server.Addr())
+	a.notify(daemon.SdNotifyReady)
+	a.log.InfoContext(ctx, "appliance ready", "address", a.server.Addr().String(), "version", a.env.Version,
+		"start_seconds", time.Since(a.started).Seconds())
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-parts.ended:
+		a.log.ErrorContext(ctx, "part failed, stopping", "error", failed)
+	}
+	return errors.Join(failed, a.shutdown(ctx, parts, jobs))
+}
+
+// shutdown refuses new work, lets what runs finish for a while, and stops the parts.
+func (a *appliance) shutdown(ctx context.Context, parts *services, jobs *service) error {
+	ctx = context.WithoutCancel(ctx)
+	began := time.Now()
+	a.health.Stopping()
+	a.notify(daemon.SdNotifyStopping)
+	a.server.Drain()
+	// The dispatcher leases no more, waits for its handlers and gives back what is not done in time.
+	err := jobs.stop()
+	// Requests under way have had that time too.
+	left := max(0, intakeWait-time.Since(began)) + closeWait
+	closing, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	if cerr := a.server.Close(closing); cerr != nil && !errors.Is(cerr, context.DeadlineExceeded) {
+		err = errors.Join(err, fmt.Errorf("close http server: %w", cerr))
+	}
+	err = errors.Join(err, parts.stopAll())
+	a.log.InfoContext(ctx, "appliance stopped", "stop_seconds", time.Since(began).Seconds())
+	return err
+}
+
+func (a *appliance) dispatcher() *queue.Dispatcher {
+	return queue.NewDispatcher(queue.DispatcherConfig{
+		Engine: a.engine, Mux: a.mux, Logger: a.logs.Logger("queue"),
+		Concurrency: map[string]int{ingest.JobQueue: a.cfg.Decode.Workers},
+		Drain:       a.cfg.Shutdown.Drain,
+	})
+}
+
+// sweep removes orphans once, then waits for the end: a part does not end by itself.
+func (a *appliance) sweep(ctx context.Context) error {
+	if err := a.ingester.Sweep(ctx); err != nil && ctx.Err() == nil {
+		a.log.WarnContext(ctx, "orphans not removed", "error", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// reload re-reads what can change while the appliance runs, at each SIGHUP: the log levels, and a log file that was
+// moved away. What cannot be read leaves everything as it is.
+func (a *appliance) reload(ctx context.Context) error {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-signals:
+		}
+		if err := a.logs.Reopen(); err != nil {
+			a.log.ErrorContext(ctx, "log not reopened", "error", err)
+		}
+		if a.env.Reload == nil {
+			continue
+		}
+		cfg, err := a.env.Reload()
+		if err != nil {
+			a.log.ErrorContext(ctx, "configuration not reloaded", "error", err)
+			continue
+		}
+		a.logs.SetLevels(cfg.Log.Level.Slog(), levels(cfg.Log.Modules))
+		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String())
+	}
+}
+
+// watchdog tells the service manager that the appliance works, as long as it does.
+func (a *appliance) watchdog(ctx context.Context) error {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		a.log.WarnContext(ctx, "watchdog setting not understood", "error", err)
+	}
+	if every <= 0 {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(every / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if a.db.Health().Broken == "" {
+				a.notify(daemon.SdNotifyWatchdog)
+			}
+		}
+	}
+}
+
+func (a *appliance) notify(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		a.log.Warn("service manager not told", "state", state, "error", err)
+	}
+}

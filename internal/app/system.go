@@ -1,0 +1,217 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/procfs"
+
+	"github.com/wayside-edge/wayside/internal/httpapi"
+	"github.com/wayside-edge/wayside/internal/observe"
+	"github.com/wayside-edge/wayside/internal/runtime"
+)
+
+func goVersion() string { return goruntime.Version() }
+
+// sizesFor is how long the sizes of the data folder are kept: they are found by walking it.
+const sizesFor = 30 * time.Second
+
+// system answers what the appliance is and how it does.
+type system struct {
+	*appliance
+
+	mu      sync.Mutex // guards what follows
+	sizes   httpapi.DataInfo
+	sizedAt time.Time
+}
+
+// Info tells what the appliance is and uses.
+func (s *system) Info(ctx context.Context) httpapi.SystemInfo {
+	h := s.db.Health()
+	return httpapi.SystemInfo{
+		Version:       s.env.Version,
+		Build:         httpapi.BuildInfo{GoVersion: goVersion(), Revision: s.env.Revision, OS: goruntime.GOOS, Arch: goruntime.GOARCH},
+		StartedAt:     httpapi.Stamp(s.started),
+		UptimeSeconds: time.Since(s.started).Seconds(),
+		Data:          s.data(ctx),
+		Disk:          httpapi.DiskInfo{TotalBytes: h.TotalBytes, FreeBytes: h.FreeBytes, ReserveBytes: h.ReserveBytes, Full: h.LowSpace},
+		Memory:        s.memory(),
+		Limits:        httpapi.LimitsInfo{MaxUploadBytes: int64(s.cfg.Server.MaxUpload), DecodeWorkers: s.cfg.Decode.Workers},
+		Kernel:        s.kernel(),
+	}
+}
+
+// Health asks every part how it does.
+func (s *system) Health(ctx context.Context) httpapi.Health {
+	r := s.health.Ready(ctx)
+	out := httpapi.Health{Ready: r.Ready, Components: make([]httpapi.Component, len(r.Components))}
+	for i, c := range r.Components {
+		out.Components[i] = httpapi.Component{Name: c.Name, Status: string(c.Status), Detail: c.Detail}
+	}
+	return out
+}
+
+// data gives the sizes of the data folder's parts, not older than sizesFor.
+func (s *system) data(ctx context.Context) httpapi.DataInfo {
+	s.mu.Lock()
+	sizes, fresh := s.sizes, time.Since(s.sizedAt) < sizesFor
+	s.mu.Unlock()
+	if fresh {
+		return sizes
+	}
+	sizes = httpapi.DataInfo{
+		BlobsBytes: folderBytes(ctx, s.folder.blobs()), ResultsBytes: folderBytes(ctx, s.folder.results()),
+		StoreBytes: folderBytes(ctx, s.folder.db()),
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sizes, s.sizedAt = sizes, time.Now()
+	return sizes
+}
+
+// folderBytes adds up the sizes of the files below a folder; what vanishes meanwhile does not count.
+func folderBytes(ctx context.Context, dir string) (sum int64) {
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error { // errors are of files that vanish
+		if err == nil && e.Type().IsRegular() {
+			if info, ierr := e.Info(); ierr == nil {
+				sum += info.Size()
+			}
+		}
+		return ctx.Err()
+	})
+	return sum
+}
+
+func (s *system) memory() httpapi.MemoryInfo {
+	m := httpapi.MemoryInfo{ServerBytes: residentBytes(os.Getpid())}
+	for _, w := range s.pool.Stats().Workers {
+		m.WorkersBytes += residentBytes(w.PID)
+	}
+	if proc, err := procfs.NewDefaultFS(); err == nil {
+		if info, err := proc.Meminfo(); err == nil && info.MemTotalBytes != nil {
+			m.HostBytes = int64(*info.MemTotalBytes)
+		}
+	}
+	return m
+}
+
+// residentBytes gives the resident memory of a process, 0 if it is gone.
+func residentBytes(pid int) int64 {
+	p, err := procfs.NewProc(pid)
+	if err != nil {
+		return 0
+	}
+	st, err := p.Stat()
+	if err != nil {
+		return 0
+	}
+	return int64(st.ResidentMemory())
+}
+
+// kernel lists what confines the workers, and whether it is in effect.
+func (s *system) kernel() []httpapi.KernelFeature {
+	st := s.pool.Stats()
+	c := st.Confinement
+	detail := strings.Join(c.Missing, "; ")
+	if !st.Confined {
+		detail = "known once a worker has started"
+	}
+	return []httpapi.KernelFeature{
+		{Name: "landlock", Active: c.LandlockABI > 0, Detail: strings.TrimPrefix(detail+"; ABI "+strconv.Itoa(c.LandlockABI), "; ")},
+		{Name: "seccomp", Active: c.Seccomp, Detail: detail},
+		{Name: "no_new_privs", Active: c.NoNewPrivs, Detail: detail},
+		{Name: "not_dumpable", Active: c.NotDumpable, Detail: detail},
+	}
+}
+
+// attach registers the parts with health and metrics.
+func (a *appliance) attach() {
+	a.health.Register("database", true, func(context.Context) (observe.Status, string) {
+		h := a.db.Health()
+		switch {
+		case h.Broken != "":
+			return observe.Down, "the database cannot be opened"
+		case h.LostCommits > 0:
+			return observe.Degraded, fmt.Sprintf("%d durable commits were missing at the start", h.LostCommits)
+		}
+		return observe.OK, ""
+	})
+	a.health.Register("disk", false, func(context.Context) (observe.Status, string) {
+		if h := a.db.Health(); h.LowSpace {
+			return observe.Degraded, fmt.Sprintf("%d bytes free, %d are kept: nothing new is stored", h.FreeBytes, h.ReserveBytes)
+		}
+		return observe.OK, ""
+	})
+	a.health.Register("decoders", false, a.decodersHealth)
+	a.health.Register("workers", false, a.workersHealth)
+	a.metrics.Attach(observe.Sources{
+		Workers: func() int { return len(a.pool.Stats().Workers) },
+		Plugins: func() map[string]int {
+			states := map[string]int{}
+			for _, p := range a.registry.Plugins() {
+				states[string(p.State)]++
+			}
+			return states
+		},
+		Disk: func() (free, total int64) {
+			h := a.db.Health()
+			return h.FreeBytes, h.TotalBytes
+		},
+		Database: func() bool { return a.db.Health().Broken == "" },
+		Queues:   a.queueDepths,
+		Health:   func() observe.Report { return a.health.Ready(context.Background()) },
+	})
+}
+
+func (a *appliance) decodersHealth(context.Context) (observe.Status, string) {
+	plugins := a.registry.Plugins()
+	rejected, compiling := 0, 0
+	for _, p := range plugins {
+		switch p.State {
+		case runtime.Rejected:
+			rejected++
+		case runtime.Compiling:
+			compiling++
+		case runtime.Active, runtime.Disabled:
+		}
+	}
+	switch {
+	case len(plugins) == 0:
+		return observe.Degraded, "no decoders are installed"
+	case rejected > 0:
+		return observe.Degraded, fmt.Sprintf("%d of %d decoders are rejected", rejected, len(plugins))
+	case compiling > 0:
+		return observe.OK, fmt.Sprintf("%d of %d decoders are being compiled", compiling, len(plugins))
+	}
+	return observe.OK, ""
+}
+
+func (a *appliance) workersHealth(context.Context) (observe.Status, string) {
+	st := a.pool.Stats()
+	if len(st.Confinement.Missing) > 0 {
+		return observe.Degraded, fmt.Sprintf("confined with less: %v", st.Confinement.Missing)
+	}
+	return observe.OK, ""
+}
+
+func (a *appliance) queueDepths() []observe.QueueDepth {
+	counts, err := a.engine.Counts(context.Background())
+	if err != nil {
+		return nil // the queue is closed: there is nothing to show any more
+	}
+	var out []observe.QueueDepth
+	for _, q := range counts {
+		for state, n := range q.Counts {
+			out = append(out, observe.QueueDepth{Queue: q.Queue, State: string(state), Jobs: n})
+		}
+	}
+	return out
+}
