@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/wayside-edge/wayside/plugins/rail/balise"
 	"github.com/wayside-edge/wayside/sdk/go"
@@ -55,7 +56,7 @@ type decoder struct {
 	blank  [256]byte  // room for a body with bytes taken out
 
 	variables bool
-	plain     [256]int16 // lengths of the bodies that walk may take, by type
+	plain     [256]plain // by type
 	assembler assembler
 	reader    *balise.Reader
 	packet    balise.Packet
@@ -67,11 +68,9 @@ type decoder struct {
 func decode(in *sdk.Input, out *tables) error {
 	d := &decoder{in: in, out: out, reveal: in.BoolParam("reveal", false), variables: in.BoolParam("variables", true)}
 	d.assembler.report, d.reader = d.givenUp, balise.NewReader()
-	for i, k := range kinds {
-		switch d.plain[i] = k.length; {
-		case k.name == "", isMMI(uint8(i)) && !d.reveal:
-			d.plain[i] = plainNone
-		}
+	d.plain = plainTypes(d.reveal)
+	for i := range d.firsts {
+		d.firsts[i] = math.MaxInt64
 	}
 	need := headerBytes
 	for {
@@ -126,8 +125,9 @@ const (
 )
 
 // walk writes plain records until something else is to be done, and gives the bytes it used. It calls next to
-// nothing, and is written so that the compiler needs no bounds check in the loop: in a guest each of them costs as
-// much as several columns, because the code around it cannot keep its values in registers.
+// nothing, branches little, and is written so that the compiler needs no bounds check in the loop: in a guest each
+// call, check and branch taken costs as much as several columns, because WebAssembly from Go goes through a jump table
+// for it.
 func (d *decoder) walk(off int64, w []byte) (used, why int) {
 	t := d.out.records
 	offsets := t.offset.Room()
@@ -135,9 +135,9 @@ func (d *decoder) walk(off int64, w []byte) (used, why int) {
 	times, locations, speeds := t.time.Room()[:room], t.location.Room()[:room], t.speed.Room()[:room]
 	types, names, lengths := t.typ.Room()[:room], t.typeName.Room()[:room], t.length.Room()[:room]
 	date, midnight := d.clock.date, d.clock.midnight
-	hours := byte(24)
+	hours := 23
 	if !d.clock.good {
-		hours = 0 // no record is plain
+		hours = -1 // no record is plain
 	}
 	all, first := len(w), t.Rows()
 	added := 0
@@ -157,17 +157,15 @@ func (d *decoder) walk(off int64, w []byte) (used, why int) {
 			why = walkedDate
 			break
 		}
-		hour, minute, second := w[4], w[5], w[6]
-		if p := int(d.plain[typ]); p != n && p != plainAny || hour >= hours || minute > 59 || second > 59 {
+		hour, minute, second := int(w[4]), int(w[5]), int(w[6])
+		p := &d.plain[typ]
+		if (int(p.length)^n)&int(p.mask)|((hours-hour)|(59-minute)|(59-second))&^math.MaxInt != 0 {
 			why = walkedOdd
 			break
 		}
-		l := int32(binary.BigEndian.Uint32(w[atLocation:]))
-		if l >= locationBase {
-			l -= locationBase
-		}
+		l := location(binary.BigEndian.Uint32(w[atLocation:]))
 		speed := int32(binary.BigEndian.Uint32(w[atSpeed:]))
-		micros := midnight + int64(int(hour)*3600+int(minute)*60+int(second))*1e6
+		micros := midnight + int64(hour*3600+minute*60+second)*1e6
 		at := off + int64(all-len(w))
 		offsets[row] = at
 		times[row] = micros
@@ -180,9 +178,7 @@ func (d *decoder) walk(off int64, w []byte) (used, why int) {
 		body := w[headerBytes:end]
 		w = w[end:]
 		t.body.SetBytes(body)
-		if d.counts[typ] == 0 {
-			d.firsts[typ] = at
-		}
+		d.firsts[typ] = min(d.firsts[typ], at)
 		d.counts[typ]++
 		if typ-typePart1 <= typePart5-typePart1 {
 			d.part(&record{
@@ -194,11 +190,22 @@ func (d *decoder) walk(off int64, w []byte) (used, why int) {
 	return all - len(w), why
 }
 
-// plainAny and plainNone stand in decoder.plain for any length and for none.
-const (
-	plainAny  = -1
-	plainNone = -2
-)
+// plain says which bodies of a type walk may take: length, in the bits of mask.
+type plain struct{ length, mask uint16 }
+
+// plainTypes makes the list for a run.
+func plainTypes(reveal bool) (list [256]plain) {
+	for i, k := range kinds {
+		switch {
+		case k.name == "", isMMI(uint8(i)) && !reveal:
+			list[i] = plain{length: 0xffff, mask: 0xffff} // none
+		case k.length == anyLength:
+		default:
+			list[i] = plain{length: uint16(k.length), mask: 0xffff}
+		}
+	}
+	return list
+}
 
 func dateOf(h []byte) uint32 { return binary.BigEndian.Uint32(h) & 0xffffff }
 
@@ -216,9 +223,7 @@ func (d *decoder) odd(off int64, w []byte) (int, bool) {
 	if (!good || !r.timed) && !d.doubtful(&r, h, body) {
 		return 0, false
 	}
-	if d.counts[r.typ] == 0 {
-		d.firsts[r.typ] = off
-	}
+	d.firsts[r.typ] = min(d.firsts[r.typ], off)
 	d.counts[r.typ]++
 	if isMMI(r.typ) && !d.reveal {
 		body = d.blanked(body)
@@ -236,12 +241,10 @@ func (d *decoder) odd(off int64, w []byte) (int, bool) {
 	return end, true
 }
 
-// location gives centimetres of the field, which counts from 1e9 or from 0.
+// location gives centimetres of the field, which counts from 1e9 or from 0. It does so without a branch, for walk.
 func location(v uint32) int32 {
-	if l := int32(v); l < locationBase {
-		return l
-	}
-	return int32(v) - locationBase
+	l := int64(int32(v))
+	return int32(l - locationBase&((locationBase-1-l)>>63))
 }
 
 // doubtful reports a record of a wrong length or with an impossible time. false = it is no record.
