@@ -156,7 +156,7 @@ func (p *Plugin) Run(h Host) int32 {
 		s.begin()
 		return decode(newInput(ses))
 	})
-	if ferr := ses.guard(s.flush); err == nil {
+	if ferr := ses.guard(func() error { return s.flush(err != nil) }); err == nil {
 		err = ferr
 	}
 	if ses.err != nil && (err == nil || errors.Is(err, ErrStopped)) {

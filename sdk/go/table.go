@@ -39,9 +39,13 @@ func (s *Schema) begin() {
 	}
 }
 
-// flush emits what the tables still hold; values of a row that was not completed are dropped.
-func (s *Schema) flush() error {
+// flush emits what the tables still hold. After an error values of a row that was not completed are dropped, else
+// they are a mistake.
+func (s *Schema) flush(failed bool) error {
 	for _, t := range s.tables {
+		if !failed {
+			t.check()
+		}
 		for _, c := range t.cols {
 			c.trim(t.n)
 		}
