@@ -28,7 +28,8 @@ func TestFullDisk(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := smallDisk(t, 96<<20)
-			a := start(t, dir+"/data", "--store-reserve", strconv.FormatInt(tc.reserve, 10))
+			t.Setenv("WAYSIDE_STORE_RESERVE", strconv.FormatInt(tc.reserve, 10))
+			a := start(t, dir+"/data")
 			first := a.upload("first.RU", railtest.Recording(railtest.Options{Seed: 1, Bytes: 10_000}), "")
 			if first.Decode == nil || first.Decode.Status != "done" {
 				t.Fatalf("first upload: %+v", first)

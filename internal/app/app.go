@@ -37,6 +37,9 @@ type Env struct {
 	Reload func() (config.Config, error)
 }
 
+// crashDelay is the wait of a job that ran at two ends of the process, before it runs again.
+const crashDelay = time.Minute
+
 const (
 	// intakeWait and closeWait are the parts of the shutdown around its drain: requests under way, and closing.
 	intakeWait = time.Second
@@ -206,8 +209,8 @@ func (a *appliance) openQueue(ctx context.Context) error {
 		Retention: q.Retention, ResultTTL: q.ResultTTL, MaxFinished: q.MaxFinished, Recorder: jobRecorder{a.metrics},
 		Rules: queue.Rules{
 			MaxAttempts: q.MaxAttempts, Timeout: q.Timeout, SoftTimeout: q.SoftTimeout,
-			MaxCrashes: q.Crashes,
-			Backoff:    queue.Backoff{Base: q.Backoff, Max: q.BackoffMax, Jitter: jitter(q.Jitter)},
+			MaxCrashes: q.Crashes, CrashDelay: crashDelay,
+			Backoff: queue.Backoff{Base: q.Backoff, Max: q.BackoffMax, Jitter: jitter(q.Jitter)},
 		},
 	})
 	if err != nil {

@@ -30,10 +30,10 @@ import (
 const TopicDecode = "decode"
 
 const (
-	// compileWait is how long a job holds its place while its decoder is compiled; then it makes room for jobs of
-	// other decoders and comes back after compileDelay.
+	// compileDelay is when a job is tried again whose decoder is being compiled: it makes room for jobs of other
+	// decoders. compileWait bounds the wait for a decoder that turns out to need it again.
+	compileDelay = 200 * time.Millisecond
 	compileWait  = 2 * time.Second
-	compileDelay = time.Second
 	// fullDelay is when a job that met a full disk is tried again.
 	fullDelay = 5 * time.Second
 	// progressEvery is the least time between two progress events of a decode.
@@ -196,6 +196,9 @@ func (d *Decoder) choosePlugin(ctx context.Context, a *attempt, f catalog.File) 
 	if pl.SHA256 != rec.Decoder.SHA256 {
 		rec.Decoder = &catalog.Decoder{ID: pl.ID, Version: pl.Version, SHA256: pl.SHA256}
 		rec.ResultKey = catalog.ResultKey(f.SHA256, pl.SHA256, rec.Params)
+	}
+	if pl.State == runtime.Compiling {
+		return errCompiling
 	}
 	wait, cancel := context.WithTimeoutCause(ctx, compileWait, errCompiling)
 	defer cancel()

@@ -143,6 +143,9 @@ type Rules struct {
 	MaxResult   int           // bytes; 0 = 64 KiB, which is also the most
 	MaxCrashes  int           // crashes while it ran that make a job dead; 0 = 3
 	Backoff     Backoff
+	// CrashDelay is the wait after a second and further crash, 0 = none: a box that is switched off again and again
+	// within seconds must not use up the crashes of a job that only happened to run.
+	CrashDelay time.Duration
 }
 
 // WithDefaults gives r with its zero fields filled in.

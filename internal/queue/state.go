@@ -156,8 +156,10 @@ func endRun(s State, e Event, now time.Time) (State, Effects, error) {
 		if s.Crashes >= e.Rules.MaxCrashes {
 			return end(s, Dead, errcode.WorkerCrashed, now)
 		}
-		s.Status = Ready
-		return s, Effects{}, nil
+		if s.Crashes > 1 {
+			s.RunAt = now.Add(e.Rules.CrashDelay)
+		}
+		return due(s, Retry, now), Effects{}, nil
 	default:
 		return fail(s, e, now)
 	}

@@ -213,3 +213,22 @@ func TestJobDefaultsNeverExceedTimeout(t *testing.T) {
 		t.Errorf("soft timeout %v, %v; want the hard one", j.SoftTimeout, err)
 	}
 }
+
+func TestASecondCrashMakesAJobWait(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	rules := Rules{MaxCrashes: 3, CrashDelay: time.Minute}
+	s := State{Status: Active, MaxAttempts: 4, Attempt: 1}
+	for crash, want := range []struct {
+		status Status
+		runAt  time.Time
+	}{{Ready, time.Time{}}, {Retry, now.Add(time.Minute)}, {Dead, time.Time{}}} {
+		var err error
+		if s, _, err = Transition(s, Event{Kind: Crashed, Rules: rules}, now); err != nil {
+			t.Fatal(err)
+		}
+		if s.Status != want.status || !s.RunAt.Equal(want.runAt) {
+			t.Fatalf("crash %d: %s at %v, want %s at %v", crash+1, s.Status, s.RunAt, want.status, want.runAt)
+		}
+		s.Status = Active
+	}
+}

@@ -57,7 +57,7 @@ func TestDeadline(t *testing.T) {
 	}, map[string][]byte{"forever": forever("forever").Wasm()})
 	began := time.Now()
 	res := r.decode(r.request("forever", []byte("input")))
-	if res.Status != Failed || res.Failure.Code != errcode.Deadline {
+	if res.Status != Partial || res.Rows != 1 || res.Failure.Code != errcode.Deadline {
 		t.Fatalf("%+v %+v", res, res.Failure)
 	}
 	if took := time.Since(began); took > 10*time.Second {

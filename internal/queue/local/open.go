@@ -98,7 +98,7 @@ func (e *Engine) countCrashes(ctx context.Context, ran []running) error {
 		if err != nil || r.Status.Final() || slot.attempt != r.Attempt+1 {
 			continue
 		}
-		if r.State, err = crashed(r.State, at.wall); err != nil {
+		if r.State, err = e.crashed(r.State, at.wall); err != nil {
 			return fmt.Errorf("count crash of job %s: %w", formatID(slot.n), err)
 		}
 		b.Set(e.space, key(stateKey, slot.n), r.encode())
@@ -115,10 +115,10 @@ func (e *Engine) countCrashes(ctx context.Context, ran []running) error {
 
 // crashed gives the state of a job after a run that ended with the process. The limit of crashes, and a cancel that
 // was asked for, are left to scanStates: the job is buried by Run, when there are handlers to be told.
-func crashed(s queue.State, now time.Time) (queue.State, error) {
+func (e *Engine) crashed(s queue.State, now time.Time) (queue.State, error) {
 	asked := s.CancelAsked
 	s.CancelAsked = false
-	events := []queue.Event{{Kind: queue.LeasedOut}, {Kind: queue.Crashed, Rules: queue.Rules{MaxCrashes: math.MaxInt}}}
+	events := []queue.Event{{Kind: queue.LeasedOut}, {Kind: queue.Crashed, Rules: queue.Rules{MaxCrashes: math.MaxInt, CrashDelay: e.cfg.Rules.CrashDelay}}}
 	if s.Status == queue.Scheduled || s.Status == queue.Retry {
 		events = append([]queue.Event{{Kind: queue.Due}}, events...)
 	}

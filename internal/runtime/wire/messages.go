@@ -68,7 +68,7 @@ type Decode struct {
 	Output    int64               `json:"output"`           // limit of raw column bytes
 	Issues    int64               `json:"issues"`           // limit of rows in issues
 	LogBytes  int64               `json:"log_bytes"`
-	StopAfter uint64              `json:"stop_after,omitempty"` // emit answers stop from this batch on, 0 = never
+	StopAfter uint64              `json:"stop_after,omitempty"` // the instance ends after so many batches, 0 = never
 }
 
 // Declare tells of a table that the guest declared.
@@ -116,7 +116,7 @@ type Done struct {
 	Infos    int64    `json:"infos"`
 	Warnings int64    `json:"warnings"`
 	Errors   int64    `json:"errors"`
-	Stopped  bool     `json:"stopped"` // the guest returned after it was told to stop
+	Stopped  bool     `json:"stopped"` // the batches of StopAfter are there; the instance was ended after them
 	Recycle  bool     `json:"recycle"` // the worker is not to be used again
 	Verdict  *Verdict `json:"verdict,omitempty"`
 	Failed   *Verdict `json:"failed,omitempty"`

@@ -147,7 +147,7 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 
 	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
 	c.flushLine()
-	done := wire.Done{Tables: c.out.finish(), Read: c.pos, Stopped: c.out.told}
+	done := wire.Done{Tables: c.out.finish(), Read: c.pos, Stopped: c.out.repeated}
 	done.Infos, done.Warnings, done.Errors = c.out.issues.infos, c.out.issues.warnings, c.out.issues.errors
 	done.Failed = c.broken
 	if f := c.out.fault.Load(); f != nil {
@@ -157,6 +157,10 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 		done.Verdict = c.outcome(err, ret, s.engine.alloc.refused)
 	}
 	done.Recycle = err != nil || c.broken != nil || c.end != nil
+	// Who is told of the end may look whether the recording is let go of.
+	if err := input.Close(); err != nil {
+		return fmt.Errorf("close the input: %w", err)
+	}
 	if err := s.sock.Send(wire.KindDone, done); err != nil {
 		return fmt.Errorf("report the end of a decode: %w", err)
 	}

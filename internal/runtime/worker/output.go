@@ -32,12 +32,11 @@ type output struct {
 	reveal bool
 
 	// The guest's side.
-	tables  []*outTable
-	issues  *issueLog
-	raw     int64 // raw column bytes so far
-	rows    int64
-	stopped bool // emit answers stop from now on
-	told    bool // and the guest has been told
+	tables   []*outTable
+	issues   *issueLog
+	raw      int64 // raw column bytes so far
+	rows     int64
+	repeated bool // the batches that were asked for are there, and the instance was ended
 
 	queue chan *batch
 	done  chan struct{} // closed when the encoder's goroutine has ended
@@ -119,8 +118,6 @@ func (c *call) emit(mem []byte, t *outTable, desc uint32) int32 {
 		c.violate("emit: a batch of %d rows, the limit is %d", rows, abi.MaxBatchRows)
 	case int64(cols) != int64(len(t.schema.Columns)):
 		c.violate("emit: table %s has %d columns, the batch %d", t.schema.Name, len(t.schema.Columns), cols)
-	case o.stopped:
-		return c.tellStop()
 	case rows == 0:
 		return abi.EmitMore
 	}
@@ -139,15 +136,12 @@ func (c *call) emit(mem []byte, t *outTable, desc uint32) int32 {
 	o.put(c, b)
 	c.page.Accepted(o.rows)
 	if o.job.StopAfter != 0 && c.page.Batches() >= o.job.StopAfter {
-		o.stopped = true
-		return c.tellStop()
+		// This run repeats one that had to be killed. Its rows are all that is wanted, so the instance ends here: a
+		// guest that ignores EmitStop would run into the same trouble again.
+		o.repeated = true
+		panic(errEnd)
 	}
 	return abi.EmitMore
-}
-
-func (c *call) tellStop() int32 {
-	c.out.told = true
-	return abi.EmitStop
 }
 
 // measure adds up the bytes that a batch's descriptor speaks of, in 64 bits.
