@@ -17,17 +17,17 @@ import (
 	"github.com/wayside-edge/wayside/plugins/rail/railtest"
 )
 
-// crashCycles is how often the appliance is killed; WAYSIDE_E2E_CYCLES says otherwise.
+// crashCycles is how often the appliance is killed; E2E_CYCLES says otherwise.
 const crashCycles = 50
 
 func cycles(t *testing.T) int {
-	s := os.Getenv("WAYSIDE_E2E_CYCLES")
+	s := os.Getenv("E2E_CYCLES")
 	if s == "" {
 		return crashCycles
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		t.Fatalf("WAYSIDE_E2E_CYCLES: %v", err)
+		t.Fatalf("E2E_CYCLES: %v", err)
 	}
 	return n
 }

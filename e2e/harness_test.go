@@ -29,7 +29,7 @@ const readyWait = 60 * time.Second
 // built gives the path of the built appliance.
 func built(t testing.TB) string {
 	t.Helper()
-	path := os.Getenv("WAYSIDE_BIN")
+	path := os.Getenv("E2E_APPLIANCE")
 	if path == "" {
 		path = filepath.Join("..", "bin", "wayside")
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/access"
@@ -97,8 +98,7 @@ func (a *appliance) onClose(name string, fn func() error) {
 // close closes what was opened, the last first.
 func (a *appliance) close() error {
 	var errs []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		c := a.closers[i]
+	for _, c := range slices.Backward(a.closers) {
 		if err := c.close(); err != nil {
 			errs = append(errs, fmt.Errorf("close %s: %w", c.name, err))
 			if a.log != nil {

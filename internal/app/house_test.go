@@ -48,8 +48,10 @@ func allowed() map[string][]string {
 		"internal/observe":     {"internal/redact", "internal/errcode"},
 		"internal/config":      {"internal/redact", "internal/errcode"},
 		"internal/app":         {"internal/...", "plugins", "web", "sdk/..."},
-		"cmd/appliance": {"internal/app", "internal/config", "internal/localdecode", "internal/runtime",
-			"internal/runtime/worker", "internal/errcode", "internal/disk", "internal/table", "plugins", "sdk/client"},
+		"cmd/appliance": {
+			"internal/app", "internal/config", "internal/localdecode", "internal/runtime",
+			"internal/runtime/worker", "internal/errcode", "internal/disk", "internal/table", "plugins", "sdk/client",
+		},
 		"bench":                        {"plugins/rail/...", "internal/..."},
 		"examples/...":                 {"sdk/client", "plugins/rail/..."},
 		"e2e":                          {"plugins/rail/..."},
@@ -59,14 +61,14 @@ func allowed() map[string][]string {
 }
 
 type pkg struct {
-	ImportPath string
-	Dir        string
-	Doc        string
-	Name       string
-	Imports    []string
-	GoFiles    []string
-	TestGoFiles,
-	XTestGoFiles []string
+	ImportPath   string   `json:"ImportPath"`
+	Dir          string   `json:"Dir"`
+	Doc          string   `json:"Doc"`
+	Name         string   `json:"Name"`
+	Imports      []string `json:"Imports"`
+	GoFiles      []string `json:"GoFiles"`
+	TestGoFiles  []string `json:"TestGoFiles"`
+	XTestGoFiles []string `json:"XTestGoFiles"`
 }
 
 // packages lists the module's packages as the native build and as the guests' build see them.

@@ -37,6 +37,7 @@ func (a *appliance) openHTTP(context.Context) error {
 	if a.access != nil {
 		cfg.Auth = a.access
 	}
+	//nolint:contextcheck // its contexts are those of the requests
 	if a.server, err = httpapi.Open(cfg); err != nil {
 		return fmt.Errorf("open http server: %w", err)
 	}
@@ -45,7 +46,7 @@ func (a *appliance) openHTTP(context.Context) error {
 
 // serve runs everything until ctx ends or a part fails, then stops everything in order.
 func (a *appliance) serve(ctx context.Context) error {
-	a.attach()
+	a.attach(ctx)
 	parts := newServices()
 	parts.start(ctx, "decoders", a.registry.Run)
 	parts.start(ctx, "workers", a.pool.Run)

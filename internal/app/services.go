@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -66,8 +67,8 @@ func (s *services) stopAll() error {
 	list := s.list
 	s.mu.Unlock()
 	var errs []error
-	for i := len(list) - 1; i >= 0; i-- {
-		errs = append(errs, list[i].stop())
+	for _, l := range slices.Backward(list) {
+		errs = append(errs, l.stop())
 	}
 	return errors.Join(errs...)
 }

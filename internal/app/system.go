@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/prometheus/procfs"
 
 	"github.com/wayside-edge/wayside/internal/httpapi"
 	"github.com/wayside-edge/wayside/internal/observe"
@@ -91,29 +88,12 @@ func folderBytes(ctx context.Context, dir string) (sum int64) {
 }
 
 func (s *system) memory() httpapi.MemoryInfo {
-	m := httpapi.MemoryInfo{ServerBytes: residentBytes(os.Getpid())}
+	var m httpapi.MemoryInfo
+	m.ServerBytes, m.HostBytes = observe.Memory()
 	for _, w := range s.pool.Stats().Workers {
-		m.WorkersBytes += residentBytes(w.PID)
-	}
-	if proc, err := procfs.NewDefaultFS(); err == nil {
-		if info, err := proc.Meminfo(); err == nil && info.MemTotalBytes != nil {
-			m.HostBytes = int64(*info.MemTotalBytes)
-		}
+		m.WorkersBytes += w.RSSBytes
 	}
 	return m
-}
-
-// residentBytes gives the resident memory of a process, 0 if it is gone.
-func residentBytes(pid int) int64 {
-	p, err := procfs.NewProc(pid)
-	if err != nil {
-		return 0
-	}
-	st, err := p.Stat()
-	if err != nil {
-		return 0
-	}
-	return int64(st.ResidentMemory())
 }
 
 // kernel lists what confines the workers, and whether it is in effect.
@@ -133,7 +113,8 @@ func (s *system) kernel() []httpapi.KernelFeature {
 }
 
 // attach registers the parts with health and metrics.
-func (a *appliance) attach() {
+func (a *appliance) attach(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx) // asked until the very end
 	a.health.Register("database", true, func(context.Context) (observe.Status, string) {
 		h := a.db.Health()
 		switch {
@@ -166,8 +147,8 @@ func (a *appliance) attach() {
 			return h.FreeBytes, h.TotalBytes
 		},
 		Database: func() bool { return a.db.Health().Broken == "" },
-		Queues:   a.queueDepths,
-		Health:   func() observe.Report { return a.health.Ready(context.Background()) },
+		Queues:   func() []observe.QueueDepth { return a.queueDepths(ctx) },
+		Health:   func() observe.Report { return a.health.Ready(ctx) },
 	})
 }
 
@@ -202,8 +183,8 @@ func (a *appliance) workersHealth(context.Context) (observe.Status, string) {
 	return observe.OK, ""
 }
 
-func (a *appliance) queueDepths() []observe.QueueDepth {
-	counts, err := a.engine.Counts(context.Background())
+func (a *appliance) queueDepths(ctx context.Context) []observe.QueueDepth {
+	counts, err := a.engine.Counts(ctx)
 	if err != nil {
 		return nil // the queue is closed: there is nothing to show any more
 	}

@@ -137,6 +137,12 @@ func number(b bool) float64 {
 	return 0
 }
 
+// Memory gives the resident memory of this process and the memory of the machine, in bytes; 0 where it cannot be read.
+func Memory() (process, machine int64) {
+	m := memory()
+	return int64(m["process"]), int64(m["total"])
+}
+
 // memory reads the memory of the machine and of this process. Where a service manager hides /proc/meminfo the kernel
 // is asked directly; it does not know then what is available.
 func memory() map[string]float64 {

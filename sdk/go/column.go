@@ -24,25 +24,40 @@ type Number interface {
 	~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64
 }
 
-// Types of columns by what they store. TimeMicros and TimeNanos count from 1970-01-01T00:00:00, decimals are
-// unscaled, enums are the label's index.
+// Types of columns.
 type (
-	Int8       = Column[int8]
-	Int16      = Column[int16]
-	Int32      = Column[int32]
-	Int64      = Column[int64]
-	Uint8      = Column[uint8]
-	Uint16     = Column[uint16]
-	Uint32     = Column[uint32]
-	Uint64     = Column[uint64]
-	Float32    = Column[float32]
-	Float64    = Column[float64]
+	// Int8 writes signed 8-bit numbers.
+	Int8 = Column[int8]
+	// Int16 writes signed 16-bit numbers.
+	Int16 = Column[int16]
+	// Int32 writes signed 32-bit numbers.
+	Int32 = Column[int32]
+	// Int64 writes signed 64-bit numbers.
+	Int64 = Column[int64]
+	// Uint8 writes unsigned 8-bit numbers.
+	Uint8 = Column[uint8]
+	// Uint16 writes unsigned 16-bit numbers.
+	Uint16 = Column[uint16]
+	// Uint32 writes unsigned 32-bit numbers.
+	Uint32 = Column[uint32]
+	// Uint64 writes unsigned 64-bit numbers.
+	Uint64 = Column[uint64]
+	// Float32 writes 32-bit floats.
+	Float32 = Column[float32]
+	// Float64 writes 64-bit floats.
+	Float64 = Column[float64]
+	// TimeMicros writes microseconds since 1970-01-01T00:00:00.
 	TimeMicros = Column[int64]
-	TimeNanos  = Column[int64]
-	Decimal32  = Column[int32]
-	Decimal64  = Column[int64]
-	Enum8      = Column[uint8]
-	Enum16     = Column[uint16]
+	// TimeNanos writes nanoseconds since 1970-01-01T00:00:00.
+	TimeNanos = Column[int64]
+	// Decimal32 writes unscaled decimals of up to 9 digits.
+	Decimal32 = Column[int32]
+	// Decimal64 writes unscaled decimals of up to 18 digits.
+	Decimal64 = Column[int64]
+	// Enum8 writes indexes into at most 256 labels.
+	Enum8 = Column[uint8]
+	// Enum16 writes indexes into at most 65,536 labels.
+	Enum16 = Column[uint16]
 )
 
 // column is what a table needs of its columns.

@@ -170,7 +170,8 @@ func hostEmit(c *call, mem []byte, stack []uint64) {
 	if uint64(id) >= uint64(len(c.out.tables)) {
 		c.violate("emit: there is no table %d", int32(id))
 	}
-	give(stack, c.emit(mem, c.out.tables[id], arg(stack, 1)))
+	c.emit(mem, c.out.tables[id], arg(stack, 1))
+	give(stack, abi.EmitMore)
 }
 
 func hostIssue(c *call, mem []byte, stack []uint64) {

@@ -109,7 +109,7 @@ func (o *output) declare(s *table.Schema) (int, error) {
 }
 
 // emit copies a batch out of the guest's memory, checks it and queues it.
-func (c *call) emit(mem []byte, t *outTable, desc uint32) int32 {
+func (c *call) emit(mem []byte, t *outTable, desc uint32) {
 	o := c.out
 	head := c.bytes(mem, abi.ImportEmit, desc, abi.HeaderWords*4)
 	rows, cols := u32at(head, 0), u32at(head, 1)
@@ -119,7 +119,7 @@ func (c *call) emit(mem []byte, t *outTable, desc uint32) int32 {
 	case int64(cols) != int64(len(t.schema.Columns)):
 		c.violate("emit: table %s has %d columns, the batch %d", t.schema.Name, len(t.schema.Columns), cols)
 	case rows == 0:
-		return abi.EmitMore
+		return
 	}
 	words := c.bytes(mem, abi.ImportEmit, desc, (abi.HeaderWords+abi.ColumnWords*cols)*4)[abi.HeaderWords*4:]
 	total := c.measure(t.schema, words, rows)
@@ -141,7 +141,6 @@ func (c *call) emit(mem []byte, t *outTable, desc uint32) int32 {
 		o.repeated = true
 		panic(errEnd)
 	}
-	return abi.EmitMore
 }
 
 // measure adds up the bytes that a batch's descriptor speaks of, in 64 bits.

@@ -89,14 +89,14 @@ var ucum = map[string]string{
 
 // describe reads resolution and range.
 func (d *described) describe(f fact) (*variable, error) {
-	switch {
-	case f.resolution == byScale:
+	switch f.resolution {
+	case byScale:
 		most, err := strconv.ParseFloat(strings.TrimSuffix(f.most, " km"), 64)
 		if err != nil {
 			return nil, fmt.Errorf("maximum %q: %w", f.most, err)
 		}
 		return &variable{unit: d.units.of("m"), scale: "scaleQ", times: 1, by: 1, most: uint64(most*100 + 0.5)}, nil
-	case f.resolution == "Binary Coded Decimal":
+	case "Binary Coded Decimal":
 		return &variable{scale: "scaleBCD", times: 1, by: 1}, nil
 	}
 	m := quantity.FindStringSubmatch(f.resolution)
@@ -263,9 +263,9 @@ func (d *described) enumerate(patterns []pattern, bits int) {
 			}
 		}
 		text := strings.Join(texts, ", ")
-		switch {
-		case text == "":
-		case text == last:
+		switch text {
+		case "":
+		case last:
 			d.ranges[len(d.ranges)-1].to = v
 		default:
 			d.ranges = append(d.ranges, meaning{v, v, d.meanings.of(text)})

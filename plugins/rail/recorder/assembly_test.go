@@ -32,7 +32,8 @@ func put(l *railtest.Log, p [5][]byte, parts ...int) {
 func marks(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, r *sdktest.Result) []string {
+}, r *sdktest.Result,
+) []string {
 	t.Helper()
 	rows := r.Tables["telegrams"]
 	out := []string{}
@@ -174,10 +175,12 @@ func TestTelegramContent(t *testing.T) {
 			m.Packet(132, 1, railtest.F{V: 1, W: 1})
 		}, "201 132", codeUnknown, []string{codeUnknown}, 7},
 		"packet too long": {0x20, func(m *railtest.Telegram) { m.Packet(132, 1, railtest.F{V: 1, W: 5}) }, "132", codeMismatch, []string{codeMismatch}, 4},
-		"of other version": {0x10, func(m *railtest.Telegram) {
-			m.Packet(39, 1, railtest.F{V: 1, W: 2}, railtest.F{V: 9, W: 15}, railtest.F{V: 3, W: 8})
+		"of other version": {
+			0x10, func(m *railtest.Telegram) {
+				m.Packet(39, 1, railtest.F{V: 1, W: 2}, railtest.F{V: 9, W: 15}, railtest.F{V: 3, W: 8})
+			},
+			"39", "ok", nil, 6,
 		},
-			"39", "ok", nil, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &railtest.Telegram{}

@@ -59,7 +59,7 @@ func walkRule() *abi.Walk {
 
 // sniff is walkRule on bytes: 90 for a file that begins with records, 0 otherwise.
 func sniff(head []byte) int {
-	for n := 0; n < sniffRecords; n++ {
+	for n := range sniffRecords {
 		if len(head) == 0 && n >= sniffLeast {
 			break
 		}

@@ -36,10 +36,19 @@ func TestRecordColumns(t *testing.T) {
 		name string
 		want any
 	}{
-		{0, "seq", int64(1)}, {0, "offset", int64(0)}, {0, "type", uint64(31)}, {0, "type_name", "DX in (port 2176)"},
-		{0, "time", time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC).UnixMicro()}, {0, "location_m", int64(12_345)},
-		{0, "speed_kmh", int64(36_000)}, {0, "length", uint64(2)},
-		{1, "seq", int64(2)}, {1, "offset", int64(18)}, {1, "location_m", int64(-50)}, {1, "speed_kmh", int64(-252)}, {1, "length", uint64(0)},
+		{0, "seq", int64(1)},
+		{0, "offset", int64(0)},
+		{0, "type", uint64(31)},
+		{0, "type_name", "DX in (port 2176)"},
+		{0, "time", time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC).UnixMicro()},
+		{0, "location_m", int64(12_345)},
+		{0, "speed_kmh", int64(36_000)},
+		{0, "length", uint64(2)},
+		{1, "seq", int64(2)},
+		{1, "offset", int64(18)},
+		{1, "location_m", int64(-50)},
+		{1, "speed_kmh", int64(-252)},
+		{1, "length", uint64(0)},
 	} {
 		if got := rows.Value(c.row, c.name); got != c.want {
 			t.Errorf("row %d, %s: %v, want %v", c.row, c.name, got, c.want)
