@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -70,12 +69,12 @@ func (r recogniser) Detect(ctx context.Context, head []byte, size int64, name st
 // direct shows the decoder to the HTTP API.
 type direct struct{ decoder *decode.Decoder }
 
-func (d direct) Direct(ctx context.Context, r httpapi.DirectRequest, w io.Writer) error {
+func (d direct) Direct(ctx context.Context, r httpapi.DirectRequest, w httpapi.TableWriter) error {
 	ids := httpapi.RequestIDs(ctx)
 	err := d.decoder.Direct(ctx, decode.DirectRequest{
 		Body: r.Body, Name: r.Name, Decoder: r.Decoder, Params: r.Params, To: r.To, Table: r.Table, Limit: r.Limit,
 		Options: r.Options, LogAttrs: []any{"request_id", ids.Request, "correlation_id", ids.Correlation},
-	}, func(decode.DirectInfo) {}, w)
+	}, func(i decode.DirectInfo) { w.Describe(i.Status, i.Issues) }, w)
 	if err != nil {
 		return fmt.Errorf("direct decode: %w", err)
 	}

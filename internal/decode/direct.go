@@ -36,8 +36,8 @@ type DirectRequest struct {
 
 // DirectInfo describes the answer of Direct before its first byte.
 type DirectInfo struct {
-	Table  string // the one table that is written, "" = all
-	Status string // done or partial
+	Table  string         // the one table that is written, "" = all
+	Status runtime.Status // done or partial
 	Issues runtime.IssueCounts
 }
 
@@ -84,7 +84,7 @@ func (d *Decoder) Direct(ctx context.Context, r DirectRequest, begin func(Direct
 		return e
 	}
 	if whole {
-		begin(DirectInfo{Status: string(res.Status), Issues: res.Issues})
+		begin(DirectInfo{Status: res.Status, Issues: res.Issues})
 		return out.writeWhole(w, document{Decode: summary(pl, format, params, res), res: res})
 	}
 	return d.writeTable(r, res, out, begin, w)
@@ -133,7 +133,7 @@ func (d *Decoder) writeTable(r DirectRequest, res runtime.Result, out *outputs, 
 		if t.Schema.Name != r.Table {
 			continue
 		}
-		begin(DirectInfo{Table: r.Table, Status: string(res.Status), Issues: res.Issues})
+		begin(DirectInfo{Table: r.Table, Status: res.Status, Issues: res.Issues})
 		if t.Rows > 0 {
 			return out.copy(w, r.Table)
 		}

@@ -71,7 +71,8 @@ func (s *Server) routeDirect(api huma.API, bodies map[string]*huma.RequestBody) 
 	register(s, api, operation{
 		id: "decode-directly", method: http.MethodPost, path: "/decode", scope: scopeUpload,
 		summary: "Decode the body and answer a table; nothing is stored",
-		detail: "With to=json and without table the answer is {decode, tables: {name: [rows]}}, for at most 64 MiB of input. " +
+		detail: "The header Wayside-Decode-Status says done, or partial where the recording is damaged or the decoder was stopped " +
+			"after some rows; Wayside-Decode-Issues counts the issues. With to=json and without table the answer is {decode, tables: {name: [rows]}}, for at most 64 MiB of input. " +
 			"Parameters of the decoder are query parameters `param.<name>`.",
 		params:  []*huma.Param{decoderParam()},
 		answers: map[string]*huma.Response{"200": streams("The table", mediaTypes()...)},
@@ -200,6 +201,13 @@ type tableWriter struct {
 
 func newTableWriter(c echo.Context, mediaType string) *tableWriter {
 	return &tableWriter{c: c, mediaType: mediaType}
+}
+
+// Describe puts the status of the decode and the numbers of its issues into the answer's headers.
+func (t *tableWriter) Describe(status runtime.Status, issues runtime.IssueCounts) {
+	h := t.c.Response().Header()
+	h.Set("Wayside-Decode-Status", string(status))
+	h.Set("Wayside-Decode-Issues", fmt.Sprintf("infos=%d, warnings=%d, errors=%d", issues.Infos, issues.Warnings, issues.Errors))
 }
 
 func (t *tableWriter) start() {

@@ -474,7 +474,8 @@ func (w *world) Detect(_ context.Context, head []byte, size int64, name string) 
 	return runtime.Detection{Format: fmt.Sprintf("%s/%d", name, size), Decoder: "rail", Confidence: 0.9, Candidates: []runtime.Candidate{c}}, nil
 }
 
-func (w *world) Direct(ctx context.Context, r DirectRequest, out io.Writer) error {
+func (w *world) Direct(ctx context.Context, r DirectRequest, out TableWriter) error {
+	out.Describe(runtime.Partial, runtime.IssueCounts{Errors: 1})
 	return w.direct(ctx, r, out)
 }
 

@@ -85,7 +85,15 @@ type Plugins interface {
 type Direct interface {
 	// Direct decodes r.Body onto w. An error before the first byte written to w has the code for the caller:
 	// unknown_format, decode_failed with the offset, too_large, validation_failed.
-	Direct(ctx context.Context, r DirectRequest, w io.Writer) error
+	Direct(ctx context.Context, r DirectRequest, w TableWriter) error
+}
+
+// TableWriter takes the answer of a direct decode.
+type TableWriter interface {
+	io.Writer
+	// Describe says, before the first byte, how the decode ended: rows that are kept of a damaged recording are a
+	// success, and the caller is to know that they are not all.
+	Describe(status runtime.Status, issues runtime.IssueCounts)
 }
 
 // DirectRequest is one decode whose tables go straight to the caller.

@@ -296,6 +296,9 @@ func TestDirect(t *testing.T) {
 	if res.StatusCode != 200 || string(res.body) != "RU;" || res.Header.Get("Content-Type") != table.CSV.MediaType() {
 		t.Errorf("%d %q %v", res.StatusCode, res.body, res.Header)
 	}
+	if res.Header.Get("Wayside-Decode-Status") != "partial" || res.Header.Get("Wayside-Decode-Issues") != "infos=0, warnings=0, errors=1" {
+		t.Errorf("a caller cannot tell that rows are missing: %v", res.Header)
+	}
 	got.Body = nil
 	want := DirectRequest{Name: "y.ru", Decoder: "rail", Params: map[string]string{"a": "1"}, To: table.CSV, Table: "points", Options: table.EncodeOptions{ExcelSafe: true}}
 	if diff := cmp.Diff(want, got); diff != "" {
