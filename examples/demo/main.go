@@ -40,6 +40,8 @@ func run(args []string, keep string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// Whoever reads the output may go away (`make demo | head`): the server is stopped in good order all the same.
+	signal.Ignore(syscall.SIGPIPE)
 	d := demo{out: stdout, binary: *binary, recording: *recording, keep: keep != "" && keep != "0"}
 	if err := d.run(ctx); err != nil {
 		fmt.Fprintf(stderr, "demo: %v\n", err)
