@@ -106,8 +106,14 @@ func (c *Column[T]) SetOr(v T, ok bool) {
 // with Added. There is room for one row at least.
 func (c *Column[T]) Room() []T { return c.v[c.n : len(c.v)-1] }
 
-// NullAt leaves row i of Room without a value.
-func (c *Column[T]) NullAt(i int) { c.nulls.set(c.n + i) }
+// Absent leaves the rows of Room without a value whose byte is 1 and not 0.
+func (c *Column[T]) Absent(flags []uint8) {
+	if len(flags) == 0 {
+		return
+	}
+	c.nulls.room(c.n + len(flags))
+	markNulls(c.nulls.bits, c.n, flags)
+}
 
 func (c *Column[T]) add(rows int) { c.n += rows }
 
@@ -170,6 +176,23 @@ func (c *Text) SetBytes(v []byte) {
 	c.offsets[c.n] = uint32(c.used)
 }
 
+// Room gives the number of rows to come that there is room for.
+func (c *Text) Room() int { return len(c.offsets) - 2 - c.n }
+
+// SetSpans gives the values of as many rows as there are spans: base[starts[i]:ends[i]]. It is for many short values,
+// beside Column.Room; there may be as many as Room says.
+func (c *Text) SetSpans(base []byte, starts, ends []uint32) {
+	total := spanBytes(len(base), starts, ends[:len(starts)])
+	if total < 0 {
+		panic("a span lies outside its base")
+	}
+	if total+wordBytes > len(c.v)-c.used {
+		c.extend(total + wordBytes)
+	}
+	c.used = copySpans(c.v, c.used, base, starts, ends, c.offsets[c.n+1:c.n+1+len(starts)])
+	c.n += len(starts)
+}
+
 // Null leaves the row without a value; the column must be nullable.
 func (c *Text) Null() {
 	c.nulls.set(c.n)
@@ -225,6 +248,47 @@ const (
 	firstText = 1024
 )
 
+// wordBytes is how much copySpans moves at once.
+const wordBytes = 8
+
+// spanBytes gives the bytes of spans within n bytes, -1 when one is not.
+func spanBytes(n int, starts, ends []uint32) int {
+	total := 0
+	for i, s := range starts {
+		if i >= len(ends) || s > ends[i] || int(ends[i]) > n {
+			return -1
+		}
+		total += int(ends[i] - s)
+	}
+	return total
+}
+
+// copySpans copies spans of base behind each other into to, from at, and writes where each ends. There is room for a
+// word more than the spans have. Like all loops that are quick in a guest it calls nothing and needs no bounds check;
+// spanBytes has made sure of the bounds.
+func copySpans(to []byte, at int, base []byte, starts, ends, offsets []uint32) int {
+	dst, src := unsafe.Pointer(unsafe.SliceData(to)), unsafe.Pointer(unsafe.SliceData(base)) //nolint:gosec // see above
+	for i, start := range starts {
+		if i >= len(ends) || i >= len(offsets) {
+			break
+		}
+		from, end := int(start), int(ends[i])
+		n := end - from
+		if end+wordBytes <= len(base) {
+			for k := 0; k < n; k += wordBytes {
+				*(*[wordBytes]byte)(unsafe.Add(dst, at+k)) = *(*[wordBytes]byte)(unsafe.Add(src, from+k))
+			}
+		} else {
+			for k := range n {
+				*(*byte)(unsafe.Add(dst, at+k)) = *(*byte)(unsafe.Add(src, from+k))
+			}
+		}
+		at += n
+		offsets[i] = uint32(at)
+	}
+	return at
+}
+
 // nulls marks the rows without a value; it costs nothing while there are none.
 type nulls struct {
 	bits  []byte // 1 = null; shorter than the rows: the rest has values
@@ -233,10 +297,25 @@ type nulls struct {
 
 // set marks a row.
 func (n *nulls) set(row int) {
-	for len(n.bits) <= row>>3 {
+	n.room(row + 1)
+	n.bits[row>>3] |= 1 << (row & 7)
+}
+
+// room makes bits for that many rows.
+func (n *nulls) room(rows int) {
+	for len(n.bits) <= (rows-1)>>3 {
 		n.bits = append(n.bits, 0)
 	}
-	n.bits[row>>3] |= 1 << (row & 7)
+}
+
+// markNulls marks the rows from a row on whose flag is 1. It calls nothing and needs no bounds check, see copySpans.
+func markNulls(bits []byte, row int, flags []uint8) {
+	for _, f := range flags {
+		if i := uint(row) >> 3; i < uint(len(bits)) {
+			bits[i] |= f << (row & 7)
+		}
+		row++
+	}
 }
 
 // validity gives the bitmap of the ABI, nil when no row is null.

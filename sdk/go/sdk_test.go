@@ -352,12 +352,14 @@ func TestRoomAndAdded(t *testing.T) {
 		for done := 0; done < rows; {
 			a, b := out.a.Room(), out.b.Room()
 			n := min(len(a), len(b), rows-done, 1+done%500)
+			absent := make([]uint8, n)
 			for i := range n {
 				a[i], b[i] = int64(done+i), uint16((done+i)%1000)
 				if (done+i)%7 == 0 {
-					out.b.NullAt(i)
+					absent[i] = 1
 				}
 			}
+			out.b.Absent(absent)
 			out.Added(n)
 			done += n
 		}
@@ -375,6 +377,47 @@ func TestRoomAndAdded(t *testing.T) {
 		}
 		if got.Value(i, "a") != int64(i) || got.Value(i, "b") != want {
 			t.Fatalf("row %d: %v %v", i, got.Value(i, "a"), got.Value(i, "b"))
+		}
+	}
+}
+
+func TestSetSpans(t *testing.T) {
+	base := make([]byte, 5000)
+	for i := range base {
+		base[i] = byte(i * 31)
+	}
+	var starts, ends []uint32
+	for i := range uint32(1000) {
+		starts, ends = append(starts, i*5), append(ends, i*5+i*7%23)
+		ends[i] = min(ends[i], uint32(len(base)))
+	}
+	var table *sdk.Table
+	spans := func(starts, ends []uint32) *sdktest.Result {
+		return sdktest.Run(sdk.New(sdk.Info{}, func(s *sdk.Schema) *sdk.Text {
+			table = s.Table("t", "")
+			return table.Bytes("x", sdk.Attr{})
+		}, func(_ *sdk.Input, x *sdk.Text) error {
+			for len(starts) > 0 {
+				n := min(50, len(starts), x.Room())
+				x.SetSpans(base, starts[:n], ends[:n])
+				starts, ends = starts[n:], ends[n:]
+				table.Added(n)
+			}
+			return nil
+		}), strings.NewReader(""), nil)
+	}
+	r := spans(starts, ends)
+	if r.Code != 0 || r.Tables["t"].Len != len(starts) {
+		t.Fatalf("%q, %d rows", r.FailText, r.Tables["t"].Len)
+	}
+	for i := range starts {
+		if got := r.Tables["t"].Value(i, "x").([]byte); !bytes.Equal(got, base[starts[i]:ends[i]]) {
+			t.Fatalf("row %d: %x", i, got)
+		}
+	}
+	for _, wrong := range [][2]uint32{{3, 2}, {4999, 5001}, {1 << 31, 1<<31 + 1}} {
+		if r := spans([]uint32{wrong[0]}, []uint32{wrong[1]}); r.FailCode != sdk.CodeTrap {
+			t.Errorf("%v: %q", wrong, r.FailCode)
 		}
 	}
 }

@@ -25,13 +25,18 @@ const words = 16
 func load(to *[words]uint64, user []byte, n int) int {
 	n = min(n, len(user)*8, UserBits)
 	*to = [words]uint64{}
-	for i, b := range user[:(n+7)/8] {
-		to[i>>3] |= uint64(b) << (56 - i&7*8)
-	}
+	pack(to, user[:(n+7)/8])
 	if n%64 != 0 {
 		to[n/64] &= ^uint64(0) << (64 - n%64)
 	}
 	return n
+}
+
+// pack is load's loop; like run it calls nothing and needs no bounds check.
+func pack(to *[words]uint64, user []byte) {
+	for i, b := range user {
+		to[i>>3&(words-1)] |= uint64(b) << (56 - i&7*8)
+	}
 }
 
 // bitsAt gives w bits, 1 to 64, of the words from a place before their end.

@@ -176,7 +176,7 @@ func roundTrip(t *rapid.T, r *Reader, major uint8, first *layout) {
 // packetsFor appends random packets of a version while they fit.
 func packetsFor(t *rapid.T, w *writer, major uint8, first *layout) []*made {
 	var out []*made
-	for i := range rapid.IntRange(1, 6).Draw(t, "packets") {
+	for i := range rapid.IntRange(1, 3).Draw(t, "packets") {
 		l := first
 		if i > 0 {
 			l = rapid.SampledFrom(layoutsOf(major)).Draw(t, "layout")

@@ -270,6 +270,19 @@ steps:
 
 // Variables gives the variables of the packet that Next gave. They are valid until the next call.
 func (r *Reader) Variables() []Variable {
+	if r.describe() {
+		for i := range r.vars[:r.count] {
+			if v := &r.vars[i]; variables[v.Name].scale == scaleBCD {
+				v.Value, v.Valued = fromBCD(v.Raw)
+			}
+		}
+	}
+	return r.vars[:r.count]
+}
+
+// describe gives the variables their values, units and meanings; true when there is one in binary coded digits, which
+// it leaves out. Like run it calls nothing and needs no bounds check.
+func (r *Reader) describe() (digits bool) {
 	scale := uint64(1)
 	for i := range r.count {
 		raw, name := r.raws[i&(mostVars-1)], r.names[i&(mostVars-1)]
@@ -284,19 +297,19 @@ func (r *Reader) Variables() []Variable {
 				break
 			}
 		}
+		q := &scales[scale&3]
 		v.Value, v.Unit, v.Valued = 0, 0, false
 		switch {
 		case f.most > 0 && raw > f.most:
 		case f.scale == scaleLinear:
 			v.Value, v.Unit, v.Valued = float64(raw)*f.times/f.by, f.unit, true
 		case f.scale == scaleBCD:
-			v.Value, v.Valued = fromBCD(raw)
+			digits = true
 		case scale < 3:
-			q := &scales[scale&3]
 			v.Value, v.Unit, v.Valued = float64(raw)*q.times/q.by, f.unit, true
 		}
 	}
-	return r.vars[:r.count]
+	return digits
 }
 
 // scales are the units of distances by Q_SCALE: 10 cm, 1 m, 10 m, and a spare one. A division keeps 0.3 what it is.

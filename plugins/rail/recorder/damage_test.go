@@ -73,6 +73,7 @@ func (r *raw) begins(other *raw, rows, bodies int) bool {
 }
 
 func TestTruncationAtEveryByte(t *testing.T) {
+	t.Parallel()
 	p, whole := Plugin(), railtest.Example()
 	all := runRaw(p, whole)
 	ends := starts(whole)
@@ -108,6 +109,7 @@ func TestTruncationAtEveryByte(t *testing.T) {
 }
 
 func TestCorruptionOfSingleBytes(t *testing.T) {
+	t.Parallel()
 	p, whole := Plugin(), railtest.Example()
 	all := runRaw(p, whole)
 	ends := starts(whole)

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/wayside-edge/wayside/plugins/rail/balise"
 	"github.com/wayside-edge/wayside/sdk/go"
@@ -51,12 +50,11 @@ type decoder struct {
 	out    *tables
 	clock  clock
 	reveal bool
-	counts [256]int64 // records by type
-	firsts [256]int64 // offset of the first one
-	blank  [256]byte  // room for a body with bytes taken out
+	lanes  lanes
+	cells  cells
+	blank  [256]byte // room for a body with bytes taken out
 
 	variables bool
-	plain     [256]plain // by type
 	assembler assembler
 	reader    *balise.Reader
 	packet    balise.Packet
@@ -68,10 +66,7 @@ type decoder struct {
 func decode(in *sdk.Input, out *tables) error {
 	d := &decoder{in: in, out: out, reveal: in.BoolParam("reveal", false), variables: in.BoolParam("variables", true)}
 	d.assembler.report, d.reader = d.givenUp, balise.NewReader()
-	d.plain = plainTypes(d.reveal)
-	for i := range d.firsts {
-		d.firsts[i] = math.MaxInt64
-	}
+	d.lanes.init(d.reveal)
 	need := headerBytes
 	for {
 		off := in.Offset()
@@ -116,97 +111,6 @@ func (d *decoder) records(off int64, w []byte) (int, bool) {
 	}
 }
 
-// Why walk returned.
-const (
-	walkedAll  = iota // no whole record is left
-	walkedFull        // there is room for no more rows
-	walkedDate        // the next record has another date
-	walkedOdd         // the next record is not plain: odd decodes it
-)
-
-// walk writes plain records until something else is to be done, and gives the bytes it used. It calls next to
-// nothing, branches little, and is written so that the compiler needs no bounds check in the loop: in a guest each
-// call, check and branch taken costs as much as several columns, because WebAssembly from Go goes through a jump table
-// for it.
-func (d *decoder) walk(off int64, w []byte) (used, why int) {
-	t := d.out.records
-	offsets := t.offset.Room()
-	room := len(offsets)
-	times, locations, speeds := t.time.Room()[:room], t.location.Room()[:room], t.speed.Room()[:room]
-	types, names, lengths := t.typ.Room()[:room], t.typeName.Room()[:room], t.length.Room()[:room]
-	date, midnight := d.clock.date, d.clock.midnight
-	hours := 23
-	if !d.clock.good {
-		hours = -1 // no record is plain
-	}
-	all, first := len(w), t.Rows()
-	added := 0
-	why = walkedFull
-	for row := range room {
-		if len(w) < headerBytes {
-			why = walkedAll
-			break
-		}
-		typ, n := w[0], int(w[atLength])
-		end := headerBytes + n
-		if end > len(w) {
-			why = walkedAll
-			break
-		}
-		if uint32(w[1])<<16|uint32(w[2])<<8|uint32(w[3]) != date {
-			why = walkedDate
-			break
-		}
-		hour, minute, second := int(w[4]), int(w[5]), int(w[6])
-		p := &d.plain[typ]
-		if (int(p.length)^n)&int(p.mask)|((hours-hour)|(59-minute)|(59-second))&^math.MaxInt != 0 {
-			why = walkedOdd
-			break
-		}
-		l := location(binary.BigEndian.Uint32(w[atLocation:]))
-		speed := int32(binary.BigEndian.Uint32(w[atSpeed:]))
-		micros := midnight + int64(hour*3600+minute*60+second)*1e6
-		at := off + int64(all-len(w))
-		offsets[row] = at
-		times[row] = micros
-		locations[row] = int64(l)
-		speeds[row] = int64(speed) * 36 // cm/s · 36 = m/h
-		types[row] = typ
-		names[row] = typ
-		lengths[row] = uint16(n)
-		added = row + 1
-		body := w[headerBytes:end]
-		w = w[end:]
-		t.body.SetBytes(body)
-		d.firsts[typ] = min(d.firsts[typ], at)
-		d.counts[typ]++
-		if typ-typePart1 <= typePart5-typePart1 {
-			d.part(&record{
-				offset: at, time: micros, timed: true, location: l, speed: speed, index: first + int64(row), typ: typ,
-			}, body)
-		}
-	}
-	t.Added(added)
-	return all - len(w), why
-}
-
-// plain says which bodies of a type walk may take: length, in the bits of mask.
-type plain struct{ length, mask uint16 }
-
-// plainTypes makes the list for a run.
-func plainTypes(reveal bool) (list [256]plain) {
-	for i, k := range kinds {
-		switch {
-		case k.name == "", isMMI(uint8(i)) && !reveal:
-			list[i] = plain{length: 0xffff, mask: 0xffff} // none
-		case k.length == anyLength:
-		default:
-			list[i] = plain{length: uint16(k.length), mask: 0xffff}
-		}
-	}
-	return list
-}
-
 func dateOf(h []byte) uint32 { return binary.BigEndian.Uint32(h) & 0xffffff }
 
 // odd decodes the record that w begins with, whatever is wrong with it. false = it is no record.
@@ -223,8 +127,8 @@ func (d *decoder) odd(off int64, w []byte) (int, bool) {
 	if (!good || !r.timed) && !d.doubtful(&r, h, body) {
 		return 0, false
 	}
-	d.firsts[r.typ] = min(d.firsts[r.typ], off)
-	d.counts[r.typ]++
+	d.lanes.firsts[r.typ] = min(d.lanes.firsts[r.typ], off)
+	d.lanes.counts[r.typ]++
 	if isMMI(r.typ) && !d.reveal {
 		body = d.blanked(body)
 	}
@@ -303,9 +207,9 @@ func (d *decoder) end(off int64, rest []byte, err error) error {
 // finish reports what is known only at the end.
 func (d *decoder) finish() {
 	d.assembler.end()
-	for i, n := range d.counts {
+	for i, n := range d.lanes.counts {
 		if n > 0 && !hasLayout(uint8(i)) {
-			d.in.Issuef(sdk.SeverityInfo, d.firsts[i], codeNoLayout, "type %d (%s): body without a layout, %d records", i, typeName(i), n)
+			d.in.Issuef(sdk.SeverityInfo, d.lanes.firsts[i], codeNoLayout, "type %d (%s): body without a layout, %d records", i, typeName(i), n)
 		}
 	}
 }

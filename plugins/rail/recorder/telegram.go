@@ -148,38 +148,3 @@ func (d *decoder) writePacket(p *balise.Packet, index, status uint8) {
 	t.status.Set(status)
 	t.EndRow()
 }
-
-// writeVariables writes as many rows at a time as there is room for.
-func (d *decoder) writeVariables() {
-	t := d.out.variables
-	telegram, packet := d.out.telegrams.Rows()+1, d.out.packets.Rows()+1
-	vars := d.reader.Variables()
-	for done := 0; len(vars) > 0; {
-		telegrams := t.telegram.Room()
-		part := vars[:min(len(vars), len(telegrams))]
-		n := len(part)
-		telegrams, packets, indexes, names := telegrams[:n], t.packet.Room()[:n], t.index.Room()[:n], t.name.Room()[:n]
-		raws, values, units, meanings := t.raw.Room()[:n], t.value.Room()[:n], t.unit.Room()[:n], t.meaning.Room()[:n]
-		for i := range part {
-			v := &part[i]
-			telegrams[i], packets[i], indexes[i] = telegram, packet, uint16(done+i)
-			names[i], raws[i] = v.Name, v.Raw
-			values[i], units[i], meanings[i] = v.Value, v.Unit, v.Meaning
-		}
-		for i := range part {
-			v := &part[i]
-			if !v.Valued {
-				t.value.NullAt(i)
-			}
-			if v.Unit == 0 {
-				t.unit.NullAt(i)
-			}
-			if v.Meaning == 0 {
-				t.meaning.NullAt(i)
-			}
-		}
-		t.Added(n)
-		done += n
-		vars = vars[n:]
-	}
-}
