@@ -57,7 +57,7 @@ bench: build ## the figures of the README, as ratios against this machine's own 
 generate: ## rebuild committed generated files
 	$(GO) generate ./...
 
-install: build ## install binary, unit and example configuration (DESTDIR=, PREFIX=/usr)
+install: build ## install binary, unit and example configuration (DESTDIR=, PREFIX=/usr/local)
 	packaging/install.sh
 
 clean: ## remove what was built

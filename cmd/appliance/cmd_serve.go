@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/wayside-edge/wayside/internal/app"
 	"github.com/wayside-edge/wayside/internal/config"
@@ -37,10 +34,10 @@ func (r *root) serveCmd() *cobra.Command {
 				return err
 			}
 			r.announce(cfg, build)
-			stop := onHangup(func() { r.recheck(cmd.Flags()) })
-			defer stop()
-			err = app.Run(cmd.Context(), cfg, app.Env{Stdout: r.std.out, Stderr: r.std.err, Version: build.Version, Revision: build.Commit})
-			return advise(err)
+			return advise(app.Run(cmd.Context(), cfg, app.Env{
+				Stdout: r.std.out, Stderr: r.std.err, Version: build.Version, Revision: build.Commit,
+				Reload: func() (config.Config, error) { return r.load(cmd.Flags()) },
+			}))
 		},
 	}
 	config.AddFlags(cmd.Flags())
@@ -67,32 +64,4 @@ func advise(err error) error {
 		return fmt.Errorf("%w; run it as the user the data folder belongs to, or name another one with --data-dir", err)
 	}
 	return err
-}
-
-// onHangup calls fn at every SIGHUP (`systemctl reload`), which would end the process otherwise. The goroutine that
-// waits for it ends with stop.
-func onHangup(fn func()) (stop func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for range signals {
-			fn()
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(signals)
-		<-ended
-	}
-}
-
-// recheck tells whether the configuration, as it is now, would be taken at the next start.
-func (r *root) recheck(flags *pflag.FlagSet) {
-	if _, err := r.load(flags); err != nil {
-		fmt.Fprint(r.std.err, errorText(err))
-		return
-	}
-	fmt.Fprintln(r.std.err, "wayside: SIGHUP: the configuration is valid; changes take effect at the next start")
 }

@@ -63,7 +63,7 @@ func testServe(t *testing.T, bin string) {
 		}
 	}
 	hup()
-	until("the configuration is valid")
+	until("configuration reloaded")
 	write("log: {levl: error}\n")
 	hup()
 	until("levl")

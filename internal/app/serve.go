@@ -129,10 +129,12 @@ func (a *appliance) reload(ctx context.Context) error {
 		cfg, err := a.env.Reload()
 		if err != nil {
 			a.log.ErrorContext(ctx, "configuration not reloaded", "error", err)
+			fmt.Fprintf(a.env.Stderr, "configuration not reloaded: %v\n", err)
 			continue
 		}
 		a.logs.SetLevels(cfg.Log.Level.Slog(), levels(cfg.Log.Modules))
 		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String())
+		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels are in effect, other changes come with the next start")
 	}
 }
 
