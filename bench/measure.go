@@ -97,7 +97,7 @@ func (n *noise) Read(p []byte) (int, error) {
 func measureStart(ctx context.Context, b *bench) ([]figure, error) {
 	var empty, again, stop spread
 	for range b.runs {
-		dir, remove, err := b.folder()
+		dir, err := b.folder()
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +116,6 @@ func measureStart(ctx context.Context, b *bench) ([]figure, error) {
 			}
 			stop = append(stop, ms(time.Since(began)))
 		}
-		remove()
 	}
 	return []figure{
 		{"start to ready, empty data folder, ms", "≤ 1000", empty.String()},
@@ -128,7 +127,7 @@ func measureStart(ctx context.Context, b *bench) ([]figure, error) {
 func measureIdle(ctx context.Context, b *bench) ([]figure, error) {
 	var mem spread
 	for range b.runs {
-		dir, remove, err := b.folder()
+		dir, err := b.folder()
 		if err != nil {
 			return nil, err
 		}
@@ -155,18 +154,16 @@ func measureIdle(ctx context.Context, b *bench) ([]figure, error) {
 		if err := a.stop(); err != nil {
 			return nil, err
 		}
-		remove()
 	}
 	return []figure{{"idle after one decode, server and workers, MiB PSS", "≤ 80", mem.String()}}, nil
 }
 
 // measureSmall times one upload at a time, stored, decoded and answered.
 func measureSmall(ctx context.Context, b *bench) ([]figure, error) {
-	dir, remove, err := b.folder()
+	dir, err := b.folder()
 	if err != nil {
 		return nil, err
 	}
-	defer remove()
 	a, err := startAppliance(ctx, b.bin, dir)
 	if err != nil {
 		return nil, err
@@ -203,7 +200,7 @@ func measureSmall(ctx context.Context, b *bench) ([]figure, error) {
 func measureMany(ctx context.Context, b *bench) ([]figure, error) {
 	var rate spread
 	for r := range b.runs {
-		dir, remove, err := b.folder()
+		dir, err := b.folder()
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +224,6 @@ func measureMany(ctx context.Context, b *bench) ([]figure, error) {
 		if err := a.stop(); err != nil {
 			return nil, err
 		}
-		remove()
 	}
 	return []figure{{"1,000 × 10 kB, 8 clients, stored and decoded, files/s", "≥ 150", rate.String()}}, nil
 }
@@ -273,11 +269,10 @@ func storeAll(ctx context.Context, a *appliance, recordings [][]byte, clients in
 
 // measureUpload compares storing an upload with writing, hashing and flushing the same bytes locally, in turn.
 func measureUpload(ctx context.Context, b *bench) ([]figure, error) {
-	dir, remove, err := b.folder()
+	dir, err := b.folder()
 	if err != nil {
 		return nil, err
 	}
-	defer remove()
 	a, err := startAppliance(ctx, b.bin, dir)
 	if err != nil {
 		return nil, err
@@ -308,11 +303,10 @@ func measureUpload(ctx context.Context, b *bench) ([]figure, error) {
 
 // measureLarge follows the memory of server and workers while a large recording is stored and decoded.
 func measureLarge(ctx context.Context, b *bench) ([]figure, error) {
-	dir, remove, err := b.folder()
+	dir, err := b.folder()
 	if err != nil {
 		return nil, err
 	}
-	defer remove()
 	a, err := startAppliance(ctx, b.bin, dir)
 	if err != nil {
 		return nil, err
