@@ -124,18 +124,24 @@ func measureStart(ctx context.Context, b *bench) ([]figure, error) {
 	}, nil
 }
 
+// appliance starts one on a new data folder and waits until it has compiled its decoders.
+func (b *bench) appliance(ctx context.Context) (*appliance, error) {
+	dir, err := b.folder()
+	if err != nil {
+		return nil, err
+	}
+	a, err := startAppliance(ctx, b.bin, dir)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.compiled(ctx)
+}
+
 func measureIdle(ctx context.Context, b *bench) ([]figure, error) {
 	var mem spread
 	for range b.runs {
-		dir, err := b.folder()
+		a, err := b.appliance(ctx)
 		if err != nil {
-			return nil, err
-		}
-		a, err := startAppliance(ctx, b.bin, dir)
-		if err != nil {
-			return nil, err
-		}
-		if err := a.compiled(ctx); err != nil {
 			return nil, err
 		}
 		if _, err := a.upload(ctx, "one.RU", bytes.NewReader(recording(1, 12_000)), "&wait=30"); err != nil {
@@ -160,15 +166,8 @@ func measureIdle(ctx context.Context, b *bench) ([]figure, error) {
 
 // measureSmall times one upload at a time, stored, decoded and answered.
 func measureSmall(ctx context.Context, b *bench) ([]figure, error) {
-	dir, err := b.folder()
+	a, err := b.appliance(ctx)
 	if err != nil {
-		return nil, err
-	}
-	a, err := startAppliance(ctx, b.bin, dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.compiled(ctx); err != nil {
 		return nil, err
 	}
 	var p50, p99 spread
@@ -200,15 +199,8 @@ func measureSmall(ctx context.Context, b *bench) ([]figure, error) {
 func measureMany(ctx context.Context, b *bench) ([]figure, error) {
 	var rate spread
 	for r := range b.runs {
-		dir, err := b.folder()
+		a, err := b.appliance(ctx)
 		if err != nil {
-			return nil, err
-		}
-		a, err := startAppliance(ctx, b.bin, dir)
-		if err != nil {
-			return nil, err
-		}
-		if err := a.compiled(ctx); err != nil {
 			return nil, err
 		}
 		const files, clients = 1000, 8
@@ -269,15 +261,8 @@ func storeAll(ctx context.Context, a *appliance, recordings [][]byte, clients in
 
 // measureUpload compares storing an upload with writing, hashing and flushing the same bytes locally, in turn.
 func measureUpload(ctx context.Context, b *bench) ([]figure, error) {
-	dir, err := b.folder()
+	a, err := b.appliance(ctx)
 	if err != nil {
-		return nil, err
-	}
-	a, err := startAppliance(ctx, b.bin, dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.compiled(ctx); err != nil {
 		return nil, err
 	}
 	var rate, ratio spread
@@ -303,15 +288,8 @@ func measureUpload(ctx context.Context, b *bench) ([]figure, error) {
 
 // measureLarge follows the memory of server and workers while a large recording is stored and decoded.
 func measureLarge(ctx context.Context, b *bench) ([]figure, error) {
-	dir, err := b.folder()
+	a, err := b.appliance(ctx)
 	if err != nil {
-		return nil, err
-	}
-	a, err := startAppliance(ctx, b.bin, dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.compiled(ctx); err != nil {
 		return nil, err
 	}
 	watch, cancel := context.WithCancel(ctx)

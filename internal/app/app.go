@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/access"
@@ -52,6 +54,7 @@ type appliance struct {
 	cfg     config.Config
 	env     Env
 	started time.Time
+	hangup  chan os.Signal // SIGHUP: read the configuration again
 	log     *slog.Logger
 
 	logs     *observe.Logs
@@ -83,7 +86,10 @@ type closer struct {
 // Run opens the appliance, serves until ctx ends or a part fails, and shuts down. It prints "ready http://HOST:PORT"
 // on env.Stderr once it answers.
 func Run(ctx context.Context, cfg config.Config, env Env) error {
-	a := &appliance{cfg: cfg, env: env, started: time.Now(), health: &observe.Health{}}
+	a := &appliance{cfg: cfg, env: env, started: time.Now(), health: &observe.Health{}, hangup: make(chan os.Signal, 1)}
+	// Before anything else: a SIGHUP would end the process otherwise, also while it starts.
+	signal.Notify(a.hangup, syscall.SIGHUP)
+	defer signal.Stop(a.hangup)
 	if err := a.open(ctx); err != nil {
 		return errors.Join(err, a.close())
 	}

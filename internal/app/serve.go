@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -111,14 +108,11 @@ func (a *appliance) sweep(ctx context.Context) error {
 // reload re-reads what can change while the appliance runs, at each SIGHUP: the log levels, and a log file that was
 // moved away. What cannot be read leaves everything as it is.
 func (a *appliance) reload(ctx context.Context) error {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-signals:
+		case <-a.hangup:
 		}
 		if err := a.logs.Reopen(); err != nil {
 			a.log.ErrorContext(ctx, "log not reopened", "error", err)
