@@ -21,6 +21,7 @@ import (
 const crashCycles = 50
 
 func cycles(t *testing.T) int {
+	t.Helper()
 	s := os.Getenv("E2E_CYCLES")
 	if s == "" {
 		return crashCycles

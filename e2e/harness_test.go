@@ -27,18 +27,18 @@ import (
 const readyWait = 60 * time.Second
 
 // built gives the path of the built appliance.
-func built(t testing.TB) string {
-	t.Helper()
+func built(tb testing.TB) string {
+	tb.Helper()
 	path := os.Getenv("E2E_APPLIANCE")
 	if path == "" {
 		path = filepath.Join("..", "bin", "wayside")
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("the appliance is not built (make build): %v", err)
+		tb.Fatalf("the appliance is not built (make build): %v", err)
 	}
 	return path
 }
@@ -56,21 +56,21 @@ type appliance struct {
 }
 
 // start runs the appliance on a data folder and waits until it answers.
-func start(t testing.TB, dir string, args ...string) *appliance {
-	t.Helper()
-	a, err := tryStart(t, dir, args...)
+func start(tb testing.TB, dir string, args ...string) *appliance {
+	tb.Helper()
+	a, err := tryStart(tb, dir, args...)
 	if err != nil {
-		t.Fatalf("start: %v", err)
+		tb.Fatalf("start: %v", err)
 	}
 	return a
 }
 
-func tryStart(t testing.TB, dir string, args ...string) (*appliance, error) {
-	t.Helper()
+func tryStart(tb testing.TB, dir string, args ...string) (*appliance, error) {
+	tb.Helper()
 	args = append([]string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--kv-listen", "off"}, args...)
-	cmd := exec.Command(built(t), args...)
+	cmd := exec.Command(built(tb), args...)
 	cmd.Env = append(os.Environ(), "WAYSIDE_LOG_LEVEL=info")
-	a := &appliance{t: t, dir: dir, cmd: cmd, log: &logBuffer{}, done: make(chan error, 1)}
+	a := &appliance{t: tb, dir: dir, cmd: cmd, log: &logBuffer{}, done: make(chan error, 1)}
 	cmd.Stdout = a.log
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -91,13 +91,13 @@ func tryStart(t testing.TB, dir string, args ...string) (*appliance, error) {
 		}
 		a.done <- cmd.Wait()
 	}()
-	t.Cleanup(func() { a.kill() })
+	tb.Cleanup(func() { a.kill() })
 	select {
 	case a.url = <-ready:
 		return a, nil
 	case err := <-a.done:
 		a.done <- err
-		return nil, fmt.Errorf("the appliance ended: %v\n%s", err, a.log.tail())
+		return nil, fmt.Errorf("the appliance ended: %w\n%s", err, a.log.tail())
 	case <-time.After(readyWait):
 		a.kill()
 		return nil, fmt.Errorf("not ready in %v\n%s", readyWait, a.log.tail())
@@ -146,12 +146,6 @@ func (l *logBuffer) tail() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return string(l.buf[max(0, len(l.buf)-6000):])
-}
-
-func (l *logBuffer) all() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.buf)
 }
 
 // File and Decode are what the tests read of the API's objects.
@@ -285,11 +279,11 @@ func digest(b []byte) string {
 }
 
 // example is the recording of the project.
-func example(t testing.TB) []byte {
-	t.Helper()
+func example(tb testing.TB) []byte {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "examples", "rail", "example.RU"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
