@@ -492,3 +492,21 @@ func TestCursorBelongsToItsQuery(t *testing.T) {
 		t.Errorf("other columns: %v", err)
 	}
 }
+
+// TestTimesAtTheEndsOfTheRange: the first and the last second of nanoseconds are there in part only.
+func TestTimesAtTheEndsOfTheRange(t *testing.T) {
+	for s, want := range map[string]int64{
+		"2262-04-11T23:47:16.854775807Z": math.MaxInt64,
+		"2262-04-11T23:47:16Z":           math.MaxInt64 - 854775807,
+		"1677-09-21T00:12:43.145224192Z": math.MinInt64,
+		"1677-09-21T00:12:43.999999999Z": math.MinInt64 + 854775807,
+	} {
+		got, ok := parseTime(TSns, s, false)
+		if !ok || got.key != want || got.above {
+			t.Errorf("%s: %+v %v, want %d", s, got, ok, want)
+		}
+	}
+	if got, _ := parseTime(TSns, "2262-04-11T23:47:16.854775808Z", false); !got.above {
+		t.Errorf("a time beyond the range is %+v", got)
+	}
+}

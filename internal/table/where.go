@@ -267,13 +267,16 @@ func parseTime(t Type, s string, naive bool) (literal, bool) {
 	if t == TSus {
 		return literal{key: sec*1e6 + nano/1e3, above: nano%1e3 != 0}, true
 	}
-	const lastSecond = math.MaxInt64 / 1_000_000_000 // in nanoseconds: years 1677 to 2262
+	// An int64 of nanoseconds reaches from 1677 to 2262, and into its first and last second only in part.
+	const lastSecond, lastNano = math.MaxInt64 / 1_000_000_000, math.MaxInt64 % 1_000_000_000
+	const firstSecond, firstNano = -lastSecond - 1, 1_000_000_000 - lastNano - 1
 	switch {
-	case sec >= lastSecond:
+	case sec > lastSecond || sec == lastSecond && nano > lastNano:
 		return literal{key: math.MaxInt64, above: true}, true
-	case sec <= -lastSecond:
+	case sec < firstSecond || sec == firstSecond && nano < firstNano:
 		return literal{key: math.MinInt64}, true
 	}
+	// In the first second the product wraps below the range, and the sum wraps back into it.
 	return literal{key: sec*1e9 + nano}, true
 }
 
