@@ -14,10 +14,19 @@ const (
 
 // Indexes of names that the reader itself knows.
 const (
-	namePacket = 1 // NID_PACKET
-	nameDir    = 3 // Q_DIR
-	nameLength = 4 // L_PACKET
-	nameScale  = 6 // Q_SCALE
+	namePacket        = 1   // NID_PACKET
+	nameDir           = 3   // Q_DIR
+	nameLength        = 4   // L_PACKET
+	nameScale         = 6   // Q_SCALE
+	nameLink          = 47  // D_LINK
+	nameNewCountry    = 48  // Q_NEWCOUNTRY
+	nameCountry       = 8   // NID_C
+	nameGroup         = 49  // NID_BG
+	nameUser          = 97  // NID_XUSER
+	nameData          = 98  // NID_XDATA
+	nameStation       = 103 // NID_STATION
+	nameStationStart  = 105 // D_STATIONSTART
+	nameStationLength = 106 // L_STATION
 )
 
 // variableNames holds names of variables by index; 0 is none.

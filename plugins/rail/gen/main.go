@@ -111,7 +111,19 @@ func render(p *program, vars *described) []byte {
 	}
 	b.WriteString(")\n\n// Indexes of names that the reader itself knows.\nconst (\n")
 	for _, n := range []struct{ constant, name string }{
-		{"namePacket", "NID_PACKET"}, {"nameDir", "Q_DIR"}, {"nameLength", "L_PACKET"}, {"nameScale", "Q_SCALE"},
+		{"namePacket", "NID_PACKET"},
+		{"nameDir", "Q_DIR"},
+		{"nameLength", "L_PACKET"},
+		{"nameScale", "Q_SCALE"},
+		{"nameLink", "D_LINK"},
+		{"nameNewCountry", "Q_NEWCOUNTRY"},
+		{"nameCountry", "NID_C"},
+		{"nameGroup", "NID_BG"},
+		{"nameUser", "NID_XUSER"},
+		{"nameData", "NID_XDATA"},
+		{"nameStation", "NID_STATION"},
+		{"nameStationStart", "D_STATIONSTART"},
+		{"nameStationLength", "L_STATION"},
 	} {
 		fmt.Fprintf(&b, "%s = %d // %s\n", n.constant, p.names.of(n.name), n.name)
 	}

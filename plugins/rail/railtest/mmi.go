@@ -88,26 +88,106 @@ func mmiRules() []byte {
 	return b
 }
 
-// mmiTrainData is the confirmed train data: inverted after the length, without curves.
-func mmiTrainData() []byte {
-	b := mmi(110, 39)
+// mmiTrainData is train data as the display sends it (6, 107) or, echoed, with the fields in reverse order and all
+// bytes after the length inverted (10, 110).
+func mmiTrainData(number uint8, echo bool) []byte {
+	// In the order of packet 6: enable, category, length, speed; gauge, axle load; traction; service and emergency
+	// curves of speed and deceleration; build-up times, cut-off; accelerations; engine; type; speeds by category.
+	fields := [][]byte{
+		word(0xdfc6), word(0x0011), word(180), word(cruise),
+		{1},
+		{45},
+		{1},
+		word(3),
+		{2},
+		word(0), word(105), word(1000), word(95),
+		{1},
+		word(0), word(115),
+		word(2000), word(1500), word(100), word(70), word(118),
+		{'E'},
+		word(4711), word(2), word(cruise + 300), word(cruise + 200), word(cruise + 100), word(cruise),
+	}
+	order := make([]int, len(fields))
+	for i := range order {
+		order[i] = i
+	}
+	if echo {
+		// Number and letter of the engine stay in their order, and so do a count and its list.
+		order = []int{27, 26, 25, 24, 23, 21, 22, 20, 19, 18, 17, 16, 13, 15, 14, 8, 10, 9, 12, 11, 6, 7, 5, 4, 3, 2, 1, 0}
+	}
+	var body []byte
+	for _, i := range order {
+		body = append(body, fields[i]...)
+	}
+	b := mmi(number, 3+len(body))
+	copy(b[3:], body)
+	if echo {
+		invert(b[3:])
+	}
+	return b
+}
+
+func word(v int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
+
+func invert(b []byte) {
+	for i := range b {
+		b[i] ^= 0xff
+	}
+}
+
+// mmiDriver is driver data; the driver is invented.
+func mmiDriver(number uint8) []byte {
+	b := mmi(number, 23)
+	copy(b[3:], "INVENTED")
+	copy(b[11:], []byte{0x12, 0x34, 'A', 'B'})
+	copy(b[15:], "SHIFT007")
+	return b
+}
+
+// mmiRulesEcho is the rules of staff responsible, given back.
+func mmiRulesEcho(number uint8) []byte {
+	b := mmi(number, 9)
+	binary.BigEndian.PutUint32(b[3:], 50_000)
+	binary.BigEndian.PutUint16(b[7:], 1111)
+	invert(b[3:])
+	return b
+}
+
+// mmiTrackFull has every kind of element, mmiTrackEmpty none.
+func mmiTrackFull(at int) []byte {
+	b := mmi(4, 3+2+1+2*6+2+1+6+1+2*9)
 	be := binary.BigEndian
-	for i := range 4 {
-		be.PutUint16(b[3+2*i:], uint16(cruise+100*i))
+	be.PutUint16(b[3:], cruise)
+	b[5] = 2
+	be.PutUint16(b[6:], cruise/2)
+	be.PutUint32(b[8:], uint32(locationBase+at+10_000))
+	be.PutUint16(b[12:], cruise)
+	be.PutUint32(b[14:], uint32(locationBase+at+30_000))
+	be.PutUint16(b[18:], 0xfffc) // -4 per mille
+	b[20] = 1
+	be.PutUint16(b[21:], 7)
+	be.PutUint32(b[23:], uint32(locationBase+at+20_000))
+	b[27] = 2
+	for i := range 2 {
+		e := b[28+9*i:]
+		be.PutUint32(e, uint32(locationBase+at+40_000+i))
+		e[4] = byte(1 + i)
+		be.PutUint32(e[5:], 2500)
 	}
-	be.PutUint16(b[11:], 2)
-	b[13] = 'E'
-	be.PutUint16(b[14:], 4711)
-	for i, v := range []uint16{100, 80, 20, 30, 25} {
-		be.PutUint16(b[16+2*i:], v)
-	}
-	// Three empty lists at 26, 27 and 28.
-	b[29], b[30] = 45, 1
-	be.PutUint16(b[31:], cruise)
-	be.PutUint16(b[33:], 180)
-	for i := range b[3:] {
-		b[3+i] ^= 0xff
-	}
+	return b
+}
+
+func mmiTrackEmpty() []byte {
+	b := mmi(4, 10)
+	binary.BigEndian.PutUint16(b[3:], 0xffff)
+	binary.BigEndian.PutUint16(b[6:], 2)
+	return b
+}
+
+// mmiBraked is a status in mode trip with both brakes on.
+func mmiBraked() []byte {
+	b := mmi(2, 7)
+	b[3], b[4], b[5] = 100, 0x72, 0xa5
 	return b
 }
 

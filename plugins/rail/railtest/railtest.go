@@ -1,5 +1,5 @@
 // Package railtest makes rail recorder logs: a train that runs from stop to stop over balise groups, recorded with
-// every record type, telegram parts between other records, and display packets without any personal data. The same
+// every record type, telegram parts between other records, and display packets whose driver is invented. The same
 // options give the same bytes.
 //
 // It is apart from the decoder, and shares no table with it, so that what one writes wrong the other does not read
@@ -23,7 +23,7 @@ type Options struct {
 }
 
 // ExampleBytes is the size of the example recording, about.
-const ExampleBytes = 12_000
+const ExampleBytes = 12_300
 
 // Example gives the example recording of the project.
 func Example() []byte { return Recording(Options{Seed: 1, Faults: true, Rare: true}) }
@@ -129,7 +129,7 @@ func newTrain(o Options) *train {
 	t.at = t.log.Location + 15_000
 	t.spacing = 350 + t.rnd.IntN(200)
 	t.sequence = uint8(250 + t.rnd.IntN(4)) // wraps within the first group
-	t.pause = 4
+	t.pause = 12
 	return t
 }
 
@@ -178,7 +178,7 @@ func (t *train) periodic() {
 		l.Record(71, filled(32, 0x20))
 		l.Record(61, odometer(0))
 		l.Record(1, mmiTime(l.Time))
-		l.Record(1, mmiTrainData())
+		l.Record(1, mmiTrainData(110, true))
 	}
 	if t.seconds%5 == 0 {
 		l.Record(211, nil)
@@ -207,6 +207,10 @@ func (t *train) rare() {
 		63: {227, []byte{1}}, 66: {228, []byte{1}}, 69: {1, mmiText(3, 17)}, 72: {1, mmiAck(3)}, 75: {1, mmiFailure()},
 		78: {1, t.mmiTrack()}, 81: {1, mmiPosition(l.Location)}, 84: {1, mmiRules()}, 87: {1, []byte{119, 0, 40, 1, 0}},
 		90: {2, []byte{16}},
+		// Between the others: more display packets.
+		4: {1, mmiDriver(14)}, 6: {1, mmiTrainData(6, false)}, 8: {4, mmiTrackFull(l.Location)}, 10: {1, mmiTrackEmpty()},
+		11: {1, mmiTrainData(10, true)}, 13: {4, mmiRulesEcho(12)}, 14: {1, mmiBraked()}, 16: {1, mmiDriver(104)},
+		19: {4, mmiTrainData(107, false)}, 20: {1, mmiRulesEcho(103)}, 22: {1, mmi(15, 5)},
 	}
 	if r, ok := body[t.seconds]; ok {
 		l.Record(r.typ, r.body)

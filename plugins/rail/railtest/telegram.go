@@ -93,7 +93,7 @@ func (t *train) telegrams() (first, second [UserBytes]byte) {
 		a.Packet(136, 1, F{0, 1}, F{next, 14})
 	case 2:
 		a.authority(uint64(2 * t.spacing))
-		a.station(uint64(t.group))
+		a.station(uint64(t.group), uint64(max(t.stop-t.at, 10_000)/100-stationBefore))
 	case 3:
 		a.profiles(version)
 	case 4:
@@ -141,9 +141,15 @@ func (t *Telegram) profiles(version uint64) {
 		F{500, 15}, F{24, 7}, F{0, 1}, F{0, 5})
 }
 
-// station is packet 44 of user 7, kind 2.
-func (t *Telegram) station(id uint64) {
-	t.Packet(44, 1, F{7, 9}, F{2, 8}, F{id % 512, 9}, F{300, 13}, F{450, 13}, F{160, 12}, F{9, 7}, F{1, 2})
+// A station begins stationBefore metres before the place where the train stops.
+const (
+	stationBefore = 100
+	stationLength = 160
+)
+
+// station is packet 44 of user 7, kind 2: a station that begins in so many metres.
+func (t *Telegram) station(id, start uint64) {
+	t.Packet(44, 1, F{7, 9}, F{2, 8}, F{id % 512, 9}, F{start / 2, 13}, F{start, 13}, F{stationLength, 12}, F{9, 7}, F{1, 2})
 }
 
 // curve is packet 44 of user 7, kind 0.

@@ -36,6 +36,7 @@ type pass struct {
 	last      uint8 // latest part
 	reordered bool
 	latest    record // record of the latest part
+	at        int64  // where part 1 was recorded, cm
 	offsets   [parts]int64
 	contact   [3]uint32 // first, last, centre, ms
 	user      [balise.UserBytes]byte
@@ -76,6 +77,7 @@ func (a *assembler) add(n int, r *record, body []byte) *pass {
 	p.last = uint8(n)
 	p.latest, p.offsets[n] = *r, r.offset
 	if n == 0 {
+		p.at = int64(r.location)
 		p.contact = [3]uint32{
 			binary.BigEndian.Uint32(body[atContactFirst:]), binary.BigEndian.Uint32(body[atContactLast:]),
 			binary.BigEndian.Uint32(body[atContactMid:]),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -22,104 +23,170 @@ func starts(b []byte) []int {
 	return append(out, len(b))
 }
 
-// raw is a sink that keeps the columns of table records as they come, which is quick.
-type raw struct {
-	columns [][]byte
-	rows    int
-	issues  []sdktest.Issue
-	fail    string
+// hashed is a sink that keeps a hash of every row, table by table, which is quick.
+type hashed struct {
+	rows   [][]uint64
+	issues []sdktest.Issue
+	fail   string
 }
 
-func (r *raw) Emit(b *sdk.Batch) bool {
-	if b.Table != 0 {
-		return true
+func runHashed(p *sdk.Plugin, b []byte) *hashed {
+	h := &hashed{rows: make([][]uint64, len(tableNames()))}
+	p.Run(sdk.Host{Input: bytes.NewReader(b), Sink: h})
+	return h
+}
+
+// tableNames gives the names of the tables by index.
+func tableNames() []string {
+	var out []string
+	for _, t := range Plugin().Manifest().Tables {
+		out = append(out, t.Name)
 	}
-	r.rows += b.Rows
-	for i := range b.Columns {
-		if i == len(r.columns) {
-			r.columns = append(r.columns, nil)
+	return out
+}
+
+func (h *hashed) Emit(b *sdk.Batch) bool {
+	const prime = 0x100000001b3
+	for row := range b.Rows {
+		sum := uint64(0xcbf29ce484222325)
+		for i := range b.Columns {
+			c := &b.Columns[i]
+			if c.Validity != nil && c.Validity[row/8]>>(row%8)&1 == 0 {
+				sum = (sum ^ 0x1ff) * prime
+				continue
+			}
+			w := len(c.Values) / b.Rows
+			from, to := row*w, row*w+w
+			if c.Offsets != nil {
+				from, to = int(c.Offsets[row]), int(c.Offsets[row+1])
+			}
+			sum = (sum ^ uint64(to-from)) * prime
+			for _, v := range c.Values[from:to] {
+				sum = (sum ^ uint64(v)) * prime
+			}
 		}
-		r.columns[i] = append(r.columns[i], b.Columns[i].Values...)
+		h.rows[b.Table] = append(h.rows[b.Table], sum)
 	}
 	return true
 }
 
-func (r *raw) Issue(severity abi.Severity, offset int64, code, message string) {
-	r.issues = append(r.issues, sdktest.Issue{Severity: severity, Offset: offset, Code: code, Message: message})
+func (h *hashed) Issue(severity abi.Severity, offset int64, code, message string) {
+	h.issues = append(h.issues, sdktest.Issue{Severity: severity, Offset: offset, Code: code, Message: message})
 }
 
-func (r *raw) Fail(code, _ string) { r.fail = code }
+func (h *hashed) Fail(code, _ string) { h.fail = code }
 
-func (r *raw) Log(abi.Severity, string) {}
+func (h *hashed) Log(abi.Severity, string) {}
 
-func runRaw(p *sdk.Plugin, b []byte) *raw {
-	r := &raw{}
-	p.Run(sdk.Host{Input: bytes.NewReader(b), Sink: r})
-	return r
-}
-
-// begins says whether the first rows, whose bodies have that many bytes, are those of another run.
-func (r *raw) begins(other *raw, rows, bodies int) bool {
-	for i, c := range r.columns {
-		n := bodies
-		if last := i == len(r.columns)-1; !last {
-			n = len(other.columns[i]) / other.rows * rows
-		}
-		if len(c) < n || !bytes.Equal(c[:n], other.columns[i][:n]) {
-			return false
+// settled gives the number of rows of each table that do not change whatever follows: the mission is written at the
+// end, and a standstill may go on.
+func (h *hashed) settled(names []string) []int {
+	out := make([]int, len(names))
+	for i, name := range names {
+		switch name {
+		case "mission":
+		case "stops":
+			out[i] = max(len(h.rows[i])-1, 0)
+		default:
+			out[i] = len(h.rows[i])
 		}
 	}
-	return r.rows >= rows && (rows == 0 || len(r.columns) > 0)
+	return out
+}
+
+// differs gives a table whose first rows are not those of another run, "" if there is none.
+func (h *hashed) differs(other *hashed, names []string, settled []int) string {
+	for i, n := range settled {
+		if len(h.rows[i]) < n || !slices.Equal(h.rows[i][:n], other.rows[i][:n]) {
+			return names[i]
+		}
+	}
+	return ""
+}
+
+// everyTable fails where a table of the example has no row: damage would not be tried on it.
+func everyTable(t *testing.T, h *hashed, names []string) {
+	t.Helper()
+	for i, name := range names {
+		if len(h.rows[i]) == 0 {
+			t.Errorf("the example has no row of table %s", name)
+		}
+	}
 }
 
 func TestTruncationAtEveryByte(t *testing.T) {
 	t.Parallel()
-	p, whole := Plugin(), railtest.Example()
-	all := runRaw(p, whole)
+	p, whole, names := Plugin(), railtest.Example(), tableNames()
+	all := runHashed(p, whole)
+	everyTable(t, all, names)
 	ends := starts(whole)
 	rows := 0
+	var between []int // rows of the recording cut after the last whole record
 	for n := range len(whole) {
 		for ends[rows+1] <= n {
 			rows++
 		}
-		r := runRaw(p, whole[:n])
-		if r.rows != rows || !r.begins(all, rows, ends[rows]-rows*headerBytes) {
-			t.Fatalf("cut at %d: %d rows, want %d, or they differ", n, r.rows, rows)
+		r := runHashed(p, whole[:n])
+		if len(r.rows[0]) != rows {
+			t.Fatalf("cut at %d: %d rows, want %d", n, len(r.rows[0]), rows)
 		}
-		fatal := 0
-		for _, i := range r.issues {
-			if i.Severity == abi.Fatal {
-				fatal++
-			}
+		settled := r.settled(names)
+		if table := r.differs(all, names, settled); table != "" {
+			t.Fatalf("cut at %d: the rows of %s differ from those of the whole recording", n, table)
 		}
 		if n == ends[rows] {
-			if r.fail != "" || fatal > 0 {
-				t.Fatalf("cut at %d, between records: %q %v", n, r.fail, r.issues)
-			}
-			continue
+			between = settled
 		}
-		last := r.issues[len(r.issues)-1]
-		if fatal != 1 || last.Code != codeTruncated || last.Severity != abi.Fatal || last.Offset != int64(ends[rows]) {
-			t.Fatalf("cut at %d: %d fatal issues, the last issue is %v", n, fatal, last)
+		if !slices.Equal(settled, between) {
+			t.Fatalf("cut at %d: rows %v, those of the whole records are %v", n, settled, between)
 		}
-		if failed := r.fail == sdk.CodeTruncated; failed != (rows == 0) {
-			t.Fatalf("cut at %d: failed %q with %d rows", n, r.fail, rows)
+		if missions := len(r.rows[slices.Index(names, "mission")]); missions != min(rows, 1) {
+			t.Fatalf("cut at %d: %d rows of mission with %d records", n, missions, rows)
 		}
+		checkCut(t, r, n, rows, ends[rows])
+	}
+}
+
+// checkCut checks what is said of a recording that was cut at n, with so many whole records that end at last.
+func checkCut(t *testing.T, r *hashed, n, rows, last int) {
+	t.Helper()
+	fatal := 0
+	for _, i := range r.issues {
+		if i.Severity == abi.Fatal {
+			fatal++
+		}
+	}
+	if n == last {
+		if r.fail != "" || fatal > 0 {
+			t.Fatalf("cut at %d, between records: %q %v", n, r.fail, r.issues)
+		}
+		return
+	}
+	end := r.issues[len(r.issues)-1]
+	if fatal != 1 || end.Code != codeTruncated || end.Severity != abi.Fatal || end.Offset != int64(last) {
+		t.Fatalf("cut at %d: %d fatal issues, the last issue is %v", n, fatal, end)
+	}
+	if failed := r.fail == sdk.CodeTruncated; failed != (rows == 0) {
+		t.Fatalf("cut at %d: failed %q with %d rows", n, r.fail, rows)
 	}
 }
 
 func TestCorruptionOfSingleBytes(t *testing.T) {
 	t.Parallel()
-	p, whole := Plugin(), railtest.Example()
-	all := runRaw(p, whole)
+	p, whole, names := Plugin(), railtest.Example(), tableNames()
+	all := runHashed(p, whole)
 	ends := starts(whole)
+	settled := make([][]int, len(ends))
+	for i, end := range ends {
+		settled[i] = runHashed(p, whole[:end]).settled(names)
+	}
 	rnd := rand.New(rand.NewPCG(7, 7))
 	b := make([]byte, len(whole))
 	for range 10_000 {
 		copy(b, whole)
 		at := rnd.IntN(len(b))
 		b[at] ^= byte(1 + rnd.IntN(255))
-		r := runRaw(p, b)
+		r := runHashed(p, b)
 		if r.fail == sdk.CodeTrap {
 			t.Fatalf("byte %d = %#x: %v", at, b[at], r.issues)
 		}
@@ -127,8 +194,8 @@ func TestCorruptionOfSingleBytes(t *testing.T) {
 		for ends[intact+1] <= at {
 			intact++
 		}
-		if !r.begins(all, intact, ends[intact]-intact*headerBytes) {
-			t.Fatalf("byte %d = %#x: of %d records before it, %d rows, or they differ", at, b[at], intact, r.rows)
+		if table := r.differs(all, names, settled[intact]); table != "" {
+			t.Fatalf("byte %d = %#x: of the %d records before it, rows of %s differ", at, b[at], intact, table)
 		}
 		for i, issue := range r.issues {
 			if issue.Severity == abi.Fatal && i != len(r.issues)-1 {

@@ -1,9 +1,11 @@
 // Package recorder decodes rail recorder logs (.RU, .MMI): records repeated to the end of the file, without a file
-// header, from an onboard train protection unit and its display. It makes the tables records, telegrams, packets and
-// variables.
+// header, from an onboard train protection unit and its display. It makes a table of the records, those of balise
+// telegrams (telegrams, packets, variables, links), those of display packets, and what the recording says as a whole
+// (mission, stops).
 //
 // The package is apart from the plugin's main so that the decoder is tested natively; bits inside a balise telegram
-// are package balise's. One run owns everything; there are no goroutines and no shared state.
+// are package balise's, bytes of a display packet package mmi's. One run owns everything; there are no goroutines and
+// no shared state.
 package recorder
 
 import (
@@ -13,6 +15,7 @@ import (
 	"io"
 
 	"github.com/wayside-edge/wayside/plugins/rail/balise"
+	"github.com/wayside-edge/wayside/plugins/rail/mmi"
 	"github.com/wayside-edge/wayside/sdk/go"
 )
 
@@ -58,9 +61,14 @@ type decoder struct {
 	assembler assembler
 	reader    *balise.Reader
 	packet    balise.Packet
+	record    record // in work
 	text      []byte // room for texts
 	status    uint8  // of the telegram in work
 	at        int64  // its offset
+
+	mission  mission
+	links    links
+	stations stations
 }
 
 func decode(in *sdk.Input, out *tables) error {
@@ -129,20 +137,40 @@ func (d *decoder) odd(off int64, w []byte) (int, bool) {
 	}
 	d.lanes.firsts[r.typ] = min(d.lanes.firsts[r.typ], off)
 	d.lanes.counts[r.typ]++
+	shown := body
 	if isMMI(r.typ) && !d.reveal {
-		body = d.blanked(body)
+		shown = d.blanked(body)
 	}
 	t := d.out.records
 	t.set(&r)
 	t.typ.Set(r.typ)
 	t.typeName.Set(r.typ)
 	t.length.Set(uint16(len(body)))
-	t.body.SetBytes(body)
+	t.body.SetBytes(shown)
 	t.EndRow()
-	if good && r.typ >= typePart1 && r.typ <= typePart5 {
-		d.part(&r, body)
+	if good {
+		d.look(&r, body)
+	}
+	if r.timed {
+		d.drove([]int64{r.time}, []int64{int64(r.location)}, []int64{int64(r.speed) * 36}, r.index)
+	} else {
+		d.mission.motion.untimed()
 	}
 	return end, true
+}
+
+// look takes a record whose body is looked into.
+func (d *decoder) look(r *record, body []byte) {
+	switch {
+	case isMMI(r.typ):
+		d.display(r, body)
+	case r.typ >= typePart1 && r.typ <= typePart5:
+		d.part(r, body)
+	case r.typ == typeMarker:
+		d.mission.marker(r, body)
+	case r.typ == typeDown:
+		d.mission.moved(body)
+	}
 }
 
 // location gives centimetres of the field, which counts from 1e9 or from 0. It does so without a branch, for walk.
@@ -178,12 +206,12 @@ func isMMI(typ uint8) bool { return typ == typeMMI1 || typ == typeMMI2 }
 
 // blanked takes driver id, operation number and work shift out of a driver data packet.
 func (d *decoder) blanked(body []byte) []byte {
-	if len(body) <= driverDataAt || (body[0] != mmiDriver && body[0] != mmiDriverReply) {
+	if len(body) <= mmi.HeaderBytes || (body[0] != mmi.NumberDriver && body[0] != mmi.NumberDriverNew) {
 		return body
 	}
 	b := d.blank[:len(body)]
 	clear(b)
-	copy(b, body[:driverDataAt])
+	copy(b, body[:mmi.HeaderBytes])
 	return b
 }
 
@@ -207,6 +235,10 @@ func (d *decoder) end(off int64, rest []byte, err error) error {
 // finish reports what is known only at the end.
 func (d *decoder) finish() {
 	d.assembler.end()
+	if s, ok := d.mission.motion.end(); ok {
+		d.stopped(&s, d.out.records.Rows())
+	}
+	d.writeMission()
 	for i, n := range d.lanes.counts {
 		if n > 0 && !hasLayout(uint8(i)) {
 			d.in.Issuef(sdk.SeverityInfo, d.lanes.firsts[i], codeNoLayout, "type %d (%s): body without a layout, %d records", i, typeName(i), n)

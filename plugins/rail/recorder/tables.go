@@ -12,11 +12,16 @@ type tables struct {
 	telegrams *telegramsTable
 	packets   *packetsTable
 	variables *variablesTable
+	display   displayTables
+	mission   *missionTable
+	links     *linksTable
+	stops     *stopsTable
 }
 
 func newTables(s *sdk.Schema) *tables {
 	return &tables{
 		records: newRecords(s), telegrams: newTelegrams(s), packets: newPackets(s), variables: newVariables(s),
+		display: newDisplayTables(s), mission: newMission(s), links: newLinks(s), stops: newStops(s),
 	}
 }
 
@@ -26,6 +31,10 @@ type place struct {
 	time     *sdk.TimeMicros
 	location *sdk.Decimal64
 	speed    *sdk.Decimal64
+}
+
+func newPlace(t *sdk.Table) place {
+	return place{offset: offsetColumn(t), time: timeColumn(t), location: locationColumn(t), speed: speedColumn(t)}
 }
 
 func (p *place) set(r *record) {

@@ -37,6 +37,7 @@ func (d *decoder) givenUp(p *pass, why string) {
 		}
 	}
 	d.text = names
+	d.mission.incomplete++
 	d.in.Issuef(sdk.SeverityError, p.first(), codeIncomplete, "sequence %d: %d of %d parts (%s): %s",
 		p.key, p.count(), parts, names[1:], why)
 	if why == whyEnd {
@@ -58,8 +59,13 @@ func (d *decoder) telegram(p *pass) {
 	p.user[balise.UserBytes-1] &^= 1<<(balise.UserBytes*8-balise.UserBits) - 1
 	d.status, d.at = statusOK, p.offsets[0]
 	d.text = d.text[:0]
+	d.mission.telegrams++
+	if key, begins := d.links.read(&h, p.at); begins {
+		d.mission.group(h.Country, h.Group)
+		d.passed(key)
+	}
 	if h.Supported() {
-		d.packets()
+		d.packets(&h, p.latest.index)
 	} else {
 		d.worse(statusVersion)
 		d.in.Issuef(sdk.SeverityWarning, d.at, codeVersion, "M_VERSION %d: header only", h.Version)
@@ -67,8 +73,8 @@ func (d *decoder) telegram(p *pass) {
 	d.writeTelegram(p, &h)
 }
 
-// packets writes the packets of the telegram that the reader holds.
-func (d *decoder) packets() {
+// packets writes the packets of the telegram that the reader holds, which the record of that number completed.
+func (d *decoder) packets(h *balise.Header, record int64) {
 	index := uint8(0)
 	for d.reader.Next(&d.packet) {
 		p := &d.packet
@@ -79,12 +85,23 @@ func (d *decoder) packets() {
 		if d.variables {
 			d.writeVariables()
 		}
+		d.follow(p, h, record)
 		d.writePacket(p, index, d.packetStatus(p))
 		index++
 	}
 	if !d.reader.Ended() {
 		d.worse(statusNoEnd)
 		d.in.Issue(sdk.SeverityError, d.at, codeNoEnd, "the packets do not end with packet 255")
+	}
+}
+
+// follow takes what a packet says of the line ahead.
+func (d *decoder) follow(p *balise.Packet, h *balise.Header, record int64) {
+	if k, ok := d.reader.Link(p, h.Country); ok {
+		d.link(k, h, d.out.telegrams.Rows()+1)
+	}
+	if s, ok := d.reader.Station(p); ok && (p.Dir > dirNominal || (p.Dir == dirReverse) == d.links.reverse) {
+		d.stations.announce(s, d.links.place(h), record)
 	}
 }
 

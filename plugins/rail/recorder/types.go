@@ -19,19 +19,23 @@ const (
 
 // Record types that are looked into.
 const (
-	typeMMI1  = 1
-	typeMMI2  = 4
-	typePart1 = 43
-	typePart5 = 47
-	partBytes = 32
-	anyLength = -1
+	typeMMI1   = 1
+	typeMarker = 2 // the unit goes up or down
+	typeMMI2   = 4
+	typePart1  = 43
+	typePart5  = 47
+	typeDown   = 201 // place and speed while the unit is down
+	partBytes  = 32
+	anyLength  = -1
 )
 
-// Numbers of display packets with driver data, and where it begins in the body.
+// downSpeedAt is where the speed lies in a body of typeDown.
+const downSpeedAt = 4
+
+// Bodies of typeMarker.
 const (
-	mmiDriver      = 14
-	mmiDriverReply = 104
-	driverDataAt   = 3
+	markerUp   = 15
+	markerDown = 16
 )
 
 // locationBase is added by most recorders to the location, in cm.
@@ -91,9 +95,9 @@ const lastKind = 228
 // bodyFields gives the fields of a body, nil when its layout is not known.
 func bodyFields(typ uint8) []string {
 	switch typ {
-	case typeMMI1:
+	case typeMMI1, typeMMI2:
 		return []string{"packet:1:u8", "l_packet:2:u16:bit"}
-	case 2:
+	case typeMarker:
 		return []string{"marker:1:u8"}
 	case 3, 222, 223, 224, 225, 227, 228:
 		return []string{"status:1:u8"}
@@ -114,7 +118,7 @@ func bodyFields(typ uint8) []string {
 		return []string{"sequence:1:u8", "user_bytes_79_103:25:bin", "trailer:6:bin"}
 	case 91:
 		return []string{"info:1:u8"}
-	case 201:
+	case typeDown:
 		return []string{"ground_location:4:u32:mm", "ground_speed:4:i32:cm/s"}
 	case 211:
 		return []string{}
@@ -163,13 +167,18 @@ func layouts() []abi.Layout {
 		if body == nil {
 			continue
 		}
-		all := append([]string{
-			"type:1:u8", "year:1:u8:a", "month:1:u8", "day:1:u8", "hour:1:u8", "minute:1:u8", "second:1:u8",
-			"location:4:i32:cm", "speed:4:i32:cm/s", "length:1:u8:By",
-		}, body...)
+		all := append(headerFields(), body...)
 		out = append(out, abi.Layout{When: map[string][]int64{"type": {int64(i)}}, Fields: layFields(all)})
 	}
 	return out
+}
+
+// headerFields are the fields that every record begins with.
+func headerFields() []string {
+	return []string{
+		"type:1:u8", "year:1:u8:a", "month:1:u8", "day:1:u8", "hour:1:u8", "minute:1:u8", "second:1:u8",
+		"location:4:i32:cm", "speed:4:i32:cm/s", "length:1:u8:By",
+	}
 }
 
 // layFields lays out consecutive fields, each "name:bytes:type" or "name:bytes:type:unit".

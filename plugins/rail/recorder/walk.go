@@ -3,6 +3,8 @@ package recorder
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/wayside-edge/wayside/plugins/rail/mmi"
 )
 
 // Why walk returned.
@@ -23,17 +25,20 @@ func (d *decoder) walk(off int64, w []byte) (used, why int) {
 	rows, used, why := l.fill(off, w, d.clock)
 	t.body.SetSpans(w, l.starts[:rows], l.ends[:rows])
 	t.Added(rows)
-	for _, row := range l.parts[:l.partCount] {
-		d.part(&record{
+	r := &d.record
+	for _, row := range l.looked[:l.lookedCount] {
+		*r = record{
 			offset: l.offsets[row], time: l.times[row], timed: true, location: int32(l.locations[row]),
 			speed: int32(l.speeds[row] / 36), index: first + int64(row), typ: l.types[row],
-		}, w[l.starts[row]:l.ends[row]])
+		}
+		d.look(r, w[l.starts[row]:l.ends[row]])
 	}
+	d.drove(l.times[:rows], l.locations[:rows], l.speeds[:rows], first)
 	return used, why
 }
 
 // lanes is what fill reads and writes: room for rows of table records, where their bodies lie, and which of them are
-// telegram parts.
+// to be looked into.
 type lanes struct {
 	plain  [256]plain // by type
 	driver [256]uint8 // 1 = the display packet of that number holds driver data that is to be blanked
@@ -43,15 +48,15 @@ type lanes struct {
 	offsets, times, locations, speeds []int64
 	types, names                      []uint8
 	lengths                           []uint16
-	starts, ends, parts               []uint32
-	partCount                         int
+	starts, ends, looked              []uint32
+	lookedCount                       int
 }
 
 // plain says which records of a type fill may take: a body of length, in the bits of mask, and for display packets
 // one without driver data.
 type plain struct {
 	length, mask uint16
-	mmi, part    uint8
+	mmi, look    uint8 // 1 = a display packet that may hold driver data; the body is looked into
 }
 
 func (l *lanes) init(reveal bool) {
@@ -66,18 +71,18 @@ func (l *lanes) init(reveal bool) {
 		if isMMI(uint8(i)) && !reveal {
 			p.mmi = 1
 		}
-		if i >= typePart1 && i <= typePart5 {
-			p.part = 1
+		if isMMI(uint8(i)) || i == typeMarker || i == typeDown || i >= typePart1 && i <= typePart5 {
+			p.look = 1
 		}
 		l.firsts[i] = math.MaxInt64
 	}
-	l.driver[mmiDriver], l.driver[mmiDriverReply] = 1, 1
+	l.driver[mmi.NumberDriver], l.driver[mmi.NumberDriverNew] = 1, 1
 }
 
 // fit makes room for the spans of that many rows.
 func (l *lanes) fit(rows int) {
 	if len(l.starts) < rows {
-		l.starts, l.ends, l.parts = make([]uint32, rows), make([]uint32, rows), make([]uint32, rows+1)
+		l.starts, l.ends, l.looked = make([]uint32, rows), make([]uint32, rows), make([]uint32, rows+1)
 	}
 }
 
@@ -88,10 +93,10 @@ func (l *lanes) fit(rows int) {
 // nothing in registers. (Look with -gcflags=-d=ssa/check_bce.)
 func (l *lanes) fill(off int64, w []byte, c clock) (rows, used, why int) {
 	offsets, times, locations, speeds, types := l.offsets, l.times, l.locations, l.speeds, l.types
-	names, lengths, starts, ends, parts := l.names, l.lengths, l.starts, l.ends, l.parts
+	names, lengths, starts, ends, looked := l.names, l.lengths, l.starts, l.ends, l.looked
 	room := len(offsets)
 	if len(times) < room || len(locations) < room || len(speeds) < room || len(types) < room || len(names) < room ||
-		len(lengths) < room || len(starts) < room || len(ends) < room || len(parts) <= room {
+		len(lengths) < room || len(starts) < room || len(ends) < room || len(looked) <= room {
 		return 0, 0, walkedOdd
 	}
 	hours := 23
@@ -129,15 +134,15 @@ func (l *lanes) fill(off int64, w []byte, c clock) (rows, used, why int) {
 		types[row], names[row] = typ, typ
 		lengths[row] = uint16(n)
 		starts[row], ends[row] = uint32(at)+headerBytes, uint32(at)+uint32(end)
-		if uint(found) < uint(len(parts)) {
-			parts[found] = uint32(row)
+		if uint(found) < uint(len(looked)) {
+			looked[found] = uint32(row)
 		}
-		found += int(p.part)
+		found += int(p.look)
 		l.firsts[typ] = min(l.firsts[typ], off+at)
 		l.counts[typ]++
 		rows = row + 1
 		w = w[end:]
 	}
-	l.partCount = found
+	l.lookedCount = found
 	return rows, all - len(w), why
 }
