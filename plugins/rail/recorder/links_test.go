@@ -94,6 +94,11 @@ func TestLinks(t *testing.T) {
 			l.balise(9_100_00, 1, 0, 0, to(2, 400))
 			l.balise(9_502_00, 2, 0, 0)
 		}, "1:1>2 40000-40000=0, 3:1>2 40200-40000=200"},
+		"the same group again, far away": {func(l *line) {
+			l.balise(100_00, 1, 0, 0)
+			l.balise(9_100_00, 1, 0, 0, to(2, 400))
+			l.balise(9_500_00, 2, 0, 0)
+		}, "2:1>2 40000-40000=0"},
 		"several announce one": {func(l *line) {
 			l.balise(100_00, 1, 0, 0, to(3, 400))
 			l.balise(200_00, 2, 0, 0, to(3, 301))
@@ -162,6 +167,10 @@ func TestStationsOfStops(t *testing.T) {
 		"passed against the nominal direction": {func(l *line) {
 			l.balise(100_00, 1, 1, 1)
 			l.balise(103_00, 1, 0, 1, stationAhead(0, 42, 300, 200), stationAhead(1, 43, 300, 200))
+			halt(l, 590_00)
+		}, "42@-1000 1"},
+		"its last balise comes first": {func(l *line) {
+			l.balise(100_00, 1, 1, 1, stationAhead(0, 42, 300, 200), stationAhead(1, 43, 300, 200))
 			halt(l, 590_00)
 		}, "42@-1000 1"},
 		"both directions": {func(l *line) {

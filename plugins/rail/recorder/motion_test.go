@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/wayside-edge/wayside/plugins/rail/balise"
 	"github.com/wayside-edge/wayside/plugins/rail/railtest"
 	"github.com/wayside-edge/wayside/sdk/go/sdktest"
 )
@@ -148,9 +149,17 @@ func TestIsolation(t *testing.T) {
 		write func(l *railtest.Log)
 		want  bool
 	}{
-		"restart":           {func(l *railtest.Log) { mark(l, down, 0); mark(l, up, 3) }, false},
-		"down for long":     {func(l *railtest.Log) { mark(l, down, 0); mark(l, up, 4) }, true},
-		"down again":        {func(l *railtest.Log) { mark(l, down, 0); mark(l, down, 1); mark(l, up, 1) }, false},
+		"restart":          {func(l *railtest.Log) { mark(l, down, 0); mark(l, up, 3) }, false},
+		"down for long":    {func(l *railtest.Log) { mark(l, down, 0); mark(l, up, 4) }, true},
+		"down again":       {func(l *railtest.Log) { mark(l, down, 0); mark(l, down, 1); mark(l, up, 1) }, false},
+		"down three times": {func(l *railtest.Log) { mark(l, down, 0); mark(l, down, 0); mark(l, down, 0) }, false},
+		"restarts": {func(l *railtest.Log) {
+			for range 3 {
+				mark(l, down, 0)
+				mark(l, down, 0)
+				mark(l, up, 0)
+			}
+		}, false},
 		"down four times":   {func(l *railtest.Log) { mark(l, down, 0); mark(l, down, 0); mark(l, down, 0); mark(l, down, 0) }, true},
 		"off at the end":    {func(l *railtest.Log) { mark(l, down, 0); drive(l, []leg{{20, 0}}) }, false},
 		"moves while down":  {func(l *railtest.Log) { l.Record(201, []byte{0, 0, 0, 1, 0, 0, 0, 5}) }, true},
@@ -183,5 +192,30 @@ func TestBrakesAreCountedByTheirRisingEdges(t *testing.T) {
 	}
 	if s := strings.Join(got, " "); s != "2 2 1 2" {
 		t.Error(s)
+	}
+}
+
+// TestRecorderThatWasOff says that nobody knows how long the train moved while nothing was recorded.
+func TestRecorderThatWasOff(t *testing.T) {
+	l := standingLog()
+	l.Record(211, nil)
+	drive(l, []leg{{50, 1000}})
+	l.Time = l.Time.Add(time.Hour)
+	drive(l, []leg{{50, 1000}})
+	m := decodeLog(l).Tables["mission"]
+	if got := m.Value(0, "mean_speed_kmh").(int64); got < 36_000 || got > 36_500 {
+		t.Errorf("mean speed %d m/h", got)
+	}
+}
+
+// TestAnnouncementsDoNotPileUp says that stations are kept only until the records after them were looked at.
+func TestAnnouncementsDoNotPileUp(t *testing.T) {
+	d := &decoder{}
+	for i := range int64(1000) {
+		d.stations.announce(balise.Station{ID: 1}, 0, i)
+		d.drove([]int64{i}, []int64{0}, []int64{36}, i)
+	}
+	if n := len(d.stations.waiting); n != 0 {
+		t.Errorf("%d announcements are kept", n)
 	}
 }
