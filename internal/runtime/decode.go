@@ -25,6 +25,9 @@ const pollEvery = 50 * time.Millisecond
 // PluginRejected, Cancelled (the reader of an output has gone), or Internal.
 func (p *Pool) Decode(ctx context.Context, req Request) (Result, error) {
 	began := time.Now()
+	if err := req.checkParts(); err != nil {
+		return Result{}, fmt.Errorf("decode: %w", err)
+	}
 	if err := p.enter(); err != nil {
 		return Result{}, err
 	}
@@ -118,9 +121,9 @@ func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopA
 	a.log = p.cfg.Logger.With(req.LogAttrs...).With("plugin", w.plugin)
 	w.files++
 	job := wire.Decode{
-		Size: req.Size, SHA256: req.SHA256, Name: req.Name, Params: req.Params, Form: req.Form, Options: req.Options,
-		Reveal: req.Reveal, Tables: req.Tables, Output: a.limits.OutputBase + a.limits.OutputRatio*req.Size,
-		Issues: a.limits.Issues, LogBytes: a.limits.LogBytes, StopAfter: stopAfter,
+		Size: req.Size, SHA256: req.SHA256, Name: req.Name, Parts: wireParts(req.Parts), Params: req.Params,
+		Form: req.Form, Options: req.Options, Reveal: req.Reveal, Tables: req.Tables,
+		Output: a.limits.OutputBase + a.limits.OutputRatio*req.Size, Issues: a.limits.Issues, LogBytes: a.limits.LogBytes, StopAfter: stopAfter,
 	}
 	before := w.page.State().Activity
 	if err := w.sock.Send(wire.KindDecode, job, req.Input); err != nil {

@@ -41,14 +41,15 @@ func (r *Registry) Detect(ctx context.Context, head []byte, size int64, name str
 	if asked := r.toAsk(found, silent, v); len(asked) > 0 {
 		found = r.ask(ctx, asked, found, head, size)
 	}
-	if len(found) == 0 {
+	byName := len(found) == 0
+	if byName {
 		found = v.byExtension(name)
 	}
 	if len(found) == 0 {
 		return Detection{}, false
 	}
 	rank(found)
-	d := Detection{Format: found[0].Format, Decoder: found[0].Decoder, Confidence: found[0].Confidence}
+	d := Detection{Format: found[0].Format, Decoder: found[0].Decoder, Confidence: found[0].Confidence, ByName: byName}
 	d.Candidates = found
 	return d, true
 }

@@ -46,8 +46,8 @@ func verdictCases() map[string]verdictCase {
 		"trap after rows":         {func(g *g) *g { return g.Decode(g.Rows(3), trap, i32(0)) }, Partial, errcode.Trap, 3},
 		"return without a reason": {func(g *g) *g { return g.Decode(g.Rows(1), i32(1)) }, Partial, errcode.CorruptRecord, 1},
 		"stack without end": {func(g *g) *g {
-			self := g.RawFunc(nil, nil, append(append([]byte{0}, runtimetest.Call(9)...), 0x0b))
-			if self != 9 {
+			self := g.RawFunc(nil, nil, append(append([]byte{0}, runtimetest.Call(11)...), 0x0b))
+			if self != 11 {
 				panic("wrong index")
 			}
 			return g.Decode(runtimetest.Call(self), i32(0))
@@ -151,6 +151,12 @@ func lies() map[string]verdictCase {
 		}),
 		"read wraps": code(func(g *g) []byte {
 			return join(i32(-1), i32(2), runtimetest.Call(g.Read), runtimetest.Op(runtimetest.Drop))
+		}),
+		"part's name out of memory": code(func(g *g) []byte {
+			return join(i32(0), i32(0xfff8), i32(9), runtimetest.Call(g.Part), runtimetest.Op(runtimetest.Drop))
+		}),
+		"part's name wraps": code(func(g *g) []byte {
+			return join(i32(7), i32(-1), i32(2), runtimetest.Call(g.Part), runtimetest.Op(runtimetest.Drop))
 		}),
 		"issue text out of memory": code(func(g *g) []byte {
 			return join(i32(1), runtimetest.Const64(0), g.Text("code"), i32(-4), i32(9), runtimetest.Call(g.Issue))

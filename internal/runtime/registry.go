@@ -301,7 +301,9 @@ func (e *entry) plugin() Plugin {
 	p.Name, p.Version, p.Description, p.Licence = m.Name, m.Version, m.Description, m.Licence
 	p.Tables, p.ParamsSchema, p.Capabilities = m.Schemas, m.Params, m.Capabilities
 	for _, f := range m.Formats {
-		p.Formats = append(p.Formats, Format{ID: f.ID, Name: f.Name, Extensions: f.Extensions, MediaTypes: f.MediaTypes})
+		p.Formats = append(p.Formats, Format{
+			ID: f.ID, Name: f.Name, Extensions: f.Extensions, MediaTypes: f.MediaTypes, Sequence: sequenceOf(f.Sequence),
+		})
 	}
 	return p
 }

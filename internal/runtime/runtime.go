@@ -59,6 +59,7 @@ type Format struct {
 	Name       string
 	Extensions []string
 	MediaTypes []string
+	Sequence   *Sequence // files of the format can follow each other as one recording; nil = they cannot
 }
 
 // Detection is what a file was recognised as.
@@ -66,6 +67,7 @@ type Detection struct {
 	Format     string  // format id
 	Decoder    string  // plugin id
 	Confidence float64 // 0–1
+	ByName     bool    // nothing in the content was recognised, only the extension fits
 	Candidates []Candidate
 }
 
@@ -83,6 +85,7 @@ type Request struct {
 	Size     int64           // its bytes
 	SHA256   string          // hex, of its bytes: seeds the guest's random numbers and goes into the footer
 	Name     string          // for logs and the guest's part name; may be empty
+	Parts    []Part          // the files that Input holds back to back; nil = it is one file, of this Name
 	Params   json.RawMessage // canonical JSON, as Registry.Params gave it
 	Reveal   bool            // write sensitive values as they are; so does a parameter "reveal" that is true
 	Form     table.Format    // of the output

@@ -113,6 +113,9 @@ func (m *Manifest) checkFormats() error {
 			return rejected("manifest: format %s appears twice", f.ID)
 		}
 		seen[f.ID] = true
+		if err := checkSequence(f); err != nil {
+			return err
+		}
 		rules := make([]Rule, 0, len(f.Sniff))
 		for j := range f.Sniff {
 			r, err := compileRule(&f.Sniff[j])
@@ -122,6 +125,21 @@ func (m *Manifest) checkFormats() error {
 			rules = append(rules, r)
 		}
 		m.Rules = append(m.Rules, rules)
+	}
+	return nil
+}
+
+// checkSequence bounds the place that orders files to what is read of a file to recognise it.
+func checkSequence(f *abi.Format) error {
+	s := f.Sequence
+	if s == nil {
+		return nil
+	}
+	if s.Length < 1 || s.Length > abi.MaxSequenceKey {
+		return rejected("manifest: format %s: the sequence has %d bytes, allowed are 1 to %d", f.ID, s.Length, abi.MaxSequenceKey)
+	}
+	if s.At < 0 || s.At > abi.SniffHead-int64(s.Length) {
+		return rejected("manifest: format %s: the sequence is not in the first %d bytes", f.ID, abi.SniffHead)
 	}
 	return nil
 }

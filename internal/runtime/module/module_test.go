@@ -175,6 +175,9 @@ func TestManifestProblems(t *testing.T) {
 	sniff := func(s abi.Sniff) func(*abi.Manifest) {
 		return func(m *abi.Manifest) { m.Formats[0].Sniff = []abi.Sniff{s} }
 	}
+	sequence := func(s abi.Sequence) func(*abi.Manifest) {
+		return func(m *abi.Manifest) { m.Formats[0].Sequence = &s }
+	}
 	walk := abi.Walk{Records: 2, Least: 1, Header: 2, LengthAt: 1, Lengths: map[string]int{"1": 1}}
 	for name, c := range map[string]struct {
 		b    []byte
@@ -202,6 +205,12 @@ func TestManifestProblems(t *testing.T) {
 		"mask length":    {manifest(sniff(abi.Sniff{Bytes: "00", Mask: "ffff"})), "differ"},
 		"far away":       {manifest(sniff(abi.Sniff{Bytes: "00", Offset: 65536})), "first 65536"},
 		"negative":       {manifest(sniff(abi.Sniff{Bytes: "00", Offset: -1})), "first 65536"},
+		"sequence":       {manifest(sequence(abi.Sequence{At: 65535, Length: 1})), ""},
+		"no bytes":       {manifest(sequence(abi.Sequence{At: 1})), "1 to 64"},
+		"many bytes":     {manifest(sequence(abi.Sequence{Length: 65})), "1 to 64"},
+		"before file":    {manifest(sequence(abi.Sequence{At: -1, Length: 1})), "first 65536"},
+		"beyond head":    {manifest(sequence(abi.Sequence{At: 65535, Length: 2})), "first 65536"},
+		"at wraps":       {manifest(sequence(abi.Sequence{At: 1<<63 - 1, Length: 2})), "first 65536"},
 		"long regex":     {manifest(sniff(abi.Sniff{Regex: strings.Repeat("x", 257)})), "longer"},
 		"bad regex":      {manifest(sniff(abi.Sniff{Regex: "("})), "missing closing"},
 		"walk least":     {manifest(sniff(abi.Sniff{Walk: &abi.Walk{Records: 1, Least: 2, Header: 2, Lengths: walk.Lengths}})), "walk"},

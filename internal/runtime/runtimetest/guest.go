@@ -18,9 +18,9 @@ const (
 type Guest struct {
 	*Module
 	// Indexes of the imports.
-	Read, ReadAt, Size, Table, Emit, Issue, Fail, Log, Param int
-	manifest                                                 abi.Manifest
-	text                                                     int
+	Read, ReadAt, Size, Table, Emit, Issue, Fail, Log, Param, Part, OpenPart int
+	manifest                                                                 abi.Manifest
+	text                                                                     int
 }
 
 // NewGuest returns a guest of the given id; most is its memory's maximum in pages.
@@ -37,6 +37,8 @@ func NewGuest(id string, least, most int) *Guest {
 	g.Fail = g.Import(abi.Module, abi.ImportFail, t(i, i, i, i), nil)
 	g.Log = g.Import(abi.Module, abi.ImportLog, t(i, i, i), nil)
 	g.Param = g.Import(abi.Module, abi.ImportParam, t(i, i, i, i), t(i))
+	g.Part = g.Import(abi.Module, abi.ImportPart, t(i, i, i), t(i))
+	g.OpenPart = g.Import(abi.Module, abi.ImportOpenPart, t(i), t(i))
 	g.manifest = abi.Manifest{
 		ID: id, Name: "Guest " + id, Version: "1.0.0", ABI: abi.Version,
 		Formats: []abi.Format{{ID: id, Extensions: []string{"." + id}, Sniff: []abi.Sniff{}}},
@@ -100,6 +102,25 @@ func Lines(id string) *Guest {
 		Loop(
 			Const(BufAt), Const(4096), Call(g.Read), Set(0),
 			Get(0), Op(Eqz), []byte{0x04, 0x40}, Const(0), Op(Return), Op(0x0b), // if at the end, return 0
+			Const(RowsAt), Get(1), Const(1), Op(Add), Set(1), Get(1), Store(0),
+			Const(0), Const(DescAt), Call(g.Emit),
+			Op(Eqz), BrIf(0),
+		),
+		Const(0),
+	)
+	return g
+}
+
+// Parts gives a guest that goes through the parts of its input as Lines goes through a file: one row for each read of
+// at most 4 KiB, none across the border of two parts.
+func Parts(id string) *Guest {
+	g := NewGuest(id, 1, 16)
+	g.Data(DescAt, Words(1, 1, 0, 0, RowsAt, 0, 0, 8))
+	g.Decode(
+		Loop(
+			Const(BufAt), Const(4096), Call(g.Read), Op(Eqz), []byte{0x04, 0x40}, // if at the end of a part
+			Get(0), Const(1), Op(Add), Set(0), Get(0), Call(g.OpenPart), Op(Eqz), BrIf(1), // the next one
+			Const(0), Op(Return), Op(0x0b),
 			Const(RowsAt), Get(1), Const(1), Op(Add), Set(1), Get(1), Store(0),
 			Const(0), Const(DescAt), Call(g.Emit),
 			Op(Eqz), BrIf(0),

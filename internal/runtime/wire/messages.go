@@ -60,6 +60,7 @@ type Decode struct {
 	Size      int64               `json:"size"`
 	SHA256    string              `json:"sha256"`
 	Name      string              `json:"name"`
+	Parts     []Part              `json:"parts,omitempty"` // none = one, of this size and name
 	Params    json.RawMessage     `json:"params,omitempty"`
 	Form      table.Format        `json:"form"`
 	Options   table.EncodeOptions `json:"options"`
@@ -69,6 +70,12 @@ type Decode struct {
 	Issues    int64               `json:"issues"`           // limit of rows in issues
 	LogBytes  int64               `json:"log_bytes"`
 	StopAfter uint64              `json:"stop_after,omitempty"` // the instance ends after so many batches, 0 = never
+}
+
+// Part is one of the files that the input holds back to back.
+type Part struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
 }
 
 // Declare tells of a table that the guest declared.

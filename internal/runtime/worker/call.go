@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,10 +39,7 @@ const (
 // call is the state of one instance: what it was given, what it has done, and why it ended. One goroutine uses it.
 type call struct {
 	mode   mode
-	input  *os.File
-	window int64 // bytes of the input that may be read
-	size   int64
-	pos    int64
+	in     input
 	seek   bool
 	params map[string]string
 	out    *output // modeDecode only
@@ -247,7 +243,8 @@ func (c *call) outcome(err error, ret int32, refused bool) *wire.Verdict {
 		return c.fatal
 	}
 	if v.Offset == nil {
-		v.Offset = &c.pos
+		at := c.in.reached()
+		v.Offset = &at
 	}
 	return v
 }

@@ -103,7 +103,7 @@ func guest(t *testing.T, g *runtimetest.Guest, input string, seek bool) (*call, 
 	}
 	defer func() { _, _ = file.Close(), page.Close() }()
 	c := newCall(modeInit)
-	c.input, c.size, c.window, c.page, c.seek, c.logLeft = in, int64(len(input)), int64(len(input)), page, seek, 1000
+	c.in, c.page, c.seek, c.logLeft = onePart(in, "name", int64(len(input))), page, seek, 1000
 	c.params = map[string]string{"key": "a value"}
 	c.out = newOutput(&wire.Decode{Output: 1 << 20, Issues: 10}, nil, nil, page, &pools{})
 	ret, err := e.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, "seed") })
@@ -122,8 +122,8 @@ func TestSeekAndParam(t *testing.T) {
 			g.Text("key"), runtimetest.Const(buf+50), runtimetest.Const(3), runtimetest.Call(g.Param),
 			runtimetest.Const(7), runtimetest.Op(runtimetest.Eq), runtimetest.Const(9), runtimetest.Op(runtimetest.Mul, runtimetest.Add))
 	}
-	if c, ret, err := guest(t, build(), "0123456789", true); err != nil || ret != 6000+'4'+9 || c.pos != 10 {
-		t.Errorf("with seek: %d, at %d, %v", ret, c.pos, err)
+	if c, ret, err := guest(t, build(), "0123456789", true); err != nil || ret != 6000+'4'+9 || c.in.read != 10 {
+		t.Errorf("with seek: %d, at %d, %v", ret, c.in.read, err)
 	}
 	if _, ret, err := guest(t, build(), "0123456789", false); err != nil || ret != -1000+9 {
 		t.Errorf("without: %d, %v", ret, err)

@@ -121,9 +121,9 @@ type session struct {
 	keep   pools
 }
 
-func (s *session) newCall(input *os.File, size int64) *call {
+func (s *session) newCall(in input) *call {
 	c := newCall(modeInit)
-	c.input, c.size, c.window, c.page = input, size, size, s.page
+	c.in, c.page = in, s.page
 	for _, name := range s.setup.Capabilities {
 		c.seek = c.seek || name == abi.CapSeek
 	}
@@ -134,7 +134,11 @@ func (s *session) newCall(input *os.File, size int64) *call {
 func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) error {
 	s.page.Begin()
 	defer s.page.SetPhase(wire.PhaseIdle)
-	c := s.newCall(input, job.Size)
+	in, err := newInput(input, job)
+	if err != nil {
+		return err
+	}
+	c := s.newCall(in)
 	params, err := parseParams(job.Params)
 	if err != nil {
 		return err
@@ -147,7 +151,8 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 
 	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
 	c.flushLine()
-	done := wire.Done{Tables: c.out.finish(), Read: c.pos, Stopped: c.out.repeated}
+	c.reportUnopened(err, ret)
+	done := wire.Done{Tables: c.out.finish(), Read: c.in.read, Stopped: c.out.repeated}
 	done.Infos, done.Warnings, done.Errors = c.out.issues.infos, c.out.issues.warnings, c.out.issues.errors
 	done.Failed = c.broken
 	if f := c.out.fault.Load(); f != nil {
@@ -171,8 +176,7 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 func (s *session) sniff(ctx context.Context, job *wire.Sniff, input *os.File) error {
 	s.page.Begin()
 	defer s.page.SetPhase(wire.PhaseIdle)
-	c := s.newCall(input, job.Size)
-	c.window = min(c.size, abi.SniffHead)
+	c := s.newCall(onePart(input, "", job.Size))
 	ret, err := s.engine.run(ctx, c, abi.ExportSniff, func() { c.start(modeSniff, job.SHA256) })
 	if err != nil {
 		ret = 0

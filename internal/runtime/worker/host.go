@@ -10,7 +10,6 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"golang.org/x/sys/unix"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/module"
@@ -38,8 +37,8 @@ func (h *host) instantiateABI(ctx context.Context, rt wazero.Runtime) error {
 	export(abi.ImportRead, t(i32, i32), t(i32), hostRead)
 	export(abi.ImportReadAt, t(i64, i32, i32), t(i32), hostReadAt)
 	export(abi.ImportSize, nil, t(i64), hostSize)
-	export(abi.ImportPart, t(i32, i32, i32), t(i32), refuse)
-	export(abi.ImportOpenPart, t(i32), t(i32), refuse)
+	export(abi.ImportPart, t(i32, i32, i32), t(i32), hostPart)
+	export(abi.ImportOpenPart, t(i32), t(i32), hostOpenPart)
 	export(abi.ImportManifest, t(i32, i32), nil, hostManifest)
 	export(abi.ImportTable, t(i32, i32), t(i32), hostTable)
 	export(abi.ImportEmit, t(i32, i32), t(i32), hostEmit)
@@ -66,71 +65,6 @@ func give(stack []uint64, v int32) { stack[0] = uint64(uint32(v)) }
 func refuse(c *call, _ []byte, stack []uint64) {
 	c.need("a capability", modeDecode, modeSniff)
 	give(stack, abi.Refused)
-}
-
-func hostRead(c *call, mem []byte, stack []uint64) {
-	c.need(abi.ImportRead, modeDecode, modeSniff)
-	b := c.bytes(mem, abi.ImportRead, arg(stack, 0), arg(stack, 1))
-	n := c.pread(b, c.pos)
-	if c.pos += int64(n); n > 0 && c.mode == modeDecode {
-		c.page.Read(c.pos)
-	}
-	give(stack, int32(n))
-}
-
-func hostReadAt(c *call, mem []byte, stack []uint64) {
-	c.need(abi.ImportReadAt, modeDecode, modeSniff)
-	b := c.bytes(mem, abi.ImportReadAt, arg(stack, 1), arg(stack, 2))
-	off := int64(stack[0])
-	if !c.seek || off < 0 {
-		give(stack, abi.Refused)
-		return
-	}
-	n := c.preadAnywhere(b, off)
-	if n > 0 && c.mode == modeDecode {
-		c.pos = max(c.pos, min(off+int64(n), c.size))
-		c.page.Read(c.pos)
-	}
-	give(stack, int32(n))
-}
-
-// preadAnywhere reads at any offset; while sniffing, only the head and the tail of the input.
-func (c *call) preadAnywhere(b []byte, off int64) int {
-	if c.mode == modeSniff && off >= c.window {
-		if off < c.size-abi.SniffTail {
-			return 0
-		}
-		return c.preadTo(b, off, c.size)
-	}
-	return c.pread(b, off)
-}
-
-// pread reads from the input, up to the window's end.
-func (c *call) pread(b []byte, off int64) int { return c.preadTo(b, off, c.window) }
-
-func (c *call) preadTo(b []byte, off, end int64) int {
-	if off >= end {
-		return 0
-	}
-	b = b[:min(int64(len(b)), end-off, 1<<30)]
-	for {
-		n, err := unix.Pread(int(c.input.Fd()), b, off)
-		if errors.Is(err, unix.EINTR) {
-			continue
-		}
-		if err != nil {
-			c.breakOff(errcode.Internal, "reading the input failed: "+err.Error())
-		}
-		return n
-	}
-}
-
-func hostSize(c *call, _ []byte, stack []uint64) {
-	c.need(abi.ImportSize, modeDecode, modeSniff)
-	stack[0] = uint64(c.size)
-	if !c.seek {
-		stack[0] = 1<<64 - 1 // abi.Refused as an i64
-	}
 }
 
 func hostManifest(c *call, mem []byte, stack []uint64) {

@@ -65,6 +65,12 @@ func (o *output) issue(c *call, severity abi.Severity, off int64, code, message 
 	}
 }
 
+// unopened adds the host's own issue, whatever the limit, that parts of the input were not read.
+func (l *issueLog) unopened(off int64, left, parts int) {
+	l.errors++
+	l.append(abi.Error, off, "parts_not_read", fmt.Sprintf("the decoder did not read %d of the %d parts", left, parts))
+}
+
 func (l *issueLog) append(severity abi.Severity, off int64, code, message string) {
 	l.t.rows++
 	l.seq = binary.LittleEndian.AppendUint64(l.seq, uint64(l.t.rows))

@@ -17,6 +17,19 @@
 //   - offsets: 0 for fixed width, else the address of nrows+1 u32 offsets into data, the first 0, never
 //     decreasing, the last = bytes.
 //   - bytes: length of data in bytes.
+//
+// # Parts
+//
+// A recording may have come as several files, its parts; one that came as a single file has one part. At the start
+// part 0 is open, at its first byte.
+//
+//   - part(index, name_ptr, cap) i32 gives the length of a part's name and copies as much of it as there is room
+//     for; Refused = there is no such part.
+//   - open_part(index) i32 makes a part the one that read goes on with, from its first byte, and that read_at and
+//     size concern; DecodeOK, or Refused = there is no such part. Parts may be opened in any order and again.
+//
+// At a part's end read gives ReadEOF. The offsets that a guest gives for issues, and writes into its rows, count the
+// bytes of all parts in their order, back to back: a part's own offset plus the sizes of the parts before it.
 package abi
 
 // Version is the ABI version in a manifest's "abi" field.
@@ -114,4 +127,7 @@ const (
 	HeaderWords      = 4        // u32 words before the first column of a descriptor
 	ColumnWords      = 4        // u32 words a column
 	ReservedTable    = "issues" // the host's own table
+	MaxParts         = 10_000   // of one decode
+	MaxPartName      = 255      // bytes of a part's name
+	MaxSequenceKey   = 64       // bytes of Sequence.Length
 )

@@ -67,11 +67,21 @@ type Manifest struct {
 
 // Format is one kind of file that a plugin decodes.
 type Format struct {
-	ID         string   `json:"id"`
-	Name       string   `json:"name,omitempty"`
-	Extensions []string `json:"extensions,omitempty"` // with the dot, lower case
-	MediaTypes []string `json:"media_types,omitempty"`
-	Sniff      []Sniff  `json:"sniff"` // any of these rules is enough
+	ID         string    `json:"id"`
+	Name       string    `json:"name,omitempty"`
+	Extensions []string  `json:"extensions,omitempty"` // with the dot, lower case
+	MediaTypes []string  `json:"media_types,omitempty"`
+	Sniff      []Sniff   `json:"sniff"`              // any of these rules is enough
+	Sequence   *Sequence `json:"sequence,omitempty"` // nil = each file stands for itself
+}
+
+// Sequence says that files of a format can follow each other as one recording, because their recorder begins a new
+// file now and then: the decoder goes through all parts of its input. The files are ordered by the Length bytes at At,
+// compared as a big-endian number; such a place is most often the time of the first record. It lies within the first
+// SniffHead bytes.
+type Sequence struct {
+	At     int64 `json:"at"`
+	Length int   `json:"length"` // 1 to MaxSequenceKey
 }
 
 // Sniff is one rule that recognises a format from its first bytes, run natively by the host. Exactly one of
