@@ -32,6 +32,7 @@ func info() sdk.Info {
 			Name:       "Rail recorder log",
 			Extensions: []string{".ru", ".mmi"},
 			Sniff:      []abi.Sniff{{Walk: walkRule()}},
+			Sequence:   &abi.Sequence{At: atTime, Length: 6}, // date and time of the first record
 		}},
 		Params: json.RawMessage(paramsSchema),
 	}
