@@ -11,7 +11,6 @@ import (
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/runtimetest"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
-	"github.com/wayside-edge/wayside/internal/table"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
@@ -87,7 +86,7 @@ func TestLargestPartsFitAMessage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := json.Marshal(wire.Decode{Parts: wireParts(req.Parts), Options: table.EncodeOptions{Metadata: map[string]string{"wayside.parts": string(text)}}})
+	b, err := json.Marshal(map[string]any{"parts": wireParts(req.Parts), "metadata": string(text)})
 	if err != nil || len(b) > wire.MaxBody-1<<20 {
 		t.Errorf("%d bytes of at most %d, %v", len(b), wire.MaxBody, err)
 	}

@@ -19,6 +19,12 @@ func hostReadAt(off int64, p unsafe.Pointer, n uint32) int32
 //go:wasmimport wayside_v1 size
 func hostSize() int64
 
+//go:wasmimport wayside_v1 part
+func hostPart(index int32, p unsafe.Pointer, capacity uint32) int32
+
+//go:wasmimport wayside_v1 open_part
+func hostOpenPart(index int32) int32
+
 //go:wasmimport wayside_v1 manifest
 func hostManifest(p unsafe.Pointer, n uint32)
 
@@ -37,8 +43,8 @@ func hostLog(level int32, msg unsafe.Pointer, msgLen uint32)
 //go:wasmimport wayside_v1 param
 func hostParam(key unsafe.Pointer, keyLen uint32, p unsafe.Pointer, capacity uint32) int32
 
-// maxParam is the longest parameter that is read; a longer one is taken as absent.
-const maxParam = 64 << 10
+// maxText is the longest parameter or part's name that is read; a longer one is taken as absent.
+const maxText = 64 << 10
 
 // GuestDecode is the body of the export wayside_decode.
 func GuestDecode(p *Plugin) int32 { return p.Run(guestHost(p)) }
@@ -56,7 +62,7 @@ func GuestManifest(p *Plugin) {
 }
 
 func guestHost(p *Plugin) Host {
-	h := Host{Input: guest{}, Param: guestParam, Sink: &guestSink{}}
+	h := Host{Input: guest{}, Parts: guest{}, Param: guestParam, Sink: &guestSink{}}
 	for _, c := range p.info.Capabilities {
 		if c == abi.CapSeek {
 			h.At = guest{}
@@ -90,11 +96,26 @@ func (guest) ReadAt(p []byte, off int64) (int, error) {
 
 func (guest) Size() int64 { return hostSize() }
 
+func (guest) Name(index int) (string, bool) {
+	return guestText(func(buf []byte) int32 {
+		return hostPart(int32(index), unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
+	})
+}
+
+func (guest) Open(index int) bool { return hostOpenPart(int32(index)) == abi.DecodeOK }
+
 func guestParam(key string) (string, bool) {
+	return guestText(func(buf []byte) int32 {
+		return hostParam(unsafe.Pointer(unsafe.StringData(key)), uint32(len(key)), unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
+	})
+}
+
+// guestText gives what get copies into a buffer; get tells the whole length, or less than 0 where there is nothing.
+func guestText(get func(buf []byte) int32) (string, bool) {
 	buf := make([]byte, 64)
 	for {
-		n := hostParam(unsafe.Pointer(unsafe.StringData(key)), uint32(len(key)), unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
-		if n < 0 || n > maxParam {
+		n := get(buf)
+		if n < 0 || n > maxText {
 			return "", false
 		}
 		if int(n) <= len(buf) {

@@ -8,14 +8,24 @@ import (
 
 // Host is where a decoder's bytes come from and its rows go: the imports of the ABI in a guest, anything natively.
 type Host struct {
-	Input  io.Reader                       // the file
-	At     RandomAccess                    // nil without capability seek
+	Input  io.Reader                       // the open part of the input, from its start
+	At     RandomAccess                    // the same, anywhere; nil without capability seek
+	Parts  Parts                           // nil = the input is one part without a name
 	Param  func(key string) (string, bool) // nil = no parameters
 	Sink   Sink
 	Strict bool // check after every row, not only after every batch, that each column got one value
 }
 
-// RandomAccess reads anywhere in the input.
+// Parts are the files that an input came as. At the start part 0 is open.
+type Parts interface {
+	// Name gives the name of a part, without folders; false = there is no such part.
+	Name(index int) (string, bool)
+	// Open makes a part the one that Host.Input gives, from its start, and that Host.At reads; false = there is no
+	// such part.
+	Open(index int) bool
+}
+
+// RandomAccess reads anywhere in the open part.
 type RandomAccess interface {
 	io.ReaderAt
 	Size() int64

@@ -15,18 +15,22 @@ const (
 )
 
 // Input is the file that is decoded: a buffered reader that knows its offset, the parameters, and the way to report
-// issues. It implements io.Reader and io.ByteReader.
+// issues. It implements io.Reader and io.ByteReader. A recording that came as several files is read part by part: see
+// NextPart.
 type Input struct {
-	ses  *session
-	buf  []byte
-	r, w int   // unread bytes are buf[r:w]
-	base int64 // offset in the input of buf[0]
-	err  error // what the source ended with, io.EOF at the end
+	ses   *session
+	buf   []byte
+	r, w  int   // unread bytes are buf[r:w]
+	base  int64 // offset in the input of buf[0]
+	err   error // what the part ended with, io.EOF at its end
+	part  int   // the open part
+	start int64 // its offset
 }
 
 func newInput(ses *session) *Input { return &Input{ses: ses} }
 
-// Offset gives the byte offset of the next unread byte.
+// Offset gives the byte offset of the next unread byte. It counts the bytes of all parts in their order, as the
+// offsets of rows and issues do.
 func (in *Input) Offset() int64 { return in.base + int64(in.r) }
 
 // Peek gives the next n bytes without consuming them. With fewer left it gives those and io.EOF (none) or
@@ -110,7 +114,7 @@ func (in *Input) ReadByte() (byte, error) {
 	return b[0], nil
 }
 
-// ReadAt reads anywhere in the input; it needs capability seek.
+// ReadAt reads anywhere in the open part, from whose start off counts; it needs capability seek.
 func (in *Input) ReadAt(p []byte, off int64) (int, error) {
 	if in.ses.host.At == nil {
 		return 0, errors.New("read at an offset: capability seek was not granted")
@@ -122,7 +126,7 @@ func (in *Input) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Size gives the length of the input; -1 without capability seek.
+// Size gives the length of the open part; -1 without capability seek.
 func (in *Input) Size() int64 {
 	if in.ses.host.At == nil {
 		return -1

@@ -33,6 +33,17 @@
 //
 //	func Plugin() *sdk.Plugin { return sdk.New(sdk.Info{ID: "readings", …}, declare, decode) }
 //
+// A recorder that begins a new file every hour makes one recording of many files. Where the format says so
+// (abi.Sequence), the host gives them to one run, in order, and the decoder goes on with Input.NextPart where a file
+// ends:
+//
+//	if err == io.EOF {
+//		if _, more := in.NextPart(); more {
+//			continue
+//		}
+//		return nil
+//	}
+//
 // The declarations are also the manifest, so that code and manifest cannot drift. A plugin's main package exports
 // three functions for WebAssembly (see plugins/rail) and is built by
 // GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared; the same decoder runs natively with Plugin.Run, which is how

@@ -56,7 +56,8 @@ func newPage(tb testing.TB) *wire.Page {
 }
 
 func (p *partsCall) ask(f hostFunc, args ...uint64) int64 {
-	stack := append(args, 0)
+	stack := make([]uint64, len(args)+1)
+	copy(stack, args)
 	f(p.call, p.mem, stack)
 	return int64(stack[0])
 }

@@ -38,15 +38,19 @@ type Result struct {
 
 // Run decodes an input with the checks of sdk.Host.Strict and keeps everything.
 func Run(p *sdk.Plugin, input io.Reader, params map[string]string) *Result {
+	return run(p, sdk.Host{Input: input, Param: Params(params)})
+}
+
+// run decodes with a host that lacks its sink only.
+func run(p *sdk.Plugin, h sdk.Host) *Result {
 	r := &Result{Tables: make(map[string]*Rows)}
 	for _, t := range p.Manifest().Tables {
 		rows := newRows(t)
 		r.tables = append(r.tables, rows)
 		r.Tables[t.Name] = rows
 	}
-	r.Code = p.Run(sdk.Host{
-		Input: input, Param: Params(params), Sink: r, Strict: true,
-	})
+	h.Sink, h.Strict = r, true
+	r.Code = p.Run(h)
 	return r
 }
 
