@@ -31,6 +31,7 @@ type decodeFlags struct {
 	workers int
 	dirs    []string
 	quiet   bool
+	combine bool
 }
 
 func (r *root) decodeCmd() *cobra.Command {
@@ -46,9 +47,14 @@ With -o DIR each file gets a folder DIR/<file>/ with one <table>.<form> a table,
 without rows. With -o - one table goes to standard output; --to json without --table gives all
 of them in one document.
 
+With --combine the files of a folder that can follow each other, such as the hourly files of a
+train's recorder, are decoded as one recording in the order of their time; so are files that are
+named one by one.
+
 Exit code 0: every file was decoded wholly. 1: some failed or are partial. 2: wrong usage.`,
 		Example: `  wayside decode run.RU
   wayside decode recordings/ -o tables                     Parquet files, one folder a recording
+  wayside decode mission/ --combine -o tables              hourly files as one recording
   wayside decode run.RU --to csv --table telegrams         one table on standard output
   wayside decode run.RU --to json | jq .decode.status
   gzip -dc run.RU.gz | wayside decode - --to ndjson --table packets
@@ -67,6 +73,7 @@ Exit code 0: every file was decoded wholly. 1: some failed or are partial. 2: wr
 	fl.IntVar(&f.preview, "rows", 3, "rows of each table in a summary")
 	fl.IntVar(&f.workers, "workers", 0, "files to decode at a time (default min(cores, 4))")
 	fl.StringArrayVar(&f.dirs, "plugins", nil, "folder with more decoders, *.wasm (may be given again)")
+	fl.BoolVar(&f.combine, "combine", false, "decode files of one folder that can follow each other as one recording")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress bar")
 	completeDecode(cmd)
 	return cmd
@@ -93,7 +100,7 @@ func (r *root) decode(ctx context.Context, f decodeFlags, args []string) error {
 	}
 	cfg := localdecode.Config{
 		Paths: args, To: table.Format(f.to), Out: f.output, Tables: f.tables, Decoder: f.decoder, Params: params,
-		Workers: f.workers, Preview: f.preview, Stdin: r.std.in, Stdout: r.std.out, Stderr: r.std.err,
+		Combine: f.combine, Workers: f.workers, Preview: f.preview, Stdin: r.std.in, Stdout: r.std.out, Stderr: r.std.err,
 		Width: terminal(r.std.out),
 	}
 	if !f.quiet {

@@ -11,7 +11,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/wayside-edge/wayside/internal/runtime/runtimetest"
 	"github.com/wayside-edge/wayside/plugins"
+	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
 // buildWayside builds the binary the way `make build` does: what the scripts test is what is shipped, and its workers
@@ -43,6 +45,10 @@ func testScripts(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	path := dir + string(os.PathListSeparator) + os.Getenv("PATH")
+	hours := t.TempDir()
+	if err := os.WriteFile(filepath.Join(hours, "hours.wasm"), hoursDecoder(), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	// One cache for all scripts: the decoder is compiled once.
 	cache := t.TempDir()
 	testscript.Run(t, testscript.Params{
@@ -50,6 +56,7 @@ func testScripts(t *testing.T, dir string) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", path)
 			env.Setenv("EXAMPLE", example)
+			env.Setenv("HOURS", hours)
 			env.Setenv("XDG_CACHE_HOME", cache)
 			env.Setenv("HOME", env.WorkDir)
 			return nil
@@ -61,8 +68,18 @@ func testScripts(t *testing.T, dir string) {
 			b, err := readBuild(plugins.Dist)
 			return err == nil && len(b.Decoders) > 0, err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "oneline": singleLine, "nothing": nothing},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "oneline": singleLine, "nothing": nothing, "at": at},
 	})
+}
+
+// hoursDecoder is a decoder of files whose first eight bytes order them: one row for every eight bytes.
+func hoursDecoder() []byte {
+	g := runtimetest.Parts("hours")
+	g.Change(func(m *abi.Manifest) {
+		m.Formats[0].Sniff = []abi.Sniff{{Offset: 7, Bytes: "48"}} // H
+		m.Formats[0].Sequence = &abi.Sequence{Length: 8}
+	})
+	return g.Wasm()
 }
 
 // exits runs a command that must end with a code: exits CODE COMMAND ARGS….
@@ -109,4 +126,21 @@ func nothing(ts *testscript.TestScript, neg bool, args []string) {
 	if len(found) > 0 {
 		ts.Fatalf("%s is there", found[0])
 	}
+}
+
+// at writes a copy of a rail recording whose records are of another day and hour: at YYMMDDHH FROM TO.
+func at(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || len(args[0]) != 8 {
+		ts.Fatalf("usage: at YYMMDDHH FROM TO")
+	}
+	b, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	for off := 0; off+16 <= len(b); off += 16 + int(b[off+15]) {
+		for i := range 4 {
+			n, err := strconv.ParseUint(args[0][2*i:2*i+2], 10, 8)
+			ts.Check(err)
+			b[off+1+i] = byte(n)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b, 0o600))
 }

@@ -24,6 +24,7 @@ import (
 type outcome struct {
 	in        input
 	size      int64
+	parts     []runtime.Part // of an input that has parts, once they are read
 	detection runtime.Detection
 	plugin    runtime.Plugin
 	result    *runtime.Result  // nil where no decoder ran
@@ -97,13 +98,12 @@ func (c *Config) decode(ctx context.Context, in input, out sink, scr *screen) (o
 }
 
 func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *screen) error {
-	f, size, err := c.open(ctx, o.in)
+	f, err := c.openInput(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	o.size = size
-	scr.began(o.in, size)
+	scr.began(o.in, o.size)
 	if err := c.recognise(ctx, f, o); err != nil {
 		return err
 	}
@@ -114,20 +114,25 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 	if err != nil {
 		return fmt.Errorf("parameters of %s: %w", o.plugin.ID, err)
 	}
-	sum, err := digest(ctx, f, size)
+	sum, err := o.identity(ctx, f)
+	if err != nil {
+		return err
+	}
+	metadata, err := c.metadata(o, sum, params)
 	if err != nil {
 		return err
 	}
 	res, err := c.Pool.Decode(ctx, runtime.Request{
 		Plugin:   o.plugin.SHA256,
 		Input:    f,
-		Size:     size,
+		Size:     o.size,
 		SHA256:   sum,
 		Name:     o.in.name,
+		Parts:    o.parts,
 		Params:   params,
 		Reveal:   reveals(params),
 		Form:     out.form(),
-		Options:  table.EncodeOptions{Metadata: c.metadata(o.plugin, sum, params)},
+		Options:  table.EncodeOptions{Metadata: metadata},
 		Tables:   c.wanted(),
 		Create:   func(s *table.Schema) (*os.File, error) { return o.create(s, out) },
 		Progress: func(p runtime.Progress) { scr.progress(o.in, p.BytesRead) },
@@ -137,6 +142,28 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 	}
 	o.result, o.failure = &res, res.Failure
 	return out.finish(ctx, o)
+}
+
+// openInput opens the file of an input, or makes one of its parts.
+func (c *Config) openInput(ctx context.Context, o *outcome) (f *os.File, err error) {
+	if o.in.parts == nil {
+		f, o.size, err = c.open(ctx, o.in)
+		return f, err
+	}
+	f, o.parts, err = assemble(ctx, o.in.parts)
+	o.size = 0
+	for i := range o.parts {
+		o.size += o.parts[i].Size
+	}
+	return f, err
+}
+
+// identity gives the SHA-256 that stands for the input: that of its bytes, or of its list of parts.
+func (o *outcome) identity(ctx context.Context, f *os.File) (string, error) {
+	if o.parts != nil {
+		return runtime.PartsSHA256(o.parts), nil
+	}
+	return digest(ctx, f, o.size)
 }
 
 // digest hashes the input: decoders get their only randomness from it, and tables say what they were made of.
@@ -163,15 +190,23 @@ func reveals(params json.RawMessage) bool {
 }
 
 // metadata is written into the footer of tables, as the appliance does.
-func (c *Config) metadata(p runtime.Plugin, sum string, params json.RawMessage) map[string]string {
-	return map[string]string{
+func (c *Config) metadata(o *outcome, sum string, params json.RawMessage) (map[string]string, error) {
+	m := map[string]string{
 		"wayside.file.sha256":     sum,
-		"wayside.decoder.id":      p.ID,
-		"wayside.decoder.version": p.Version,
-		"wayside.decoder.sha256":  p.SHA256,
+		"wayside.decoder.id":      o.plugin.ID,
+		"wayside.decoder.version": o.plugin.Version,
+		"wayside.decoder.sha256":  o.plugin.SHA256,
 		"wayside.parameters":      string(params),
 		"wayside.generator":       c.Generator,
 	}
+	if o.parts != nil {
+		list, err := json.Marshal(describeParts(o.parts))
+		if err != nil {
+			return nil, fmt.Errorf("list parts: %w", err)
+		}
+		m["wayside.parts"] = string(list)
+	}
+	return m, nil
 }
 
 // wanted gives the tables that are encoded: the named ones, all without names.
@@ -188,7 +223,11 @@ const headBytes = 64 << 10
 // recognise finds the decoder and waits until it can be used.
 func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 	id := c.Decoder
-	if id == "" {
+	switch {
+	case id != "":
+	case o.in.known.Decoder != "":
+		o.detection, id = o.in.known, o.in.known.Decoder
+	default:
 		if o.size == 0 {
 			return errcode.New(errcode.UnknownFormat, "the file is empty")
 		}
@@ -196,7 +235,7 @@ func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 		if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read input: %w", err)
 		}
-		found, ok := c.detect(ctx, head, o)
+		found, ok := c.detect(ctx, head, o.size, o.in.name)
 		if ctx.Err() != nil {
 			return fmt.Errorf("recognise format: %w", context.Cause(ctx))
 		}
@@ -220,7 +259,7 @@ func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 }
 
 // detect recognises a file. A decoder that is still being compiled may be the one that knows it: then it waits.
-func (c *Config) detect(ctx context.Context, head []byte, o *outcome) (runtime.Detection, bool) {
+func (c *Config) detect(ctx context.Context, head []byte, size int64, name string) (runtime.Detection, bool) {
 	waited := map[string]bool{}
 	for {
 		compiling := ""
@@ -229,7 +268,7 @@ func (c *Config) detect(ctx context.Context, head []byte, o *outcome) (runtime.D
 				compiling = p.SHA256
 			}
 		}
-		found, ok := c.Registry.Detect(ctx, head, o.size, o.in.name)
+		found, ok := c.Registry.Detect(ctx, head, size, name)
 		if ok && found.Decoder != "" {
 			return found, true
 		}

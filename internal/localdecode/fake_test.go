@@ -37,7 +37,7 @@ func emptySchema() *table.Schema {
 }
 
 // fake is a registry and a pool with one decoder, "lines": files that begin with "LINES" have one row a line after
-// that; lines of capitals make it misbehave.
+// that, and the first eight bytes of it order the files of a recording; lines of capitals make it misbehave.
 type fake struct {
 	compiling *atomic.Bool          // true: its formats are not known until somebody waits
 	stall     chan struct{}         // STALL waits for it
@@ -47,7 +47,7 @@ type fake struct {
 func (f fake) plugin() runtime.Plugin {
 	p := runtime.Plugin{
 		ID: "lines", Version: "1.2.3", SHA256: strings.Repeat("ab", 32), State: runtime.Active,
-		Formats: []runtime.Format{{ID: "line-log", Extensions: []string{".lines"}}},
+		Formats: []runtime.Format{{ID: "line-log", Extensions: []string{".lines"}, Sequence: &runtime.Sequence{At: 6, Length: 8}}},
 		Tables:  []*table.Schema{linesSchema(), emptySchema()},
 	}
 	if f.hidden() {
@@ -58,9 +58,12 @@ func (f fake) plugin() runtime.Plugin {
 
 func (f fake) hidden() bool { return f.compiling != nil && f.compiling.Load() }
 
-func (f fake) Detect(_ context.Context, head []byte, _ int64, _ string) (runtime.Detection, bool) {
+func (f fake) Detect(_ context.Context, head []byte, _ int64, name string) (runtime.Detection, bool) {
 	if f.hidden() {
 		return runtime.Detection{}, false
+	}
+	if strings.HasSuffix(name, ".named") {
+		return runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 0.3, ByName: true}, true
 	}
 	return runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 1}, strings.HasPrefix(string(head), "LINES")
 }

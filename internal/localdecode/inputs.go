@@ -12,17 +12,26 @@ import (
 	"strings"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime"
 )
 
-// input is one thing to decode.
+// input is one thing to decode: a file, or the parts of a recording.
 type input struct {
 	index int
-	path  string // "-" = standard input
+	path  string // "-" = standard input, "" = it has parts
 	shown string // as messages call it
 	name  string // last part, for recognition by extension
 	out   string // folder of its tables, relative to the output folder
 	size  int64  // -1 = not known before it is read
+	group string // files of one group may be one recording: a folder, namedGroup, "" = it stands for itself
+
+	parts []input           // the files that are decoded as one, in their order; nil = it is a file
+	known runtime.Detection // what the parts were recognised as
+	twins []twin            // files left out
 }
+
+// namedGroup is the group of the files that were named one by one; no folder has its name.
+const namedGroup = "\x00"
 
 // collect finds the inputs that paths name: files as they are, folders walked without hidden entries and links.
 func collect(paths []string) ([]input, error) {
@@ -34,12 +43,16 @@ func collect(paths []string) ([]input, error) {
 		}
 		inputs = append(inputs, found...)
 	}
+	return inputs, nil
+}
+
+// number gives each input its place and a folder of its own.
+func number(inputs []input) {
 	taken := map[string]bool{}
 	for i := range inputs {
 		inputs[i].index = i
 		inputs[i].out = freeName(inputs[i].out, taken)
 	}
-	return inputs, nil
 }
 
 func collectOne(path string) ([]input, error) {
@@ -54,7 +67,7 @@ func collectOne(path string) ([]input, error) {
 		return nil, fmt.Errorf("look at input: %w", err)
 	}
 	if !info.IsDir() {
-		return []input{newInput(path, filepath.Base(path), info)}, nil
+		return []input{newInput(path, filepath.Base(path), namedGroup, info)}, nil
 	}
 	var inputs []input
 	err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
@@ -81,7 +94,7 @@ func collectOne(path string) ([]input, error) {
 		if err != nil {
 			return err
 		}
-		inputs = append(inputs, newInput(p, rel, info))
+		inputs = append(inputs, newInput(p, rel, filepath.Dir(p), info))
 		return nil
 	})
 	if err != nil {
@@ -90,10 +103,10 @@ func collectOne(path string) ([]input, error) {
 	return inputs, nil
 }
 
-func newInput(path, out string, info fs.FileInfo) input {
-	in := input{path: path, shown: path, name: filepath.Base(path), out: out, size: info.Size()}
+func newInput(path, out, group string, info fs.FileInfo) input {
+	in := input{path: path, shown: path, name: filepath.Base(path), out: out, size: info.Size(), group: group}
 	if !info.Mode().IsRegular() {
-		in.size = -1
+		in.size, in.group = -1, ""
 	}
 	return in
 }

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	goruntime "runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -50,6 +51,7 @@ type Config struct {
 	Tables  []string          // only these; nil = all
 	Decoder string            // plugin or format id; "" = recognise each input
 	Params  map[string]string // of the decoder
+	Combine bool              // files of one folder that can follow each other are one recording
 	Workers int               // files at a time, default min(cores, 4)
 	Preview int               // rows of each table in a summary, default 3; negative = none
 	Stdin   io.Reader
@@ -82,9 +84,13 @@ func Run(ctx context.Context, cfg Config) (Totals, error) {
 		return Totals{}, err
 	}
 	inputs, err := collect(cfg.Paths)
+	if err == nil && cfg.Combine {
+		inputs, err = cfg.combine(ctx, inputs)
+	}
 	if err != nil {
 		return Totals{}, err
 	}
+	number(inputs)
 	if err := cfg.checkInputs(inputs); err != nil {
 		return Totals{}, err
 	}
@@ -93,20 +99,50 @@ func Run(ctx context.Context, cfg Config) (Totals, error) {
 		return Totals{}, err
 	}
 	scr := newScreen(&cfg, inputs)
+	if cfg.Combine && !slices.ContainsFunc(inputs, func(in input) bool { return in.parts != nil }) {
+		if err := scr.note(nothingToCombine); err != nil {
+			return Totals{}, errors.Join(err, out.close())
+		}
+	}
 	stopBar := scr.start()
-	totals, err := run(ctx, &cfg, inputs, out, scr)
+	t, err := run(ctx, &cfg, inputs, out, scr)
 	stopBar()
 	if closeErr := out.close(); err == nil && closeErr != nil {
 		err = closeErr
 	}
 	if err != nil {
-		return totals, err
+		return t.Totals, err
 	}
-	return totals, out.total(scr, len(inputs), totals)
+	return t.Totals, out.total(scr, t)
+}
+
+// tally is what the end of the output tells: how the inputs ended, and which of them could have been one.
+type tally struct {
+	Totals
+	inputs   int
+	families map[family]int // files of each, where they were not combined
+}
+
+func (t *tally) add(c *Config, o *outcome) {
+	t.count(o.status())
+	if f, ok := c.familyOf(&o.in, &o.plugin, o.detection); ok && !c.Combine {
+		t.families[f]++
+	}
+}
+
+// combinable counts the files that --combine would decode together with others.
+func (t *tally) combinable() int {
+	n := 0
+	for _, files := range t.families {
+		if files > 1 {
+			n += files
+		}
+	}
+	return n
 }
 
 // run starts the decoders and prints their results in order.
-func run(ctx context.Context, cfg *Config, inputs []input, out sink, scr *screen) (Totals, error) {
+func run(ctx context.Context, cfg *Config, inputs []input, out sink, scr *screen) (*tally, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	slots := make([]chan *outcome, len(inputs))
@@ -130,7 +166,8 @@ func run(ctx context.Context, cfg *Config, inputs []input, out sink, scr *screen
 		}
 		return nil
 	})
-	totals, err := printInOrder(ctx, slots, ahead, out, scr)
+	t := &tally{inputs: len(inputs), families: map[family]int{}}
+	err := printInOrder(ctx, slots, ahead, out, scr, func(o *outcome) { t.add(cfg, o) })
 	cancel()
 	_ = group.Wait() // its functions return no errors
 	for _, slot := range slots {
@@ -140,33 +177,34 @@ func run(ctx context.Context, cfg *Config, inputs []input, out sink, scr *screen
 		default:
 		}
 	}
-	return totals, err
+	return t, err
 }
 
-// printInOrder prints each result when those before it are printed.
-func printInOrder(ctx context.Context, slots []chan *outcome, ahead <-chan struct{}, out sink, scr *screen) (Totals, error) {
-	var totals Totals
+// printInOrder prints each result when those before it are printed, and counts it.
+func printInOrder(
+	ctx context.Context, slots []chan *outcome, ahead <-chan struct{}, out sink, scr *screen, count func(*outcome),
+) error {
 	for _, slot := range slots {
 		var o *outcome
 		select {
 		case o = <-slot:
 		case <-ctx.Done():
-			return totals, fmt.Errorf("decode: %w", context.Cause(ctx))
+			return fmt.Errorf("decode: %w", context.Cause(ctx))
 		}
 		if o.stopped != nil {
 			o.discard()
-			return totals, o.stopped
+			return o.stopped
 		}
-		totals.count(o.status())
+		count(o)
 		err := out.put(o, scr)
 		o.discard()
 		scr.finish(o.in)
 		if err != nil {
-			return totals, err
+			return err
 		}
 		<-ahead
 	}
-	return totals, nil
+	return nil
 }
 
 func (t *Totals) count(s runtime.Status) {

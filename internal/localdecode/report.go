@@ -19,6 +19,7 @@ const (
 	leastWidth   = 20  // below which a text at the end of a line is left out rather than cut
 	pageWidth    = 120 // of a line where the terminal does not say
 	issuesShown  = 5
+	partsShown   = 30
 	issuesRead   = 10_000 // to find the worst
 	indent       = "  "
 )
@@ -31,9 +32,7 @@ func (s *summarySink) form() table.Format { return table.Parquet }
 
 func (s *summarySink) create(input, *table.Schema) (*os.File, error) { return unlinked() }
 
-func (s *summarySink) total(scr *screen, inputs int, t Totals) error {
-	return printTotal(scr, inputs, t)
-}
+func (s *summarySink) total(scr *screen, t *tally) error { return printTotal(scr, t) }
 
 func (s *summarySink) close() error { return nil }
 
@@ -77,6 +76,8 @@ func (s *summarySink) header(o *outcome) string {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%s%-8s  %s\n", indent, name, fmt.Sprintf(format, args...))
 	}
+	b.WriteString(partList(o.parts))
+	b.WriteString(twinLines(o.in.twins))
 	if o.plugin.ID != "" {
 		text := fmt.Sprintf("%s %s", o.plugin.ID, o.plugin.Version)
 		if d := o.detection; d.Format != "" {
@@ -94,6 +95,29 @@ func (s *summarySink) header(o *outcome) string {
 	}
 	if r := o.result; r != nil {
 		line("issues", "%s, %s, %s", plural(r.Issues.Errors, "error"), plural(r.Issues.Warnings, "warning"), plural(r.Issues.Infos, "info"))
+	}
+	return b.String()
+}
+
+// partList gives the names and sizes of the parts of a recording, in their order.
+func partList(parts []runtime.Part) string {
+	var b strings.Builder
+	shown := parts[:min(len(parts), partsShown)]
+	width := 0
+	for i := range shown {
+		width = max(width, utf8.RuneCountInString(printable(shown[i].Name)))
+	}
+	for i := range shown {
+		label := ""
+		if i == 0 {
+			label = "parts"
+		}
+		name := printable(shown[i].Name)
+		pad := strings.Repeat(" ", width-utf8.RuneCountInString(name))
+		fmt.Fprintf(&b, "%s%-8s  %s%s  %s\n", indent, label, name, pad, plural(shown[i].Size, "byte"))
+	}
+	if more := len(parts) - len(shown); more > 0 {
+		fmt.Fprintf(&b, "%s%-8s  (and %s)\n", indent, "", plural(int64(more), "more part"))
 	}
 	return b.String()
 }

@@ -27,7 +27,7 @@ type sink interface {
 	finish(ctx context.Context, o *outcome) error
 	// put prints the outcome or passes it on; outcomes come in the order of the inputs.
 	put(o *outcome, scr *screen) error
-	total(scr *screen, inputs int, t Totals) error
+	total(scr *screen, t *tally) error
 	close() error
 }
 
@@ -122,12 +122,10 @@ func (s *folderSink) put(o *outcome, scr *screen) error {
 	if o.status() != runtime.Failed {
 		line += " -> " + printable(filepath.Join(s.cfg.Out, o.in.out)) + string(filepath.Separator)
 	}
-	return scr.print(line + "\n")
+	return scr.print(line + "\n" + twinLines(o.in.twins))
 }
 
-func (s *folderSink) total(scr *screen, inputs int, t Totals) error {
-	return printTotal(scr, inputs, t)
-}
+func (s *folderSink) total(scr *screen, t *tally) error { return printTotal(scr, t) }
 
 func (s *folderSink) close() error {
 	if err := os.RemoveAll(s.staging); err != nil {
@@ -164,10 +162,14 @@ func (s *streamSink) put(o *outcome, scr *screen) error {
 	if err != nil {
 		return fmt.Errorf("write standard output: %w", err)
 	}
+	note := twinLines(o.in.twins)
 	if o.status() != runtime.Done {
-		return scr.note(statusLine(o) + "\n")
+		note = statusLine(o) + "\n" + note
 	}
-	return nil
+	if note == "" {
+		return nil
+	}
+	return scr.note(note)
 }
 
 // whole reports whether all tables go into one document.
@@ -214,7 +216,7 @@ func (s *streamSink) document(o *outcome) error {
 	return err
 }
 
-func (s *streamSink) total(*screen, int, Totals) error { return nil }
+func (s *streamSink) total(*screen, *tally) error { return nil }
 
 func (s *streamSink) close() error { return nil }
 
@@ -251,6 +253,7 @@ func encodeEmpty(form table.Format, w io.Writer, s *table.Schema) error {
 type description struct {
 	Name     string              `json:"name"`
 	Size     int64               `json:"size"`
+	Parts    []partEntry         `json:"parts,omitempty"` // of a recording that came as several files
 	Format   *string             `json:"format"`
 	Decoder  *decoderName        `json:"decoder"`
 	Status   runtime.Status      `json:"status"`
@@ -275,6 +278,7 @@ type tableCount struct {
 
 func describe(o *outcome) description {
 	d := description{Name: o.in.name, Size: o.size, Status: o.status(), Error: o.failure, Duration: o.elapsed.Seconds(), Tables: []tableCount{}}
+	d.Parts = describeParts(o.parts)
 	if o.detection.Format != "" {
 		d.Format = &o.detection.Format
 	}
@@ -312,11 +316,15 @@ func failureText(f *runtime.Failure) string {
 }
 
 // printTotal ends the output for more than one input.
-func printTotal(scr *screen, inputs int, t Totals) error {
-	if inputs < 2 {
+func printTotal(scr *screen, t *tally) error {
+	if t.inputs < 2 {
 		return nil
 	}
-	if err := scr.print(fmt.Sprintf("%s: %d done, %d partial, %d failed\n", plural(int64(inputs), "input"), t.Done, t.Partial, t.Failed)); err != nil {
+	text := fmt.Sprintf("%s: %d done, %d partial, %d failed\n", plural(int64(t.inputs), "input"), t.Done, t.Partial, t.Failed)
+	if n := t.combinable(); n > 0 {
+		text += fmt.Sprintf("hint: %s can follow each other: --combine decodes those of one folder as one recording\n", plural(int64(n), "file"))
+	}
+	if err := scr.print(text); err != nil {
 		return errors.Join(errors.New("write summary"), err)
 	}
 	return nil

@@ -19,26 +19,40 @@ func TestDecodeOfParts(t *testing.T) {
 	r := newRig(t, nil, map[string][]byte{
 		"parts": runtimetest.Parts("parts").Wasm(), "lines": runtimetest.Lines("lines").Wasm(),
 	})
+	const text = "\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00---\x03\x00\x00\x00\x00\x00\x00\x00--"
 	request := func(id string) *job {
-		j := r.request(id, make([]byte, 3*4096+10))
-		j.Parts = []Part{{Name: "a", Size: 4096 + 1}, {Name: "none"}, {Name: "b", Size: 2 * 4096}, {Name: "c", Size: 9}}
+		j := r.request(id, []byte(text))
+		j.Parts = []Part{{Name: "a", Size: 8}, {Name: "none"}, {Name: "b", Size: 11}, {Name: "c", Size: 10}}
 		return j
 	}
 	j := request("parts")
 	res := r.decode(j)
-	if res.Status != Done || res.Rows != 2+2+1 || res.BytesRead != j.Size || res.Issues != (IssueCounts{}) {
+	if res.Status != Done || res.BytesRead != j.Size || res.Issues != (IssueCounts{}) {
 		t.Errorf("%+v", res)
+	}
+	if got := j.file("rows"); got != "{\"value\":1}\n{\"value\":2}\n{\"value\":3}\n" {
+		t.Errorf("rows %s", got)
 	}
 	j = request("lines")
 	res = r.decode(j)
-	if res.Status != Done || res.Rows != 2 || res.BytesRead != 4096+1 || res.Issues.Errors != 1 {
+	if res.Status != Done || res.Rows != 1 || res.BytesRead != 8 || res.Issues.Errors != 1 {
 		t.Errorf("%+v", res)
 	}
-	if got := j.file("issues"); !strings.Contains(got, `"offset":4097,"severity":"error","code":"parts_not_read"`) {
+	if got := j.file("issues"); !strings.Contains(got, `"offset":8,"severity":"error","code":"parts_not_read"`) {
 		t.Errorf("issues: %s", got)
 	}
-	j = r.request("parts", make([]byte, 4096+1)) // a single file is one part
-	if res := r.decode(j); res.Status != Done || res.Rows != 2 || res.BytesRead != j.Size {
+	j = r.request("parts", []byte(text)) // a single file is one part
+	if res := r.decode(j); res.Status != Done || res.Rows != 3 || res.BytesRead != j.Size {
+		t.Errorf("%+v", res)
+	}
+}
+
+// TestAsManyPartsAsThereMayBe sends a list that no packet holds.
+func TestAsManyPartsAsThereMayBe(t *testing.T) {
+	r := newRig(t, nil, map[string][]byte{"parts": runtimetest.Parts("parts").Wasm()})
+	j := r.request("parts", make([]byte, 8*MaxParts))
+	j.Parts = repeat(Part{Name: strings.Repeat("\x01", 1<<20/MaxParts), Size: 8}, MaxParts)
+	if res := r.decode(j); res.Status != Done || res.Rows != MaxParts || res.BytesRead != j.Size {
 		t.Errorf("%+v", res)
 	}
 }

@@ -36,10 +36,16 @@ func FuzzManifest(f *testing.F) {
 			Records: 4, Least: 1, Header: 3, TypeAt: 0, LengthAt: 1, Lengths: map[string]int{"1": -1}, Ranges: []abi.Range{{At: 2, Max: 9}},
 		}}}
 	}), []byte{1, 1, 1, 1, 1, 0, 9})
+	f.Add(manifest(func(m *abi.Manifest) { m.Formats[0].Sequence = &abi.Sequence{At: 1, Length: 6} }), []byte{1})
 	f.Fuzz(func(t *testing.T, b, head []byte) {
 		m, err := ParseManifest(b)
 		if err != nil {
 			return
+		}
+		for i := range m.Formats {
+			if s := m.Formats[i].Sequence; s != nil && (s.At < 0 || s.Length < 1 || s.At+int64(s.Length) > abi.SniffHead) {
+				t.Errorf("sequence %+v", s)
+			}
 		}
 		for _, rules := range m.Rules {
 			for i := range rules {
