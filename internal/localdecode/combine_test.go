@@ -28,6 +28,7 @@ func hours(t *testing.T, dir string, files map[string]string) string {
 
 // night is a recording over midnight: by name its files are in the wrong order.
 func night(t *testing.T, dir string) string {
+	t.Helper()
 	return hours(t, dir, map[string]string{
 		"230000.lines": "LINES\n24123123\nlate\n",
 		"000000.lines": "LINES\n25010100\nearly\n",
@@ -99,17 +100,17 @@ func sha(t *testing.T, path string) string {
 func TestCombineLeavesTheOthersAlone(t *testing.T) {
 	in := night(t, filepath.Join(t.TempDir(), "trip"))
 	hours(t, in, map[string]string{
-		"notes.txt": "something else", "empty.lines": "", "short.lines": "LINES\nx\n", "z.named": "damaged, but long enough",
+		"notes.txt": "something else", "empty.lines": "", "short.lines": "LINES\nx\n", "small.lines": "LINES\ny\n", "z.named": "damaged, but long enough",
 		"sub/1.lines": "LINES\n25020202\none\n", "sub/2.lines": "LINES\n25020201\nCUT\n", "alone/1.lines": "LINES\n25030303\n",
 	})
 	out := filepath.Join(t.TempDir(), "out")
 	c := combining(in)
 	c.To, c.Out, c.Tables = table.CSV, out, []string{"lines"}
 	totals, err := c.run(t.Context())
-	if err != nil || totals != (Totals{Done: 4, Partial: 1, Failed: 2}) {
+	if err != nil || totals != (Totals{Done: 5, Partial: 1, Failed: 2}) {
 		t.Fatal(totals, err, c.out.String())
 	}
-	want := []string{"alone/1.lines/lines.csv", "short.lines/lines.csv", "sub/lines.csv", "trip/lines.csv", "z.named/lines.csv"}
+	want := []string{"alone/1.lines/lines.csv", "short.lines/lines.csv", "small.lines/lines.csv", "sub/lines.csv", "trip/lines.csv", "z.named/lines.csv"}
 	if diff := cmp.Diff(want, tree(t, out)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
@@ -121,7 +122,10 @@ func TestCombineLeavesTheOthersAlone(t *testing.T) {
 			t.Errorf("%s: %q, %v", file, got, err)
 		}
 	}
-	wantText(t, c.out.String(), "trip: done, 6 rows", "sub: partial, 3 rows", "7 inputs: 4 done, 1 partial, 2 failed\n")
+	wantText(t, c.out.String(), "trip: done, 6 rows", "sub: partial, 3 rows", "8 inputs: 5 done, 1 partial, 2 failed\n")
+	if strings.Contains(c.out.String(), "hint") {
+		t.Errorf("a hint about what was done: %s", c.out.String())
+	}
 }
 
 func TestFilesNamedOneByOneAreAGroup(t *testing.T) {

@@ -65,7 +65,11 @@ func (f fake) Detect(_ context.Context, head []byte, _ int64, name string) (runt
 	if strings.HasSuffix(name, ".named") {
 		return runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 0.3, ByName: true}, true
 	}
-	return runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 1}, strings.HasPrefix(string(head), "LINES")
+	d := runtime.Detection{Format: "line-log", Decoder: "lines", Confidence: 0.9}
+	if strings.HasSuffix(name, ".lines") {
+		d.Confidence = 1
+	}
+	return d, strings.HasPrefix(string(head), "LINES")
 }
 
 func (f fake) Get(id string) (runtime.Plugin, bool) {
