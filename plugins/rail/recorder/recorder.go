@@ -79,18 +79,26 @@ func decode(in *sdk.Input, out *tables) error {
 	for {
 		off := in.Offset()
 		w, err := in.Window(need)
+		need = headerBytes
 		if err != nil {
-			return d.end(off, w, err)
+			more, err := d.endOfPart(off, w, err)
+			if !more {
+				return err
+			}
+			continue
 		}
 		used, good := d.records(off, w)
+		if !good {
+			p := problem{off + int64(used), codeCorrupt, codeCorrupt, "neither the type nor the time of the record is possible"}
+			more, err := d.broken(&p)
+			if !more {
+				return err
+			}
+			continue
+		}
 		if err := in.Discard(int64(used)); err != nil {
 			return fmt.Errorf("go on after a record: %w", err)
 		}
-		if !good {
-			d.finish()
-			return d.fatal(off+int64(used), codeCorrupt, codeCorrupt, "neither the type nor the time of the record is possible")
-		}
-		need = headerBytes
 		if rest := w[used:]; len(rest) >= headerBytes {
 			need += int(rest[atLength])
 		}
@@ -215,21 +223,45 @@ func (d *decoder) blanked(body []byte) []byte {
 	return b
 }
 
-// end closes the run where no whole record follows: rest is all that is left.
-func (d *decoder) end(off int64, rest []byte, err error) error {
+// endOfPart goes on with the next part where no whole record follows, and closes the run when there is none: rest is
+// all that is left. A train that goes on over the hour goes on in the next file, so nothing else ends with a part.
+func (d *decoder) endOfPart(off int64, rest []byte, err error) (more bool, _ error) {
 	switch {
 	case errors.Is(err, io.EOF):
+		if _, more := d.in.NextPart(); more {
+			return true, nil
+		}
 		d.finish()
-		return nil
+		return false, nil
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		want := headerBytes
 		if len(rest) >= headerBytes {
 			want += int(rest[atLength])
 		}
-		d.finish()
-		return d.fatal(off, codeTruncated, sdk.CodeTruncated, fmt.Sprintf("the file ends after %d of %d bytes", len(rest), want))
+		return d.broken(&problem{off, codeTruncated, sdk.CodeTruncated, fmt.Sprintf("the file ends after %d of %d bytes", len(rest), want)})
 	}
-	return fmt.Errorf("read a record: %w", err)
+	return false, fmt.Errorf("read a record: %w", err)
+}
+
+// problem is why a part cannot be read on: code is the issue's, failCode that of a decode without a row.
+type problem struct {
+	offset         int64
+	code, failCode string
+	message        string
+}
+
+// broken goes on with the next part. Without one the problem is fatal and closes the run.
+func (d *decoder) broken(p *problem) (more bool, _ error) {
+	if _, more := d.in.NextPart(); more {
+		d.in.Issue(sdk.SeverityError, p.offset, p.code, p.message+"; the rest of this file is left out")
+		return true, nil
+	}
+	d.finish()
+	d.in.Issue(sdk.SeverityFatal, p.offset, p.code, p.message)
+	if d.out.records.Rows() == 0 {
+		return false, sdk.Fail(p.failCode, "offset %d: %s", p.offset, p.message)
+	}
+	return false, nil
 }
 
 // finish reports what is known only at the end.
@@ -244,13 +276,4 @@ func (d *decoder) finish() {
 			d.in.Issuef(sdk.SeverityInfo, d.lanes.firsts[i], codeNoLayout, "type %d (%s): body without a layout, %d records", i, typeName(i), n)
 		}
 	}
-}
-
-// fatal reports the issue that ends the run; without a row the decode fails by it.
-func (d *decoder) fatal(off int64, code, failCode, message string) error {
-	d.in.Issue(sdk.SeverityFatal, off, code, message)
-	if d.out.records.Rows() == 0 {
-		return sdk.Fail(failCode, "offset %d: %s", off, message)
-	}
-	return nil
 }
