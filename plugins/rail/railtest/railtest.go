@@ -1,8 +1,8 @@
 // Package railtest makes rail recorder logs: a train that runs from stop to stop over balise groups, recorded with
 // every record type, telegram parts between other records, and display packets whose driver is invented. The same
-// options give the same bytes.
+// options give the same bytes. It also shapes telegrams for the air, as balises send them (Shaping).
 //
-// It is apart from the decoder, and shares no table with it, so that what one writes wrong the other does not read
+// It is apart from the decoders, and shares no table with them, so that what one writes wrong the other does not read
 // right. Tests, benchmarks and the example recording use it; nothing of the appliance does.
 package railtest
 
