@@ -30,6 +30,7 @@ func FuzzModule(f *testing.F) {
 // FuzzManifest feeds the manifest, and what its rules make of a file.
 func FuzzManifest(f *testing.F) {
 	f.Add(manifest(func(m *abi.Manifest) { m.Formats[0].Sniff = []abi.Sniff{{Regex: "^a+$"}} }), []byte("aaa\nb"))
+	f.Add(manifest(func(m *abi.Manifest) { m.Formats[0].Sniff = []abi.Sniff{{Regex: "^a+$", Comment: "#"}} }), []byte("\xef\xbb\xbf# b\r\n\r ;,\n aa \nb"))
 	f.Add(manifest(func(m *abi.Manifest) { m.Formats[0].Sniff = []abi.Sniff{{Offset: 1, Bytes: "00ff", Mask: "0ff0"}} }), []byte{1, 2, 3})
 	f.Add(manifest(func(m *abi.Manifest) {
 		m.Formats[0].Sniff = []abi.Sniff{{Walk: &abi.Walk{

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"unicode/utf8"
 
@@ -217,22 +216,4 @@ func validWord(s, extra string) bool {
 		}
 	}
 	return true
-}
-
-// firstLine gives what regex rules look at: the first 4 KiB of the first line, without its end.
-func firstLine(head []byte) []byte {
-	if len(head) > regexWindow {
-		head = head[:regexWindow]
-	}
-	if i := bytes.IndexByte(head, '\n'); i >= 0 {
-		head = head[:i]
-	}
-	return bytes.TrimSuffix(head, []byte{'\r'})
-}
-
-func compileRegex(s string) (*regexp.Regexp, error) {
-	if len(s) > maxRegex {
-		return nil, errors.New("the regular expression is longer than 256 bytes")
-	}
-	return regexp.Compile(s)
 }

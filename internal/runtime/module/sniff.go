@@ -14,6 +14,7 @@ import (
 const (
 	regexWindow    = 4 << 10
 	maxRegex       = 256
+	maxComment     = 8
 	maxWalkRecords = 1024
 )
 
@@ -33,7 +34,9 @@ type Rule struct {
 	bytes  []byte
 	mask   []byte
 	regex  *regexp.Regexp
-	walk   *walkRule
+	// comment makes regex look at the first line that holds anything; empty: at the first line.
+	comment []byte
+	walk    *walkRule
 }
 
 type walkRule struct {
@@ -51,10 +54,12 @@ func compileRule(s *abi.Sniff) (Rule, error) {
 	if kinds != 1 {
 		return Rule{}, errors.New("exactly one of bytes, regex and walk is to be set")
 	}
+	if s.Comment != "" && s.Regex == "" {
+		return Rule{}, errors.New("comment goes with regex only")
+	}
 	switch {
 	case s.Regex != "":
-		re, err := compileRegex(s.Regex)
-		return Rule{regex: re}, err
+		return compileRegex(s)
 	case s.Walk != nil:
 		w, err := compileWalk(s.Walk)
 		return Rule{walk: w}, err
@@ -116,7 +121,7 @@ func compileWalk(w *abi.Walk) (*walkRule, error) {
 func (r *Rule) Match(head []byte, size int64) float64 {
 	switch {
 	case r.regex != nil:
-		if r.regex.Match(firstLine(head)) {
+		if line, ok := r.line(head); ok && r.regex.Match(line) {
 			return confRegex
 		}
 	case r.walk != nil:

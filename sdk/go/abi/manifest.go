@@ -86,12 +86,18 @@ type Sequence struct {
 
 // Sniff is one rule that recognises a format from its first bytes, run natively by the host. Exactly one of
 // Bytes, Regex and Walk is set.
+//
+// Regex looks at the first line of the file. With Comment it looks at the first line that holds anything instead:
+// lines of nothing but blanks, commas and semicolons are passed over, and so are those that begin, after any of these,
+// with the comment prefix. A byte-order mark and blanks around the line are left out, and lines may end with LF, CRLF
+// or CR. There is no match when the first 64 KiB have no such line.
 type Sniff struct {
-	Offset int64  `json:"offset,omitempty"`
-	Bytes  string `json:"bytes,omitempty"` // hex
-	Mask   string `json:"mask,omitempty"`  // hex, as long as Bytes: only these bits are compared
-	Regex  string `json:"regex,omitempty"` // RE2, on the first 4 KiB of the first line
-	Walk   *Walk  `json:"walk,omitempty"`
+	Offset  int64  `json:"offset,omitempty"`
+	Bytes   string `json:"bytes,omitempty"`   // hex
+	Mask    string `json:"mask,omitempty"`    // hex, as long as Bytes: only these bits are compared
+	Regex   string `json:"regex,omitempty"`   // RE2, on the first 4 KiB of the line; at most 256 bytes
+	Comment string `json:"comment,omitempty"` // with Regex: 1 to 8 printable ASCII characters, no blank
+	Walk    *Walk  `json:"walk,omitempty"`
 }
 
 // Walk recognises a file without a header that is a sequence of records: a walk over Records records (or to the end
