@@ -309,8 +309,8 @@ func annexB2() []int {
 			out = append(out, int(w))
 		}
 	}
-	for i := len(out) - 1; i >= 0; i-- {
-		out = append(out, 1<<11-1-out[i])
+	for _, w := range slices.Backward(slices.Clone(out)) {
+		out = append(out, 1<<11-1-w)
 	}
 	return out
 }
