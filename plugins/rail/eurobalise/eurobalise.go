@@ -8,14 +8,14 @@
 //	list, dec := telegramlist.NewReader(in), eurobalise.NewDecoder()
 //	for {
 //		e, err := list.Next()
-//		var bad *telegramlist.LineError
-//		switch {
-//		case errors.Is(err, io.EOF):
+//		if errors.Is(err, io.EOF) {
 //			return nil
-//		case errors.As(err, &bad):
+//		}
+//		if bad, ok := errors.AsType[*telegramlist.LineError](err); ok {
 //			in.Issue(sdk.SeverityError, bad.Offset, bad.Code, bad.Text)
 //			continue
-//		case err != nil:
+//		}
+//		if err != nil {
 //			return err
 //		}
 //		user, n := e.Bits, e.UserBits()
@@ -27,7 +27,7 @@
 //			}
 //			user, n = t.User[:], t.UserBits
 //		}
-//		reader.Reset(user, n) // a balise.Reader
+//		header, ok := reader.Reset(user, n) // a balise.Reader
 //		…
 //	}
 //
@@ -87,8 +87,7 @@ func fail(r Reason, format string, args ...any) error {
 
 // ReasonOf gives the reason of an error of this package, "" for any other.
 func ReasonOf(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ""
