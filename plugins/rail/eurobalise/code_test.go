@@ -134,13 +134,14 @@ func TestWords(t *testing.T) {
 	if len(all) != 1<<blockBits {
 		t.Fatalf("%d words, want %d", len(all), 1<<blockBits)
 	}
+	values := NewDecoder().values
 	half, sum := 0, 0
 	for i, w := range all {
 		if sum += w; i < len(all)/2 {
 			half += w
 		}
-		if NewDecoder().values[w] != uint16(i) {
-			t.Errorf("word %04o has value %d, want %d", w, NewDecoder().values[w], i)
+		if values[w] != uint16(i) {
+			t.Errorf("word %04o has value %d, want %d", w, values[w], i)
 		}
 	}
 	if half != 267_528 || sum != 1_048_064 {

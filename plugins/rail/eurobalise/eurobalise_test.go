@@ -323,6 +323,13 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// BenchmarkNewDecoder is what the first shaped telegram of a recording waits for.
+func BenchmarkNewDecoder(b *testing.B) {
+	for b.Loop() {
+		eurobalise.NewDecoder()
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	dec := eurobalise.NewDecoder()
 	for _, l := range lengths {

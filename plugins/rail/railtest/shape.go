@@ -87,6 +87,9 @@ func (s Shaping) Find(user Bits) (Shaping, Bits, bool) {
 	for sb := int(s.SB); sb < 1<<12; sb++ {
 		s.SB = uint16(sb)
 		head := c.head(user, s)
+		if !c.parses(head, len(head)-10) {
+			continue // no extra shaping bits mend that
+		}
 		rest := c.remainder(head)
 		for esb := range 1 << 10 {
 			if t := c.whole(head, rest, esb); c.valid(t) {
@@ -175,7 +178,13 @@ func (c *shaper) whole(head Bits, rest *big.Int, esb int) Bits {
 
 // valid looks at the four conditions.
 func (c *shaper) valid(t Bits) bool {
-	for i := c.n - 11; i >= 0; i -= 11 {
+	return c.parses(t, 2*c.n) && (c.n == 341 || aperiodic(t)) && !c.undersampled(t)
+}
+
+// parses looks at the words that begin before end: where they are they are words of the code, elsewhere too few in a
+// row are. Twice the length takes in the runs that go on at the front.
+func (c *shaper) parses(t Bits, end int) bool {
+	for i := (min(end, len(t)) - 1) / 11 * 11; i >= 0; i -= 11 { // the last ones are the least likely
 		if !c.known[t.number(i, 11)] {
 			return false
 		}
@@ -188,18 +197,18 @@ func (c *shaper) valid(t Bits) bool {
 		case c.n == 341:
 			most = 6
 		}
-		if c.run(t, offset) > most {
+		if c.run(t, offset, end) > most {
 			return false
 		}
 	}
-	return (c.n == 341 || aperiodic(t)) && !c.undersampled(t)
+	return true
 }
 
-// run gives the longest run of words of the code that are read at an offset to where they are.
-func (c *shaper) run(t Bits, offset int) int {
+// run gives the longest run of words of the code that are read at an offset to where they are, and begin before end.
+func (c *shaper) run(t Bits, offset, end int) int {
 	longest, n := 0, 0
-	for i := offset; i < 2*c.n; i += 11 { // a run may go on at the front
-		if n++; !c.known[t.number(i%c.n, 11)] {
+	for i := offset; i < end; i += 11 {
+		if n++; !c.known[t.number(i%len(t), 11)] {
 			n = 0
 		}
 		longest = max(longest, n)
@@ -231,7 +240,7 @@ func (c *shaper) undersampled(t Bits) bool {
 			every[i] = t[i*step%c.n]
 		}
 		for offset := range 11 {
-			if c.run(every, offset) > 30 {
+			if c.run(every, offset, 2*c.n) > 30 {
 				return true
 			}
 		}
