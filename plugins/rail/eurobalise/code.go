@@ -30,15 +30,17 @@ type code struct {
 
 func (c *code) init(n, user int, f uint16, g residue) {
 	c.n, c.user = n, user
-	for v := range c.byG {
-		rf, rg := uint16(v), residue{lo: uint64(v)}
-		for range fDegree {
-			rf = timesX(rf, f)
+	for v := 1; v < len(c.byG); v++ {
+		low, rest := v&-v, v&(v-1)
+		switch {
+		case rest != 0: // division is linear
+			c.byF[v] = c.byF[low] ^ c.byF[rest]
+			c.byG[v] = residue{c.byG[low].hi ^ c.byG[rest].hi, c.byG[low].lo ^ c.byG[rest].lo}
+		case low == 1:
+			c.byF[v], c.byG[v] = f, g
+		default:
+			c.byF[v], c.byG[v] = timesX(c.byF[v/2], f), c.byG[v/2].timesX(g)
 		}
-		for range gDegree {
-			rg = rg.timesX(g)
-		}
-		c.byF[v], c.byG[v] = rf, rg
 	}
 	r := uint16(1) // of g, whose highest term is set
 	for i := gDegree - 1; i >= 0; i-- {
@@ -62,7 +64,7 @@ func (c *code) padding() int { return (64 - c.n%64) % 64 }
 
 // remainders divides a telegram with its padding by f and by g.
 func (c *code) remainders(w *window) (f uint16, g residue) {
-	for _, v := range w.words[:(c.n+63)/64] {
+	for _, v := range w[:(c.n+63)/64] {
 		for i := 56; i >= 0; i -= 8 {
 			b := byte(v >> i)
 			f = (f&3<<8 | uint16(b)) ^ c.byF[byte(f>>(fDegree-8))]

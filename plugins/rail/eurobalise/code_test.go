@@ -102,8 +102,8 @@ func TestRemainders(t *testing.T) {
 					p.SetBit(p, c.c.n-1-i, 1)
 				}
 			}
-			d.bits.load(b, c.c.n)
-			f, g := c.c.remainders(&d.bits)
+			d.got.load(b, c.c.n)
+			f, g := c.c.remainders(&d.got)
 			p.Lsh(p, uint(c.c.padding()))
 			if got, want := uint64(f), mod(p, c.f).Uint64(); got != want {
 				t.Fatalf("%d bits mod f: %x, want %x", c.c.n, got, want)

@@ -37,6 +37,7 @@ package eurobalise
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Lengths of a telegram and of its user data, in bits.
@@ -46,6 +47,9 @@ const (
 	LongUserBits  = 830
 	ShortUserBits = 210
 )
+
+// mostWords is how many words a telegram has.
+const mostWords = LongBits / wordBits
 
 // What lies between the shaped data and the check bits: control bits, scrambling bits, extra shaping bits.
 const (
@@ -109,7 +113,8 @@ type Decoder struct {
 	values      [1 << wordBits]uint16 // by word: the block it stands for, or noValue
 	blocks      [1 << blockBits]block // by block as it was sent
 	long, short code
-	bits        window
+	got, turned window
+	sent        [mostWords]uint16 // the telegram's words by what they stand for
 }
 
 // NewDecoder makes a decoder.
@@ -159,8 +164,8 @@ func (d *Decoder) code(long bool) *code {
 
 // decode does the checks on the first n bits of b, which holds no byte more.
 func (d *Decoder) decode(b []byte, c *code) (Telegram, error) {
-	d.bits.load(b, c.n)
-	f, parity := c.remainders(&d.bits)
+	d.got.load(b, c.n)
+	f, parity := c.remainders(&d.got)
 	if parity != (residue{}) {
 		return Telegram{}, fail(Parity, "the %d bits are not divisible by the code's polynomial", c.n)
 	}
@@ -169,59 +174,70 @@ func (d *Decoder) decode(b []byte, c *code) (Telegram, error) {
 		return Telegram{}, fail(Sync, "no bit of the %d is the first one of a telegram", c.n)
 	}
 	t := Telegram{Long: c == &d.long, Shift: shift, UserBits: c.user}
-	// From here on places are bits of the telegram; it begins at start, and goes on at the front of the window.
-	d.bits.start = (c.n - shift) % c.n
+	w := &d.turned
+	w.turn(&d.got, (c.n-shift)%c.n, c.n)
 	at := c.n - checkBits - esbBits - sbBits - controlBits
-	control := d.bits.take(at, controlBits)
-	if control>>(controlBits-1) != 0 {
-		t.Inverted = true
-		d.bits.flip = ^uint64(0)
+	if t.Inverted = w.take(at, 1) != 0; t.Inverted {
+		w.invert()
 	}
-	if err := d.alphabet(c); err != nil {
-		return Telegram{}, err
+	if !d.split(c.n / wordBits) {
+		return Telegram{}, d.stranger(c.n / wordBits)
 	}
-	if control = d.bits.take(at, controlBits); control != controlGood {
+	if control := w.take(at, controlBits); control != controlGood {
 		return Telegram{}, fail(Control, "unknown telegram format: control bits %03b", control)
 	}
-	t.SB = uint16(d.bits.take(at+controlBits, sbBits))
-	t.ESB = uint16(d.bits.take(at+controlBits+sbBits, esbBits))
+	t.SB = uint16(w.take(at+controlBits, sbBits))
+	t.ESB = uint16(w.take(at+controlBits+sbBits, esbBits))
 	d.unscramble(&t)
 	return t, nil
 }
 
-// alphabet checks that all words are words of the code, also those of check bits.
-func (d *Decoder) alphabet(c *code) error {
-	for at := 0; at < c.n; at += wordBits {
-		if w := d.bits.take(at, wordBits); d.values[w] == noValue {
-			return fail(Alphabet, "word %d of %d, %04o, is none of the code", at/wordBits+1, c.n/wordBits, w)
-		}
+// split looks up the n words of the telegram, those of its check bits too, and says whether all are of the code.
+//
+// Like unscramble and remainders it calls nothing in its loop and needs no bounds check: a guest is several times
+// slower with either.
+func (d *Decoder) split(n int) bool {
+	strange := uint16(0)
+	for i := range min(n, mostWords) {
+		at := i * wordBits
+		j, off := at>>6, uint(at&63)
+		w := d.turned[j&(windowWords-1)]<<off | d.turned[(j+1)&(windowWords-1)]>>1>>(63-off)
+		v := d.values[w>>(64-wordBits)]
+		d.sent[i] = v
+		strange |= v
 	}
-	return nil
+	return strange&noValue == 0
+}
+
+// stranger is the error for the first of n words that is none of the code.
+func (d *Decoder) stranger(n int) error {
+	i := slices.Index(d.sent[:n], noValue)
+	return fail(Alphabet, "word %d of %d, %04o, is none of the code", i+1, n, d.turned.take(i*wordBits, wordBits))
 }
 
 // unscramble writes the user bits. The first block was replaced by the sum of all.
 func (d *Decoder) unscramble(t *Telegram) {
+	var user [128]byte // a power of two
 	state := uint32(t.SB) * scramblerSeed
 	sum, first := uint32(0), uint32(0)
-	out, have, at := uint64(0), 0, 0
-	for block := range t.UserBits / blockBits {
-		s := &d.blocks[d.values[d.bits.take(block*wordBits, wordBits)]]
+	out, have, at := uint64(0), uint(0), uint(0)
+	for i := range min(t.UserBits/blockBits, mostWords) {
+		s := &d.blocks[d.sent[i]&(1<<blockBits-1)]
 		v := state>>(32-blockBits) ^ uint32(s.out)
 		state = state<<blockBits ^ s.state
-		if block == 0 {
+		if i == 0 {
 			first, v = v, 0
 		}
 		sum += v
 		out = out<<blockBits | uint64(v)
 		for have += blockBits; have >= 8; at++ {
 			have -= 8
-			t.User[at] = byte(out >> have)
+			user[at%uint(len(user))] = byte(out >> (have & 63))
 		}
 	}
-	if have > 0 {
-		t.User[at] = byte(out << (8 - have))
-	}
+	user[at%uint(len(user))] = byte(out << ((8 - have) & 63)) // what is left of it, or nothing
 	first = (first - sum) % (1 << blockBits)
-	t.User[0] = byte(first >> 2)
-	t.User[1] |= byte(first << 6)
+	user[0] = byte(first >> 2)
+	user[1] |= byte(first << 6)
+	copy(t.User[:], user[:])
 }
