@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -226,12 +227,19 @@ func FuzzRecords(f *testing.F) {
 		f.Add(b[:ends[i]], true)
 	}
 	f.Add([]byte{}, false)
+	f.Add([]byte("# a list\n"+strings.Repeat("9", 208)+";\n"+strings.Repeat("b4", 128)+"\nnothing\n"), true)
 	f.Add(bytes.Repeat([]byte{43}, 100), true)
 	f.Add(bytes.Repeat([]byte{0}, 64), true)
 	f.Fuzz(func(t *testing.T, in []byte, variables bool) {
 		r := sdktest.Run(Plugin(), bytes.NewReader(in), map[string]string{"variables": fmt.Sprint(variables)})
 		if r.FailCode == "trap" {
 			t.Fatal(r.FailText)
+		}
+		if isText(in[:min(len(in), peekBytes)]) {
+			if r.Tables["records"].Len > 0 {
+				t.Fatal("a list has records")
+			}
+			return
 		}
 		records := r.Tables["records"]
 		next := int64(0)

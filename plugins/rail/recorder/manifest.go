@@ -3,12 +3,13 @@ package recorder
 import (
 	"encoding/json"
 
+	"github.com/wayside-edge/wayside/plugins/rail/telegramlist"
 	"github.com/wayside-edge/wayside/sdk/go"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
 // Version of the plugin.
-const Version = "0.1.0"
+const Version = "0.2.0"
 
 // paramsSchema describes the parameters of a decode.
 const paramsSchema = `{
@@ -25,7 +26,7 @@ func info() sdk.Info {
 		ID:          "rail",
 		Name:        "Rail recorder",
 		Version:     Version,
-		Description: "Recorder logs of train protection units, with balise telegrams after SUBSET-026",
+		Description: "Recorder logs of train protection units and lists of balise telegrams, after SUBSET-026 and SUBSET-036",
 		Licence:     "Apache-2.0",
 		Formats: []abi.Format{{
 			ID:         "rail-recorder",
@@ -33,6 +34,11 @@ func info() sdk.Info {
 			Extensions: []string{".ru", ".mmi"},
 			Sniff:      []abi.Sniff{{Walk: walkRule()}},
 			Sequence:   &abi.Sequence{At: atTime, Length: 6}, // date and time of the first record
+		}, {
+			ID:         "rail-balise",
+			Name:       "Balise telegram list",
+			Extensions: []string{".hex", ".tlg"},
+			Sniff:      []abi.Sniff{telegramlist.SniffRule()},
 		}},
 		Params: json.RawMessage(paramsSchema),
 	}
@@ -58,8 +64,11 @@ func walkRule() *abi.Walk {
 	}
 }
 
-// sniff is walkRule on bytes: 90 for a file that begins with records, 0 otherwise.
+// sniff is the rules of both formats on bytes: 90 for a file that begins with records or with a telegram, 0 otherwise.
 func sniff(head []byte) int {
+	if isText(head) {
+		return telegramlist.Sniff(head)
+	}
 	for n := range sniffRecords {
 		if len(head) == 0 && n >= sniffLeast {
 			break

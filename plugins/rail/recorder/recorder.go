@@ -1,11 +1,11 @@
 // Package recorder decodes rail recorder logs (.RU, .MMI): records repeated to the end of the file, without a file
 // header, from an onboard train protection unit and its display. It makes a table of the records, those of balise
 // telegrams (telegrams, packets, variables, links), those of display packets, and what the recording says as a whole
-// (mission, stops).
+// (mission, stops). Lists of telegrams, as text, give the tables of balise telegrams only.
 //
 // The package is apart from the plugin's main so that the decoder is tested natively; bits inside a balise telegram
-// are package balise's, bytes of a display packet package mmi's. One run owns everything; there are no goroutines and
-// no shared state.
+// are package balise's, the coding of telegrams eurobalise's, lines of a list telegramlist's, bytes of a display
+// packet mmi's. One run owns everything; there are no goroutines and no shared state.
 package recorder
 
 import (
@@ -73,7 +73,21 @@ type decoder struct {
 
 func decode(in *sdk.Input, out *tables) error {
 	d := &decoder{in: in, out: out, reveal: in.BoolParam("reveal", false), variables: in.BoolParam("variables", true)}
-	d.assembler.report, d.reader = d.givenUp, balise.NewReader()
+	d.reader = balise.NewReader()
+	head, err := in.Peek(peekBytes)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("read the first records: %w", err)
+	case isText(head):
+		return d.list()
+	}
+	return d.log()
+}
+
+// log decodes a recorder log.
+func (d *decoder) log() error {
+	in := d.in
+	d.assembler.report = d.givenUp
 	d.lanes.init(d.reveal)
 	need := headerBytes
 	for {
@@ -104,6 +118,9 @@ func decode(in *sdk.Input, out *tables) error {
 		}
 	}
 }
+
+// peekBytes is how much of a file tells a log from a list: more than a record, whose date is no text.
+const peekBytes = 512
 
 // records decodes the whole records of w and gives the bytes it used. false = what follows cannot be trusted.
 func (d *decoder) records(off int64, w []byte) (int, bool) {

@@ -98,19 +98,22 @@ type telegramsTable struct {
 	nidC, nidBG                              *sdk.Uint16
 	packets, userBits                        *sdk.Text
 	status                                   *sdk.Enum8
+	format                                   *sdk.Enum8
+	sb, esb, shift                           *sdk.Uint16
+	inverted                                 *sdk.Bool
 }
 
 func newTelegrams(s *sdk.Schema) *telegramsTable {
-	t := s.Table("telegrams", "balise telegrams, put together from their parts; offset is that of part 1, time, location and speed are those of the record that completed it")
+	t := s.Table("telegrams", "balise telegrams. Of a log: put together from their parts; offset is that of part 1, time, location and speed are those of the record that completed it. Of a list: offset is that of the line, and what a recorder adds is null")
 	r := &telegramsTable{Table: t}
-	r.offset = offsetColumn(t)
+	r.offset = t.Int64("offset", sdk.Attr{Unit: "By", Description: "offset of the first part, or of the line, in the file"})
 	r.time = timeColumn(t)
-	r.location = locationColumn(t)
-	r.speed = speedColumn(t)
-	r.contactFirst = t.Uint32("contact_first_ms", sdk.Attr{Unit: "ms"})
-	r.contactLast = t.Uint32("contact_last_ms", sdk.Attr{Unit: "ms"})
-	r.contactCentre = t.Uint32("contact_centre_ms", sdk.Attr{Unit: "ms"})
-	r.sequence = t.Uint8("sequence", sdk.Attr{Description: "the byte by which the parts belong together"})
+	r.location = t.Decimal64("location_m", sdk.Attr{Scale: 2, Unit: "m", Nullable: true, Role: sdk.RolePosition, Description: "odometer"})
+	r.speed = t.Decimal64("speed_kmh", sdk.Attr{Scale: 3, Unit: "km/h", Nullable: true, Role: sdk.RoleSpeed})
+	r.contactFirst = t.Uint32("contact_first_ms", sdk.Attr{Unit: "ms", Nullable: true})
+	r.contactLast = t.Uint32("contact_last_ms", sdk.Attr{Unit: "ms", Nullable: true})
+	r.contactCentre = t.Uint32("contact_centre_ms", sdk.Attr{Unit: "ms", Nullable: true})
+	r.sequence = t.Uint8("sequence", sdk.Attr{Nullable: true, Description: "the byte by which the parts belong together"})
 	r.qUpdown = t.Uint8("q_updown", sdk.Attr{Description: "0 down link, 1 up link"})
 	r.mVersion = t.Uint8("m_version", sdk.Attr{Description: "16 = 1.0, 17 = 1.1, 32 = 2.0"})
 	r.qMedia = t.Uint8("q_media", sdk.Attr{Description: "0 balise, 1 loop"})
@@ -122,8 +125,13 @@ func newTelegrams(s *sdk.Schema) *telegramsTable {
 	r.nidBG = t.Uint16("nid_bg", sdk.Attr{Description: "balise group; from 16380 none"})
 	r.qLink = t.Uint8("q_link", sdk.Attr{Description: "1 linked"})
 	r.packets = t.Text("packets", sdk.Attr{Description: "NID_PACKETs in order, without 255"})
-	r.userBits = t.Bytes("user_bits", sdk.Attr{Description: "830 bits, the last two of the bytes are zero"})
+	r.userBits = t.Bytes("user_bits", sdk.Attr{Description: "830 bits, or 210 of a short telegram; those beyond in the last byte are zero"})
 	r.status = t.Enum8("status", sdk.Attr{Labels: statusLabels(), Description: "ok or the first issue"})
+	r.format = t.Enum8("format", sdk.Attr{Nullable: true, Labels: []string{"long", "short"}, Description: "of a telegram in a list"})
+	r.sb = t.Uint16("sb", sdk.Attr{Nullable: true, Description: "scrambling bits of a shaped telegram"})
+	r.esb = t.Uint16("esb", sdk.Attr{Nullable: true, Description: "extra shaping bits of a shaped telegram"})
+	r.inverted = t.Bool("inverted", sdk.Attr{Nullable: true, Description: "the shaped telegram came with the other polarity"})
+	r.shift = t.Uint16("shift", sdk.Attr{Nullable: true, Unit: "bit", Description: "bit of the shaped telegram that its bits began with"})
 	return r
 }
 

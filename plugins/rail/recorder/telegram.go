@@ -64,14 +64,23 @@ func (d *decoder) telegram(p *pass) {
 		d.mission.group(h.Country, h.Group)
 		d.passed(key)
 	}
-	if h.Supported() {
-		d.packets(&h, p.latest.index)
-	} else {
-		d.worse(statusVersion)
-		d.in.Issuef(sdk.SeverityWarning, d.at, codeVersion, "M_VERSION %d: header only", h.Version)
-	}
+	d.content(&h, p.latest.index)
 	d.writeTelegram(p, &h)
 }
+
+// content reads what lies behind a telegram's header. record is the number of the record that completed the telegram,
+// notRecorded for one of a list.
+func (d *decoder) content(h *balise.Header, record int64) {
+	if h.Supported() {
+		d.packets(h, record)
+		return
+	}
+	d.worse(statusVersion)
+	d.in.Issuef(sdk.SeverityWarning, d.at, codeVersion, "M_VERSION %d: header only", h.Version)
+}
+
+// notRecorded is in the place of a record's number for telegrams that no recorder has kept.
+const notRecorded = -1
 
 // packets writes the packets of the telegram that the reader holds, which the record of that number completed.
 func (d *decoder) packets(h *balise.Header, record int64) {
@@ -97,6 +106,9 @@ func (d *decoder) packets(h *balise.Header, record int64) {
 
 // follow takes what a packet says of the line ahead.
 func (d *decoder) follow(p *balise.Packet, h *balise.Header, record int64) {
+	if record == notRecorded {
+		return
+	}
 	if k, ok := d.reader.Link(p, h.Country); ok {
 		d.link(k, h, d.out.telegrams.Rows()+1)
 	}
@@ -138,6 +150,16 @@ func (d *decoder) writeTelegram(p *pass, h *balise.Header) {
 	t.contactLast.Set(p.contact[1])
 	t.contactCentre.Set(p.contact[2])
 	t.sequence.Set(p.key)
+	t.header(h)
+	t.packets.SetBytes(d.text)
+	t.userBits.SetBytes(p.user[:])
+	t.status.Set(d.status)
+	t.notShaped()
+	t.EndRow()
+}
+
+// header writes the columns that a telegram's header gives.
+func (t *telegramsTable) header(h *balise.Header) {
 	t.qUpdown.Set(h.UpDown)
 	t.mVersion.Set(h.Version)
 	t.qMedia.Set(h.Media)
@@ -148,10 +170,15 @@ func (d *decoder) writeTelegram(p *pass, h *balise.Header) {
 	t.nidC.Set(h.Country)
 	t.nidBG.Set(h.Group)
 	t.qLink.Set(h.Link)
-	t.packets.SetBytes(d.text)
-	t.userBits.SetBytes(p.user[:])
-	t.status.Set(d.status)
-	t.EndRow()
+}
+
+// notShaped leaves the columns of shaped telegrams empty.
+func (t *telegramsTable) notShaped() {
+	t.format.Null()
+	t.sb.Null()
+	t.esb.Null()
+	t.inverted.Null()
+	t.shift.Null()
 }
 
 func (d *decoder) writePacket(p *balise.Packet, index, status uint8) {

@@ -31,7 +31,7 @@ func samples(t *testing.T) string {
 // nothing else.
 func TestSamplesAreRecognised(t *testing.T) {
 	dir, r := samples(t), rule(t)
-	want := []string{"fokkeb_dummy_input.csv", "sedlogram_a.hex", "sedlogram_real_dev.hex", "tra_reshaped_dev.hex"}
+	want := []string{"fokkeb_dummy_input.csv", "sedlogram_a.expected", "sedlogram_a.hex", "sedlogram_real_dev.hex", "tra_reshaped_dev.hex"}
 	var byRule, bySniff []string
 	files := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

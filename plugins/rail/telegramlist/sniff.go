@@ -23,7 +23,7 @@ func Sniff(head []byte) int {
 func SniffRule() abi.Sniff {
 	return abi.Sniff{
 		Comment: "#",
-		Regex: `(?i)^([0-9a-f]{54}|[0-9a-f]{86}|[0-9a-f]{208}|[0-9a-f]{256}|` +
+		Regex: `(?i)^([0-9a-f]{53,54}|[0-9a-f]{86}|[0-9a-f]{208}|[0-9a-f]{256}|` +
 			`[a-z0-9+/]{36}|[a-z0-9+/]{58}(==)?|[a-z0-9+/]{139}=?|[a-z0-9+/]{171}=?)[ \t]*([;#]|$)`,
 	}
 }

@@ -5,7 +5,7 @@
 //	B4AC64C7…9D34          a shaped long telegram, hex
 //	NhtpwMXI…KA==;anything  a shaped short one, base64; what follows the first ; is not read
 //
-// The number of digits says what a line holds: hex 86 or 256 shaped, 54 or 208 user bits; base64 of 43 or 128 bytes
+// The number of digits says what a line holds: hex 86 or 256 shaped, 53, 54 or 208 user bits; base64 of 43 or 128 bytes
 // shaped, of 27 or 104 user bits, with or without the = at its end. Text of hex digits only is always hex: base64 of
 // a real telegram practically never is, while a line of hex that was cut short may well have 36 digits. Hex of either
 // case, blanks around, LF, CRLF and CR, a byte-order mark and a last line without end are all taken. Bits are left
@@ -67,6 +67,10 @@ func (e *Entry) UserBits() int {
 // maxBytes is the longest telegram.
 const maxBytes = 128
 
+// shortUserDigits is how many hex digits the 210 user bits of a short telegram need. Some tools write one more, to
+// whole bytes.
+const shortUserDigits = 53
+
 // sized says what a number of bytes holds.
 func (e *Entry) sized(n int) bool {
 	switch n {
@@ -88,10 +92,14 @@ func (e *Entry) sized(n int) bool {
 func parse(text []byte, offset int64, buf *[maxBytes]byte) (Entry, error) {
 	e := Entry{Offset: offset}
 	if isHex(text) {
-		if len(text)%2 != 0 || !e.sized(len(text)/2) {
-			return Entry{}, bad(offset, BadLength, "%d hex digits: a telegram has 86 or 256, user bits 54 or 208", len(text))
+		whole := text
+		if len(text) == shortUserDigits {
+			whole = append(append(make([]byte, 0, shortUserDigits+1), text...), '0')
 		}
-		n, err := hex.Decode(buf[:], text)
+		if len(whole)%2 != 0 || !e.sized(len(whole)/2) {
+			return Entry{}, bad(offset, BadLength, "%d hex digits: a telegram has 86 or 256, user bits 53, 54 or 208", len(text))
+		}
+		n, err := hex.Decode(buf[:], whole)
 		if err != nil {
 			return Entry{}, bad(offset, BadLine, "read hex: %v", err)
 		}

@@ -97,7 +97,7 @@ func TestBadLines(t *testing.T) {
 	good := hex.EncodeToString(telegram(27))
 	for name, c := range map[string]struct{ text, code string }{
 		"hex of no length":     {"00", length},
-		"odd digits":           {good[1:], length},
+		"odd digits":           {good[3:], length},
 		"a digit more":         {good + "0", length},
 		"hex of base64 length": {good[:36], length},
 		"base64 of no length":  {"QUJDRw==", length},
