@@ -16,7 +16,7 @@ import (
 const module = "github.com/wayside-edge/wayside"
 
 // leaves import nothing of Wayside; every other package but the faces may import them.
-var leaves = []string{"internal/errcode", "internal/event", "internal/disk", "internal/redact"}
+var leaves = []string{"internal/errcode", "internal/event", "internal/disk", "internal/redact", "internal/zone"}
 
 // allowed is the import table of ARCHITECTURE.md: what a package may import inside Wayside, beside itself. A trailing
 // /... stands for a folder and all below it; a package that is not listed may import nothing.
