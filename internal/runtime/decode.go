@@ -22,7 +22,8 @@ const pollEvery = 50 * time.Millisecond
 
 // Decode runs one decode and gives the verdict on it. It waits until the plugin is compiled and a worker is free, as
 // long as ctx lasts. An error says that there is no verdict: ctx's cause, DiskFull, WorkerCrashed, ShuttingDown,
-// PluginRejected, Cancelled (the reader of an output has gone), or Internal.
+// PluginRejected, ValidationFailed (a time zone that is not known any more), Cancelled (the reader of an output has
+// gone), or Internal.
 func (p *Pool) Decode(ctx context.Context, req Request) (Result, error) {
 	began := time.Now()
 	if err := req.checkParts(); err != nil {
@@ -37,6 +38,9 @@ func (p *Pool) Decode(ctx context.Context, req Request) (Result, error) {
 		return Result{}, fmt.Errorf("decode: %w", err)
 	}
 	req.Reveal = req.Reveal || revealed(req.Params)
+	if err := req.localize(); err != nil {
+		return Result{}, fmt.Errorf("decode with %s: %w", e.id(), err)
+	}
 	a, err := p.attempt(ctx, e, &req, 0)
 	if err != nil {
 		return Result{}, fmt.Errorf("decode with %s: %w", e.id(), err)
@@ -55,7 +59,7 @@ func (p *Pool) Decode(ctx context.Context, req Request) (Result, error) {
 // again runs a killed decode once more and stops it after the last batch that was confirmed before the kill, so that
 // the rows until then are kept. If that run ends otherwise, there are none.
 func (p *Pool) again(ctx context.Context, e *entry, req *Request, first *attempt) (*attempt, error) {
-	lost := &attempt{killed: first.killed, done: wire.Done{Read: first.done.Read}}
+	lost := &attempt{req: req, killed: first.killed, done: wire.Done{Read: first.done.Read}}
 	if first.confirmed == 0 {
 		return lost, nil
 	}
@@ -117,12 +121,12 @@ func (p *Pool) attempt(ctx context.Context, e *entry, req *Request, stopAfter ui
 
 // runIn runs the decode in a worker and gives the worker back. begun is false where the worker never got the job.
 func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopAfter uint64) (a *attempt, begun bool, err error) {
-	a = &attempt{req: req, limits: &p.cfg.Limits, declared: append([]*table.Schema(nil), e.schemas()...)}
+	a = &attempt{req: req, limits: &p.cfg.Limits, declared: req.schemas(e.schemas()...)}
 	a.log = p.cfg.Logger.With(req.LogAttrs...).With("plugin", w.plugin)
 	w.files++
 	job := wire.Decode{
 		Size: req.Size, SHA256: req.SHA256, Name: req.Name, Parts: wireParts(req.Parts), Params: req.Params,
-		Form: req.Form, Options: req.Options, Reveal: req.Reveal, Tables: req.Tables,
+		Form: req.Form, Options: req.Options, Reveal: req.Reveal, Timezone: req.zone, Tables: req.Tables,
 		Output: a.limits.OutputBase + a.limits.OutputRatio*req.Size, Issues: a.limits.Issues, LogBytes: a.limits.LogBytes, StopAfter: stopAfter,
 	}
 	before := w.page.State().Activity
@@ -263,7 +267,7 @@ func (a *attempt) take(ctx context.Context, w *proc, m *wire.Message) (ended boo
 		if d.Schema == nil || d.Index != len(a.declared) || d.Index >= abi.MaxTables || d.Schema.Validate() != nil {
 			return false, fmt.Errorf("declared table: %w", wire.ErrProtocol)
 		}
-		a.declared = append(a.declared, d.Schema)
+		a.declared = append(a.declared, a.req.schemas(d.Schema)...)
 		return false, nil
 	case wire.KindLog:
 		var l wire.Log
@@ -320,7 +324,7 @@ func (a *attempt) result(e *entry) Result {
 	}
 	schemas := a.declared
 	if schemas == nil {
-		schemas = e.schemas()
+		schemas = a.req.schemas(e.schemas()...)
 	}
 	res := Result{
 		Status: Done, BytesRead: a.done.Read,

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/zone"
 )
 
 const (
@@ -32,6 +33,8 @@ const (
 // paramSchema is the compiled JSON Schema of a plugin's parameters.
 type paramSchema struct {
 	schema *jsonschema.Schema // nil = no parameters
+	naive  bool               // the plugin has times without a zone, so it takes one
+	shown  json.RawMessage    // the schema with what the host adds, nil = no parameters
 }
 
 // noLoader refuses to load documents: a $ref may point into the schema itself only.
@@ -41,10 +44,22 @@ func (noLoader) Load(url string) (any, error) {
 	return nil, fmt.Errorf("a $ref to %.200q is not allowed", url)
 }
 
-func compileParams(raw json.RawMessage) (*paramSchema, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return &paramSchema{}, nil
+// compileParams reads the schema of a manifest; naive says that its tables have times without a zone.
+func compileParams(raw json.RawMessage, naive bool) (*paramSchema, error) {
+	ps := &paramSchema{naive: naive}
+	var err error
+	if len(raw) > 0 && string(raw) != "null" {
+		if ps.schema, err = compileSchema(raw); err != nil {
+			return nil, err
+		}
 	}
+	if ps.shown, err = ps.show(raw); err != nil {
+		return nil, err
+	}
+	return ps, nil
+}
+
+func compileSchema(raw json.RawMessage) (*jsonschema.Schema, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
 		return nil, fmt.Errorf("parse schema: %w", err)
@@ -61,7 +76,7 @@ func compileParams(raw json.RawMessage) (*paramSchema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
-	return &paramSchema{schema: s}, nil
+	return s, nil
 }
 
 // Params checks the parameters given for a plugin (texts, as they stand in a query), coerces them to the types of its
@@ -92,8 +107,10 @@ func (ps *paramSchema) canonical(given map[string]string) (json.RawMessage, erro
 		switch {
 		case known:
 			values[key] = coerce(given[key], p)
+		case key == zone.Param && ps.naive:
+			values[key] = given[key]
 		case key != revealParam:
-			bad(key, "unknown parameter%s", knownList(props))
+			bad(key, "unknown parameter%s", ps.knownList())
 		case given[key] == "true":
 			values[key] = true
 		case given[key] != "false":
@@ -104,6 +121,9 @@ func (ps *paramSchema) canonical(given map[string]string) (json.RawMessage, erro
 		if _, ok := values[key]; !ok {
 			values[key] = v
 		}
+	}
+	if problem := settleZone(values); problem != "" {
+		bad(zone.Param, "%s", problem)
 	}
 	fields = append(fields, ps.validate(values)...)
 	if len(fields) > 0 {
@@ -162,7 +182,11 @@ func resolved(s *jsonschema.Schema) *jsonschema.Schema {
 	return s
 }
 
-func knownList(props map[string]*jsonschema.Schema) string {
+func (ps *paramSchema) knownList() string {
+	props := ps.properties()
+	if ps.naive {
+		props[zone.Param] = nil
+	}
 	if len(props) == 0 {
 		return ": the decoder has none"
 	}
@@ -240,9 +264,11 @@ func (ps *paramSchema) validate(values map[string]any) []errcode.Field {
 	if ps.schema == nil {
 		return nil
 	}
-	seen := maps.Clone(values)
-	if _, named := ps.properties()[revealParam]; !named {
-		delete(seen, revealParam)
+	seen, props := maps.Clone(values), ps.properties()
+	for _, key := range []string{revealParam, zone.Param} { // the host's own, which the schema need not allow
+		if _, named := props[key]; !named {
+			delete(seen, key)
+		}
 	}
 	err := ps.schema.Validate(seen)
 	var ve *jsonschema.ValidationError

@@ -1,13 +1,18 @@
 package runtime
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/wayside-edge/wayside/internal/table"
+	"github.com/wayside-edge/wayside/internal/zone"
 )
 
 // railModule gives the built rail decoder, a real guest made by the Go compiler.
@@ -146,4 +151,54 @@ func BenchmarkRailParallel(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestRailInATimeZone decodes a recording with and without a zone: the same rows, and instants that the clock of the
+// zone shows as the recording has them.
+func TestRailInATimeZone(t *testing.T) {
+	r := newRig(t, nil, map[string][]byte{"rail": railModule(t)})
+	input := railRecording(t)
+	plain := r.request("rail", input)
+	rows := r.decode(plain).Rows
+	params, err := r.reg.Params("rail", map[string]string{"timezone": "america/new_york"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	zoned := r.request("rail", input)
+	zoned.Params = params
+	if res := r.decode(zoned); res.Rows != rows || rows == 0 {
+		t.Fatalf("%d rows, %d without a zone", res.Rows, rows)
+	}
+	loc, err := zone.Load("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type record struct {
+		Time *string `json:"time"`
+	}
+	was, is := json.NewDecoder(strings.NewReader(plain.file("records"))), json.NewDecoder(strings.NewReader(zoned.file("records")))
+	times := 0
+	for was.More() {
+		var a, b record
+		if err := errors.Join(was.Decode(&a), is.Decode(&b)); err != nil {
+			t.Fatal(err)
+		}
+		if a.Time == nil || b.Time == nil {
+			if a.Time != b.Time {
+				t.Fatalf("%v became %v", a.Time, b.Time)
+			}
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, *b.Time)
+		if err != nil || !strings.HasSuffix(*b.Time, "Z") {
+			t.Fatalf("%s became %s: %v", *a.Time, *b.Time, err)
+		}
+		if got := at.In(loc).Format("2006-01-02T15:04:05.000000"); got != *a.Time {
+			t.Fatalf("%s became %s, which is %s there", *a.Time, *b.Time, got)
+		}
+		times++
+	}
+	if times == 0 {
+		t.Error("no times")
+	}
 }

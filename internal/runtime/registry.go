@@ -197,7 +197,7 @@ func (e *entry) describe(raw []byte) error {
 	if err != nil {
 		return fmt.Errorf("read manifest: %w", err)
 	}
-	ps, err := compileParams(m.Params)
+	ps, err := compileParams(m.Params, naive(m.Schemas))
 	if err != nil {
 		return errcode.Wrap(errcode.PluginRejected, err, "manifest: params: "+err.Error())
 	}
@@ -299,7 +299,7 @@ func (e *entry) plugin() Plugin {
 		return p
 	}
 	p.Name, p.Version, p.Description, p.Licence = m.Name, m.Version, m.Description, m.Licence
-	p.Tables, p.ParamsSchema, p.Capabilities = m.Schemas, m.Params, m.Capabilities
+	p.Tables, p.ParamsSchema, p.Capabilities = m.Schemas, e.params.Load().shown, m.Capabilities
 	for _, f := range m.Formats {
 		p.Formats = append(p.Formats, Format{
 			ID: f.ID, Name: f.Name, Extensions: f.Extensions, MediaTypes: f.MediaTypes, Sequence: sequenceOf(f.Sequence),

@@ -49,7 +49,7 @@ type Plugin struct {
 	Licence      string
 	Formats      []Format
 	Tables       []*table.Schema // of the manifest; a decode may declare more
-	ParamsSchema json.RawMessage // JSON Schema of an object, nil = no parameters
+	ParamsSchema json.RawMessage // JSON Schema of an object, with what the host adds; nil = no parameters
 	Capabilities []string
 }
 
@@ -98,6 +98,8 @@ type Request struct {
 	Create func(s *table.Schema) (*os.File, error)
 	// Progress is called now and then while the decode runs, from one goroutine at a time; nil = nobody asks.
 	Progress func(Progress)
+
+	zone string // of naive times, from Params; "" = they stay naive
 }
 
 // Progress is how far a running decode has come.
@@ -130,7 +132,7 @@ type Result struct {
 
 // TableResult is one table of a Result.
 type TableResult struct {
-	Schema *table.Schema
+	Schema *table.Schema // as it was written: without naive times where the parameters name a time zone
 	Rows   int64
 	Bytes  int64 // of the encoded file
 }

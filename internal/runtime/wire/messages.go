@@ -64,10 +64,11 @@ type Decode struct {
 	Params    json.RawMessage     `json:"params,omitempty"`
 	Form      table.Format        `json:"form"`
 	Options   table.EncodeOptions `json:"options"`
-	Reveal    bool                `json:"reveal,omitempty"` // sensitive columns as they are
-	Tables    []string            `json:"tables"`           // nil = all
-	Output    int64               `json:"output"`           // limit of raw column bytes
-	Issues    int64               `json:"issues"`           // limit of rows in issues
+	Reveal    bool                `json:"reveal,omitempty"`   // sensitive columns as they are
+	Timezone  string              `json:"timezone,omitempty"` // naive times become instants of it
+	Tables    []string            `json:"tables"`             // nil = all
+	Output    int64               `json:"output"`             // limit of raw column bytes
+	Issues    int64               `json:"issues"`             // limit of rows in issues
 	LogBytes  int64               `json:"log_bytes"`
 	StopAfter uint64              `json:"stop_after,omitempty"` // the instance ends after so many batches, 0 = never
 }

@@ -18,7 +18,8 @@ import (
 type encoder struct {
 	t      *outTable
 	file   *os.File
-	redact *table.Redactor // nil where nothing is hidden
+	local  *table.Localizer // nil where naive times stay so
+	redact *table.Redactor  // nil where nothing is hidden
 	enc    table.Encoder
 	buf    *bufio.Writer // Parquet is written in many small pieces
 	bytes  int64
@@ -97,6 +98,10 @@ func (o *output) open(t *outTable) (*encoder, error) {
 	}
 	e := &encoder{t: t, file: f, buf: o.buffer(f)}
 	schema := t.schema
+	if o.zone != nil {
+		e.local = table.NewLocalizer(schema, o.zone)
+		schema = e.local.Schema()
+	}
 	if !o.reveal {
 		e.redact = table.NewRedactor(schema)
 		schema = e.redact.Schema()
@@ -108,7 +113,11 @@ func (o *output) open(t *outTable) (*encoder, error) {
 	return e, nil
 }
 
+// write encodes a batch, which is the encoder's own.
 func (e *encoder) write(b *table.Batch) error {
+	if e.local != nil {
+		e.local.Apply(b)
+	}
 	if e.redact != nil {
 		b = e.redact.Apply(b)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
+	"github.com/wayside-edge/wayside/internal/zone"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
@@ -147,6 +148,11 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 	c.logLeft = job.LogBytes
 	c.log = func(level int, text string) { _ = s.sock.Send(wire.KindLog, wire.Log{Level: level, Text: text}) }
 	c.out = newOutput(job, s.setup.Tables, s.sock, s.page, &s.keep)
+	if job.Timezone != "" {
+		if c.out.zone, err = zone.Load(job.Timezone); err != nil {
+			return fmt.Errorf("prepare a decode: %w", err)
+		}
+	}
 	go c.out.encode() // ends with finish below
 
 	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })

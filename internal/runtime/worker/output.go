@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
@@ -30,6 +31,7 @@ type output struct {
 	sock   *wire.Conn
 	page   *wire.Page
 	reveal bool
+	zone   *time.Location // of naive times, nil = they stay so
 
 	// The guest's side.
 	tables   []*outTable

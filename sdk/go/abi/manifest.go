@@ -50,6 +50,10 @@ const (
 
 // Manifest describes a plugin. It is stored as JSON in the custom section wayside.manifest or given by
 // wayside_manifest.
+//
+// The parameters reveal and timezone mean the same in every plugin, and the host acts on them: sensitive values are kept,
+// naive times become instants. A schema of parameters need not name them, except for timezone where all tables with
+// naive times are found at run time only.
 type Manifest struct {
 	ID           string            `json:"id"`      // ^[a-z][a-z0-9-]{1,62}$
 	Name         string            `json:"name"`    // for people
