@@ -197,7 +197,7 @@ func TestProgressMakesAQueuedDecodeRunning(t *testing.T) {
 
 func TestSchemasComeFromThePluginOrTheDecode(t *testing.T) {
 	x := open(t)
-	rec := &table.Schema{Name: "records", Columns: []table.Column{{Name: "seq", Type: table.I64}}}
+	rec := &table.Schema{Name: "records", Columns: []table.Column{{Name: "time", Type: table.TSus, Naive: true}}}
 	dyn := &table.Schema{Name: "found", Columns: []table.Column{{Name: "seq", Type: table.I64}}}
 	x.commit(func(b *store.Batch) error {
 		return x.c.PutPlugin(b, Plugin{SHA256: "ab", ID: "rail", Version: "1.0.0", Tables: []*table.Schema{rec}})
@@ -210,6 +210,10 @@ func TestSchemasComeFromThePluginOrTheDecode(t *testing.T) {
 	}
 	if diff := cmp.Diff([]*table.Schema{rec, dyn, table.Issues()}, got); diff != "" {
 		t.Error(diff)
+	}
+	d.Params = json.RawMessage(`{"timezone":"Europe/Berlin"}`)
+	if got, err = x.c.Schemas(t.Context(), d); err != nil || got[0].Columns[0].Naive || !rec.Columns[0].Naive {
+		t.Errorf("with a time zone: %+v %v", got, err)
 	}
 	d.Tables = append(d.Tables, Table{Name: "lost"})
 	if _, err := x.c.Schemas(t.Context(), d); err == nil {

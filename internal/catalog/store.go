@@ -11,6 +11,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/store"
 	"github.com/wayside-edge/wayside/internal/table"
+	"github.com/wayside-edge/wayside/internal/zone"
 )
 
 // Key spaces below the catalog's own. Every key is the prefix and what follows it in braces:
@@ -200,7 +201,8 @@ func (c *Catalog) Plugin(sha string) (*Plugin, error) {
 	return p, nil
 }
 
-// Schemas gives the schemas of a decode's tables, in the order of d.Tables.
+// Schemas gives the schemas of a decode's tables, in the order of d.Tables: as the decoder's manifest has them, but
+// without naive times where the parameters name a time zone.
 func (c *Catalog) Schemas(_ context.Context, d Decode) ([]*table.Schema, error) {
 	if len(d.Tables) == 0 {
 		return nil, nil
@@ -224,6 +226,9 @@ func (c *Catalog) Schemas(_ context.Context, d Decode) ([]*table.Schema, error) 
 		if out[i] == nil {
 			return nil, errcode.Newf(errcode.Internal, "the schema of table %s is not recorded", t.Name)
 		}
+	}
+	if zone.Given(d.Params) != "" {
+		out = table.Instants(out)
 	}
 	return out, nil
 }

@@ -329,7 +329,7 @@ func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outco
 		return queue.Outcome{Release: true, Delay: compileDelay}
 	case code == errcode.DiskFull, disk.IsNoSpace(err):
 		return queue.Outcome{Release: true, Delay: fullDelay}
-	case code == errcode.PluginRejected, code == errcode.NotFound:
+	case code == errcode.PluginRejected, code == errcode.NotFound, code == errcode.ValidationFailed:
 		a.rec.Status = catalog.Failed
 		a.rec.Error = &catalog.Failure{Code: code, Message: err.Error()}
 		return d.finish(a)

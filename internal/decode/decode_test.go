@@ -327,6 +327,16 @@ func TestHandleOfARejectedDecoderFails(t *testing.T) {
 	}
 }
 
+// TestHandleOfAZoneThatIsGoneFails has a time zone in the parameters that this version of the program does not know.
+func TestHandleOfAZoneThatIsGoneFails(t *testing.T) {
+	x := setup(t)
+	x.run.err = errcode.Invalid("param.timezone", "unknown time zone")
+	rec, job := x.queued("toy")
+	if got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit); got.Status != catalog.Failed || got.Error.Code != errcode.ValidationFailed {
+		t.Errorf("record %+v", got)
+	}
+}
+
 func TestHandleUsesTheCurrentVersion(t *testing.T) {
 	x := setup(t)
 	rec, job := x.queued("toy")
