@@ -139,6 +139,62 @@ func checkExports(t *testing.T, a *appliance, d Decode) {
 	}
 }
 
+// TestTimeZone decodes one recording as it is and with the zone of its clock: two results, of which the second has
+// instants everywhere.
+func TestTimeZone(t *testing.T) {
+	a := start(t, t.TempDir())
+	data := example(t)
+	plain := a.upload("example.RU", data, "").Decode
+	zoned := a.upload("example.RU", data, "&param.timezone=europe/berlin").Decode
+	if plain == nil || zoned == nil || plain.ID == zoned.ID || zoned.Cached || zoned.Rows != plain.Rows || zoned.Rows == 0 {
+		t.Fatalf("%+v and %+v", plain, zoned)
+	}
+	if again := a.upload("example.RU", data, "&param.timezone=Europe/Berlin").Decode; again.ID != zoned.ID {
+		t.Errorf("another spelling became %+v", again)
+	}
+	if again := a.upload("example.RU", data, "&param.timezone=").Decode; again.ID != plain.ID {
+		t.Errorf("an empty zone became %+v", again)
+	}
+	for _, c := range []struct {
+		decode *Decode
+		naive  bool
+		first  string
+	}{{plain, true, "2025-03-14T05:12:08.000000"}, {zoned, false, "2025-03-14T04:12:08.000000Z"}} {
+		base := "/api/v1/decodes/" + c.decode.ID + "/tables"
+		var tables []struct {
+			Name    string `json:"name"`
+			Columns []struct {
+				Name  string `json:"name"`
+				Naive bool   `json:"naive"`
+				Min   any    `json:"min"`
+			} `json:"columns"`
+		}
+		a.get(base, &tables)
+		for _, col := range tables[0].Columns {
+			if col.Name == "time" && (col.Naive != c.naive || col.Min != c.first) {
+				t.Errorf("column %+v, want naive %v, from %s", col, c.naive, c.first)
+			}
+		}
+		var rows struct {
+			Rows [][]any `json:"rows"`
+		}
+		a.get(base+"/records/rows?columns=time&limit=1&where="+url.QueryEscape("time:le:2025-03-14T05:12:08+01:00"), &rows)
+		if len(rows.Rows) != 1 || rows.Rows[0][0] != c.first {
+			t.Errorf("filtered: %v, want %s", rows.Rows, c.first)
+		}
+	}
+	for _, path := range []string{"/api/v1/files?name=x.RU&", "/api/v1/decode?to=csv&table=records&"} {
+		status, p, err := a.call(t.Context(), http.MethodPost, path+"param.timezone=Europe/Berlni", bytes.NewReader(data), nil)
+		if err != nil || status != 422 || p == nil || p.Code != "validation_failed" || !strings.Contains(p.Detail, "did you mean Europe/Berlin?") {
+			t.Errorf("%s with an unknown zone: %d %+v %v", path, status, p, err)
+		}
+	}
+	_, shown := a.raw("/api/v1/plugins/rail", nil)
+	if !bytes.Contains(shown, []byte(`"timezone":{"`)) {
+		t.Errorf("the plugin does not tell of the parameter: %s", shown)
+	}
+}
+
 // TestUploadCutOff checks that an upload whose client goes away leaves nothing.
 func TestUploadCutOff(t *testing.T) {
 	dir := t.TempDir()

@@ -58,6 +58,7 @@ Exit code 0: every file was decoded wholly. 1: some failed or are partial. 2: wr
   wayside decode run.RU --to csv --table telegrams         one table on standard output
   wayside decode run.RU --to json | jq .decode.status
   gzip -dc run.RU.gz | wayside decode - --to ndjson --table packets
+  wayside decode run.RU --param timezone=Europe/Berlin     times as instants in UTC
   wayside decode run.RU --decoder rail --param reveal=true`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
