@@ -135,7 +135,7 @@ func TestHybridAndDeltaRefuse(t *testing.T) {
 		}
 	}
 	for _, b := range [][]byte{nil, {128, 1}, {128, 1, 4, 5, 0}, {128, 1, 4, 4, 0}, {128, 1, 4, 4, 0, 0, 65, 0, 0, 0}, {128, 1, 0, 4, 0}, {128, 1, 4, 4, 0, 0, 64, 0, 0, 0, 1}} {
-		if err := decodeDelta(b, 4, func(int, int64) {}); err == nil {
+		if err := decodeDelta(make([]byte, 32), b, 4, 8); err == nil {
 			t.Errorf("delta %x was decoded", b)
 		}
 	}

@@ -1,11 +1,13 @@
 package table
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+	"slices"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
@@ -58,6 +60,7 @@ type pageReader struct {
 	zstd     *zstd.Decoder
 	codes    enumCodes
 	values   []byte   // the uncompressed page
+	fixed    []byte   // the values of the page given last, of a fixed width
 	numbers  []uint32 // scratch
 }
 
@@ -184,7 +187,8 @@ func splitTexts(b []byte, n int) (data []byte, offsets []uint32, err error) {
 	return data, offsets, nil
 }
 
-// page decodes a stored data page.
+// page decodes a stored data page. Its rows are valid until the next call: new memory for each page was 24 bytes of
+// garbage a row of a chart's two columns (BenchmarkScan).
 func (p *pageReader) page(b []byte, dict *pageDict) (*pageRows, error) {
 	h, body, err := p.header(b)
 	if err != nil {
@@ -219,13 +223,24 @@ func (p *pageReader) page(b []byte, dict *pageDict) (*pageRows, error) {
 
 // levels decodes definition levels into a bitmap and gives the number of values there are.
 func (p *pageReader) levels(out *pageRows, b []byte) (int, error) {
-	p.scratch(out.rows)
-	if err := decodeHybrid(p.numbers, b, 1); err != nil {
-		return 0, err
-	}
-	out.valid = make([]byte, (out.rows+7)/8)
-	for i, x := range p.numbers {
-		out.valid[i>>3] |= byte(x) << (i & 7)
+	size := (out.rows + 7) / 8
+	switch u, k := binary.Uvarint(b); {
+	case k > 0 && len(b) == k+1 && u == uint64(out.rows)<<1 && b[k] == 1:
+		return out.rows, nil // one run of ones: nothing is null
+	case k > 0 && len(b) == k+size && u == uint64(size)<<1|1:
+		out.valid = bytes.Clone(b[k:]) // packed: a bitmap already
+		if rest := out.rows & 7; rest != 0 {
+			out.valid[size-1] &= 1<<rest - 1
+		}
+	default:
+		p.scratch(out.rows)
+		if err := decodeHybrid(p.numbers, b, 1); err != nil {
+			return 0, err
+		}
+		out.valid = make([]byte, size)
+		for i, x := range p.numbers {
+			out.valid[i>>3] |= byte(x) << (i & 7)
+		}
 	}
 	n := 0
 	for _, x := range out.valid {
@@ -259,18 +274,21 @@ func (p *pageReader) decode(out *pageRows, raw []byte, n int, enc format.Encodin
 		return decodeTexts(out, raw, n, enc)
 	}
 	w := p.col.Type.Width()
-	data := make([]byte, n*w)
-	if err := p.decodeFixed(data, raw, n, w, enc); err != nil {
+	p.fixed = slices.Grow(p.fixed[:0], out.rows*w)[:out.rows*w]
+	if err := p.decodeFixed(p.fixed[:n*w], raw, n, w, enc); err != nil {
 		return err
 	}
-	out.data = spread(data, w, out)
+	if out.valid != nil {
+		spread(p.fixed, w, n, out.valid)
+	}
+	out.data = p.fixed
 	return nil
 }
 
 func (p *pageReader) decodeFixed(data, raw []byte, n, w int, enc format.Encoding) error {
 	switch {
 	case enc == format.DeltaBinaryPacked && (p.phys == format.Int32 || p.phys == format.Int64):
-		return decodeDelta(raw, n, func(i int, x int64) { putInt(data, w, i, x) })
+		return decodeDelta(data, raw, n, w)
 	case enc != format.Plain:
 		return errPageHeader
 	case p.phys == format.Boolean:
@@ -310,20 +328,23 @@ func putInt(dst []byte, w, i int, x int64) {
 	}
 }
 
-// spread moves values to the rows that hold one.
-func spread(data []byte, w int, out *pageRows) []byte {
-	if out.valid == nil {
-		return data
-	}
-	wide := make([]byte, out.rows*w)
-	k := 0
-	for i := range out.rows {
-		if out.valid[i>>3]>>(i&7)&1 != 0 {
-			copy(wide[i*w:(i+1)*w], data[k*w:])
-			k++
+// spread moves the n values at the beginning of data, in place, to the rows that hold one, and clears the others: from
+// the last row on, as no value moves to an earlier place.
+func spread(data []byte, w, n int, valid []byte) {
+	for i := len(data) / w; i > n; {
+		if i&7 == 0 && valid[i>>3-1] == 0xff {
+			copy(data[(i-8)*w:i*w], data[(n-8)*w:n*w])
+			i, n = i-8, n-8
+			continue
 		}
+		i--
+		if valid[i>>3]>>(i&7)&1 == 0 {
+			clear(data[i*w : (i+1)*w])
+			continue
+		}
+		n--
+		copy(data[i*w:(i+1)*w], data[n*w:(n+1)*w])
 	}
-	return wide
 }
 
 func decodeTexts(out *pageRows, raw []byte, n int, enc format.Encoding) error {

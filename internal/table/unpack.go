@@ -76,8 +76,11 @@ func decodeHybrid(dst []uint32, b []byte, width uint) error {
 	return nil
 }
 
-// decodeDelta decodes exactly n values of DELTA_BINARY_PACKED and hands each to put.
-func decodeDelta(b []byte, n int, put func(i int, x int64)) error {
+// deltaRun is how many differences are unpacked at a time: two miniblocks of the usual 32.
+const deltaRun = 64
+
+// decodeDelta decodes exactly n values of DELTA_BINARY_PACKED into dst, w bytes each.
+func decodeDelta(dst, b []byte, n, w int) error {
 	var head [3]uint64
 	for i := range head {
 		u, k := binary.Uvarint(b)
@@ -98,7 +101,7 @@ func decodeDelta(b []byte, n int, put func(i int, x int64)) error {
 	if n == 0 {
 		return nil
 	}
-	put(0, x)
+	putInt(dst, w, 0, x)
 	per := int(block / minis)
 	for i := 1; i < n; {
 		least, k := binary.Varint(b)
@@ -107,25 +110,74 @@ func decodeDelta(b []byte, n int, put func(i int, x int64)) error {
 		}
 		widths := b[k : k+int(minis)]
 		b = b[k+int(minis):]
-		for _, w := range widths {
+		for _, width := range widths {
 			if i >= n {
 				break
 			}
-			if w > 64 {
+			if width > 64 {
 				return errPageDelta
 			}
-			size := min(per*int(w)/8, len(b))
+			size := min(per*int(width)/8, len(b))
 			m := min(per, n-i)
-			if size*8 < m*int(w) {
+			if size*8 < m*int(width) {
 				return errPageShort
 			}
-			for j := range m {
-				x += least + int64(bitsAt(b[:size], j*int(w), uint(w)))
-				put(i, x)
-				i++
-			}
+			x = addDeltas(dst[i*w:(i+m)*w], w, b, uint(width), x, least)
+			i += m
 			b = b[size:]
 		}
 	}
 	return nil
+}
+
+// addDeltas fills dst with the sums of x and the differences packed in b, each least more than what is packed, and
+// gives the last sum. It runs once a value of everything that is read: the common widths are unpacked in a loop
+// without calls.
+func addDeltas(dst []byte, w int, b []byte, width uint, x, least int64) int64 {
+	var run [deltaRun]int64
+	for pos, n := 0, len(dst)/w; n > 0; {
+		m := min(n, deltaRun)
+		at := run[:m]
+		switch end := (pos + m*int(width)) / 8; {
+		case width == 0:
+			for j := range at {
+				x += least
+				at[j] = x
+			}
+		case width <= 56 && end+8 <= len(b):
+			mask := uint64(1)<<width - 1
+			for j := range at {
+				x += least + int64(binary.LittleEndian.Uint64(b[pos>>3:])>>(pos&7)&mask)
+				at[j] = x
+				pos += int(width)
+			}
+		default:
+			for j := range at {
+				x += least + int64(bitsAt(b, pos, width))
+				at[j] = x
+				pos += int(width)
+			}
+		}
+		putInts(dst, w, at)
+		dst, n = dst[m*w:], n-m
+	}
+	return x
+}
+
+// putInts stores little-endian values of w bytes.
+func putInts(dst []byte, w int, xs []int64) {
+	switch w {
+	case 8:
+		for j, x := range xs {
+			binary.LittleEndian.PutUint64(dst[8*j:], uint64(x))
+		}
+	case 4:
+		for j, x := range xs {
+			binary.LittleEndian.PutUint32(dst[4*j:], uint32(x))
+		}
+	default:
+		for j, x := range xs {
+			putInt(dst, w, j, x)
+		}
+	}
 }
