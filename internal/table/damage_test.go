@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	goruntime "runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -42,6 +43,19 @@ func exercise(tb testing.TB, s *Schema, data []byte) {
 	}
 	_, err = r.Page(tb.Context(), Query{Sort: s.Columns[0].Name, Desc: true, Search: "a"})
 	check("page", err)
+	for i := range s.Columns {
+		x := &s.Columns[i]
+		if !x.Type.measures() {
+			continue
+		}
+		for _, points := range []int{1, MaxPoints} {
+			_, err = r.Series(tb.Context(), SeriesQuery{X: x.Name, Y: []string{x.Name}, Points: points})
+			if !x.Type.draws() {
+				_, err = r.Series(tb.Context(), SeriesQuery{X: x.Name, Y: []string{s.Columns[0].Name}, Points: points})
+			}
+			check("series", err)
+		}
+	}
 }
 
 func FuzzOpenParquet(f *testing.F) {
@@ -176,12 +190,12 @@ func TestRowGroupBoundaries(t *testing.T) {
 // countingReader counts what is read of a file.
 type countingReader struct {
 	io.ReaderAt
-	n int64
+	n atomic.Int64
 }
 
 func (c *countingReader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.ReaderAt.ReadAt(p, off)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	if errors.Is(err, io.EOF) {
 		return n, io.EOF
 	}
@@ -201,20 +215,20 @@ func TestPageReadsLittle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file.n = 0
+	file.n.Store(0)
 	if _, err := r.Page(t.Context(), Query{Cursor: r.cursor(p, 170_000)}); err != nil {
 		t.Fatal(err)
 	}
-	if file.n > int64(len(data))/8 {
-		t.Errorf("a page read %d of %d bytes", file.n, len(data))
+	if n := file.n.Load(); n > int64(len(data))/8 {
+		t.Errorf("a page read %d of %d bytes", n, len(data))
 	}
 	where, err := ParseWhere(s, "location_m:gt:99999999")
 	if err != nil {
 		t.Fatal(err)
 	}
-	file.n = 0
-	if page, err := r.Page(t.Context(), Query{Where: []Condition{where}}); err != nil || len(page.Rows) != 0 || file.n != 0 {
-		t.Errorf("statistics exclude every row group, yet %d bytes were read: %v", file.n, err)
+	file.n.Store(0)
+	if page, err := r.Page(t.Context(), Query{Where: []Condition{where}}); err != nil || len(page.Rows) != 0 || file.n.Load() != 0 {
+		t.Errorf("statistics exclude every row group, yet %d bytes were read: %v", file.n.Load(), err)
 	}
 }
 

@@ -1,6 +1,9 @@
 package table
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Every fixed-width value has an order key: an int64 that compares as the values do. Statistics, conditions and sorts
 // all work on keys, so they agree. Raw is what Vector.Int gives.
@@ -59,4 +62,40 @@ func equalKey(t Type, key int64) int64 {
 		return 0
 	}
 	return key
+}
+
+// appendKeys appends the keys of the values of a fixed-width vector, also of what stands in the place of a null. NaN
+// gets a key beyond those of the infinities.
+func appendKeys(dst []int64, t Type, data []byte) []int64 {
+	switch t {
+	case Bool, U8, Enum8:
+		for _, b := range data {
+			dst = append(dst, int64(b))
+		}
+	case F32:
+		for ; len(data) >= 4; data = data[4:] {
+			x := int32(binary.LittleEndian.Uint32(data))
+			dst = append(dst, int64(x^int32(uint32(x>>31)>>1)))
+		}
+	case F64:
+		for ; len(data) >= 8; data = data[8:] {
+			x := int64(binary.LittleEndian.Uint64(data))
+			dst = append(dst, x^int64(uint64(x>>63)>>1))
+		}
+	case I64, TSus, TSns, Dec64:
+		for ; len(data) >= 8; data = data[8:] {
+			dst = append(dst, int64(binary.LittleEndian.Uint64(data)))
+		}
+	case I32, Dec32:
+		for ; len(data) >= 4; data = data[4:] {
+			dst = append(dst, int64(int32(binary.LittleEndian.Uint32(data))))
+		}
+	default:
+		v := Vector{Data: data}
+		for i := range len(data) / t.Width() {
+			key, _ := orderKey(t, v.Int(t, i))
+			dst = append(dst, key)
+		}
+	}
+	return dst
 }

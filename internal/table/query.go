@@ -53,8 +53,8 @@ func (r *Reader) plan(q Query) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(q.Where) > MaxConditions {
-		return nil, errcode.Invalid("where", "%d conditions are more than %d", len(q.Where), MaxConditions)
+	if err := checkConditions(q.Where); err != nil {
+		return nil, err
 	}
 	p := &plan{Query: q, cols: cols, filter: newFilter(r.schema, q.Where, q.Search), sort: -1}
 	if q.Sort != "" {
@@ -63,6 +63,13 @@ func (r *Reader) plan(q Query) (*plan, error) {
 		}
 	}
 	return p, nil
+}
+
+func checkConditions(where []Condition) error {
+	if len(where) > MaxConditions {
+		return errcode.Invalid("where", "%d conditions are more than %d", len(where), MaxConditions)
+	}
+	return nil
 }
 
 // Page gives one page of the rows that a query matches.

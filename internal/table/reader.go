@@ -183,7 +183,19 @@ func (r *Reader) Bounds(column string) (least, most []byte, ok bool) {
 
 // keyJSON gives the JSON value of an order key.
 func keyJSON(c *Column, key int64) []byte {
-	v := Vector{Data: make([]byte, c.Type.Width())}
-	putInt(v.Data, c.Type.Width(), 0, keyValue(c.Type, key))
-	return jsonForm{}.appendJSON(nil, c, &v, 0)
+	w := keyWriter{col: c}
+	return w.append(nil, key)
+}
+
+// keyWriter writes order keys of a column as JSON values.
+type keyWriter struct {
+	col  *Column
+	form jsonForm
+	buf  [8]byte
+}
+
+func (w *keyWriter) append(dst []byte, key int64) []byte {
+	v := Vector{Data: w.buf[:w.col.Type.Width()]}
+	putInt(v.Data, len(v.Data), 0, keyValue(w.col.Type, key))
+	return w.form.appendJSON(dst, w.col, &v, 0)
 }

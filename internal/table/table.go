@@ -3,8 +3,8 @@
 // are written from the same batches or from a stored Parquet file.
 //
 // It is apart because both sides of the appliance use it: a decode worker encodes batches that a plugin emits, and
-// the server reads pages, filters and exports. It knows nothing of plugins, files or decodes, owns no goroutine and
-// takes no lock.
+// the server reads pages, filters, exports and series for charts. It knows nothing of plugins, files or decodes, and
+// takes no lock. A series is read by a few goroutines, joined before it is given; nothing else starts any.
 //
 // Values in every form: docs/tables.md.
 package table
