@@ -82,13 +82,18 @@ func (s scalar) MarshalJSON() ([]byte, error) {
 // Schema describes any value.
 func (scalar) Schema(huma.Registry) *huma.Schema { return &huma.Schema{} }
 
+// MatchParams say which rows of a table count. Exported for the same reason as IDParam.
+type MatchParams struct {
+	Q     string   `query:"q" maxLength:"1024" doc:"some text column contains it, whatever the case"`
+	Where []string `query:"where,explode" nullable:"false" doc:"column:op:value with eq ne lt le gt ge in contains is_null; repeatable, all have to hold"`
+}
+
 // FilterParams select rows of a table. Exported for the same reason as IDParam.
 type FilterParams struct {
 	Columns []string `query:"columns" nullable:"false" doc:"only these columns, in this order, separated by commas"`
 	Sort    string   `query:"sort" maxLength:"63" doc:"column to sort by"`
 	Order   string   `query:"order" enum:"asc,desc" default:"asc"`
-	Q       string   `query:"q" maxLength:"1024" doc:"some text column contains it, whatever the case"`
-	Where   []string `query:"where,explode" nullable:"false" doc:"column:op:value with eq ne lt le gt ge in contains is_null; repeatable, all have to hold"`
+	MatchParams
 }
 
 // TableParam names a table in a path. Exported for the same reason as IDParam.
@@ -151,6 +156,7 @@ func (s *Server) routeTables(api huma.API) {
 		id: "list-issues", method: http.MethodGet, path: "/decodes/{id}/issues", scope: scopeRead,
 		summary: "List the issues of a decode, in the order they were met",
 	}, s.listIssues)
+	s.routeSeries(api)
 	s.routeExport(api)
 }
 
@@ -267,20 +273,26 @@ func typeName(c *table.Column) string {
 	return c.Type.String()
 }
 
-// query makes the query of a table out of the parameters.
-func (p FilterParams) query(s *table.Schema) (table.Query, error) {
-	q := table.Query{Columns: p.Columns, Search: p.Q, Sort: p.Sort, Desc: p.Order == "desc"}
+// conditions makes the conditions on a table out of the parameters.
+func (p MatchParams) conditions(s *table.Schema) ([]table.Condition, error) {
 	if len(p.Where) > table.MaxConditions {
-		return q, errcode.Invalid("where", "%d conditions are more than %d", len(p.Where), table.MaxConditions)
+		return nil, errcode.Invalid("where", "%d conditions are more than %d", len(p.Where), table.MaxConditions)
 	}
+	var all []table.Condition
 	for _, expr := range p.Where {
 		c, err := table.ParseWhere(s, expr)
 		if err != nil {
-			return q, fmt.Errorf("parse condition: %w", err)
+			return nil, fmt.Errorf("parse condition: %w", err)
 		}
-		q.Where = append(q.Where, c)
+		all = append(all, c)
 	}
-	return q, nil
+	return all, nil
+}
+
+// query makes the query of a table out of the parameters.
+func (p FilterParams) query(s *table.Schema) (table.Query, error) {
+	where, err := p.conditions(s)
+	return table.Query{Columns: p.Columns, Where: where, Search: p.Q, Sort: p.Sort, Desc: p.Order == "desc"}, err
 }
 
 // whole reports whether the parameters select everything, as it is stored.
