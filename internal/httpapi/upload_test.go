@@ -231,12 +231,12 @@ func TestUploadCutOffLeavesNothing(t *testing.T) {
 // TestSlowUploadIsNotCut sends a byte every now and then, for longer in all than the idle time.
 func TestSlowUploadIsNotCut(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.UploadIdle = 200 * time.Millisecond
+	w.cfg.UploadIdle = 2 * time.Second
 	w.start()
 	r, p := io.Pipe()
 	go func() {
 		for range 8 {
-			time.Sleep(50 * time.Millisecond) // the pace of the sender is what is tested
+			time.Sleep(300 * time.Millisecond) // the pace of the sender is what is tested
 			if _, err := p.Write([]byte("x")); err != nil {
 				return
 			}
