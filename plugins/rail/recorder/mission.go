@@ -129,7 +129,7 @@ func newMission(s *sdk.Schema) *missionTable {
 	m := &missionTable{Table: t}
 	m.start = at("start", "time of the first record that has one")
 	m.end = at("end", "time of the last record that has one")
-	m.distance = t.Decimal64("distance_m", sdk.Attr{Scale: 2, Unit: "m", Description: "way by the odometer, to and fro; steps back of up to 20 m are its corrections"})
+	m.distance = t.Decimal64("distance_m", sdk.Attr{Scale: 2, Unit: "m", Description: "way by the odometer, to and fro; steps back of up to 20 m are its corrections, and the way while nothing was recorded for 5 minutes is left out"})
 	m.top = t.Decimal64("max_speed_kmh", sdk.Attr{Scale: 3, Unit: "km/h"})
 	m.mean = t.Decimal64("mean_speed_kmh", sdk.Attr{Scale: 3, Unit: "km/h", Nullable: true, Description: "while moving; null for a train that stands"})
 	m.ebCount = t.Uint32("eb_count", sdk.Attr{Description: "emergency brakings"})

@@ -28,6 +28,7 @@ type motion struct {
 	standing bool
 	since    int64 // of the standstill
 	until    int64
+	stood    int64 // microseconds, whatever the clock was set to
 }
 
 // stop is a standstill.
@@ -51,24 +52,30 @@ func (m *motion) run(times, locations, speeds []int64) (int, stop, bool) {
 		m.at, m.turn, m.far, m.started = locations[0], locations[0], locations[0], true
 	}
 	at, turn, far, direction, way, top, last, moving := m.at, m.turn, m.far, m.direction, m.way, m.top, m.last, m.moving
-	standing, since, until := m.standing, m.since, m.until
+	standing, since, until, stood := m.standing, m.since, m.until, m.stood
 	used, found := n, false
 	for i := range n {
 		t, place, v := times[i], locations[i], speeds[i]
 		if v < 0 {
 			v = -v
 		}
-		passed := t - last
-		if standing && v != 0 {
+		passed, step := t-last, place-at
+		away := step
+		if away < 0 {
+			away = -away
+		}
+		if standing && (v != 0 || away > backlashCM) { // what stands elsewhere has moved
 			standing = false
-			if until-since >= stopMicros {
+			if stood >= stopMicros {
 				used, found = i, true
 				break
 			}
 		}
 		if v == 0 {
 			if !standing {
-				standing, since = true, t
+				standing, since, stood = true, t, 0
+			} else if passed > 0 {
+				stood += passed
 			}
 			until = t
 		} else if passed > 0 && passed <= gapMicros {
@@ -79,16 +86,9 @@ func (m *motion) run(times, locations, speeds []int64) (int, stop, bool) {
 		}
 		last = t
 
-		step := place - at
-		if step > jumpCM || step < -jumpCM {
-			reach := max(passed, microsInSec)
-			if step < 0 {
-				step = -step
-			}
-			if step/jumpSpeed > reach/microsInSec {
-				way += span(turn, at)
-				turn, far, direction = place, place, 0
-			}
+		if passed > gapMicros || away > jumpCM && away/jumpSpeed > max(passed, microsInSec)/microsInSec {
+			way += span(turn, at)
+			turn, far, direction = place, place, 0
 		}
 		at = place
 		switch {
@@ -114,7 +114,7 @@ func (m *motion) run(times, locations, speeds []int64) (int, stop, bool) {
 	}
 	s := stop{since, until, at}
 	m.at, m.turn, m.far, m.direction, m.way, m.top, m.last, m.moving = at, turn, far, direction, way, top, last, moving
-	m.standing, m.since, m.until = standing, since, until
+	m.standing, m.since, m.until, m.stood = standing, since, until, stood
 	m.records += int64(used)
 	return used, s, found
 }
@@ -132,7 +132,7 @@ func (m *motion) untimed() { m.records++ }
 
 // end gives the stop that the recording ends with, if it does.
 func (m *motion) end() (stop, bool) {
-	return stop{m.since, m.until, m.at}, m.standing && m.until-m.since >= stopMicros
+	return stop{m.since, m.until, m.at}, m.standing && m.stood >= stopMicros
 }
 
 // distance gives the way so far, in cm.

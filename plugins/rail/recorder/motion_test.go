@@ -3,6 +3,7 @@ package recorder
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,5 +218,52 @@ func TestAnnouncementsDoNotPileUp(t *testing.T) {
 	}
 	if n := len(d.stations.waiting); n != 0 {
 		t.Errorf("%d announcements are kept", n)
+	}
+}
+
+// TestOdometerThatStartsAnewWhileNothingIsRecorded says that a train that is switched off and begins at zero again, or
+// elsewhere, has neither gone that way nor stood there all the time.
+func TestOdometerThatStartsAnewWhileNothingIsRecorded(t *testing.T) {
+	l := standingLog()
+	l.Record(211, nil)
+	drive(l, []leg{{100, 1000}, {15, 0}})
+	first := l.Location
+	l.Time = l.Time.Add(2 * time.Hour)
+	l.Location = 0
+	drive(l, []leg{{20, 0}, {100, 1000}})
+	l.Time = l.Time.Add(time.Hour)
+	l.Location += 20_000_00
+	drive(l, []leg{{60, 1000}})
+	r := decodeLog(l)
+	if got := r.Tables["mission"].Value(0, "distance_m"); got != int64(259*1000) {
+		t.Errorf("way %v", got)
+	}
+	if got := r.Tables["mission"].Value(0, "mean_speed_kmh").(int64); got > 36_000 {
+		t.Errorf("mean speed %d m/h is above the highest one", got)
+	}
+	var got []string
+	for i := range r.Tables["stops"].Len {
+		seconds := r.Tables["stops"].Value(i, "time_to").(int64) - r.Tables["stops"].Value(i, "time_from").(int64)
+		got = append(got, fmt.Sprintf("%d s at %d", seconds/1e6, r.Tables["stops"].Value(i, "location_m")))
+	}
+	if want := []string{fmt.Sprintf("14 s at %d", first), "19 s at 0"}; !slices.Equal(got, want) {
+		t.Errorf("stops %q, want %q", got, want)
+	}
+}
+
+// TestStandstillWhileTheClockIsSetBack says that a stop is one also where the clock goes back, at the end of summer time
+// or when it is put right.
+func TestStandstillWhileTheClockIsSetBack(t *testing.T) {
+	for name, c := range map[string]struct{ before, after, want int }{
+		"long":  {30, 30, 1},
+		"short": {5, 5, 0},
+	} {
+		l := standingLog()
+		drive(l, []leg{{3, 100}, {c.before, 0}})
+		l.Time = l.Time.Add(-time.Hour)
+		drive(l, []leg{{c.after, 0}, {3, 100}})
+		if got := decodeLog(l).Tables["stops"].Len; got != c.want {
+			t.Errorf("%s: %d stops, want %d", name, got, c.want)
+		}
 	}
 }
