@@ -11,6 +11,7 @@ const (
 	nearCM    = 30_00  // balises of one group lie closer
 	mostLinks = 64     // announced and not read yet; the oldest is forgotten
 	linkSlack = 1_000_00
+	anewCM    = 1_000_00 // a telegram so far back on the odometer says that this was set anew
 	ringBits  = 10
 	ringSize  = 1 << ringBits // passes that are remembered, for links to a group that was read before
 )
@@ -49,6 +50,9 @@ func keyOf(country, group uint16) uint32 { return uint32(country)<<groupBits | u
 // read takes a telegram: its header and where it was read. It says whether that begins a pass over a group, whose key
 // it gives.
 func (l *links) read(h *balise.Header, at int64) (uint32, bool) {
+	if l.beforeRead && at < l.beforeAt-anewCM {
+		*l = links{open: l.open[:0]}
+	}
 	l.turn(h, at)
 	if h.Group >= balise.NoGroup {
 		return 0, false

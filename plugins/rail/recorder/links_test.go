@@ -99,6 +99,13 @@ func TestLinks(t *testing.T) {
 			l.balise(9_100_00, 1, 0, 0, to(2, 400))
 			l.balise(9_500_00, 2, 0, 0)
 		}, "2:1>2 40000-40000=0"},
+		"the same line again, with the odometer set anew": {func(l *line) {
+			l.balise(100_00, 1, 0, 0, to(2, 400))
+			l.balise(500_00, 2, 0, 0)
+			l.balise(5_000_00, 3, 0, 0, to(1, 100))
+			l.balise(100_00, 1, 0, 0, to(2, 400))
+			l.balise(502_00, 2, 0, 0)
+		}, "1:1>2 40000-40000=0, 4:1>2 40200-40000=200"},
 		"several announce one": {func(l *line) {
 			l.balise(100_00, 1, 0, 0, to(3, 400))
 			l.balise(200_00, 2, 0, 0, to(3, 301))
@@ -160,6 +167,11 @@ func TestStationsOfStops(t *testing.T) {
 			halt(l, 700_00)
 			halt(l, 1_200_00)
 		}, "42@10000 - 0"},
+		"the odometer was set anew": {func(l *line) {
+			l.balise(5_000_00, 1, 0, 1, stationAhead(1, 42, 300, 200))
+			halt(l, 0)
+			halt(l, 4_600_00)
+		}, "- 42@-90000 0"},
 		"for the other direction": {func(l *line) {
 			l.balise(100_00, 1, 0, 1, stationAhead(0, 42, 300, 200))
 			halt(l, 590_00)

@@ -7,7 +7,7 @@ import (
 
 // Rules by which a station's announcement holds.
 const (
-	stationPast  = 500_00 // once the train is further beyond a station, the station is no longer in force
+	stationPast  = 500_00 // once the train is further beyond a station, or back before its announcement, it is not in force
 	stationSlack = 50_00  // a stop that far outside of a station is still one at it
 )
 
@@ -19,9 +19,9 @@ const (
 
 // station is where a packet 44 says that a station lies.
 type station struct {
-	record     int64 // number of the record that brought it
-	id         uint16
-	start, end int64 // cm on the odometer
+	record           int64 // number of the record that brought it
+	id               uint16
+	from, start, end int64 // where it is announced and where it lies, cm on the odometer
 }
 
 // stations keeps announcements until the records after them were looked at for stops: those of a stretch of records
@@ -35,14 +35,14 @@ type stations struct {
 // announce takes what a packet says; at is where the group lies.
 func (s *stations) announce(p balise.Station, at, record int64) {
 	s.waiting = append(s.waiting, station{
-		record: record, id: p.ID, start: at + p.StartCM, end: at + p.StartCM + p.CM,
+		record: record, id: p.ID, from: at, start: at + p.StartCM, end: at + p.StartCM + p.CM,
 	})
 }
 
 // at gives the station in force at a record and place.
 func (s *stations) at(record, cm int64) (station, bool) {
 	s.advance(record)
-	return s.force, s.known && cm <= s.force.end+stationPast
+	return s.force, s.known && cm >= s.force.from-stationPast && cm <= s.force.end+stationPast
 }
 
 // advance puts in force what came up to a record.
