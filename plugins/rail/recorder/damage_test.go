@@ -228,6 +228,7 @@ func FuzzRecords(f *testing.F) {
 	}
 	f.Add([]byte{}, false)
 	f.Add([]byte("# a list\n"+strings.Repeat("9", 208)+";\n"+strings.Repeat("b4", 128)+"\nnothing\n"), true)
+	f.Add([]byte("\xff\xfe9\x009\x00"), true)
 	f.Add(bytes.Repeat([]byte{43}, 100), true)
 	f.Add(bytes.Repeat([]byte{0}, 64), true)
 	f.Fuzz(func(t *testing.T, in []byte, variables bool) {
@@ -235,7 +236,7 @@ func FuzzRecords(f *testing.F) {
 		if r.FailCode == "trap" {
 			t.Fatal(r.FailText)
 		}
-		if isText(in[:min(len(in), peekBytes)]) {
+		if head := in[:min(len(in), peekBytes)]; isText(head) || isUTF16(head) {
 			if r.Tables["records"].Len > 0 {
 				t.Fatal("a list has records")
 			}

@@ -19,11 +19,15 @@ const (
 	formatShort
 )
 
-// isText says whether a file that begins with head is text. A log never is, since each record begins with its date as
-// small numbers; what is shorter than a record's header holds no telegram either.
+// isText says whether a file that begins with head is text, which a log is not: it begins with a record. Its
+// bytes alone do not tell, since from 2032 on a record can do without small ones, and a list can have any in comments
+// and in columns that nobody reads. What is shorter than a record's header holds no telegram either.
 func isText(head []byte) bool {
-	if len(head) <= headerBytes {
+	if _, record := plausible(head); record || len(head) <= headerBytes {
 		return false
+	}
+	if telegramlist.Sniff(head) > 0 {
+		return true
 	}
 	for _, c := range head {
 		if c < ' ' && c != '\t' && c != '\n' && c != '\r' {
@@ -31,6 +35,12 @@ func isText(head []byte) bool {
 		}
 	}
 	return true
+}
+
+// isUTF16 says whether a file that begins with head is text of two bytes to a character. A record of unknown type
+// begins otherwise: month and day are not zero.
+func isUTF16(head []byte) bool {
+	return len(head) >= 4 && (head[0] == 0xff && head[1] == 0xfe && head[3] == 0 || head[0] == 0xfe && head[1] == 0xff && head[2] == 0)
 }
 
 // list decodes a list of telegrams. A line that is no telegram is an issue, with the reason of the check that it

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/wayside-edge/wayside/plugins/rail/railtest"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
@@ -137,6 +138,38 @@ func TestDamagedLines(t *testing.T) {
 	}
 	if r := decodeList("nothing here is a telegram", "nor here"); r.FailCode != codeCorrupt {
 		t.Error(r.FailCode, r.FailText)
+	}
+}
+
+// TestListsWithOddBytes says that what is not read of a list may be anything.
+func TestListsWithOddBytes(t *testing.T) {
+	_, user, _ := listed(t, 830)
+	for _, text := range []string{
+		"# page\f one\n" + user, user + ";\x01\x00\n", "#\xff\xfe\n" + user, "\xef\xbb\xbf" + user, "\n\n;;\n \t" + user,
+	} {
+		r := decodeList(text)
+		if r.Tables["telegrams"].Len != 1 || len(r.Issues) > 0 || sniff([]byte(text)) != 90 {
+			t.Errorf("%.20q: %d telegrams, %s %v", text, r.Tables["telegrams"].Len, r.FailText, r.Issues)
+		}
+	}
+	wide := "\xff\xfe"
+	for _, c := range user {
+		wide += string(c) + "\x00"
+	}
+	if r := decodeList(wide); !strings.Contains(r.FailText, "UTF-16") {
+		t.Error(r.FailText)
+	}
+}
+
+// TestLogThatLooksLikeText has a record of September 2034 without a byte that text does not have: the train rolls back.
+func TestLogThatLooksLikeText(t *testing.T) {
+	l := &railtest.Log{Time: time.Date(2034, 9, 9, 9, 40, 50, 0, time.UTC), Location: 1_234_568_21, Speed: -1}
+	for range 4 {
+		l.Record(61, bytes.Repeat([]byte{' '}, 32))
+	}
+	r := decodeLog(l)
+	if n := r.Tables["records"].Len; n != 4 || sniff(l.Bytes()) != 90 {
+		t.Error(n, r.FailText)
 	}
 }
 

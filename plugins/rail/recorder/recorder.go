@@ -78,6 +78,8 @@ func decode(in *sdk.Input, out *tables) error {
 	switch {
 	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("read the first records: %w", err)
+	case isUTF16(head):
+		return sdk.Fail(codeNoTelegram, "the list is UTF-16 text; lists are read as ASCII or UTF-8")
 	case isText(head):
 		return d.list()
 	}
