@@ -71,6 +71,9 @@ const maxBytes = 128
 // whole bytes.
 const shortUserDigits = 53
 
+// leastDigits is how many digits the shortest text of a telegram has: base64 of user bits.
+const leastDigits = 36
+
 // sized says what a number of bytes holds.
 func (e *Entry) sized(n int) bool {
 	switch n {
@@ -108,7 +111,7 @@ func parse(text []byte, offset int64, buf *[maxBytes]byte) (Entry, error) {
 	}
 	digits := isBase64(text)
 	if digits == 0 {
-		return Entry{}, bad(offset, BadLine, "%.20q is neither hex nor base64", text)
+		return Entry{}, bad(offset, BadLine, "%s", strange(text))
 	}
 	if !e.sized(base64.RawStdEncoding.DecodedLen(digits)) {
 		return Entry{}, bad(offset, BadLength, "base64 of %d bytes: a telegram has 43 or 128, user bits 27 or 104",
@@ -141,10 +144,26 @@ func isBase64(text []byte) int {
 	if pad := len(text) - len(digits); len(digits)%4 == 1 || pad > 2 || pad > 0 && len(text)%4 != 0 {
 		return 0
 	}
-	for _, c := range digits {
-		if c-'0' > 9 && c|0x20-'a' > 25 && c != '+' && c != '/' {
-			return 0
-		}
+	if strangeAt(digits) < len(digits) {
+		return 0
 	}
 	return len(digits)
+}
+
+// strangeAt gives the place of the first byte that is no digit of base64, or the length.
+func strangeAt(text []byte) int {
+	for i, c := range text {
+		if c-'0' > 9 && c|0x20-'a' > 25 && c != '+' && c != '/' {
+			return i
+		}
+	}
+	return len(text)
+}
+
+// strange says why text is neither hex nor base64. What follows the digits of a telegram is another column.
+func strange(text []byte) string {
+	if i := strangeAt(text); i >= leastDigits && i < len(text) && text[i] != '=' {
+		return fmt.Sprintf("%d digits and then %.1q are neither hex nor base64: columns are separated by ;", i, text[i:])
+	}
+	return fmt.Sprintf("%.20q is neither hex nor base64", text)
 }

@@ -92,6 +92,21 @@ func TestForms(t *testing.T) {
 	}
 }
 
+func TestWhatIsWrongWithALine(t *testing.T) {
+	digits := strings.Repeat("b4", 128)
+	for text, want := range map[string]string{
+		digits + "\tname":  `256 digits and then "\t" are neither hex nor base64: columns are separated by ;`,
+		digits + ",name":   `256 digits and then "," are neither hex nor base64: columns are separated by ;`,
+		"no telegram here": `"no telegram here" is neither hex nor base64`,
+		"=b4":              `"=b4" is neither hex nor base64`,
+	} {
+		_, err := telegramlist.NewReader(strings.NewReader(text)).Next()
+		if err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestBadLines(t *testing.T) {
 	const length, line = telegramlist.BadLength, telegramlist.BadLine
 	good := hex.EncodeToString(telegram(27))
