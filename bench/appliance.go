@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,7 +67,7 @@ func (a *appliance) compiled(ctx context.Context) error {
 				State string `json:"state"`
 			} `json:"items"`
 		}
-		if err := a.json(ctx, http.MethodGet, "/api/v1/plugins", nil, &list); err != nil {
+		if err := a.do(ctx, http.MethodGet, "/api/v1/plugins", "", nil, &list); err != nil {
 			return err
 		}
 		busy := false
@@ -92,13 +93,14 @@ func (a *appliance) stop() error {
 	return nil
 }
 
-func (a *appliance) json(ctx context.Context, method, path string, body io.Reader, out any) error {
+// do asks for something; media is the type of the body, if there is one.
+func (a *appliance) do(ctx context.Context, method, path, media string, body io.Reader, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, a.url+path, body)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/octet-stream")
+		req.Header.Set("Content-Type", media)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -121,9 +123,10 @@ func (a *appliance) json(ctx context.Context, method, path string, body io.Reade
 }
 
 type decode struct {
-	ID     string `json:"id"`
-	Status string `json:"status"`
-	Rows   int64  `json:"rows"`
+	ID       string  `json:"id"`
+	Status   string  `json:"status"`
+	Rows     int64   `json:"rows"`
+	Duration float64 `json:"duration"` // seconds
 }
 
 // upload stores a recording; with wait it comes back decoded.
@@ -131,18 +134,54 @@ func (a *appliance) upload(ctx context.Context, name string, body io.Reader, que
 	var up struct {
 		Decode *decode `json:"decode"`
 	}
-	err := a.json(ctx, http.MethodPost, "/api/v1/files?name="+name+query, body, &up)
+	err := a.do(ctx, http.MethodPost, "/api/v1/files?name="+name+query, "application/octet-stream", body, &up)
 	if err != nil || up.Decode == nil {
 		return decode{}, err
 	}
 	return *up.Decode, nil
 }
 
+// store uploads a file without decoding it and gives its id.
+func (a *appliance) store(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("upload: %w", err)
+	}
+	defer f.Close()
+	var up struct {
+		File struct {
+			ID string `json:"id"`
+		} `json:"file"`
+	}
+	target := "/api/v1/files?decode=false&name=" + filepath.Base(path)
+	err = a.do(ctx, http.MethodPost, target, "application/octet-stream", f, &up)
+	return up.File.ID, err
+}
+
+// again decodes a stored recording anew and waits for the end.
+func (a *appliance) again(ctx context.Context, file string, variables bool) (decode, error) {
+	body, err := json.Marshal(map[string]any{
+		"file_id": file, "force": true, "params": map[string]any{"variables": variables},
+	})
+	if err != nil {
+		return decode{}, fmt.Errorf("ask for a decode: %w", err)
+	}
+	var d decode
+	if err := a.do(ctx, http.MethodPost, "/api/v1/decodes", "application/json", bytes.NewReader(body), &d); err != nil {
+		return decode{}, err
+	}
+	d, err = a.final(ctx, d.ID)
+	if err == nil && d.Status != "done" {
+		err = fmt.Errorf("decode %s is %s", d.ID, d.Status)
+	}
+	return d, err
+}
+
 // final waits until a decode has ended.
 func (a *appliance) final(ctx context.Context, id string) (decode, error) {
 	for {
 		var d decode
-		if err := a.json(ctx, http.MethodGet, "/api/v1/decodes/"+id+"?wait=30", nil, &d); err != nil {
+		if err := a.do(ctx, http.MethodGet, "/api/v1/decodes/"+id+"?wait=30", "", nil, &d); err != nil {
 			return d, err
 		}
 		if d.Status != "queued" && d.Status != "running" {

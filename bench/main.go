@@ -17,11 +17,11 @@ import (
 )
 
 type options struct {
-	bin   string
-	dir   string
-	runs  int
-	only  string
-	bytes int64
+	bin  string
+	dir  string
+	runs int
+	only string
+	most int64
 }
 
 func main() {
@@ -30,7 +30,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "folder to work in, on the disk to measure (default: the folder for temporary files)")
 	flag.IntVar(&o.runs, "runs", 5, "runs a figure")
 	flag.StringVar(&o.only, "only", "", "only the figures whose name contains this")
-	flag.Int64Var(&o.bytes, "large", 1<<30, "bytes of the large recording")
+	flag.Int64Var(&o.most, "most", 4<<30, "bytes of the largest recording")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, o, os.Stdout)
@@ -91,13 +91,14 @@ func run(ctx context.Context, o options, out io.Writer) error {
 
 func measurements() []measurement {
 	return []measurement{
-		{"disk", measureDisk},
+		{"machine", measureMachine},
 		{"start", measureStart},
 		{"idle", measureIdle},
 		{"small", measureSmall},
 		{"many", measureMany},
 		{"upload", measureUpload},
-		{"large", measureLarge},
+		{"speed", measureSpeed},
+		{"memory", measureMemory},
 	}
 }
 

@@ -3,15 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/wayside-edge/wayside/plugins/rail/railtest"
@@ -20,79 +17,6 @@ import (
 func contains(name, part string) bool { return strings.Contains(name, part) }
 
 const mib = 1 << 20
-
-// measureDisk prints what the machine itself does, for comparison.
-func measureDisk(_ context.Context, b *bench) ([]figure, error) {
-	var flush, write spread
-	for range b.runs {
-		f, err := os.Create(filepath.Join(b.work, "flush"))
-		if err != nil {
-			return nil, fmt.Errorf("create: %w", err)
-		}
-		block := make([]byte, 4096)
-		began := time.Now()
-		const n = 300
-		for range n {
-			if _, err := f.Write(block); err != nil {
-				return nil, fmt.Errorf("write: %w", err)
-			}
-			if err := syscall.Fdatasync(int(f.Fd())); err != nil {
-				return nil, fmt.Errorf("flush: %w", err)
-			}
-		}
-		flush = append(flush, n/time.Since(began).Seconds())
-		if err := f.Close(); err != nil {
-			return nil, fmt.Errorf("close: %w", err)
-		}
-		d, err := writeHashSync(filepath.Join(b.work, "local"), uploadBytes)
-		if err != nil {
-			return nil, err
-		}
-		write = append(write, uploadBytes/mib/d.Seconds())
-	}
-	return []figure{
-		{"disk: fdatasync of 4 KiB, 1/s", "–", flush.String()},
-		{"disk: write + SHA-256 + fsync, MiB/s", "–", write.String()},
-	}, nil
-}
-
-const uploadBytes = 256 * mib
-
-// writeHashSync writes, hashes and flushes so many bytes, as one who stores an upload must at least.
-func writeHashSync(path string, n int64) (time.Duration, error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return 0, fmt.Errorf("create: %w", err)
-	}
-	defer os.Remove(path)
-	defer f.Close()
-	began := time.Now()
-	if _, err := io.Copy(io.MultiWriter(f, sha256.New()), &noise{left: n}); err != nil {
-		return 0, fmt.Errorf("write: %w", err)
-	}
-	if err := f.Sync(); err != nil {
-		return 0, fmt.Errorf("flush: %w", err)
-	}
-	return time.Since(began), nil
-}
-
-// noise gives bytes that no format begins with, and no two runs the same.
-type noise struct {
-	left int64
-	seed byte
-}
-
-var block = bytes.Repeat([]byte{0xEE, 0x17, 0x99, 0x03}, 64<<10/4)
-
-func (n *noise) Read(p []byte) (int, error) {
-	if n.left == 0 {
-		return 0, io.EOF
-	}
-	k := copy(p[:min(int64(len(p)), n.left)], block)
-	p[0] = n.seed
-	n.left -= int64(k)
-	return k, nil
-}
 
 func measureStart(ctx context.Context, b *bench) ([]figure, error) {
 	var empty, again, stop spread
@@ -286,45 +210,22 @@ func measureUpload(ctx context.Context, b *bench) ([]figure, error) {
 	}, a.stop()
 }
 
-// measureLarge follows the memory of server and workers while a large recording is stored and decoded.
-func measureLarge(ctx context.Context, b *bench) ([]figure, error) {
-	a, err := b.appliance(ctx)
-	if err != nil {
-		return nil, err
+// noise gives bytes that no format begins with, and no two runs the same.
+type noise struct {
+	left int64
+	seed byte
+}
+
+var block = bytes.Repeat([]byte{0xEE, 0x17, 0x99, 0x03}, 64<<10/4)
+
+func (n *noise) Read(p []byte) (int, error) {
+	if n.left == 0 {
+		return 0, io.EOF
 	}
-	watch, cancel := context.WithCancel(ctx)
-	var peak int64
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for watch.Err() == nil {
-			if n, err := a.memory(); err == nil {
-				peak = max(peak, n)
-			}
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-watch.Done():
-			}
-		}
-	}()
-	d, err := a.upload(ctx, "large.RU", large(b.bytes), "")
-	began := time.Now()
-	if err == nil {
-		d, err = a.final(ctx, d.ID)
-	}
-	took := time.Since(began)
-	cancel()
-	<-done
-	if err != nil {
-		return nil, err
-	}
-	if d.Status != "done" {
-		return nil, fmt.Errorf("decode is %s", d.Status)
-	}
-	return []figure{
-		{fmt.Sprintf("recording of %d MiB: peak of server and workers, MiB PSS", b.bytes/mib), "≤ 256", fmt.Sprintf("%.0f", float64(peak)/mib)},
-		{fmt.Sprintf("recording of %d MiB: decoded, MiB/s", b.bytes/mib), "–", fmt.Sprintf("%.1f (%d rows)", float64(b.bytes)/mib/took.Seconds(), d.Rows)},
-	}, a.stop()
+	k := copy(p[:min(int64(len(p)), n.left)], block)
+	p[0] = n.seed
+	n.left -= int64(k)
+	return k, nil
 }
 
 func recording(seed uint64, n int) []byte {
