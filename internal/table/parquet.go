@@ -2,7 +2,6 @@ package table
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"maps"
@@ -49,9 +48,8 @@ type parquetEncoder struct {
 	rows   int // of the open row group
 	raw    int // bytes of the open row group
 	total  int64
-	groups []format.RowGroup
-	index  [][]chunkIndex // by row group and column
-	head   bytes.Buffer   // scratch for thrift
+	groups []groupBytes
+	head   bytes.Buffer // scratch for thrift
 	err    error
 }
 
@@ -138,8 +136,7 @@ func (e *parquetEncoder) flushGroup() {
 		group.TotalCompressedSize += meta.TotalCompressedSize
 		index[i] = idx
 	}
-	e.groups = append(e.groups, group)
-	e.index = append(e.index, index)
+	e.addRowGroup(group, index)
 	e.total += int64(e.rows)
 	e.rows, e.raw = 0, 0
 }
@@ -150,10 +147,8 @@ func (e *parquetEncoder) Close() error {
 	if e.off == 0 {
 		e.put([]byte(parquetMagic))
 	}
-	e.putIndexes()
-	foot := e.thrift(e.fileMetaData())
-	foot = binary.LittleEndian.AppendUint32(foot, uint32(len(foot)))
-	e.put(append(foot, parquetMagic...))
+	bounds, places := e.putIndexes()
+	e.putFooter(e.fileMetaData(), bounds, places)
 	for _, c := range e.cols {
 		c.release()
 	}
@@ -161,36 +156,10 @@ func (e *parquetEncoder) Close() error {
 	return e.err
 }
 
-// putIndexes writes the page indexes: first the bounds of all pages, then their places.
-func (e *parquetEncoder) putIndexes() {
-	var buf []byte
-	start := e.off
-	for g := range e.groups {
-		for i := range e.groups[g].Columns {
-			if ci := e.index[g][i].column; ci != nil {
-				at := start + int64(len(buf))
-				b := e.thrift(ci)
-				buf = append(buf, b...)
-				e.groups[g].Columns[i].ColumnIndexOffset = at
-				e.groups[g].Columns[i].ColumnIndexLength = int32(len(b))
-			}
-		}
-	}
-	for g := range e.groups {
-		for i := range e.groups[g].Columns {
-			at := start + int64(len(buf))
-			b := e.thrift(&e.index[g][i].offset)
-			buf = append(buf, b...)
-			e.groups[g].Columns[i].OffsetIndexOffset = at
-			e.groups[g].Columns[i].OffsetIndexLength = int32(len(b))
-		}
-	}
-	e.put(buf)
-}
-
+// fileMetaData gives the footer but for the row groups.
 func (e *parquetEncoder) fileMetaData() *format.FileMetaData {
 	m := &format.FileMetaData{
-		Version: 2, Schema: parquetSchema(e.schema), NumRows: e.total, RowGroups: e.groups, CreatedBy: createdBy,
+		Version: 2, Schema: parquetSchema(e.schema), NumRows: e.total, CreatedBy: createdBy,
 		ColumnOrders: make([]format.ColumnOrder, len(e.schema.Columns)),
 	}
 	for i := range m.ColumnOrders {
