@@ -186,28 +186,64 @@ func (c *chunkWriter) pageBounds() bounds {
 		for _, x := range c.bools {
 			b.addKey(int64(x))
 		}
-	case c.phys == format.Int32 || c.phys == format.Float:
-		unsigned := c.col.Type == U8 || c.col.Type == U16 || c.col.Type == U32
+	case c.phys == format.Float:
 		for _, x := range c.i32 {
-			raw := int64(x)
-			if unsigned {
-				raw = int64(uint32(x))
-			}
-			if k, ok := orderKey(c.col.Type, raw); ok {
+			if k, ok := orderKey(F32, int64(x)); ok {
 				b.addKey(k)
 			}
 		}
-	default:
+	case c.phys == format.Double:
 		for _, x := range c.i64 {
-			if k, ok := orderKey(c.col.Type, x); ok {
+			if k, ok := orderKey(F64, x); ok {
 				b.addKey(k)
 			}
 		}
+	case c.phys == format.Int32:
+		c.intBounds32(&b)
+	default:
+		c.intBounds64(&b)
 	}
 	if !b.ok && c.nulls < c.rows {
 		b.broken = true
 	}
 	return b
+}
+
+// intBounds32 looks at integers of 32 bits. Flipping the highest bit makes unsigned ones compare as signed ones.
+func (c *chunkWriter) intBounds32(b *bounds) {
+	if len(c.i32) == 0 {
+		return
+	}
+	unsigned := c.col.Type == U8 || c.col.Type == U16 || c.col.Type == U32
+	flip := int32(0)
+	if unsigned {
+		flip = math.MinInt32
+	}
+	lo, hi := c.i32[0]^flip, c.i32[0]^flip
+	for _, x := range c.i32 {
+		lo, hi = min(lo, x^flip), max(hi, x^flip)
+	}
+	if lo, hi = lo^flip, hi^flip; unsigned {
+		b.addKey(int64(uint32(lo)))
+		b.addKey(int64(uint32(hi)))
+		return
+	}
+	b.addKey(int64(lo))
+	b.addKey(int64(hi))
+}
+
+// intBounds64 looks at integers of 64 bits: a key of theirs is the number, with the highest bit flipped if unsigned.
+func (c *chunkWriter) intBounds64(b *bounds) {
+	if len(c.i64) == 0 {
+		return
+	}
+	flip, _ := orderKey(c.col.Type, 0)
+	lo, hi := c.i64[0]^flip, c.i64[0]^flip
+	for _, x := range c.i64 {
+		lo, hi = min(lo, x^flip), max(hi, x^flip)
+	}
+	b.addKey(lo)
+	b.addKey(hi)
 }
 
 // dictBounds looks at each dictionary entry of the page once.

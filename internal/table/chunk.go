@@ -114,30 +114,22 @@ func (c *chunkWriter) append(v *Vector, from, to int) int {
 	switch {
 	case c.col.Type.varlen():
 		return c.appendBytes(v, from, to)
-	case c.enum != nil:
+	case c.enum != nil && v.Validity != nil: // what stands in a null's place is in no dictionary
 		for i := from; i < to; i++ {
 			if c.place(v.Valid(i)) {
 				c.idx = append(c.idx, int32(c.enum.slot(v.Int(c.col.Type, i))))
 			}
 		}
+	case c.enum != nil:
+		c.idx = appendValues(c, c.idx, v, from, to, c.enum.appendSlots)
 	case c.phys == format.Boolean:
-		for i := from; i < to; i++ {
-			if c.place(v.Valid(i)) {
-				c.bools = append(c.bools, v.Data[i])
-			}
-		}
+		c.bools = appendValues(c, c.bools, v, from, to, func(dst []byte, v *Vector, from, to int) []byte {
+			return append(dst, v.Data[from:to]...)
+		})
 	case c.phys == format.Int32 || c.phys == format.Float:
-		for i := from; i < to; i++ {
-			if c.place(v.Valid(i)) {
-				c.i32 = append(c.i32, int32(v.Int(c.col.Type, i)))
-			}
-		}
+		c.i32 = appendValues(c, c.i32, v, from, to, c.col.Type.append32)
 	default:
-		for i := from; i < to; i++ {
-			if c.place(v.Valid(i)) {
-				c.i64 = append(c.i64, v.Int(c.col.Type, i))
-			}
-		}
+		c.i64 = appendValues(c, c.i64, v, from, to, append64)
 	}
 	n := (to - from) * max(c.col.Type.Width(), 4)
 	c.pageRaw += n
@@ -146,6 +138,9 @@ func (c *chunkWriter) append(v *Vector, from, to int) int {
 }
 
 func (c *chunkWriter) appendBytes(v *Vector, from, to int) int {
+	if v.Validity == nil && (c.dict == nil || c.dict.closed) {
+		return c.appendPlain(v, from, to)
+	}
 	sum := 0
 	for i := from; i < to; i++ {
 		n := 4
@@ -198,20 +193,6 @@ func (c *chunkWriter) undict() {
 	}
 	c.idx = c.idx[:0]
 	c.dict = nil
-}
-
-// place adds a row to the open page's validity and passes on whether it holds a value.
-func (c *chunkWriter) place(valid bool) bool {
-	if c.rows&7 == 0 {
-		c.valid = append(c.valid, 0)
-	}
-	if valid {
-		c.valid[c.rows>>3] |= 1 << (c.rows & 7)
-	} else {
-		c.nulls++
-	}
-	c.rows++
-	return valid
 }
 
 // endPage writes the open page once it is full.

@@ -1,5 +1,7 @@
 package table
 
+import "encoding/binary"
+
 // enumDict numbers the distinct texts of an enum column in the order they are first needed. Two codes with the same
 // label share a number, as dictionaries of columnar forms want their entries distinct.
 type enumDict struct {
@@ -19,6 +21,20 @@ func (d *enumDict) slot(code int64) uint32 {
 		return d.byCode[code] - 1
 	}
 	return d.add(code)
+}
+
+// appendSlots appends the numbers of some rows' texts.
+func (d *enumDict) appendSlots(dst []int32, v *Vector, from, to int) []int32 {
+	if d.col.Type == Enum8 {
+		for _, x := range v.Data[from:to] {
+			dst = append(dst, int32(d.slot(int64(x))))
+		}
+		return dst
+	}
+	for b := v.Data[2*from : 2*to]; len(b) >= 2; b = b[2:] {
+		dst = append(dst, int32(d.slot(int64(binary.LittleEndian.Uint16(b)))))
+	}
+	return dst
 }
 
 func (d *enumDict) add(code int64) uint32 {
