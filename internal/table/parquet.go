@@ -48,7 +48,7 @@ type parquetEncoder struct {
 	rows   int // of the open row group
 	raw    int // bytes of the open row group
 	total  int64
-	groups []groupBytes
+	groups rowGroups
 	head   bytes.Buffer // scratch for thrift
 	err    error
 }
@@ -60,7 +60,7 @@ type chunkIndex struct {
 }
 
 func newParquetEncoder(w io.Writer, s *Schema, opt EncodeOptions) *parquetEncoder {
-	e := &parquetEncoder{w: w, schema: s, meta: opt.Metadata, cols: make([]*chunkWriter, len(s.Columns))}
+	e := &parquetEncoder{w: w, schema: s, meta: opt.Metadata, groups: rowGroups{most: storeBytes}, cols: make([]*chunkWriter, len(s.Columns))}
 	page := min(max(maxGroupBytes/2/max(len(s.Columns), 1), minPageBytes), maxPageBytes)
 	for i := range e.cols {
 		e.cols[i] = newChunkWriter(&s.Columns[i], page)
@@ -119,7 +119,7 @@ func (e *parquetEncoder) flushGroup() {
 		e.put([]byte(parquetMagic))
 	}
 	group := format.RowGroup{
-		NumRows: int64(e.rows), FileOffset: e.off, Ordinal: int16(len(e.groups)),
+		NumRows: int64(e.rows), FileOffset: e.off, Ordinal: int16(e.groups.count),
 		Columns: make([]format.ColumnChunk, len(e.cols)),
 	}
 	index := make([]chunkIndex, len(e.cols))

@@ -1,8 +1,10 @@
 package table
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -10,20 +12,52 @@ import (
 // What the end of a file says of its row groups grows with the table, and an encoder keeps it until the file ends:
 // readers expect the page indexes of all row groups behind each other, and the footer says where each of them lies.
 // As structures of the format that took 2.7 KB a column of each row group. So it is kept as the bytes that will be
-// written, a fraction of that; only the places of the page indexes are filled in.
+// written, compressed; only the places of the page indexes are filled in.
 
-// groupBytes is what is kept of a row group.
-type groupBytes struct {
-	rest   []byte // the row group with an empty list of columns
-	chunks []chunkBytes
-	bounds []byte // column indexes of its chunks
-	places []byte // offset indexes of its chunks
+// rowGroups is what is kept of the row groups that stand in the file.
+type rowGroups struct {
+	most   int // bytes that a store gathers before it compresses: storeBytes, but in tests
+	count  int
+	bounds store // column indexes
+	places store // offset indexes
+	footer store // for each chunk itself and how long its page indexes are, then the row group with no chunks
 }
 
-// chunkBytes is what is kept of a column chunk.
-type chunkBytes struct {
-	meta           []byte // the chunk without its page indexes and without the end of the structure
-	bounds, places int32  // bytes of its page indexes
+// storeBytes is what compresses well, and more than all but large tables have.
+const storeBytes = 64 << 10
+
+// store keeps bytes, compressed once there are many.
+type store struct {
+	packed [][]byte
+	last   []byte
+	raw    []byte // room for what was packed
+}
+
+// pack compresses what was gathered once it is that many bytes. A piece that each gives ends only where pack was called.
+func (s *store) pack(most int) error {
+	if len(s.last) < most {
+		return nil
+	}
+	b, err := zstdFast.Encode(s.raw[:0], s.last)
+	if err != nil {
+		return fmt.Errorf("pack parquet metadata: %w", err)
+	}
+	s.packed, s.last, s.raw = append(s.packed, bytes.Clone(b)), s.last[:0], b
+	return nil
+}
+
+// each gives what was packed, piece by piece, then the rest; a piece is valid until the next.
+func (s *store) each(use func(b []byte)) error {
+	for _, p := range s.packed {
+		b, err := zstdFast.Decode(s.raw[:0], p)
+		if err != nil {
+			return fmt.Errorf("unpack parquet metadata: %w", err)
+		}
+		s.raw = b
+		use(b)
+	}
+	use(s.last)
+	return nil
 }
 
 // noStructs is how the compact protocol of Thrift writes an empty list of structures in the field behind the last one.
@@ -33,43 +67,55 @@ var errThriftForm = errors.New("parquet metadata is not of the form that its par
 
 // addRowGroup takes a row group whose chunks stand in the file.
 func (e *parquetEncoder) addRowGroup(group format.RowGroup, index []chunkIndex) {
-	g := groupBytes{chunks: make([]chunkBytes, len(group.Columns))}
-	var all []byte
-	from := make([]int, len(group.Columns)+1)
+	g := &e.groups
 	for i := range group.Columns {
+		bounds := 0
 		if ci := index[i].column; ci != nil {
 			b := e.thrift(ci)
-			g.bounds, g.chunks[i].bounds = append(g.bounds, b...), int32(len(b))
+			g.bounds.last, bounds = append(g.bounds.last, b...), len(b)
 		}
 		b := e.thrift(&index[i].offset)
-		g.places, g.chunks[i].places = append(g.places, b...), int32(len(b))
+		g.places.last = append(g.places.last, b...)
+		places := len(b)
 		b = e.thrift(&group.Columns[i])
-		all = append(all, b[:max(len(b)-1, 0)]...)
-		from[i+1] = len(all)
-	}
-	all = append(make([]byte, 0, len(all)), all...)
-	for i := range g.chunks {
-		g.chunks[i].meta = all[from[i]:from[i+1]]
+		g.footer.last = appendBytes(g.footer.last, b[:max(len(b)-1, 0)]) // without the end of the structure
+		g.footer.last = binary.AppendUvarint(g.footer.last, uint64(bounds))
+		g.footer.last = binary.AppendUvarint(g.footer.last, uint64(places))
 	}
 	group.Columns = nil
-	g.rest = append([]byte(nil), e.thrift(&group)...)
-	if e.err == nil && (len(g.rest) < len(noStructs) || string(g.rest[:len(noStructs)]) != noStructs) {
+	rest, ok := bytes.CutPrefix(e.thrift(&group), []byte(noStructs))
+	if e.err == nil && !ok {
 		e.err = errThriftForm
 	}
-	e.groups = append(e.groups, g)
+	g.footer.last = appendBytes(g.footer.last, rest)
+	g.count++
+	if err := errors.Join(g.bounds.pack(g.most), g.places.pack(g.most), g.footer.pack(g.most)); e.err == nil {
+		e.err = err
+	}
+}
+
+// appendBytes appends bytes behind their number, cutBytes takes them off again.
+func appendBytes(to, b []byte) []byte {
+	return append(binary.AppendUvarint(to, uint64(len(b))), b...)
+}
+
+func cutBytes(from []byte) (b, rest []byte) {
+	n, rest := cutNumber(from)
+	return rest[:n], rest[n:]
+}
+
+func cutNumber(from []byte) (int, []byte) {
+	n, k := binary.Uvarint(from)
+	return int(n), from[k:]
 }
 
 // putIndexes writes the page indexes: first the bounds of all pages, then their places. It gives where either begin.
 func (e *parquetEncoder) putIndexes() (bounds, places int64) {
 	bounds = e.off
-	for i := range e.groups {
-		e.put(e.groups[i].bounds)
-		e.groups[i].bounds = nil
-	}
+	err := e.groups.bounds.each(e.put)
 	places = e.off
-	for i := range e.groups {
-		e.put(e.groups[i].places)
-		e.groups[i].places = nil
+	if err = errors.Join(err, e.groups.places.each(e.put)); e.err == nil {
+		e.err = err
 	}
 	return bounds, places
 }
@@ -90,17 +136,27 @@ func (e *parquetEncoder) putFooter(m *format.FileMetaData, bounds, places int64)
 	}
 	from := e.off
 	e.put(rest[:at])
-	e.put(appendStructs(nil, len(e.groups)))
-	var b []byte
-	for i := range e.groups {
-		g := &e.groups[i]
-		b = appendStructs(b[:0], len(g.chunks))
-		for _, c := range g.chunks {
-			b = append(b, c.meta...)
-			b = c.appendIndexes(b, bounds, places)
-			bounds, places = bounds+int64(c.bounds), places+int64(c.places)
+	e.put(appendStructs(nil, e.groups.count))
+	var out []byte
+	err := e.groups.footer.each(func(b []byte) {
+		for len(b) > 0 {
+			out = appendStructs(out[:0], len(e.schema.Columns))
+			for range e.schema.Columns {
+				var chunk []byte
+				var index [2]int
+				chunk, b = cutBytes(b)
+				index[0], b = cutNumber(b)
+				index[1], b = cutNumber(b)
+				out = appendIndexes(append(out, chunk...), bounds, places, index[0], index[1])
+				bounds, places = bounds+int64(index[0]), places+int64(index[1])
+			}
+			var group []byte
+			group, b = cutBytes(b)
+			e.put(append(out, group...))
 		}
-		e.put(append(b, g.rest[len(noStructs):]...))
+	})
+	if e.err == nil {
+		e.err = err
 	}
 	e.put(rest[at+len(noStructs):])
 	e.put(append(binary.LittleEndian.AppendUint32(nil, uint32(e.off-from)), parquetMagic...))
@@ -115,13 +171,14 @@ func appendStructs(b []byte, n int) []byte {
 	return binary.AppendUvarint(append(b, 0xf0|thriftStruct), uint64(n))
 }
 
-// appendIndexes ends a column chunk: fields 4 to 7 say where its page indexes lie. The field before is 3.
-func (c *chunkBytes) appendIndexes(b []byte, bounds, places int64) []byte {
+// appendIndexes ends a column chunk: fields 4 to 7 say where its page indexes lie and how long they are. The field
+// before is 3.
+func appendIndexes(b []byte, bounds, places int64, boundsLen, placesLen int) []byte {
 	b = binary.AppendVarint(append(b, 1<<4|thriftI64), places)
-	b = binary.AppendVarint(append(b, 1<<4|thriftI32), int64(c.places))
-	if c.bounds > 0 {
+	b = binary.AppendVarint(append(b, 1<<4|thriftI32), int64(placesLen))
+	if boundsLen > 0 {
 		b = binary.AppendVarint(append(b, 1<<4|thriftI64), bounds)
-		b = binary.AppendVarint(append(b, 1<<4|thriftI32), int64(c.bounds))
+		b = binary.AppendVarint(append(b, 1<<4|thriftI32), int64(boundsLen))
 	}
 	return append(b, thriftStop)
 }

@@ -8,12 +8,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestManyRowGroups reads files of up to twenty row groups with both readers: their lists have short and long heads.
+// TestManyRowGroups reads files of up to twenty row groups with both readers: the lists have short and long heads, and
+// what is kept of the groups is compressed after each of them, after some, or not at all.
 func TestManyRowGroups(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := genSchema(rt)
 		var buf bytes.Buffer
 		e := newParquetEncoder(&buf, s, EncodeOptions{Metadata: map[string]string{"a": "b"}})
+		e.groups.most = rapid.SampledFrom([]int{1, 500, storeBytes}).Draw(rt, "most")
 		var batches []*Batch
 		for range rapid.IntRange(1, 20).Draw(rt, "groups") {
 			b := genBatch(rt, s, 10)
