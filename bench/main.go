@@ -126,7 +126,15 @@ func (s spread) quantile(q float64) float64 {
 }
 
 func (s spread) String() string {
-	return fmt.Sprintf("%.3g (%.3g–%.3g)", s.median(), slices.Min(s), slices.Max(s))
+	return number(s.median()) + " (" + number(slices.Min(s)) + "–" + number(slices.Max(s)) + ")"
+}
+
+// number gives three digits, or all before the point.
+func number(x float64) string {
+	if x >= 1000 {
+		return fmt.Sprintf("%.0f", x)
+	}
+	return fmt.Sprintf("%.3g", x)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
