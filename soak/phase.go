@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// phase is one way to wear the appliance out.
+type phase struct {
+	name string
+	run  func(ctx context.Context, p *run) error
+}
+
+// phases lists them in the order they run in.
+func phases() []phase {
+	return []phase{
+		{"kill", killPhase},
+		{"restart", restartPhase},
+		{"load", loadPhase},
+	}
+}
+
+// errNotRun is why a phase was not run at all: this machine does not permit it.
+var errNotRun = errors.New("not run")
+
+// run is a phase that runs.
+type run struct {
+	options
+	name   string
+	work   string // folder of the phase, kept if a promise is broken
+	tally  *tally
+	book   *ledger
+	out    io.Writer
+	began  time.Time
+	result *result
+	env    []string // of the appliance
+}
+
+// perform runs one phase and judges it.
+func perform(ctx context.Context, o options, ph phase, out io.Writer) result {
+	r := result{Phase: ph.name, Began: time.Now().UTC()}
+	work := filepath.Join(o.dir, ph.name)
+	p := &run{
+		options: o, name: ph.name, work: work, tally: newTally(), book: newLedger(o.seed), out: out, began: time.Now(), result: &r,
+	}
+	err := os.MkdirAll(work, 0o700)
+	if err == nil {
+		err = ph.run(ctx, p)
+	}
+	p.tally.into(&r)
+	r.Seconds = time.Since(p.began).Seconds()
+	switch {
+	case errors.Is(err, errNotRun):
+		r.Verdict, r.Why = notRun, err.Error()
+	case err != nil && ctx.Err() != nil:
+		r.Verdict, r.Why = stopped, err.Error()
+	case err != nil:
+		r.Verdict, r.Why = broken, err.Error()
+	case r.Breaks > 0:
+		r.Verdict = broken
+	default:
+		r.Verdict = kept
+	}
+	if r.Verdict == broken {
+		r.Kept = work
+		fmt.Fprintf(out, "%s: a promise is broken; data folder and log are kept in %s\n", ph.name, work)
+	} else if err := os.RemoveAll(work); err != nil {
+		fmt.Fprintf(out, "%s: %v\n", ph.name, err)
+	}
+	return r
+}
+
+// binary gives the appliance of this phase.
+func (p *run) binary() binary {
+	return binary{path: p.bin, dir: filepath.Join(p.work, "data"), log: filepath.Join(p.work, "wayside.log"), env: p.env}
+}
+
+// launch starts the appliance and gives it as the clients see it.
+func (p *run) launch(ctx context.Context) (*appliance, *target, error) {
+	a, err := p.binary().launch(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w\n%s", err, logTail(p.binary().log, 20))
+	}
+	p.tally.took("start", a.start)
+	return a, newTarget(a.url, p.tally, p.book), nil
+}
+
+// finish verifies everything, stops the appliance, and looks at what it leaves. It starts one more life for that, so
+// that what a start has to put in order is in order.
+func (p *run) finish(ctx context.Context) error {
+	a, g, err := p.launch(ctx)
+	if err != nil {
+		return err
+	}
+	p.progress("verifying %d files", p.book.size())
+	newVerifier(g, p.seed).everything(ctx)
+	g.close()
+	if err := p.stop(a, g); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("verify: %w", ctx.Err())
+	}
+	newVerifier(g, p.seed).leftovers(p.binary().dir)
+	return nil
+}
+
+// stop ends an appliance in the orderly way, and judges how.
+func (p *run) stop(a *appliance, g *target) error {
+	if a.gone() {
+		p.tally.broke("died", "the appliance ended by itself: %v\n%s", a.err, logTail(p.binary().log, 20))
+		return nil
+	}
+	workers := children(a.pid)
+	g.dying.Store(true)
+	took, err := a.stop()
+	p.tally.took("stop", took)
+	if err != nil {
+		p.tally.broke("stop", "%v", err)
+	}
+	if took > stopLimit {
+		p.tally.broke("stop", "took %v of %v", took.Round(time.Millisecond), stopLimit)
+	}
+	return p.checkOrphans(workers)
+}
+
+// kill ends an appliance as a power cut would, and sees that its workers end too.
+func (p *run) kill(a *appliance, g *target) error {
+	if a.gone() {
+		p.tally.broke("died", "the appliance ended by itself: %v\n%s", a.err, logTail(p.binary().log, 20))
+		return nil
+	}
+	workers := children(a.pid)
+	g.dying.Store(true)
+	a.kill()
+	return p.checkOrphans(workers)
+}
+
+func (p *run) checkOrphans(workers []process) error {
+	if left := outlived(context.Background(), workers); len(left) > 0 {
+		p.tally.broke("orphans", "%d worker processes outlived their appliance by %v: %v", len(left), orphanWait, left)
+		for _, w := range left {
+			if pr, err := os.FindProcess(w.pid); err == nil && w.alive() {
+				_ = pr.Kill() // it is gone otherwise
+			}
+		}
+	}
+	return nil
+}
+
+// progress says what is going on.
+func (p *run) progress(format string, args ...any) {
+	fmt.Fprintf(p.out, "%s %-8s %s\n", time.Now().Format("15:04:05"), p.name, fmt.Sprintf(format, args...))
+}
