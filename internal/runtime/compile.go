@@ -92,8 +92,11 @@ func (r *Registry) compile(ctx context.Context, e *entry) {
 	r.mu.Lock()
 	switch {
 	case err == nil:
-		e.record, e.state, e.reason, e.stale = rec, Active, "", false
+		e.record, e.state, e.reason, e.stale, e.killed = rec, Active, "", false, 0
 		close(e.ready)
+	case errors.Is(err, errKilled) && e.killed+1 < maxKilled:
+		e.retryAt = time.Now().Add(time.Duration(e.killed) * killedAfter)
+		e.killed++
 	case errcode.Is(err, errcode.PluginRejected):
 		e.state, e.reason = Rejected, err.Error()
 		close(e.ready)
@@ -241,8 +244,15 @@ func (r *Registry) compileEnd(ctx context.Context, w *proc, err error) error {
 	if strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") {
 		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling needs more than %d MiB", r.cfg.Limits.CompileMiB))
 	}
+	if w.killed() {
+		death = errors.Join(errKilled, death)
+	}
 	return errcode.Wrap(errcode.PluginRejected, death, "compiling ended the worker: "+death.Error())
 }
+
+// errKilled says that a compile worker was killed, not by us and for no limit of ours. Most likely the machine had too
+// little memory at that moment, which says nothing about the module until it has happened again and again.
+var errKilled = errors.New("killed from outside")
 
 // recompile has a module compiled again whose compiled code cannot be loaded, and waits for it.
 func (r *Registry) recompile(ctx context.Context, e *entry) (*entry, error) {

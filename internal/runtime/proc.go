@@ -173,6 +173,17 @@ func (p *proc) spent() time.Duration {
 	}
 }
 
+// killed reports that a process that has been reaped ended by SIGKILL.
+func (p *proc) killed() bool {
+	select {
+	case <-p.exited:
+		st, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		return ok && st.Signaled() && st.Signal() == syscall.SIGKILL
+	default:
+		return false
+	}
+}
+
 // rss gives the resident bytes of the process, 0 if it has ended.
 func (p *proc) rss() int64 {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/statm")

@@ -25,6 +25,8 @@ const (
 	maxModuleBytes = 16 << 20
 	forgetAfter    = 30 * 24 * time.Hour // an unused folder of compiled code
 	retryAfter     = 10 * time.Second    // a compile that failed for a reason of ours
+	killedAfter    = time.Second         // a compile whose worker was killed more than once
+	maxKilled      = 3                   // then it is the module's fault
 )
 
 // Registry knows the plugins: what they are, which formats they decode, and whether they can be used yet.
@@ -61,6 +63,7 @@ type entry struct {
 	ready   chan struct{} // closed when state is neither Compiling nor waiting
 	stale   bool          // the folder's record is not to be believed
 	wanted  int           // decodes that wait
+	killed  int           // compile workers that ended without an explanation, one after the other
 	retryAt time.Time
 }
 
