@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"sync"
 	"time"
 )
@@ -63,7 +62,7 @@ func (p *run) killCycle(ctx context.Context, cycle int, rnd *rand.Rand) error {
 
 // killWorker kills one worker process alone.
 func (p *run) killWorker(a *appliance, rnd *rand.Rand) {
-	list := slices.DeleteFunc(children(a.pid), func(w process) bool { return !w.decodes() })
+	list := children(a.pid)
 	if len(list) == 0 {
 		return
 	}

@@ -113,6 +113,16 @@ func (l *ledger) fromRandom(rnd *rand.Rand) iter.Seq[*entry] {
 	}
 }
 
+// hold keeps a file that is stored from being deleted until release; it reports false of any other.
+func (l *ledger) hold(e *entry) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.state == stored {
+		e.users++
+	}
+	return e.state == stored
+}
+
 func (l *ledger) release(e *entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -134,9 +134,3 @@ func bytesBelow(dir string) (sum, files int64) {
 	})
 	return sum, files
 }
-
-// decodes reports that the process is a decode worker, not one that compiles.
-func (p process) decodes() bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.pid))
-	return err == nil && bytes.Contains(data, []byte("worker\x00decode"))
-}

@@ -23,27 +23,36 @@ func newVerifier(g *target, seed uint64) *verifier {
 
 // sample looks for some files after a restart: the newest, which a crash endangers most, and some others.
 func (v *verifier) sample(ctx context.Context, newest, others int) {
-	all := slices.DeleteFunc(v.book.entries(), func(e *entry) bool { return v.book.view(e).state != stored })
-	picked := all[max(0, len(all)-newest):]
+	all := v.book.entries()
+	picked := slices.Clone(all[max(0, len(all)-newest):])
 	for range min(others, len(all)) {
 		picked = append(picked, all[v.rnd.IntN(len(all))])
 	}
 	for _, e := range picked {
-		var f file
-		id := v.book.view(e).file
-		err := v.get(ctx, "get file", "/api/v1/files/"+id, &f)
-		if isCode(err, "not_found") {
-			v.tally.broke("lost", "file %s (%s) was acknowledged and is gone", id, e.name)
+		if !v.book.hold(e) {
 			continue
 		}
-		if v.judge(ctx, "get file", err) || err != nil {
-			continue
-		}
-		v.checkFile(e, f)
-		v.checkDecodesOf(e, f)
-		v.checkContent(ctx, e, id)
-		v.tally.add("files looked at after a restart", 1)
+		v.look(ctx, e)
+		v.book.release(e)
 	}
+}
+
+// look compares one stored file with the ledger.
+func (v *verifier) look(ctx context.Context, e *entry) {
+	var f file
+	id := v.book.view(e).file
+	err := v.get(ctx, "get file", "/api/v1/files/"+id, &f)
+	if isCode(err, "not_found") {
+		v.tally.broke("lost", "file %s (%s) was acknowledged and is gone", id, e.name)
+		return
+	}
+	if v.judge(ctx, "get file", err) || err != nil {
+		return
+	}
+	v.checkFile(e, f)
+	v.checkDecodesOf(e, f)
+	v.checkContent(ctx, e, id)
+	v.tally.add("files looked at after a restart", 1)
 }
 
 // checkDecodesOf compares the decodes that a file has with those that were asked for.

@@ -18,7 +18,6 @@ import (
 	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/internal/decode"
-	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/event"
 	"github.com/wayside-edge/wayside/internal/httpapi"
 	"github.com/wayside-edge/wayside/internal/ingest"
@@ -54,6 +53,7 @@ type appliance struct {
 	cfg     config.Config
 	env     Env
 	started time.Time
+	world   world
 	hangup  chan os.Signal // SIGHUP: read the configuration again
 	log     *slog.Logger
 
@@ -90,10 +90,14 @@ func Run(ctx context.Context, cfg config.Config, env Env) error {
 	// Before anything else: a SIGHUP would end the process otherwise, also while it starts.
 	signal.Notify(a.hangup, syscall.SIGHUP)
 	defer signal.Stop(a.hangup)
+	var err error
+	if a.world, err = openWorld(); err != nil {
+		return err
+	}
 	if err := a.open(ctx); err != nil {
 		return errors.Join(err, a.close())
 	}
-	err := a.serve(ctx)
+	err = a.serve(ctx)
 	return errors.Join(err, a.close())
 }
 
@@ -183,7 +187,7 @@ func (a *appliance) openStorage(ctx context.Context) error {
 	db, err := store.Open(ctx, store.Config{
 		Dir: a.folder.db(), Reserve: int64(a.cfg.Store.Reserve), Ballast: ballast(a.cfg.Store.Ballast),
 		MemTableSize: int64(a.cfg.Store.Memtable), Logger: a.logs.Logger("database"), Recorder: a.metrics,
-		OnLowSpace: a.spaceChanged,
+		OnLowSpace: a.spaceChanged, FS: a.world.fs, Hook: a.world.hook,
 	})
 	if err != nil {
 		return fmt.Errorf("open database: %w", err)
@@ -194,12 +198,12 @@ func (a *appliance) openStorage(ctx context.Context) error {
 		return fmt.Errorf("open catalog: %w", err)
 	}
 	a.blobs, err = blob.Open(blob.Config{
-		Dir: a.folder.blobs(), TempDir: a.folder.tmp(), Guard: db, Logger: a.logs.Logger("database"),
+		Dir: a.folder.blobs(), TempDir: a.folder.tmp(), FS: a.world.fs, Guard: db, Logger: a.logs.Logger("database"),
 	})
 	if err != nil {
 		return fmt.Errorf("open recordings: %w", err)
 	}
-	if a.results, err = table.OpenDir(a.folder.results(), a.folder.tmp(), disk.OS); err != nil {
+	if a.results, err = table.OpenDir(a.folder.results(), a.folder.tmp(), a.world.fs); err != nil {
 		return fmt.Errorf("open results: %w", err)
 	}
 	return nil
@@ -212,7 +216,7 @@ func (a *appliance) openQueue(ctx context.Context) error {
 	q := a.cfg.Queue
 	engine, err := local.Open(ctx, local.Config{
 		DB: a.db, Logger: a.logs.Logger("queue"), Weights: q.Weights, SlotFile: a.folder.slots(), Dead: a.mux.Dead,
-		Retention: q.Retention, ResultTTL: q.ResultTTL, MaxFinished: q.MaxFinished, Recorder: jobRecorder{a.metrics},
+		Retention: q.Retention, ResultTTL: q.ResultTTL, MaxFinished: q.MaxFinished, Recorder: jobRecorder{a.metrics}, Clock: a.world.clock,
 		Rules: queue.Rules{
 			MaxAttempts: q.MaxAttempts, Timeout: q.Timeout, SoftTimeout: q.SoftTimeout,
 			MaxCrashes: q.Crashes, CrashDelay: crashDelay,
@@ -268,6 +272,7 @@ func (a *appliance) openRuntime(ctx context.Context) error {
 	a.decoder = decode.New(decode.Config{
 		Catalog: a.catalog, Blobs: a.blobs, Results: a.results, Pool: a.pool, Registry: a.registry, Events: a.events,
 		Generator: "wayside " + a.env.Version, TempDir: a.folder.tmp(), Logger: a.logs.Logger("decoder"), Recorder: a.metrics,
+		Now: a.world.now,
 	})
 	return nil
 }
@@ -276,6 +281,7 @@ func (a *appliance) openUseCases(context.Context) error {
 	a.ingester = ingest.New(ingest.Config{
 		DB: a.db, Catalog: a.catalog, Blobs: a.blobs, Queue: a.engine, Results: a.results, Detector: detector{a.registry},
 		Events: a.events, Logger: a.logs.Logger("api"), Recorder: a.metrics, MaxUpload: int64(a.cfg.Server.MaxUpload),
+		Now: a.world.now,
 	})
 	return nil
 }

@@ -54,6 +54,7 @@ func allowed() map[string][]string {
 		},
 		// bench compares the appliance with the same decoder run natively, for which it is a host itself.
 		"bench":                        {"plugins/rail/...", "internal/...", "sdk/go/..."},
+		"soak":                         {"plugins/rail/..."},
 		"examples/...":                 {"sdk/client", "plugins/rail/..."},
 		"e2e":                          {"plugins/rail/..."},
 		"sdk/client":                   {},

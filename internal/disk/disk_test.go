@@ -221,6 +221,20 @@ func TestFault(t *testing.T) {
 			t.Errorf("sync took %v, %v", time.Since(start), err)
 		}
 	})
+	synctest.Test(t, func(t *testing.T) {
+		fault.DelayBetween(OpSync, time.Hour, 2*time.Hour)
+		took := map[time.Duration]bool{}
+		for range 20 {
+			start := time.Now()
+			if err := f.Sync(); err != nil || time.Since(start) < time.Hour || time.Since(start) > 2*time.Hour {
+				t.Errorf("sync took %v, %v", time.Since(start), err)
+			}
+			took[time.Since(start)] = true
+		}
+		if len(took) < 10 {
+			t.Errorf("only %d different delays", len(took))
+		}
+	})
 }
 
 func TestAllocate(t *testing.T) {

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"math/rand/v2"
 	"os"
 	"sync"
 	"syscall"
@@ -23,7 +24,7 @@ const (
 	OpFree    Op = "free"
 )
 
-// Fault is the fault twin of an FS, for tests: it passes everything on to the FS it wraps until it was told to
+// Fault is the fault twin of an FS, for tests and endurance runs: it passes everything on to the FS it wraps until it was told to
 // fail, to wait, or to pretend an amount of free space. It is safe for concurrent use.
 type Fault struct {
 	inner FS
@@ -40,6 +41,7 @@ type rule struct {
 	times int // failures left; negative: for ever
 	err   error
 	delay time.Duration
+	more  time.Duration // a random part of it is added
 }
 
 // NewFault returns a twin of inner without any fault.
@@ -59,6 +61,13 @@ func (f *Fault) Delay(op Op, d time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.rules[op] = &rule{delay: d}
+}
+
+// DelayBetween makes every call of op wait first, each for another time from least to most.
+func (f *Fault) DelayBetween(op Op, least, most time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rules[op] = &rule{delay: least, more: most - least}
 }
 
 // Heal forgets all faults, delays, budgets and pretended space.
@@ -113,7 +122,7 @@ func (f *Fault) next(op Op) (time.Duration, error) {
 		r.skip--
 		return 0, nil
 	case r.times == 0 || r.err == nil:
-		return r.delay, nil
+		return r.delay + rand.N(r.more+1), nil //nolint:gosec // a simulation
 	case r.times > 0:
 		r.times--
 	}
