@@ -18,8 +18,9 @@ type State struct {
 	RunAt       time.Time // Scheduled, Retry: when it is due
 	StartedAt   time.Time
 	FinishedAt  time.Time
-	CancelAsked bool // Active: cancelled as soon as its holder lets go
-	Pending     int  // Waiting: jobs it still depends on
+	ParkedAt    time.Time // Scheduled, Retry: the end of the run after which it waits, RunAt counts from there; zero = no run
+	CancelAsked bool      // Active: cancelled as soon as its holder lets go
+	Pending     int       // Waiting: jobs it still depends on
 }
 
 // EventKind says what happened to a job.
@@ -74,7 +75,7 @@ func Transition(s State, e Event, now time.Time) (State, Effects, error) {
 		if s.Status != Scheduled && s.Status != Retry {
 			return s, Effects{}, ErrTransition
 		}
-		s.Status = Ready
+		s.Status, s.ParkedAt = Ready, time.Time{}
 		return s, Effects{}, nil
 	case LeasedOut:
 		if s.Status != Ready {
@@ -128,7 +129,7 @@ func depended(s State, now time.Time) (State, Effects, error) {
 func due(s State, status Status, now time.Time) State {
 	s.Status = status
 	if !s.RunAt.After(now) {
-		s.Status, s.RunAt = Ready, time.Time{}
+		s.Status, s.RunAt, s.ParkedAt = Ready, time.Time{}, time.Time{}
 	}
 	return s
 }
@@ -148,18 +149,16 @@ func endRun(s State, e Event, now time.Time) (State, Effects, error) {
 	case s.CancelAsked:
 		return end(s, Cancelled, "", now)
 	case e.Kind == Released:
-		if e.Delay > 0 {
-			s.RunAt = now.Add(e.Delay)
-		}
-		return due(s, Scheduled, now), Effects{}, nil
+		return park(s, Scheduled, e.Delay, now), Effects{}, nil
 	case e.Kind == Crashed:
 		if s.Crashes >= e.Rules.MaxCrashes {
 			return end(s, Dead, errcode.WorkerCrashed, now)
 		}
-		if s.Crashes > 1 {
-			s.RunAt = now.Add(e.Rules.CrashDelay)
+		wait := e.Rules.CrashDelay
+		if s.Crashes <= 1 {
+			wait = 0
 		}
-		return due(s, Retry, now), Effects{}, nil
+		return park(s, Retry, wait, now), Effects{}, nil
 	default:
 		return fail(s, e, now)
 	}
@@ -175,8 +174,15 @@ func fail(s State, e Event, now time.Time) (State, Effects, error) {
 	if wait <= 0 {
 		wait = e.Rules.Backoff.Delay(failures-1, e.Jitter)
 	}
-	s.RunAt = now.Add(wait)
-	return due(s, Retry, now), Effects{}, nil
+	return park(s, Retry, wait, now), Effects{}, nil
+}
+
+// park lets a job whose run has ended wait in the given status, or makes it ready.
+func park(s State, status Status, wait time.Duration, now time.Time) State {
+	if wait > 0 {
+		s.RunAt, s.ParkedAt = now.Add(wait), now
+	}
+	return due(s, status, now)
 }
 
 func cancel(s State, now time.Time) (State, Effects, error) {
@@ -194,6 +200,6 @@ func cancel(s State, now time.Time) (State, Effects, error) {
 
 func end(s State, status Status, code errcode.Code, now time.Time) (State, Effects, error) {
 	s.Status, s.FinishedAt = status, now
-	s.RunAt, s.CancelAsked, s.Pending = time.Time{}, false, 0
+	s.RunAt, s.ParkedAt, s.CancelAsked, s.Pending = time.Time{}, time.Time{}, false, 0
 	return s, Effects{Ended: true, Code: code}, nil
 }

@@ -128,17 +128,38 @@ func TestWaitsFollowTheMonotonicClock(t *testing.T) {
 	}
 }
 
-// TestClockBehindOnOpen opens with a clock that lost a year: a retry waits no longer than it would have.
+// TestClockBehindOnOpen opens with a clock that lost a year, or had won one for a while: a retry, and a job that was
+// given back, waits no longer than it would have.
 func TestClockBehindOnOpen(t *testing.T) {
-	clock := newFakeClock()
-	b := openBox(t, t.TempDir(), Config{Clock: clock, Rules: queue.Rules{Backoff: queue.Backoff{Jitter: -1}}})
-	j := mustEnqueue(t, b.Engine, queue.New{Type: "a"})[0]
-	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Err: errTest, RetryIn: time.Minute})
-	clock.step(-365 * 24 * time.Hour)
-	b = b.reopen(t)
-	wantStatus(t, b.Engine, j.ID, queue.Retry)
-	clock.advance(time.Minute)
-	if l := mustLease(t, b.Engine); l.Job.ID != j.ID {
-		t.Errorf("leased %s, want %s", l.Job.ID, j.ID)
+	const year = 365 * 24 * time.Hour
+	for name, tc := range map[string]struct {
+		during, after time.Duration // the steps while the job runs, and before the queue is opened again
+		outcome       queue.Outcome
+		waits         queue.Status
+	}{
+		"retry":                  {0, -year, queue.Outcome{Err: errTest, RetryIn: time.Minute}, queue.Retry},
+		"release":                {0, -year, queue.Outcome{Release: true, Delay: time.Minute}, queue.Scheduled},
+		"retry, a year won":      {year, -year, queue.Outcome{Err: errTest, RetryIn: time.Minute}, queue.Retry},
+		"release, a year won":    {year, -year, queue.Outcome{Release: true, Delay: time.Minute}, queue.Scheduled},
+		"retry, a year lost":     {-year, 0, queue.Outcome{Err: errTest, RetryIn: time.Minute}, queue.Retry},
+		"release, nothing wrong": {0, 0, queue.Outcome{Release: true, Delay: time.Minute}, queue.Scheduled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := newFakeClock()
+			b := openBox(t, t.TempDir(), Config{Clock: clock, Rules: queue.Rules{Backoff: queue.Backoff{Jitter: -1}}})
+			j := mustEnqueue(t, b.Engine, queue.New{Type: "a"})[0]
+			l := mustLease(t, b.Engine)
+			clock.step(tc.during)
+			mustFinish(t, b.Engine, l, tc.outcome)
+			clock.step(tc.after)
+			b = b.reopen(t)
+			clock.advance(59 * time.Second)
+			b.fire(clock.Elapsed())
+			wantStatus(t, b.Engine, j.ID, tc.waits)
+			clock.advance(time.Second)
+			if l := mustLease(t, b.Engine); l.Job.ID != j.ID {
+				t.Errorf("leased %s, want %s", l.Job.ID, j.ID)
+			}
+		})
 	}
 }

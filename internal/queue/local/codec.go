@@ -97,11 +97,19 @@ func (r record) encode() []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(r.MaxAttempts))
 	b = appendTime(b, r.RunAt)
 	b = appendTime(b, r.StartedAt)
-	b = appendTime(b, r.FinishedAt)
+	b = appendTime(b, r.ended())
 	b = binary.BigEndian.AppendUint16(b, uint16(r.Pending))
 	b = append(b, 0) // for later use
 	b = append(append(b, byte(len(r.queue))), r.queue...)
 	return append(append(b, byte(len(r.typ))), r.typ...)
+}
+
+// ended gives the time of the job's end, or of its last run's: a job never has both.
+func (r record) ended() time.Time {
+	if r.Status.Final() {
+		return r.FinishedAt
+	}
+	return r.ParkedAt
 }
 
 // decodeRecord is the inverse of encode. names gives the strings of byte slices, so that a scan of a million records
@@ -121,7 +129,12 @@ func decodeRecord(b []byte, names func([]byte) string) (record, error) {
 	r.Attempt = int(binary.BigEndian.Uint16(b[2:]))
 	r.Crashes = int(b[4])
 	r.MaxAttempts = int(binary.BigEndian.Uint16(b[5:]))
-	r.RunAt, r.StartedAt, r.FinishedAt = timeAt(b[7:]), timeAt(b[15:]), timeAt(b[23:])
+	r.RunAt, r.StartedAt = timeAt(b[7:]), timeAt(b[15:])
+	if ended := timeAt(b[23:]); status.Final() {
+		r.FinishedAt = ended
+	} else {
+		r.ParkedAt = ended
+	}
 	r.Pending = int(binary.BigEndian.Uint16(b[31:]))
 	rest := b[recordHead:]
 	n := int(rest[0])

@@ -29,7 +29,7 @@ func TestRecordRoundTrip(t *testing.T) {
 				Attempt:     rapid.IntRange(0, 1<<16-1).Draw(t, "attempt"),
 				Crashes:     rapid.IntRange(0, 255).Draw(t, "crashes"),
 				MaxAttempts: rapid.IntRange(0, 1000).Draw(t, "max_attempts"),
-				RunAt:       drawTime(t, "run_at"), StartedAt: drawTime(t, "started_at"), FinishedAt: drawTime(t, "finished_at"),
+				RunAt:       drawTime(t, "run_at"), StartedAt: drawTime(t, "started_at"),
 				CancelAsked: rapid.Bool().Draw(t, "cancel"),
 				Pending:     rapid.IntRange(0, 1<<16-1).Draw(t, "pending"),
 			},
@@ -38,6 +38,11 @@ func TestRecordRoundTrip(t *testing.T) {
 			priority: rapid.IntRange(0, 9).Draw(t, "priority"),
 			writing:  rapid.Bool().Draw(t, "writing"),
 			unique:   rapid.Bool().Draw(t, "unique"),
+		}
+		if ended := drawTime(t, "ended_at"); r.Status.Final() {
+			r.FinishedAt = ended
+		} else {
+			r.ParkedAt = ended
 		}
 		raw := r.encode()
 		got, err := decodeRecord(raw, plainNames)

@@ -169,9 +169,9 @@ func (e *Engine) adopt(n uint64, r record, at instant) {
 		e.line(r.queue).counts[r.Status]++
 		e.table.doomed[n] = doom{code: errcode.WorkerCrashed, message: fmt.Sprintf("the process ended %d times while the job ran", r.Crashes), rec: r}
 	default:
-		// A clock that is behind the job's own last start says nothing about how long a retry is still to wait.
-		if r.Status == queue.Retry && r.StartedAt.After(at.wall) {
-			at.wall = r.StartedAt
+		// A clock that is behind the end of the job's last run says nothing about how long the job is still to wait.
+		if r.ParkedAt.After(at.wall) {
+			at.wall = r.ParkedAt
 		}
 		e.place(n, r, at)
 	}
