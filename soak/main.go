@@ -36,6 +36,8 @@ type options struct {
 	cycles   int
 	life     time.Duration // of a process that is killed, at most
 	restarts int
+	fills    int
+	slow     time.Duration
 	load     time.Duration
 	files    int // stored at the same time under load
 	sample   time.Duration
@@ -58,6 +60,8 @@ func main() {
 	flag.IntVar(&o.cycles, "cycles", 40, "kills")
 	flag.DurationVar(&o.life, "life", 800*time.Millisecond, "most time from ready to a kill")
 	flag.IntVar(&o.restarts, "restarts", 15, "orderly restarts")
+	flag.IntVar(&o.fills, "fills", 8, "times that the disk becomes full")
+	flag.DurationVar(&o.slow, "slow", 40*time.Second, "time on a slow disk")
 	flag.DurationVar(&o.load, "load", 4*time.Minute, "time under steady load")
 	flag.IntVar(&o.files, "files", 300, "files stored at the same time under steady load")
 	flag.DurationVar(&o.sample, "sample", 5*time.Second, "time between two samples of memory, descriptors and so on")
@@ -120,7 +124,7 @@ func (o *options) prepare() error {
 	if err := os.MkdirAll(o.report, 0o700); err != nil {
 		return fmt.Errorf("make folder of the report: %w", err)
 	}
-	if o.clients < 1 || o.cycles < 0 || o.restarts < 0 || o.files < 1 || o.life <= 0 || o.sample <= 0 || o.load <= 0 || o.rate < 0 || o.largeSize < 0 {
+	if o.clients < 1 || o.cycles < 0 || o.restarts < 0 || o.fills < 0 || o.slow < 0 || o.files < 1 || o.life <= 0 || o.sample <= 0 || o.load <= 0 || o.rate < 0 || o.largeSize < 0 {
 		return errors.New("a number of clients, cycles, files … is not possible")
 	}
 	dir, err := os.MkdirTemp(o.dir, "wayside-soak-")

@@ -21,6 +21,9 @@ func phases() []phase {
 	return []phase{
 		{"kill", killPhase},
 		{"restart", restartPhase},
+		{"full", fullPhase},
+		{"slow", slowPhase},
+		{"clock", clockPhase},
 		{"load", loadPhase},
 	}
 }
@@ -33,6 +36,7 @@ type run struct {
 	options
 	name   string
 	work   string // folder of the phase, kept if a promise is broken
+	data   string // data folder, in it
 	tally  *tally
 	book   *ledger
 	out    io.Writer
@@ -46,7 +50,7 @@ func perform(ctx context.Context, o options, ph phase, out io.Writer) result {
 	r := result{Phase: ph.name, Began: time.Now().UTC()}
 	work := filepath.Join(o.dir, ph.name)
 	p := &run{
-		options: o, name: ph.name, work: work, tally: newTally(), book: newLedger(o.seed), out: out, began: time.Now(), result: &r,
+		options: o, name: ph.name, work: work, data: filepath.Join(work, "data"), tally: newTally(), book: newLedger(o.seed), out: out, began: time.Now(), result: &r,
 	}
 	err := os.MkdirAll(work, 0o700)
 	if err == nil {
@@ -77,7 +81,7 @@ func perform(ctx context.Context, o options, ph phase, out io.Writer) result {
 
 // binary gives the appliance of this phase.
 func (p *run) binary() binary {
-	return binary{path: p.bin, dir: filepath.Join(p.work, "data"), log: filepath.Join(p.work, "wayside.log"), env: p.env}
+	return binary{path: p.bin, dir: p.data, log: filepath.Join(p.work, "wayside.log"), env: p.env}
 }
 
 // launch starts the appliance and gives it as the clients see it.

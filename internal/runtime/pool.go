@@ -278,7 +278,7 @@ func (w *proc) awaitReady() (wire.Ready, error) {
 	}
 	m, err := w.sock.Recv()
 	if err != nil {
-		return ready, fmt.Errorf("load plugin: %w", w.death(err))
+		return ready, errcode.Wrap(errcode.WorkerCrashed, w.death(err), "the decoder's worker ended before it was ready")
 	}
 	defer m.Close()
 	if m.Kind != wire.KindReady {
