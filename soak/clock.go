@@ -54,9 +54,14 @@ func clockPhase(ctx context.Context, p *run) error {
 		if err := clock.set(ahead); err != nil {
 			return err
 		}
-		if err := p.clockLife(ctx, n, clock, watch, rnd); err != nil {
+		live := p.clockLife
+		if n%3 == 2 {
+			live = p.compileLife
+		}
+		if err := live(ctx, n, clock, watch, rnd); err != nil {
 			return fmt.Errorf("step %d: %w", n, err)
 		}
+		p.tally.add("steps between lives", 1)
 		p.progress("clock %v ahead: %d steps, %d files owed", ahead, n+1, p.book.size())
 	}
 	return p.finish(ctx)
@@ -65,15 +70,39 @@ func clockPhase(ctx context.Context, p *run) error {
 // idWatch remembers the newest id over all lives.
 type idWatch struct{ last string }
 
-// clockLife lives with the clock as it is set, sets it to and fro under load, and ends: every third life by a kill, in
-// the middle of decodes whose time to wait must not be lost by what the clock says at the next start.
+// compileLife is a short life that is killed while its decodes wait for their decoder to be compiled: how long they
+// still wait must not follow from what the clock says at the next start.
+func (p *run) compileLife(ctx context.Context, n int, _ *setting, _ *idWatch, rnd *rand.Rand) error {
+	if err := os.RemoveAll(filepath.Join(p.data, "compiled")); err != nil {
+		return fmt.Errorf("forget compiled decoders: %w", err)
+	}
+	a, g, err := p.launch(ctx)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	life, end := context.WithCancel(ctx)
+	defer end()
+	crowd := crowd{target: g, seed: p.seed + uint64(n)<<20, clients: p.clients, pace: newPace(p.rate)}
+	var wg sync.WaitGroup
+	wg.Go(func() { crowd.run(life) })
+	pause(ctx, 100*time.Millisecond+time.Duration(rnd.Int64N(int64(200*time.Millisecond))))
+	err = p.kill(a, g)
+	p.tally.add("kills while compiling", 1)
+	end()
+	wg.Wait()
+	return err
+}
+
+// clockLife lives with the clock as it is set, and sets it to and fro under load while decodes wait for their next
+// attempt.
 func (p *run) clockLife(ctx context.Context, n int, clock *setting, watch *idWatch, rnd *rand.Rand) error {
 	a, g, err := p.launch(ctx)
 	if err != nil {
 		return err
 	}
 	defer g.close()
-	g.provoked = func(_ string, _ int, code string) bool { return code == "worker_crashed" }
+	g.provoked = workerKilled
 	life, end := context.WithCancel(ctx)
 	defer end()
 	crowd := crowd{target: g, seed: p.seed + uint64(n)<<20, clients: p.clients, pace: newPace(max(p.rate, 30))}
@@ -94,12 +123,7 @@ func (p *run) clockLife(ctx context.Context, n int, clock *setting, watch *idWat
 		return err
 	}
 	p.timed(ctx, c, clock, watch)
-	if n%3 == 2 {
-		err = p.kill(a, g)
-	} else {
-		err = p.stop(a, g)
-	}
-	p.tally.add("steps between lives", 1)
+	err = p.stop(a, g)
 	end()
 	wg.Wait()
 	return err

@@ -56,16 +56,17 @@ func (p *run) fillAgainAndAgain(ctx context.Context, disk string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("fill: %w", err)
 	}
-	p.env = p.env[:1]
+	// With the reserve it has by default nothing would ever be decoded on a disk of this size.
+	p.env = []string{"WAYSIDE_QUEUE_CRASHES=100", "WAYSIDE_STORE_RESERVE=1MiB"}
 	return p.finish(ctx)
 }
 
 // fillOnce fills the disk under load, sees what goes on, and makes room. Odd times the appliance keeps 24 MiB free and
-// refuses by itself, even times it keeps 1 MiB and meets the kernel's refusal.
+// refuses by itself, even times it keeps next to nothing and meets the kernel's refusal.
 func (p *run) fillOnce(ctx context.Context, disk string, n int, rnd *rand.Rand) error {
 	reserve, leave := 24*mib, int64(4*mib)+rnd.Int64N(16*mib)
 	if n%2 == 0 {
-		reserve, leave = mib, int64(2*mib)+rnd.Int64N(8*mib)
+		reserve, leave = mib, int64(mib)+rnd.Int64N(2*mib)
 	}
 	p.env = []string{"WAYSIDE_QUEUE_CRASHES=100", fmt.Sprintf("WAYSIDE_STORE_RESERVE=%d", reserve)}
 	a, g, err := p.launch(ctx)

@@ -36,7 +36,7 @@ func (p *run) killCycle(ctx context.Context, cycle int, rnd *rand.Rand) error {
 		return err
 	}
 	defer g.close()
-	g.provoked = func(_ string, _ int, code string) bool { return code == "worker_crashed" } // workers are killed too
+	g.provoked = workerKilled
 	life, end := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	crowd := crowd{target: g, seed: p.seed + uint64(cycle)<<20, clients: p.clients, pace: newPace(p.rate)}
@@ -58,6 +58,12 @@ func (p *run) killCycle(ctx context.Context, cycle int, rnd *rand.Rand) error {
 	end()
 	wg.Wait()
 	return err
+}
+
+// workerKilled says which refusals are explained by a worker process that the runner has killed: those of decodes that
+// nobody repeats.
+func workerKilled(kind string, _ int, code string) bool {
+	return kind == "direct decode" && code == "decode_failed"
 }
 
 // killWorker kills one worker process alone.

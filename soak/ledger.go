@@ -16,7 +16,7 @@ type state int
 const (
 	sent     state = iota // no answer yet, or none came: it may be there, whole, or not
 	stored                // acknowledged: it has to be there
-	deleting              // no answer yet, or none came: it may be there or not
+	deleting              // no answer yet, or none came: it may be there or not; its decode may be cancelled
 	deleted               // acknowledged: it must not be there
 )
 
@@ -150,14 +150,6 @@ func (l *ledger) deleted(e *entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.state = deleted
-}
-
-// restore books that a deletion did not happen.
-func (l *ledger) restore(e *entry) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e.state = stored
-	l.live = append(l.live, e)
 }
 
 // entries gives all entries, the oldest first.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -97,10 +98,13 @@ func (v *verifier) everything(ctx context.Context) {
 				v.tally.broke("lost", "decode %s of file %s (%s) is not listed", id, f.ID, e.name)
 				continue
 			}
-			v.checkDecode(e, d)
+			if v.book.view(e).state != deleting || d.Status != "cancelled" {
+				v.checkDecode(e, d)
+			}
 		}
 	}
 	v.contents(ctx, there)
+	v.deleteHalves(ctx, there)
 	v.tally.add("files verified", int64(len(there)))
 	v.tally.add("decodes verified", int64(len(decodes)))
 }
@@ -152,10 +156,13 @@ func (v *verifier) decodes(ctx context.Context, there map[string]file) (map[stri
 			continue
 		}
 		v.tally.add("decodes waited for", 1)
-		if all[id], err = v.final(wait, id); err != nil {
+		ended, err := v.final(wait, id)
+		if err == nil {
+			all[id] = ended
+		} else {
 			if wait.Err() != nil && ctx.Err() == nil {
-				v.tally.broke("stuck", "%v", err)
-				return all, true
+				v.tally.broke("stuck", "decode %s is %s: %v", id, d.Status, err)
+				return nil, false
 			}
 			v.judge(ctx, "wait for decode", err)
 		}
@@ -181,7 +188,7 @@ func (v *verifier) settle(e *entry, f file, found bool) {
 		v.tally.add("unacknowledged, not kept", 1)
 		v.book.change(e, func(e *entry) { e.state = deleted })
 	case before == deleting && found:
-		v.book.restore(e)
+		v.tally.add("deletions cut off, file still there", 1)
 	case before == deleting:
 		v.book.deleted(e)
 	}
@@ -189,6 +196,20 @@ func (v *verifier) settle(e *entry, f file, found bool) {
 		v.book.change(e, func(e *entry) { // what was in doubt is known now
 			e.decodes, e.doubt = slices.Clone(f.Decodes), 0
 		})
+	}
+}
+
+// deleteHalves asks again for the deletions that were cut off before they were answered.
+func (v *verifier) deleteHalves(ctx context.Context, there map[string]file) {
+	for _, e := range v.book.entries() {
+		f, found := there[e.name]
+		if !found || v.book.view(e).state != deleting {
+			continue
+		}
+		_, err := v.do(ctx, request{kind: "delete", method: http.MethodDelete, path: "/api/v1/files/" + f.ID}, nil)
+		if !v.judge(ctx, "delete", err) && err == nil {
+			v.book.deleted(e)
+		}
 	}
 }
 
