@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo plugins test test-unit test-e2e lint bench e2e generate install clean
+.PHONY: help build run demo plugins test test-unit test-e2e lint bench soak e2e generate install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -34,9 +34,10 @@ test: build test-unit test-e2e ## everything: unit, property and fault tests, th
 test-unit:
 	@if [ -z "$(RACE)" ]; then echo 'no C compiler found: the race detector is off'; fi
 	$(GO) test $(RACE) -timeout 15m ./...
+	$(GO) test -tags soak -run World ./internal/app
 
 test-e2e:
-	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 15m ./e2e/...
+	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 15m ./e2e/... ./soak
 
 e2e: build ## the end-to-end tests alone, with more crash cycles (CYCLES=200)
 	E2E_CYCLES=$(or $(CYCLES),200) CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -timeout 60m ./e2e/...
@@ -44,6 +45,7 @@ e2e: build ## the end-to-end tests alone, with more crash cycles (CYCLES=200)
 lint: $(GOLANGCI) ## vet, import rules and style
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go') | head -50; exit 1; }
 	$(GOLANGCI) run ./...
+	$(GO) vet -tags soak ./internal/app ./cmd/appliance
 	GOOS=wasip1 GOARCH=wasm CGO_ENABLED=0 $(GO) vet ./sdk/... ./plugins/rail/...
 
 $(GOLANGCI):
@@ -53,6 +55,13 @@ $(GOLANGCI):
 
 bench: build ## the figures of the README, as ratios against this machine's own disk
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN)
+
+# CYCLES, RESTARTS and HOURS make it longer; ARGS takes every other option of ./soak, ONLY phases by name.
+soak: build ## wear the appliance out, about ten minutes (HOURS=2 CYCLES=500 RESTARTS=100 ONLY=kill,load): docs/soak.md
+	CGO_ENABLED=0 $(GO) build -tags soak -trimpath -buildvcs=false -ldflags='$(LDFLAGS)' -o $(BIN)-soak ./cmd/appliance
+	CGO_ENABLED=0 $(GO) build -o bin/soak ./soak
+	bin/soak -bin $(BIN) -soakbin $(BIN)-soak -report bin/soak-report $(if $(ONLY),-only $(ONLY)) $(if $(CYCLES),-cycles $(CYCLES)) \
+		$(if $(RESTARTS),-restarts $(RESTARTS)) $(if $(HOURS),-load $(HOURS)h) $(ARGS)
 
 generate: ## rebuild committed generated files
 	$(GO) generate ./...

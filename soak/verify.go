@@ -86,12 +86,14 @@ func (v *verifier) everything(ctx context.Context) {
 	}
 	for _, e := range v.book.entries() {
 		f, found := there[e.name]
+		if found {
+			v.checkFile(e, f)
+			v.checkDecodesOf(e, f)
+		}
 		v.settle(e, f, found)
 		if !found {
 			continue
 		}
-		v.checkFile(e, f)
-		v.checkDecodesOf(e, f)
 		for _, id := range f.Decodes {
 			d, ok := decodes[id]
 			if !ok {
