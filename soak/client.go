@@ -52,10 +52,11 @@ type request struct {
 	path   string
 	header map[string]string
 	body   io.Reader
+	into   any // takes a JSON answer
 }
 
-// do sends a request and gives the answer to read, whose body is read to its end within read. An answer of 400 and
-// above is a *problem.
+// do sends a request, decodes the answer or gives it to read, where that is wanted, and reads it to its end. An answer
+// of 400 and above is a *problem.
 func (g *target) do(ctx context.Context, r request, read func(*http.Response) error) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, g.url+r.path, r.body)
 	if err != nil {
@@ -76,8 +77,11 @@ func (g *target) do(ctx context.Context, r request, read func(*http.Response) er
 	if resp.StatusCode >= 400 {
 		return resp.StatusCode, readProblem(resp)
 	}
-	if read != nil {
+	switch {
+	case read != nil:
 		err = read(resp)
+	case r.into != nil:
+		err = json.NewDecoder(resp.Body).Decode(r.into)
 	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, resp.Body)
@@ -103,17 +107,8 @@ func readProblem(resp *http.Response) error {
 
 // get reads a JSON answer.
 func (g *target) get(ctx context.Context, kind, path string, out any) error {
-	_, err := g.do(ctx, request{kind: kind, method: http.MethodGet, path: path}, intoJSON(out))
+	_, err := g.do(ctx, request{kind: kind, method: http.MethodGet, path: path, into: out}, nil)
 	return err
-}
-
-func intoJSON(out any) func(*http.Response) error {
-	return func(resp *http.Response) error {
-		if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-			return fmt.Errorf("read answer: %w", err)
-		}
-		return nil
-	}
 }
 
 // judge books a failure: as a broken promise, unless the runner provoked it. It reports whether there was one.

@@ -87,7 +87,7 @@ func (p *run) compileLife(ctx context.Context, n int, _ *setting, _ *idWatch, rn
 	var wg sync.WaitGroup
 	wg.Go(func() { crowd.run(life) })
 	pause(ctx, 100*time.Millisecond+time.Duration(rnd.Int64N(int64(200*time.Millisecond))))
-	err = p.kill(a, g)
+	err = p.kill(ctx, a, g)
 	p.tally.add("kills while compiling", 1)
 	end()
 	wg.Wait()
@@ -123,7 +123,7 @@ func (p *run) clockLife(ctx context.Context, n int, clock *setting, watch *idWat
 		return err
 	}
 	p.timed(ctx, c, clock, watch)
-	err = p.stop(a, g)
+	err = p.stop(ctx, a, g)
 	end()
 	wg.Wait()
 	return err

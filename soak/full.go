@@ -104,13 +104,13 @@ func (p *run) fillOnce(ctx context.Context, disk string, n int, rnd *rand.Rand) 
 	p.awaitRoom(ctx, g)
 	end()
 	wg.Wait()
-	return p.stop(a, g)
+	return p.stop(ctx, a, g)
 }
 
 // killWhileFull kills the appliance on a full disk and starts it again there. It may refuse to start where there is
 // too little room to do so safely; it has to say so, and start once there is room.
 func (p *run) killWhileFull(ctx context.Context, a *appliance, g *target, junk string, end func(), wg *sync.WaitGroup) (*appliance, *target, error) {
-	if err := p.kill(a, g); err != nil {
+	if err := p.kill(ctx, a, g); err != nil {
 		return nil, nil, err
 	}
 	end()

@@ -54,7 +54,7 @@ func (p *run) killCycle(ctx context.Context, cycle int, rnd *rand.Rand) error {
 		p.killWorker(a, rnd)
 		pause(ctx, time.Duration(rnd.Int64N(int64(p.life)/2)))
 	}
-	err = p.kill(a, g)
+	err = p.kill(ctx, a, g)
 	end()
 	wg.Wait()
 	return err
@@ -99,7 +99,7 @@ func restartPhase(ctx context.Context, p *run) error {
 			newVerifier(g, p.seed+uint64(n)).sample(ctx, 6, 3)
 		}
 		pause(ctx, time.Duration(rnd.Int64N(int64(2*p.life))))
-		err = p.stop(a, g)
+		err = p.stop(ctx, a, g)
 		end()
 		wg.Wait()
 		g.close()

@@ -102,20 +102,22 @@ func (p *run) finish(ctx context.Context) error {
 		return err
 	}
 	p.progress("verifying %d files", p.book.size())
-	newVerifier(g, p.seed).everything(ctx)
+	complete := newVerifier(g, p.seed).everything(ctx)
 	g.close()
-	if err := p.stop(a, g); err != nil {
+	if err := p.stop(ctx, a, g); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("verify: %w", ctx.Err())
 	}
-	newVerifier(g, p.seed).leftovers(p.binary().dir)
+	if complete {
+		newVerifier(g, p.seed).leftovers(p.binary().dir)
+	}
 	return nil
 }
 
 // stop ends an appliance in the orderly way, and judges how.
-func (p *run) stop(a *appliance, g *target) error {
+func (p *run) stop(ctx context.Context, a *appliance, g *target) error {
 	if a.gone() {
 		p.tally.broke("died", "the appliance ended by itself: %v\n%s", a.err, logTail(p.binary().log, 20))
 		return nil
@@ -130,11 +132,12 @@ func (p *run) stop(a *appliance, g *target) error {
 	if took > stopLimit {
 		p.tally.broke("stop", "took %v of %v", took.Round(time.Millisecond), stopLimit)
 	}
-	return p.checkOrphans(workers)
+	p.checkOrphans(ctx, workers)
+	return nil
 }
 
 // kill ends an appliance as a power cut would, and sees that its workers end too.
-func (p *run) kill(a *appliance, g *target) error {
+func (p *run) kill(ctx context.Context, a *appliance, g *target) error {
 	if a.gone() {
 		p.tally.broke("died", "the appliance ended by itself: %v\n%s", a.err, logTail(p.binary().log, 20))
 		return nil
@@ -142,11 +145,12 @@ func (p *run) kill(a *appliance, g *target) error {
 	workers := children(a.pid)
 	g.dying.Store(true)
 	a.kill()
-	return p.checkOrphans(workers)
+	p.checkOrphans(ctx, workers)
+	return nil
 }
 
-func (p *run) checkOrphans(workers []process) error {
-	if left := outlived(context.Background(), workers); len(left) > 0 {
+func (p *run) checkOrphans(ctx context.Context, workers []process) {
+	if left := outlived(context.WithoutCancel(ctx), workers); len(left) > 0 {
 		p.tally.broke("orphans", "%d worker processes outlived their appliance by %v: %v", len(left), orphanWait, left)
 		for _, w := range left {
 			if pr, err := os.FindProcess(w.pid); err == nil && w.alive() {
@@ -154,7 +158,6 @@ func (p *run) checkOrphans(workers []process) error {
 			}
 		}
 	}
-	return nil
 }
 
 // progress says what is going on.

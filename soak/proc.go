@@ -45,7 +45,7 @@ func children(pid int) []process {
 	}
 	var list []process
 	for _, path := range paths {
-		data, err := os.ReadFile(path) //nolint:gosec // a path of /proc
+		data, err := os.ReadFile(path)
 		if err != nil {
 			continue // a thread that ended since
 		}

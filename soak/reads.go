@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 )
 
 // table picks a stored file with tables and gives the base path of its records.
@@ -231,16 +230,4 @@ func (c *client) listDecodes(ctx context.Context) {
 		return pages < 3
 	})
 	c.judge(ctx, "list decodes", err)
-}
-
-// freeBytes reads how much room the appliance sees.
-func (g *target) system(ctx context.Context) (free int64, full bool, err error) {
-	var s struct {
-		Disk struct {
-			Free int64 `json:"free_bytes"`
-			Full bool  `json:"full"`
-		} `json:"disk"`
-	}
-	err = g.get(ctx, "system", "/api/v1/system?r="+strconv.Itoa(0), &s)
-	return s.Disk.Free, s.Disk.Full, err
 }

@@ -16,8 +16,15 @@ import (
 // TestFactsAreRight compares what the runner expects of a recording with its bytes, and with what the decoder says.
 func TestFactsAreRight(t *testing.T) {
 	for _, r := range []recipe{
-		{small, 5, 9000}, {faults, 6, 12_000}, {middle, 7, mib + 5000}, {large, 8, 3 * mib}, {cut, 9, 8000}, {cut, 10, 20_000},
-		{unknown, 11, 3000}, {unknown, 12, 0}, {misled, 13, 3000},
+		{small, 5, 9000},
+		{faults, 6, 12_000},
+		{middle, 7, mib + 5000},
+		{large, 8, 3 * mib},
+		{cut, 9, 8000},
+		{cut, 10, 20_000},
+		{unknown, 11, 3000},
+		{unknown, 12, 0},
+		{misled, 13, 3000},
 	} {
 		f, err := r.measure()
 		if err != nil {

@@ -60,11 +60,11 @@ type report struct {
 func (r *report) conclude() {
 	r.Verdict = kept
 	for _, ph := range r.Phases {
-		switch {
-		case ph.Verdict == broken:
+		switch ph.Verdict {
+		case broken:
 			r.Verdict = broken
 			return
-		case ph.Verdict == stopped:
+		case stopped:
 			r.Verdict = stopped
 		}
 	}

@@ -51,10 +51,10 @@ func (p *run) slowLife(ctx context.Context, n int, rnd *rand.Rand) error {
 	}
 	pause(ctx, 2*time.Second+time.Duration(rnd.Int64N(int64(6*time.Second))))
 	if n%2 == 0 {
-		err = p.kill(a, g)
+		err = p.kill(ctx, a, g)
 		p.tally.add("kills", 1)
 	} else {
-		err = p.stop(a, g)
+		err = p.stop(ctx, a, g)
 		p.tally.add("restarts", 1)
 	}
 	end()

@@ -43,7 +43,7 @@ func loadPhase(ctx context.Context, p *run) error {
 	if err != nil {
 		return err
 	}
-	if err := p.stop(a, g); err != nil {
+	if err := p.stop(ctx, a, g); err != nil {
 		return err
 	}
 	if ctx.Err() != nil {

@@ -72,17 +72,17 @@ func (v *verifier) checkDecodesOf(e *entry, f file) {
 }
 
 // everything compares all of the appliance with all of the ledger, and books what became of what was in doubt. No
-// client may be at work.
-func (v *verifier) everything(ctx context.Context) {
+// client may be at work. It reports whether all was looked at.
+func (v *verifier) everything(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*decodeWait)
 	defer cancel()
 	there, ok := v.files(ctx)
 	if !ok {
-		return
+		return false
 	}
 	decodes, ok := v.decodes(ctx, there)
 	if !ok {
-		return
+		return false
 	}
 	for _, e := range v.book.entries() {
 		f, found := there[e.name]
@@ -109,6 +109,7 @@ func (v *verifier) everything(ctx context.Context) {
 	v.deleteHalves(ctx, there)
 	v.tally.add("files verified", int64(len(there)))
 	v.tally.add("decodes verified", int64(len(decodes)))
+	return true
 }
 
 // files lists all files by name.

@@ -45,8 +45,8 @@ func (c *client) send(ctx context.Context, e *entry, query string) *decode {
 	var up uploaded
 	_, err := c.do(ctx, request{
 		kind: "upload " + string(e.recipe.Kind) + waits(query), method: http.MethodPost,
-		path: "/api/v1/files?name=" + e.name + e.recipe.query() + query, body: body,
-	}, intoJSON(&up))
+		path: "/api/v1/files?name=" + e.name + e.recipe.query() + query, body: body, into: &up,
+	}, nil)
 	if c.judge(ctx, "upload", err) || err != nil {
 		c.tally.add("uploads without acknowledgement", 1)
 		return nil // it stays in doubt: even a refusal does not say that nothing was kept
@@ -125,8 +125,8 @@ func (c *client) again(ctx context.Context) {
 	defer done()
 	var up uploaded
 	status, err := c.do(ctx, request{
-		kind: "upload again", method: http.MethodPost, path: "/api/v1/files?name=" + e.name + e.recipe.query(), body: body,
-	}, intoJSON(&up))
+		kind: "upload again", method: http.MethodPost, path: "/api/v1/files?name=" + e.name + e.recipe.query(), body: body, into: &up,
+	}, nil)
 	if c.judge(ctx, "upload again", err) || err != nil {
 		return
 	}
@@ -183,8 +183,8 @@ func (c *client) redecode(ctx context.Context, force bool) {
 	var d decode
 	_, err = c.do(ctx, request{
 		kind: "redecode", method: http.MethodPost, path: "/api/v1/decodes", body: strings.NewReader(string(payload)),
-		header: map[string]string{"Content-Type": "application/json"},
-	}, intoJSON(&d))
+		header: map[string]string{"Content-Type": "application/json"}, into: &d,
+	}, nil)
 	if c.judge(ctx, "redecode", err) || err != nil {
 		return
 	}
