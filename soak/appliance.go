@@ -58,11 +58,16 @@ func (b binary) launch(ctx context.Context) (*appliance, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start appliance: %w", err), output.Close())
 	}
+	a := &appliance{cmd: cmd, ended: make(chan struct{}), output: output}
+	cmd.Cancel = func() error { // the runner was interrupted
+		a.asked.Store(true)
+		return cmd.Process.Kill()
+	}
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start appliance: %w", err), output.Close())
 	}
-	a := &appliance{cmd: cmd, pid: cmd.Process.Pid, ended: make(chan struct{}), output: output}
+	a.pid = cmd.Process.Pid
 	ready := make(chan string, 1)
 	go func() {
 		defer close(a.ended)
@@ -99,7 +104,10 @@ func (a *appliance) kill() {
 
 // stop ends the process in the orderly way and tells how long that took.
 func (a *appliance) stop() (time.Duration, error) {
-	a.asked.Store(true)
+	if a.asked.Swap(true) {
+		<-a.ended
+		return 0, nil
+	}
 	began := time.Now()
 	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		<-a.ended

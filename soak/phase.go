@@ -60,15 +60,16 @@ func perform(ctx context.Context, o options, ph phase, out io.Writer) result {
 	r.Seconds = time.Since(p.began).Seconds()
 	switch {
 	case errors.Is(err, errNotRun):
-		r.Verdict, r.Why = notRun, err.Error()
-	case err != nil && ctx.Err() != nil:
-		r.Verdict, r.Why = stopped, err.Error()
-	case err != nil:
-		r.Verdict, r.Why = broken, err.Error()
-	case r.Breaks > 0:
+		r.Verdict = notRun
+	case r.Breaks == 0 && ctx.Err() != nil:
+		r.Verdict = stopped
+	case r.Breaks > 0 || err != nil:
 		r.Verdict = broken
 	default:
 		r.Verdict = kept
+	}
+	if err != nil {
+		r.Why = err.Error()
 	}
 	if r.Verdict == broken {
 		r.Kept = work

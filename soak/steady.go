@@ -33,7 +33,7 @@ func loadPhase(ctx context.Context, p *run) error {
 	wg.Wait()
 	p.result.Resources = s.judge()
 	for _, name := range slices.Sorted(keys(p.result.Resources)) {
-		if r := p.result.Resources[name]; !r.Flat {
+		if r := p.result.Resources[name]; !r.Flat && ctx.Err() == nil {
 			p.tally.broke("not flat", "%s %s", name, r.Why)
 		}
 	}
