@@ -55,7 +55,7 @@ func mix() []action {
 		{40, func(ctx context.Context, c *client) { c.upload(ctx, faults, smallSize(c), "") }},
 		{40, func(ctx context.Context, c *client) { c.upload(ctx, cut, smallSize(c), "") }},
 		{20, func(ctx context.Context, c *client) { c.upload(ctx, unknown, c.rnd.Int64N(60_000), "") }},
-		{10, func(ctx context.Context, c *client) { c.upload(ctx, misled, 100+c.rnd.Int64N(20_000), "") }},
+		{10, func(ctx context.Context, c *client) { c.upload(ctx, misled, 1000+c.rnd.Int64N(20_000), "") }},
 		{20, func(ctx context.Context, c *client) { c.again(ctx) }},
 		{20, func(ctx context.Context, c *client) { c.copy(ctx) }},
 		{15, func(ctx context.Context, c *client) { c.redecode(ctx, false) }},

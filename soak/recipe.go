@@ -22,7 +22,7 @@ const (
 	large   kind = "large"   // clean, tens of megabytes
 	cut     kind = "cut"     // ends within a record
 	unknown kind = "unknown" // of no format
-	misled  kind = "misled"  // of no format, and sent to the rail decoder all the same
+	misled  kind = "misled"  // of no format, longer than a record, and sent to the rail decoder all the same
 )
 
 // recipe makes one recording: the same recipe always the same bytes, so that none is kept.
