@@ -39,6 +39,9 @@ type FS interface {
 	CreateTemp(dir, pattern string) (File, error)
 	// Rename replaces newName if it exists. It is durable once the folders of both names were synced.
 	Rename(oldName, newName string) error
+	// Exchange swaps the names of two files or folders, both of which exist, at once: nobody ever sees one of them
+	// missing. It is durable once the folders of both were synced. Some file systems cannot do it: errors.ErrUnsupported.
+	Exchange(a, b string) error
 	Remove(name string) error
 	MkdirAll(dir string, perm os.FileMode) error
 	// SyncDir returns when the names in dir are on the disk.
@@ -114,6 +117,19 @@ func Rename(fs FS, oldName, newName string) error {
 	if err := fs.Rename(oldName, newName); err != nil {
 		return fmt.Errorf("rename %s: %w", oldName, err)
 	}
+	return syncParents(fs, oldName, newName)
+}
+
+// Exchange swaps the names of two files or folders, durably. The content of both must have been synced before.
+func Exchange(fs FS, a, b string) error {
+	if err := fs.Exchange(a, b); err != nil {
+		return fmt.Errorf("exchange %s: %w", a, err)
+	}
+	return syncParents(fs, a, b)
+}
+
+// syncParents syncs the folders of two names, that of the second first.
+func syncParents(fs FS, oldName, newName string) error {
 	oldDir, newDir := filepath.Dir(oldName), filepath.Dir(newName)
 	if err := fs.SyncDir(newDir); err != nil {
 		return fmt.Errorf("sync folder %s: %w", newDir, err)

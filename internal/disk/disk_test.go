@@ -93,6 +93,11 @@ func (o *order) SyncDir(dir string) error {
 	return o.FS.SyncDir(dir)
 }
 
+func (o *order) Exchange(a, b string) error {
+	o.calls = append(o.calls, fmt.Sprintf("exchange %s %s", o.rel(a), o.rel(b)))
+	return o.FS.Exchange(a, b)
+}
+
 func (o *order) Rename(a, b string) error {
 	o.calls = append(o.calls, fmt.Sprintf("rename %s %s", o.rel(a), o.rel(b)))
 	return o.FS.Rename(a, b)
@@ -136,6 +141,7 @@ func TestOrder(t *testing.T) {
 	step("sync tree", SyncTree(o, filepath.Join(root, "a")),
 		"syncdir a/b/c", "sync a/b/g", "syncdir a/b", "sync a/f", "syncdir a")
 	step("rename", Rename(o, filepath.Join(root, "a/f"), filepath.Join(root, "a/h")), "rename a/f a/h", "syncdir a")
+	step("exchange", Exchange(o, filepath.Join(root, "a/h"), filepath.Join(root, "a/b/g")), "exchange a/h a/b/g", "syncdir a/b", "syncdir a")
 	step("rename folder", Rename(o, filepath.Join(root, "a/b"), filepath.Join(root, "z")),
 		"rename a/b z", "syncdir .", "syncdir a")
 }
@@ -235,6 +241,27 @@ func TestFault(t *testing.T) {
 			t.Errorf("only %d different delays", len(took))
 		}
 	})
+}
+
+func TestExchange(t *testing.T) {
+	root := t.TempDir()
+	a, b := filepath.Join(root, "a"), filepath.Join(root, "b")
+	for _, dir := range []string{a, b} {
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, "f"), []byte(filepath.Base(dir)), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Exchange(OS, a, b); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{a: "b", b: "a"} {
+		if got, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(got) != want {
+			t.Errorf("%s holds %q, %v", dir, got, err)
+		}
+	}
+	if err := Exchange(OS, a, filepath.Join(root, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("with nothing: %v", err)
+	}
 }
 
 func TestAllocate(t *testing.T) {

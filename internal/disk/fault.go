@@ -17,7 +17,7 @@ const (
 	OpTemp    Op = "temp"
 	OpWrite   Op = "write"
 	OpSync    Op = "sync"
-	OpRename  Op = "rename"
+	OpRename  Op = "rename" // and exchange
 	OpRemove  Op = "remove"
 	OpMkdir   Op = "mkdir"
 	OpSyncDir Op = "syncdir"
@@ -174,6 +174,14 @@ func (f *Fault) Rename(oldName, newName string) error {
 		return err
 	}
 	return f.inner.Rename(oldName, newName)
+}
+
+// Exchange implements FS.
+func (f *Fault) Exchange(a, b string) error {
+	if err := f.at(OpRename, a); err != nil {
+		return err
+	}
+	return f.inner.Exchange(a, b)
 }
 
 // Remove implements FS.

@@ -99,17 +99,38 @@ func (s *Staging) Discard() error {
 	return nil
 }
 
+// adopt gives a staged result its name. One that has the name already takes the place of the staged one, in one step:
+// other decodes refer to it, and their tables must be there at every moment, whatever fails.
 func (d *Dir) adopt(staged, key string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	dst := filepath.Join(d.path, key)
-	if err := d.setAside(dst, staged+".old"); err != nil {
+	err := disk.Exchange(d.fs, staged, dst)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = disk.Rename(d.fs, staged, dst)
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return d.replace(staged, dst)
+	}
+	if err != nil {
+		return fmt.Errorf("name result: %w", err)
+	}
+	if err := os.RemoveAll(staged); err != nil {
+		return fmt.Errorf("remove replaced result: %w", err)
+	}
+	return nil
+}
+
+// replace does in two steps what the file system cannot do in one. If the second fails the first is undone.
+func (d *Dir) replace(staged, dst string) error {
+	aside := staged + ".old"
+	if err := d.setAside(dst, aside); err != nil {
 		return err
 	}
 	if err := disk.Rename(d.fs, staged, dst); err != nil {
-		return fmt.Errorf("name result: %w", err)
+		return errors.Join(fmt.Errorf("name result: %w", err), d.setAside(aside, dst))
 	}
-	if err := os.RemoveAll(staged + ".old"); err != nil {
+	if err := os.RemoveAll(aside); err != nil {
 		return fmt.Errorf("remove replaced result: %w", err)
 	}
 	return nil

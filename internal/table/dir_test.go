@@ -1,9 +1,11 @@
 package table
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -101,6 +103,94 @@ func TestDirReplacesAndRemoves(t *testing.T) {
 	}
 	if err := d.Remove("k1"); err != nil {
 		t.Errorf("second remove: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 0 {
+		t.Errorf("left in tmp: %v", left)
+	}
+}
+
+// watched is an FS that looks at a result around every change of names, and may be unable to exchange.
+type watched struct {
+	disk.FS
+	look func()
+	old  bool
+}
+
+func (w watched) Rename(a, b string) error {
+	err := w.FS.Rename(a, b)
+	w.look()
+	return err
+}
+
+func (w watched) Exchange(a, b string) error {
+	if w.old {
+		return errors.ErrUnsupported
+	}
+	err := w.FS.Exchange(a, b)
+	w.look()
+	return err
+}
+
+// TestReplacedResultIsNeverMissing replaces a result: whoever reads finds the old or the new one at every moment.
+func TestReplacedResultIsNeverMissing(t *testing.T) {
+	d, _ := openDir(t)
+	if err := stage(t, d, "k1", "records", "old").Commit(); err != nil {
+		t.Fatal(err)
+	}
+	looks := 0
+	d.fs = watched{FS: disk.OS, look: func() {
+		looks++
+		if !d.Has("k1") {
+			t.Error("the result is missing while it is replaced")
+		}
+	}}
+	if err := stage(t, d, "k1", "records", "new").Commit(); err != nil || looks == 0 {
+		t.Errorf("%v, %d looks", err, looks)
+	}
+	if got := read(t, d, "k1", "records"); got != "new" {
+		t.Errorf("read %q", got)
+	}
+}
+
+// TestFailedReplacementKeepsTheOldResult lets the change of names fail, with and without a file system that can
+// exchange.
+func TestFailedReplacementKeepsTheOldResult(t *testing.T) {
+	for name, tc := range map[string]struct {
+		old  bool
+		skip int // renames that succeed before one fails
+	}{"exchange": {false, 0}, "set aside": {true, 0}, "name": {true, 1}} {
+		t.Run(name, func(t *testing.T) {
+			d, root := openDir(t)
+			if err := stage(t, d, "k1", "records", "old").Commit(); err != nil {
+				t.Fatal(err)
+			}
+			fault := disk.NewFault(disk.OS)
+			d.fs = watched{FS: fault, look: func() {}, old: tc.old}
+			s := stage(t, d, "k1", "records", "new")
+			fault.Fail(disk.OpRename, tc.skip, 1, syscall.EIO)
+			if err := s.Commit(); !errors.Is(err, syscall.EIO) {
+				t.Errorf("commit: %v", err)
+			}
+			if got := read(t, d, "k1", "records"); got != "old" {
+				t.Errorf("read %q", got)
+			}
+			if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 0 {
+				t.Errorf("left in tmp: %v", left)
+			}
+		})
+	}
+}
+
+func TestDirReplacesWithoutExchange(t *testing.T) {
+	d, root := openDir(t)
+	d.fs = watched{FS: disk.OS, look: func() {}, old: true}
+	for _, content := range []string{"old", "new"} {
+		if err := stage(t, d, "k1", "records", content).Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(t, d, "k1", "records"); got != "new" {
+		t.Errorf("read %q", got)
 	}
 	if left, _ := os.ReadDir(filepath.Join(root, "tmp")); len(left) != 0 {
 		t.Errorf("left in tmp: %v", left)
