@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -74,7 +75,7 @@ func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record,
 		cacheDir: setup.Dir, memoryMiB: setup.MemoryMiB, initialised: rec.Initialised,
 	})
 	if err != nil {
-		return nil, errcode.Wrap(errcode.PluginRejected, err, err.Error())
+		return nil, blame(err)
 	}
 	defer e.close(ctx)
 	m, err := e.instantiate(ctx, newCall(modeInit))
@@ -89,6 +90,15 @@ func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record,
 		return nil, fmt.Errorf("store module: %w", err)
 	}
 	return rec, nil
+}
+
+// blame rejects a module that cannot be compiled, unless it is its compiled code that could not be stored: a full disk
+// is not the module's fault, and is not for ever. No module opens files, so an error with a path is never its own.
+func blame(err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("store compiled code: %w", err)
+	}
+	return errcode.Wrap(errcode.PluginRejected, err, err.Error())
 }
 
 // initialise runs the module's initialisation once, in the interpreter: compiling it twice would double the time of
