@@ -14,6 +14,9 @@ import (
 func killPhase(ctx context.Context, p *run) error {
 	// A job that runs at three ends of the process counts as their cause and is given up. Here the runner is the cause.
 	p.env = []string{"WAYSIDE_QUEUE_CRASHES=100"}
+	if err := p.warmUp(ctx); err != nil {
+		return err
+	}
 	rnd := rand.New(rand.NewPCG(p.seed, 0x6b696c6c)) //nolint:gosec // not for secrets
 	for cycle := 1; cycle <= p.cycles && !p.tally.hopeless(); cycle++ {
 		if err := ctx.Err(); err != nil {
@@ -28,6 +31,29 @@ func killPhase(ctx context.Context, p *run) error {
 		}
 	}
 	return p.finish(ctx)
+}
+
+// warmUp lives until the decoders are compiled. On a busy machine that takes longer than a life here, and without it
+// nothing would ever be decoded.
+func (p *run) warmUp(ctx context.Context) error {
+	a, g, err := p.launch(ctx)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	e, err := p.book.send(small, 5000)
+	if err != nil {
+		return err
+	}
+	limit, cancel := context.WithTimeout(ctx, decodeWait)
+	defer cancel()
+	c := crowd{target: g, seed: p.seed}.client(0)
+	if d := c.send(ctx, e, ""); d != nil {
+		if _, err := c.final(limit, d.ID); err != nil {
+			return fmt.Errorf("first decode: %w", err)
+		}
+	}
+	return p.stop(ctx, a, g)
 }
 
 func (p *run) killCycle(ctx context.Context, cycle int, rnd *rand.Rand) error {

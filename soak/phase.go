@@ -80,6 +80,9 @@ func perform(ctx context.Context, o options, ph phase, out io.Writer) result {
 	return r
 }
 
+// slowStart is what a start takes on no machine that has only this to do: the promise is a second.
+const slowStart = 5 * time.Second
+
 // binary gives the appliance of this phase.
 func (p *run) binary() binary {
 	return binary{path: p.bin, dir: p.data, log: filepath.Join(p.work, "wayside.log"), env: p.env}
@@ -92,6 +95,10 @@ func (p *run) launch(ctx context.Context) (*appliance, *target, error) {
 		return nil, nil, fmt.Errorf("%w\n%s", err, logTail(p.binary().log, 20))
 	}
 	p.tally.took("start", a.start)
+	if a.start > slowStart {
+		p.tally.add("slow starts", 1)
+		p.progress("a start took %v; the log so far:\n%s", a.start.Round(time.Millisecond), logTail(p.binary().log, 15))
+	}
 	return a, newTarget(a.url, p.tally, p.book), nil
 }
 
