@@ -87,6 +87,9 @@ func (c *Config) probe(ctx context.Context, in input, head []byte) (family, memb
 	if p, ok = c.Registry.Get(found.Decoder); !ok { // what its manifest says may be known only now
 		return family{}, member{}, false
 	}
+	if _, ok := c.format(&p, found); !ok { // the user named a decoder of several formats
+		found = c.formatIn(ctx, &p, head, &in)
+	}
 	f, ok := c.familyOf(&in, &p, found)
 	if !ok {
 		return family{}, member{}, false
@@ -130,6 +133,17 @@ func (c *Config) format(p *runtime.Plugin, found runtime.Detection) (runtime.For
 		return p.Formats[0], true
 	}
 	return runtime.Format{}, false
+}
+
+// formatIn recognises which of a decoder's formats a file is of, without one where it is of none.
+func (c *Config) formatIn(ctx context.Context, p *runtime.Plugin, head []byte, in *input) runtime.Detection {
+	d, ok := c.detect(ctx, head, in.size, in.name)
+	i := slices.IndexFunc(d.Candidates, func(k runtime.Candidate) bool { return k.Decoder == p.ID })
+	if !ok || i < 0 {
+		return runtime.Detection{Decoder: p.ID}
+	}
+	k := d.Candidates[i]
+	return runtime.Detection{Format: k.Format, Decoder: k.Decoder, Confidence: k.Confidence, ByName: d.ByName}
 }
 
 // join makes one input of the files of a family.

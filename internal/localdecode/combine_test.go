@@ -231,6 +231,17 @@ func TestCombineWithANamedDecoder(t *testing.T) {
 	}
 }
 
+// TestCombineWithADecoderOfSeveralFormats names the decoder: which of its formats a file is of shows in the file.
+func TestCombineWithADecoderOfSeveralFormats(t *testing.T) {
+	dir := night(t, filepath.Join(t.TempDir(), "trip"))
+	write(t, filepath.Join(dir, "notes"), "a line that is no log\n")
+	c := combining(dir)
+	c.Registry, c.Decoder = fake{formats: []runtime.Format{{ID: "list"}}}, "lines"
+	if totals, err := c.run(t.Context()); err != nil || totals != (Totals{Done: 2}) || c.err.Len() > 0 {
+		t.Error(totals, err, c.out.String(), c.err.String())
+	}
+}
+
 // TestPartGoneMeanwhile: a recording with a hole is not passed off as whole.
 func TestPartGoneMeanwhile(t *testing.T) {
 	dir := night(t, t.TempDir())

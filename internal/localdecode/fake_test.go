@@ -42,6 +42,7 @@ type fake struct {
 	compiling *atomic.Bool          // true: its formats are not known until somebody waits
 	stall     chan struct{}         // STALL waits for it
 	seen      func(runtime.Request) // gets every request; nil = nobody looks
+	formats   []runtime.Format      // more of the decoder
 }
 
 func (f fake) plugin() runtime.Plugin {
@@ -50,6 +51,7 @@ func (f fake) plugin() runtime.Plugin {
 		Formats: []runtime.Format{{ID: "line-log", Extensions: []string{".lines"}, Sequence: &runtime.Sequence{At: 6, Length: 8}}},
 		Tables:  []*table.Schema{linesSchema(), emptySchema()},
 	}
+	p.Formats = append(p.Formats, f.formats...)
 	if f.hidden() {
 		p.State, p.Version, p.Formats, p.Tables = runtime.Compiling, "", nil, nil
 	}
@@ -69,6 +71,7 @@ func (f fake) Detect(_ context.Context, head []byte, _ int64, name string) (runt
 	if strings.HasSuffix(name, ".lines") {
 		d.Confidence = 1
 	}
+	d.Candidates = []runtime.Candidate{{Format: d.Format, Decoder: d.Decoder, Confidence: d.Confidence}}
 	return d, strings.HasPrefix(string(head), "LINES")
 }
 
