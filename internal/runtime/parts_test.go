@@ -35,10 +35,13 @@ func TestDecodeOfParts(t *testing.T) {
 	}
 	j = request("lines")
 	res = r.decode(j)
-	if res.Status != Done || res.Rows != 1 || res.BytesRead != 8 || res.Issues.Errors != 1 {
+	if res.Status != Partial || res.Rows != 1 || res.BytesRead != 8 || res.Issues.Errors != 1 {
 		t.Errorf("%+v", res)
 	}
-	if got := j.file("issues"); !strings.Contains(got, `"offset":8,"severity":"error","code":"parts_not_read"`) {
+	if f := res.Failure; f == nil || f.Code != errcode.Unsupported || f.Offset == nil || *f.Offset != 8 {
+		t.Errorf("%+v", f)
+	}
+	if got := j.file("issues"); !strings.Contains(got, `"offset":8,"severity":"fatal","code":"parts_not_read"`) {
 		t.Errorf("issues: %s", got)
 	}
 	j = r.request("parts", []byte(text)) // a single file is one part

@@ -164,8 +164,8 @@ func hostSize(c *call, _ []byte, stack []uint64) {
 	stack[0] = uint64(p.end - p.start)
 }
 
-// reportUnopened adds an issue where a guest ended well without having opened every part: one that knows nothing of
-// parts would else lose all but the first of them in silence.
+// reportUnopened adds a fatal issue where a guest ended well without having opened every part: one that knows nothing of
+// parts would else lose all but the first of them, and the decode would pass for whole.
 func (c *call) reportUnopened(err error, ret int32) {
 	if err != nil || ret != abi.DecodeOK || c.end != nil || c.broken != nil || c.fatal != nil {
 		return
@@ -179,6 +179,9 @@ func (c *call) reportUnopened(err error, ret int32) {
 		}
 	}
 	if left > 0 {
-		c.out.issues.unopened(first, left, len(c.in.parts))
+		c.fatal = &wire.Verdict{
+			Code: errcode.Unsupported, Message: fmt.Sprintf("the decoder did not read %d of the %d parts", left, len(c.in.parts)), Offset: &first,
+		}
+		c.out.issues.unopened(c.fatal)
 	}
 }

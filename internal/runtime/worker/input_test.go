@@ -213,6 +213,9 @@ func TestUnopenedPartsAreReported(t *testing.T) {
 			c.i32(hostOpenPart, i)
 		}
 		c.reportUnopened(x.err, x.ret)
+		if v := c.outcome(x.err, x.ret, false); (v != nil) != (x.errors > 0 || x.err != nil || x.ret != 0) {
+			t.Errorf("%s: verdict %+v", name, v)
+		}
 		l := c.out.issues
 		if l.errors != x.errors || l.rows != int(x.errors) {
 			t.Errorf("%s: %d errors in %d rows", name, l.errors, l.rows)

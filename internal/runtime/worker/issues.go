@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/wayside-edge/wayside/internal/runtime/wire"
 	"github.com/wayside-edge/wayside/internal/table"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
@@ -66,9 +67,9 @@ func (o *output) issue(c *call, severity abi.Severity, off int64, code, message 
 }
 
 // unopened adds the host's own issue, whatever the limit, that parts of the input were not read.
-func (l *issueLog) unopened(off int64, left, parts int) {
+func (l *issueLog) unopened(v *wire.Verdict) {
 	l.errors++
-	l.append(abi.Error, off, "parts_not_read", fmt.Sprintf("the decoder did not read %d of the %d parts", left, parts))
+	l.append(abi.Fatal, *v.Offset, "parts_not_read", v.Message)
 }
 
 func (l *issueLog) append(severity abi.Severity, off int64, code, message string) {
