@@ -75,15 +75,18 @@ func TestDamagedPartsCostOnlyTheirRest(t *testing.T) {
 		if got := r.Tables["records"].Value(c.rows, "offset"); got != int64(len(c.first)) {
 			t.Errorf("%s: the second part begins at %v, want %d", name, got, len(c.first))
 		}
-		found := false
+		found, fatal := false, false
 		for _, i := range r.Issues {
 			found = found || i.Code == c.code && i.Severity == abi.Error
 			if i.Severity == abi.Fatal {
-				t.Errorf("%s: %v", name, i)
+				fatal = true
 			}
 		}
-		if found != (c.code != "") {
+		if found != (c.code != "") || fatal != found {
 			t.Errorf("%s: issues %v", name, r.Issues)
+		}
+		if last := r.Issues[len(r.Issues)-1]; found && (last.Severity != abi.Fatal || last.Code != c.code || last.Offset > int64(len(c.first))) {
+			t.Errorf("%s: the decode passes for whole: %v", name, last)
 		}
 	}
 	if r := runParts(whole[:half], whole[half:len(whole)-3]); r.Issues[len(r.Issues)-1].Severity != abi.Fatal {

@@ -9,6 +9,7 @@
 package recorder
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -69,6 +70,8 @@ type decoder struct {
 	mission  mission
 	links    links
 	stations stations
+
+	cut *problem // the first that ended a part before its end, while others followed
 }
 
 func decode(in *sdk.Input, out *tables) error {
@@ -251,6 +254,9 @@ func (d *decoder) endOfPart(off int64, rest []byte, err error) (more bool, _ err
 			return true, nil
 		}
 		d.finish()
+		if p := d.cut; p != nil {
+			d.in.Issue(sdk.SeverityFatal, p.offset, p.code, "not every file was read to its end: "+p.message)
+		}
 		return false, nil
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		want := headerBytes
@@ -269,10 +275,12 @@ type problem struct {
 	message        string
 }
 
-// broken goes on with the next part. Without one the problem is fatal and closes the run.
+// broken goes on with the next part. Without one the problem is fatal and closes the run. A run in which a part was not
+// read to its end is never one without a fatal issue: rows are missing, and it must not pass for whole.
 func (d *decoder) broken(p *problem) (more bool, _ error) {
 	if _, more := d.in.NextPart(); more {
 		d.in.Issue(sdk.SeverityError, p.offset, p.code, p.message+"; the rest of this file is left out")
+		d.cut = cmp.Or(d.cut, p)
 		return true, nil
 	}
 	d.finish()
