@@ -235,6 +235,8 @@ func (c *call) outcome(err error, ret int32, refused bool) *wire.Verdict {
 	case ret != abi.DecodeOK || exitedBadly:
 		if v = c.failed; v == nil {
 			v = c.fatal
+		} else if c.fatal != nil { // says where
+			v.Offset = c.fatal.Offset
 		}
 		if v == nil {
 			v = &wire.Verdict{Code: errcode.CorruptRecord, Message: fmt.Sprintf("the decoder returned %d without a reason", ret)}

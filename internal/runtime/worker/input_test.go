@@ -233,3 +233,19 @@ func TestPartsBeyondTheInputAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestFailureIsWhereTheFatalIssueIs has a guest that gives the place and the reason apart: reading has come further.
+func TestFailureIsWhereTheFatalIssueIs(t *testing.T) {
+	c := newPartsCall(t, newPage(t), false, "aaaa")
+	defer c.in.file.Close()
+	c.i32(hostRead, 0, 4)
+	at := int64(1)
+	c.failed, c.fatal = &wire.Verdict{Message: "why"}, &wire.Verdict{Message: "what", Offset: &at}
+	if v := c.outcome(nil, 1, false); v.Message != "why" || *v.Offset != 1 {
+		t.Errorf("%+v at %d", v, *v.Offset)
+	}
+	c.failed, c.fatal = &wire.Verdict{}, nil
+	if v := c.outcome(nil, 1, false); *v.Offset != 4 {
+		t.Errorf("%+v at %d", v, *v.Offset)
+	}
+}
