@@ -242,6 +242,22 @@ func TestCombineWithADecoderOfSeveralFormats(t *testing.T) {
 	}
 }
 
+// TestInputNamedLikeATable has, beside the parts of a recording, an input whose folder would be where a table goes.
+func TestInputNamedLikeATable(t *testing.T) {
+	root := t.TempDir()
+	write(t, filepath.Join(night(t, filepath.Join(root, "trip")), "lines.csv"), "LINES\nx\n")
+	c := combining(root)
+	c.To, c.Out = table.CSV, t.TempDir()
+	if totals, err := c.run(t.Context()); err != nil || totals != (Totals{Done: 2}) {
+		t.Error(totals, err, c.out.String())
+	}
+	for _, name := range []string{"trip/lines.csv", "trip/lines.csv-2/lines.csv"} {
+		if info, err := os.Stat(filepath.Join(c.Out, name)); err != nil || info.IsDir() {
+			t.Error(name, info, err)
+		}
+	}
+}
+
 // TestPartGoneMeanwhile: a recording with a hole is not passed off as whole.
 func TestPartGoneMeanwhile(t *testing.T) {
 	dir := night(t, t.TempDir())

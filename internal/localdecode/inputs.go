@@ -13,6 +13,7 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/table"
 )
 
 // input is one thing to decode: a file, or the parts of a recording.
@@ -46,11 +47,18 @@ func collect(paths []string) ([]input, error) {
 	return inputs, nil
 }
 
-// number gives each input its place and a folder of its own.
-func number(inputs []input) {
-	taken := map[string]bool{}
+// number gives each input its place and a folder of its own. In a folder that holds tables, as that of a combined folder
+// does, a folder may not have a name that a table can have.
+func number(inputs []input, form table.Format) {
+	taken, holders := map[string]bool{}, map[string]bool{}
+	for i := range inputs {
+		holders[inputs[i].out] = true
+	}
 	for i := range inputs {
 		inputs[i].index = i
+		if out := inputs[i].out; filepath.Ext(out) == "."+string(form) && holders[filepath.Dir(out)] {
+			taken[out] = true
+		}
 		inputs[i].out = freeName(inputs[i].out, taken)
 	}
 }

@@ -90,7 +90,7 @@ func Run(ctx context.Context, cfg Config) (Totals, error) {
 	if err != nil {
 		return Totals{}, err
 	}
-	number(inputs)
+	number(inputs, cfg.To)
 	if err := cfg.checkInputs(inputs); err != nil {
 		return Totals{}, err
 	}
