@@ -54,7 +54,7 @@ type Line struct {
 	Unit string `json:"unit" doc:"UCUM; may be empty"`
 	Min  values `json:"min" doc:"smallest value at each point, null where there is none"`
 	Max  values `json:"max" doc:"largest value at each point, null where there is none"`
-	Last values `json:"last" doc:"value of the last row of the table at each point, null where there is none"`
+	Last values `json:"last" doc:"value of the last row in the table that has one at each point, null where there is none"`
 }
 
 type seriesOutput struct{ Body Series }

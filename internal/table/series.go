@@ -42,7 +42,7 @@ type Series struct {
 // bucket without rows.
 type Line struct {
 	Column         *Column
-	Min, Max, Last json.RawMessage // enums in the order of their codes; Last is of the last row in table order
+	Min, Max, Last json.RawMessage // enums in the order of their codes; Last is of the last row with a value, in table order
 }
 
 // seriesPlan is a checked SeriesQuery.
