@@ -269,6 +269,14 @@ func TestSeriesAnswers(t *testing.T) {
 			t.Errorf("%q: %d rows, error %v, want %d: -0 equals 0", bound, got.Rows, err, want)
 		}
 	}
+	for _, inf := range []int{-1, 1} { // alone at an end of the statistics
+		s, b = oneColumn(Column{Type: F64, Role: "value"}, f(1), f(math.Inf(inf)), f(2), f(3))
+		r = open(t, s, encode(t, Parquet, s, EncodeOptions{}, b))
+		got, err := r.Series(t.Context(), SeriesQuery{X: "x", Y: []string{"x"}, Points: 2})
+		if err != nil || got.Rows != 3 || string(got.X) != "[1,2]" || string(got.Lines[0].Max) != "[1,3]" {
+			t.Errorf("infinity %d: %+v, %v", inf, got, err)
+		}
+	}
 	if got, err := Empty(daySchema()).Series(t.Context(), SeriesQuery{}); err != nil || string(got.X) != "[]" || string(got.Lines[0].Last) != "[]" {
 		t.Errorf("a table without rows: %+v, %v", got, err)
 	}

@@ -174,6 +174,15 @@ func TestLocalizerAtEveryChange(t *testing.T) {
 			_, was := at.Zone()
 			_, is := next.Zone()
 			low, high := next.Unix()+int64(min(was, is)), next.Unix()+int64(max(was, is))
+			// A stretch that is first met by its end, so far ahead that the search for it begins near the change.
+			for _, end := range []int64{low, high, next.Unix()} {
+				got := convertAll(NewLocalizer(clockSchema(), loc), 2, (end+before+1)*1e6, low*1e6, (high-1)*1e6)
+				for i, local := range []int64{low, high - 1} {
+					if what := wallProblem(loc, local, got[i+1]/1e6); what != "" {
+						t.Fatalf("%s: %s became %d: %s", f.Name, time.Unix(local, 0).UTC(), got[i+1], what)
+					}
+				}
+			}
 			times = append(times, low-1, low, (low+high)/2, high-1, high, low-20*day, high+40*day)
 			at = next
 		}
