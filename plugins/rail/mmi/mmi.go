@@ -35,9 +35,11 @@ const (
 // HeaderBytes is the length of number and length.
 const HeaderBytes = 3
 
+// DynamicBytes is the length of packet 1.
+const DynamicBytes = 30
+
 // Lengths of the packets whose length is fixed.
 const (
-	dynamicBytes  = 30
 	statusBytes   = 7
 	setTimeBytes  = 7
 	geoBytes      = 8
@@ -115,7 +117,7 @@ type Dynamic struct {
 
 // ReadDynamic reads packet 1.
 func ReadDynamic(b []byte) (Dynamic, bool) {
-	if len(b) != dynamicBytes {
+	if len(b) != DynamicBytes {
 		return Dynamic{}, false
 	}
 	t := unsigned(b, 17)

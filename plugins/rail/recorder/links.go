@@ -12,8 +12,7 @@ const (
 	mostLinks = 64     // announced and not read yet; the oldest is forgotten
 	linkSlack = 1_000_00
 	anewCM    = 1_000_00 // a telegram so far back on the odometer says that this was set anew
-	ringBits  = 10
-	ringSize  = 1 << ringBits // passes that are remembered, for links to a group that was read before
+	ringSize  = 64       // passes that are remembered, for links to a group that was read before; a power of two
 )
 
 // pass over a balise group.

@@ -58,6 +58,8 @@ type decoder struct {
 	cells  cells
 	blank  [256]byte // room for a body with bytes taken out
 
+	dynamics dynamics
+
 	variables bool
 	assembler assembler
 	reader    *balise.Reader

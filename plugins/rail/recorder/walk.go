@@ -25,6 +25,10 @@ func (d *decoder) walk(off int64, w []byte) (used, why int) {
 	rows, used, why := l.fill(off, w, d.clock)
 	t.body.SetSpans(w, l.starts[:rows], l.ends[:rows])
 	t.Added(rows)
+	if len(d.dynamics.found) < len(l.looked) {
+		d.dynamics.found = make([]uint32, len(l.looked))
+	}
+	d.dynamicRows(w, first, d.dynamics.found[:l.split(w, d.dynamics.found)])
 	r := &d.record
 	for _, row := range l.looked[:l.lookedCount] {
 		*r = record{
