@@ -9,8 +9,7 @@ import (
 // dynamics is what fill reads and writes: display packets 1 of a stretch of records, and room for rows of table
 // mmi_dynamic. They are every tenth record of a log; written one by one they would take as long as all records.
 type dynamics struct {
-	found []uint32 // room for rows of lanes that hold one
-	first int64    // number of the record in the first row of lanes
+	first int64 // number of the record in the first row of lanes
 
 	offsets, times, locations, speeds, records []int64
 	vTrain, aTrain, vTarget                    []int32
@@ -35,40 +34,6 @@ const (
 	nullCurve
 	dynamicNulls
 )
-
-// split takes the display packets 1 that are as their layout says out of the rows that are looked into, one by one.
-// Like fill it calls nothing and needs no bounds check.
-func (l *lanes) split(w []byte, to []uint32) int {
-	starts, ends, types, looked := l.starts, l.ends, l.types, l.looked
-	n := len(starts)
-	if len(ends) < n || len(types) < n || l.lookedCount > len(looked) {
-		return 0
-	}
-	found, kept := 0, 0
-	for _, row := range looked[:l.lookedCount] {
-		r := int(row)
-		if r >= n {
-			break
-		}
-		s := uint(starts[r])
-		if s > uint(len(w)) {
-			break
-		}
-		b, typ := w[s:], types[r]
-		if (typ == typeMMI1 || typ == typeMMI2) && ends[r]-starts[r] == mmi.DynamicBytes && len(b) >= mmi.DynamicBytes &&
-			b[0] == mmi.NumberDynamic && b[1] == 0 && b[2] == mmi.DynamicBytes*8 && uint(found) < uint(len(to)) {
-			to[found] = row
-			found++
-			continue
-		}
-		if uint(kept) < uint(len(looked)) {
-			looked[kept] = row
-			kept++
-		}
-	}
-	l.lookedCount = kept
-	return found
-}
 
 // dynamicRows writes display packets 1, whose records stand in those rows of lanes.
 func (d *decoder) dynamicRows(w []byte, first int64, rows []uint32) {

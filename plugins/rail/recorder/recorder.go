@@ -62,6 +62,7 @@ type decoder struct {
 
 	variables bool
 	assembler assembler
+	straight  pass // a telegram whose parts came one after the other
 	reader    *balise.Reader
 	packet    balise.Packet
 	record    record // in work

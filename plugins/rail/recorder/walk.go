@@ -25,20 +25,46 @@ func (d *decoder) walk(off int64, w []byte) (used, why int) {
 	rows, used, why := l.fill(off, w, d.clock)
 	t.body.SetSpans(w, l.starts[:rows], l.ends[:rows])
 	t.Added(rows)
-	if len(d.dynamics.found) < len(l.looked) {
-		d.dynamics.found = make([]uint32, len(l.looked))
-	}
-	d.dynamicRows(w, first, d.dynamics.found[:l.split(w, d.dynamics.found)])
-	r := &d.record
-	for _, row := range l.looked[:l.lookedCount] {
-		*r = record{
-			offset: l.offsets[row], time: l.times[row], timed: true, location: int32(l.locations[row]),
-			speed: int32(l.speeds[row] / 36), index: first + int64(row), typ: l.types[row],
-		}
-		d.look(r, w[l.starts[row]:l.ends[row]])
-	}
+	l.split(w)
+	d.dynamicRows(w, first, l.dynamic[:l.dynamicCount])
+	d.lookAt(w, first)
 	d.drove(l.times[:rows], l.locations[:rows], l.speeds[:rows], first)
 	return used, why
+}
+
+// lookAt looks into the bodies of records, in their order. The parts of a telegram mostly come one after the other:
+// such a telegram is put together at once.
+func (d *decoder) lookAt(w []byte, first int64) {
+	l := &d.lanes
+	others, rows := l.looked[:l.lookedCount], l.parts[:l.partCount]
+	for len(rows) > 0 {
+		whole := len(d.assembler.open) == 0 && l.whole(w, rows, first, &d.straight)
+		n := 1
+		if whole {
+			n = parts
+		}
+		for last := rows[n-1]; len(others) > 0 && others[0] < last; others = others[1:] {
+			d.lookAtRow(w, first, others[0])
+		}
+		if whole {
+			d.telegram(&d.straight)
+		} else {
+			d.lookAtRow(w, first, rows[0])
+		}
+		rows = rows[n:]
+	}
+	for _, row := range others {
+		d.lookAtRow(w, first, row)
+	}
+}
+
+func (d *decoder) lookAtRow(w []byte, first int64, row uint32) {
+	l, r := &d.lanes, &d.record
+	*r = record{
+		offset: l.offsets[row], time: l.times[row], timed: true, location: int32(l.locations[row]),
+		speed: int32(l.speeds[row] / 36), index: first + int64(row), typ: l.types[row],
+	}
+	d.look(r, w[l.starts[row]:l.ends[row]])
 }
 
 // lanes is what fill reads and writes: room for rows of table records, where their bodies lie, and which of them are
@@ -52,8 +78,10 @@ type lanes struct {
 	offsets, times, locations, speeds []int64
 	types, names                      []uint8
 	lengths                           []uint16
-	starts, ends, looked              []uint32
-	lookedCount                       int
+	starts, ends                      []uint32
+	looked, parts, dynamic            []uint32 // rows that are looked into; split takes telegram parts and display packets 1 out
+	lookedCount, partCount            int
+	dynamicCount                      int
 }
 
 // plain says which records of a type fill may take: a body of length, in the bits of mask, and for display packets
@@ -87,6 +115,7 @@ func (l *lanes) init(reveal bool) {
 func (l *lanes) fit(rows int) {
 	if len(l.starts) < rows {
 		l.starts, l.ends, l.looked = make([]uint32, rows), make([]uint32, rows), make([]uint32, rows+1)
+		l.parts, l.dynamic = make([]uint32, rows+1), make([]uint32, rows+1)
 	}
 }
 
