@@ -10,9 +10,9 @@ import (
 // into one by one. Like fill it calls nothing and needs no bounds check.
 func (l *lanes) split(w []byte) {
 	starts, ends, types, looked, found, dynamic := l.starts, l.ends, l.types, l.looked, l.parts, l.dynamic
-	n := len(starts)
+	n := len(types) // the room that fill had, which may be less than there is for starts
 	l.partCount, l.dynamicCount = 0, 0
-	if len(ends) < n || len(types) < n || l.lookedCount > len(looked) {
+	if len(starts) < n || len(ends) < n || l.lookedCount > len(looked) {
 		return
 	}
 	plain, part, kept := 0, 0, 0
@@ -49,8 +49,8 @@ func (l *lanes) whole(w []byte, rows []uint32, first int64, p *pass) bool {
 		return false
 	}
 	starts, types, offsets, times, locations, speeds := l.starts, l.types, l.offsets, l.times, l.locations, l.speeds
-	n := len(starts)
-	if len(types) < n || len(offsets) < n || len(times) < n || len(locations) < n || len(speeds) < n {
+	n := len(types)
+	if len(starts) < n || len(offsets) < n || len(times) < n || len(locations) < n || len(speeds) < n {
 		return false
 	}
 	a, z := int(rows[0]), int(rows[parts-1])
