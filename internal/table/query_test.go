@@ -120,8 +120,15 @@ func genLiteral(rt *rapid.T, c *Column, rows []oracleRow, col int) string {
 		return rapid.SampledFrom([]string{"0", "-0.0000000000000000001", "1.05", "99999999999999999999999", "-1.5"}).Draw(rt, "literal")
 	case F32, F64:
 		return rapid.SampledFrom([]string{"0", "-0", "0.1", "Inf", "1e3"}).Draw(rt, "literal")
-	case TSus, TSns:
-		return "1970-01-01T00:00:00.000001"
+	case TSus, TSns: // as the oracle's texts are written
+		lit := "1970-01-01T00:00:00.000001"
+		if c.Type == TSns {
+			lit += "000"
+		}
+		if !c.Naive {
+			lit += "Z"
+		}
+		return lit
 	default:
 		return "2"
 	}
