@@ -91,7 +91,8 @@ func (a *appliance) shutdown(ctx context.Context, parts *services, jobs *service
 func (a *appliance) dispatcher() *queue.Dispatcher {
 	return queue.NewDispatcher(queue.DispatcherConfig{
 		Engine: a.engine, Mux: a.mux, Logger: a.logs.Logger("queue"),
-		Concurrency: map[string]int{ingest.JobQueue: a.cfg.Decode.Workers},
+		// One more than there are workers: while a result is made durable, its worker already has the next recording.
+		Concurrency: map[string]int{ingest.JobQueue: a.cfg.Decode.Workers + 1},
 		Drain:       a.cfg.Shutdown.Drain,
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -258,7 +257,7 @@ func (a *attempt) take(ctx context.Context, w *proc, m *wire.Message) (ended boo
 		if err := m.Decode(&q); err != nil {
 			return false, err //nolint:wrapcheck // says what it is
 		}
-		return false, a.open(w, q.Index)
+		return false, a.open(w, q.Indexes)
 	case wire.KindDeclare:
 		var d wire.Declare
 		if err := m.Decode(&d); err != nil {
@@ -293,27 +292,37 @@ func (a *attempt) schema(index int) *table.Schema {
 	return nil
 }
 
-// open hands the worker the file of a table.
-func (a *attempt) open(w *proc, index int) error {
-	s := a.schema(index)
-	if s == nil {
-		return fmt.Errorf("open table %d: %w", index, wire.ErrProtocol)
-	}
-	f, err := a.req.Create(s)
-	if err != nil {
-		a.createErr = err
-		code := errcode.Of(err)
-		if disk.IsNoSpace(err) {
-			code = errcode.DiskFull
-			a.createErr = errcode.Wrap(code, err, "no space left for the tables")
+// open hands the worker the files of tables.
+func (a *attempt) open(w *proc, indexes []int) (err error) {
+	files := make([]*os.File, 0, len(indexes))
+	defer func() {
+		for _, f := range files {
+			if cerr := f.Close(); err == nil && cerr != nil {
+				err = fmt.Errorf("close file of table: %w", cerr)
+			}
 		}
-		return w.sock.Send(wire.KindOpened, wire.Opened{Index: index, Code: code}) //nolint:wrapcheck // the caller tells
+	}()
+	if len(indexes) == 0 || len(indexes) > wire.MaxFiles {
+		return fmt.Errorf("open %d tables: %w", len(indexes), wire.ErrProtocol)
 	}
-	err = w.sock.Send(wire.KindOpened, wire.Opened{Index: index}, f)
-	if cerr := f.Close(); err == nil && cerr != nil && !errors.Is(cerr, io.EOF) {
-		err = fmt.Errorf("close file of table: %w", cerr)
+	for _, i := range indexes {
+		s := a.schema(i)
+		if s == nil {
+			return fmt.Errorf("open table %d: %w", i, wire.ErrProtocol)
+		}
+		f, err := a.req.Create(s)
+		if err != nil {
+			a.createErr = err
+			code := errcode.Of(err)
+			if disk.IsNoSpace(err) {
+				code = errcode.DiskFull
+				a.createErr = errcode.Wrap(code, err, "no space left for the tables")
+			}
+			return w.sock.Send(wire.KindOpened, wire.Opened{Indexes: indexes, Failed: i, Code: code}) //nolint:wrapcheck // the caller tells
+		}
+		files = append(files, f)
 	}
-	return err
+	return w.sock.Send(wire.KindOpened, wire.Opened{Indexes: indexes}, files...) //nolint:wrapcheck // the caller tells
 }
 
 // result makes the verdict of a finished attempt.

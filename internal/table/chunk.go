@@ -60,12 +60,13 @@ type chunkWriter struct {
 	offsets      format.OffsetIndex
 	index        indexBuilder
 	head         bytes.Buffer
+	plain        int // chunks of fewer bytes are stored without compression
 	err          error
 }
 
 func newChunkWriter(col *Column, pageLimit int) *chunkWriter {
 	buf, _ := chunkPool.Get().(*chunkBuffers)
-	c := &chunkWriter{chunkBuffers: buf, col: col, phys: physical(col.Type), pageLimit: pageLimit}
+	c := &chunkWriter{chunkBuffers: buf, col: col, phys: physical(col.Type), pageLimit: pageLimit, plain: plainLimit}
 	if col.Type.enum() {
 		d := newEnumDict(col)
 		c.enum = &d
@@ -217,7 +218,7 @@ func (c *chunkWriter) writePage(last bool) {
 	if c.err != nil {
 		return
 	}
-	if c.codec == format.Uncompressed && (!last || len(c.page)+c.dictBytes() >= plainLimit) {
+	if c.codec == format.Uncompressed && (!last || len(c.page)+c.dictBytes() >= c.plain) {
 		c.codec = format.Zstd
 	}
 	body, zipped := c.page, false

@@ -27,6 +27,8 @@ const (
 	maxDictLen    = 1 << 16   // entries of a column's dictionary
 	boundBytes    = 64        // of a text's or byte string's minimum and maximum
 	plainLimit    = 512       // a column chunk smaller than this is not worth compressing
+	smallTable    = 64 << 10  // raw bytes of a table whose chunks are compressed from a disk's block on only
+	diskBlock     = 4 << 10
 )
 
 // createdBy names the writer in the footer, in the form that readers parse for known bugs. The version is that of the
@@ -123,7 +125,11 @@ func (e *parquetEncoder) flushGroup() {
 		Columns: make([]format.ColumnChunk, len(e.cols)),
 	}
 	index := make([]chunkIndex, len(e.cols))
+	small := e.total == 0 && e.raw < smallTable
 	for i, c := range e.cols {
+		if small {
+			c.plain = diskBlock
+		}
 		meta, idx := c.finish(e.off)
 		if c.err != nil && e.err == nil {
 			e.err = fmt.Errorf("encode column %s: %w", c.col.Name, c.err)

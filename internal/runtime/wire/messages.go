@@ -85,15 +85,16 @@ type Declare struct {
 	Schema *table.Schema `json:"schema"`
 }
 
-// Open asks for a table's file.
+// Open asks for the files of tables, at most MaxFiles.
 type Open struct {
-	Index int `json:"index"`
+	Indexes []int `json:"indexes"`
 }
 
-// Opened gives a table's file, or says that there is none.
+// Opened gives the files of tables, in the order in which they were asked for, or says that there are none.
 type Opened struct {
-	Index int          `json:"index"`
-	Code  errcode.Code `json:"code,omitempty"` // why there is none
+	Indexes []int        `json:"indexes"`
+	Failed  int          `json:"failed,omitempty"` // the table whose file could not be made, with Code
+	Code    errcode.Code `json:"code,omitempty"`   // why there are none
 }
 
 // Log is a line from the guest.

@@ -30,8 +30,8 @@ const (
 	packetBytes = 64 << 10
 	// MaxBody bounds a message's body.
 	MaxBody = 16 << 20
-	// maxFiles bounds the descriptors of one message.
-	maxFiles = 2
+	// MaxFiles bounds the descriptors of one message.
+	MaxFiles = 64
 )
 
 // Descriptors that a worker finds open when it starts.
@@ -136,7 +136,7 @@ func Pair() (*Conn, *os.File, error) {
 func Inherited(fd int) *Conn { return newConn(blocking(fd)) }
 
 func newConn(p packets) *Conn {
-	return &Conn{sock: p, buf: make([]byte, packetBytes+1), oob: make([]byte, unix.CmsgSpace(4*(maxFiles+1)))}
+	return &Conn{sock: p, buf: make([]byte, packetBytes+1), oob: make([]byte, unix.CmsgSpace(4*(MaxFiles+1)))}
 }
 
 // SetDeadline makes a Recv that is not done at t fail with os.ErrDeadlineExceeded; the zero time lifts it.
@@ -151,7 +151,7 @@ func (c *Conn) Send(kind Kind, v any, files ...*os.File) error {
 	if err != nil {
 		return fmt.Errorf("send message %d: %w", kind, err)
 	}
-	fds := make([]int, 0, maxFiles+1)
+	fds := make([]int, 0, MaxFiles+1)
 	for _, f := range files {
 		fds = append(fds, int(f.Fd()))
 	}
@@ -234,7 +234,7 @@ func (m *Message) parse(b []byte) error {
 	} else {
 		m.Body = append([]byte(nil), b[headBytes:]...)
 	}
-	if len(m.Files) > maxFiles {
+	if len(m.Files) > MaxFiles {
 		return fmt.Errorf("%w: %d descriptors", ErrProtocol, len(m.Files))
 	}
 	return nil

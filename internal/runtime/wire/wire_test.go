@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,8 +112,8 @@ func TestHostilePackets(t *testing.T) {
 		"spilled nowhere":    {[]byte{version, byte(KindLog), flagSpilled}, nil},
 		"spilled to a pipe":  {[]byte{version, byte(KindLog), flagSpilled}, []int{fd}},
 		"too long":           {make([]byte, packetBytes+1), []int{fd}},
-		"many descriptors":   {[]byte{version, byte(KindLog), 0}, []int{fd, fd, fd}},
-		"far too many":       {[]byte{version, byte(KindLog), 0}, []int{fd, fd, fd, fd, fd, fd, fd}},
+		"many descriptors":   {[]byte{version, byte(KindLog), 0}, slices.Repeat([]int{fd}, MaxFiles+1)},
+		"far too many":       {[]byte{version, byte(KindLog), 0}, slices.Repeat([]int{fd}, MaxFiles+50)},
 		"short, descriptors": {[]byte{version}, []int{fd, fd}},
 	} {
 		parent, child := pair(t)

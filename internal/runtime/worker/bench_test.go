@@ -111,8 +111,14 @@ func serveTables(parent *wire.Conn, dir string) {
 		}
 		var open wire.Open
 		if m.Kind == wire.KindOpen && m.Decode(&open) == nil {
-			if f, err := os.CreateTemp(dir, "table-"); err == nil {
-				_ = parent.Send(wire.KindOpened, wire.Opened{Index: open.Index}, f)
+			var files []*os.File
+			for range open.Indexes {
+				if f, err := os.CreateTemp(dir, "table-"); err == nil {
+					files = append(files, f)
+				}
+			}
+			_ = parent.Send(wire.KindOpened, wire.Opened{Indexes: open.Indexes}, files...)
+			for _, f := range files {
 				_ = os.Remove(f.Name())
 				_ = f.Close()
 			}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/wayside-edge/wayside/internal/disk"
@@ -14,12 +15,15 @@ import (
 	"github.com/wayside-edge/wayside/internal/table"
 )
 
-// encoder writes one table to its descriptor. It belongs to the encoder's goroutine until that has ended.
+// encoder writes one table to its file, which it asks for when its buffer is full or the decode ends: a small
+// recording's tables are there then, and get their files in one message. It belongs to the encoder's goroutine until
+// that has ended.
 type encoder struct {
+	o      *output
 	t      *outTable
-	file   *os.File
-	local  *table.Localizer // nil where naive times stay so
-	redact *table.Redactor  // nil where nothing is hidden
+	file   *os.File        // nil before it is needed
+	redact *table.Redactor // nil where nothing is hidden
+	local  *table.Localizer
 	enc    table.Encoder
 	buf    *bufio.Writer // Parquet is written in many small pieces
 	bytes  int64
@@ -33,6 +37,19 @@ func (e *encoder) Write(p []byte) (int, error) {
 	n, err := e.buf.Write(p)
 	e.bytes += int64(n)
 	return n, err //nolint:wrapcheck // an io.Writer
+}
+
+// toFile is what a buffer is emptied into.
+type toFile struct{ e *encoder }
+
+// Write asks for the file first if there is none.
+func (w toFile) Write(p []byte) (int, error) {
+	if w.e.file == nil {
+		if err := w.e.o.files([]*encoder{w.e}); err != nil {
+			return 0, err
+		}
+	}
+	return w.e.file.Write(p) //nolint:wrapcheck // an io.Writer
 }
 
 // encode is the encoder's goroutine: it writes what comes through the queue and, when that is closed, completes all
@@ -58,6 +75,31 @@ func (o *output) encode() {
 		}
 		o.recycle(b)
 	}
+	o.complete(open)
+}
+
+// complete completes the tables, unless encoding has failed, and closes their files.
+func (o *output) complete(open []*encoder) {
+	var without []*encoder // files
+	for _, e := range open {
+		if o.fault.Load() != nil {
+			break
+		}
+		if err := e.enc.Close(); err != nil {
+			o.fail(fmt.Errorf("complete table %s: %w", e.t.schema.Name, err))
+		}
+		if e.file == nil {
+			without = append(without, e)
+		}
+	}
+	for some := range slices.Chunk(without, wire.MaxFiles) {
+		if o.fault.Load() != nil {
+			break
+		}
+		if err := o.files(some); err != nil {
+			o.fail(err)
+		}
+	}
 	for _, e := range open {
 		if err := e.close(o.fault.Load() == nil); err != nil {
 			o.fail(err)
@@ -66,37 +108,55 @@ func (o *output) encode() {
 	}
 }
 
-// buffer gives a writer onto f, one of an earlier decode if there is one.
-func (o *output) buffer(f *os.File) *bufio.Writer {
+// buffer gives a writer onto w, one of an earlier decode if there is one.
+func (o *output) buffer(w io.Writer) *bufio.Writer {
 	if b, ok := o.buffers.Get().(*bufio.Writer); ok {
-		b.Reset(f)
+		b.Reset(w)
 		return b
 	}
-	return bufio.NewWriterSize(f, fileBuffer)
+	return bufio.NewWriterSize(w, fileBuffer)
 }
 
-// open asks the serving process for a table's file.
-func (o *output) open(t *outTable) (*encoder, error) {
-	if err := o.sock.Send(wire.KindOpen, wire.Open{Index: t.index}); err != nil {
-		return nil, fmt.Errorf("ask for a file: %w", err)
+// files asks the serving process for the files of tables.
+func (o *output) files(of []*encoder) error {
+	q := wire.Open{Indexes: make([]int, len(of))}
+	for i, e := range of {
+		q.Indexes[i] = e.t.index
+	}
+	if err := o.sock.Send(wire.KindOpen, q); err != nil {
+		return fmt.Errorf("ask for files: %w", err)
 	}
 	m, err := o.sock.Recv()
 	if err != nil {
-		return nil, fmt.Errorf("ask for a file: %w", err)
+		return fmt.Errorf("ask for files: %w", err)
 	}
 	defer m.Close()
 	var got wire.Opened
 	if err := m.Decode(&got); err != nil {
-		return nil, fmt.Errorf("ask for a file: %w", err)
+		return fmt.Errorf("ask for files: %w", err)
 	}
 	if got.Code != "" {
-		return nil, errcode.New(got.Code, "the file of table "+t.schema.Name+" could not be made")
+		name := of[0].t.schema.Name
+		for _, e := range of {
+			if e.t.index == got.Failed {
+				name = e.t.schema.Name
+			}
+		}
+		return errcode.New(got.Code, "the file of table "+name+" could not be made")
 	}
-	f := m.TakeFile()
-	if m.Kind != wire.KindOpened || got.Index != t.index || f == nil {
-		return nil, fmt.Errorf("ask for a file: %w", wire.ErrProtocol)
+	if m.Kind != wire.KindOpened || !slices.Equal(got.Indexes, q.Indexes) || len(m.Files) != len(of) {
+		return fmt.Errorf("ask for files: %w", wire.ErrProtocol)
 	}
-	e := &encoder{t: t, file: f, buf: o.buffer(f)}
+	for i, e := range of {
+		e.file = m.Files[i]
+	}
+	m.Files = nil
+	return nil
+}
+
+// open begins a table. Its file is asked for when it is needed.
+func (o *output) open(t *outTable) (*encoder, error) {
+	e := &encoder{o: o, t: t}
 	schema := t.schema
 	if o.zone != nil {
 		e.local = table.NewLocalizer(schema, o.zone)
@@ -106,8 +166,9 @@ func (o *output) open(t *outTable) (*encoder, error) {
 		e.redact = table.NewRedactor(schema)
 		schema = e.redact.Schema()
 	}
+	e.buf = o.buffer(toFile{e})
+	var err error
 	if e.enc, err = table.NewEncoder(o.job.Form, e, schema, o.job.Options); err != nil {
-		_ = f.Close()
 		return nil, fmt.Errorf("encode table %s: %w", schema.Name, err)
 	}
 	return e, nil
@@ -127,15 +188,16 @@ func (e *encoder) write(b *table.Batch) error {
 	return nil
 }
 
-// close completes the form, unless encoding has failed already, and closes the file.
+// close writes what the buffer still holds, unless encoding has failed already, and closes the file.
 func (e *encoder) close(complete bool) error {
 	var err error
 	if complete {
-		if err = e.enc.Close(); err == nil {
-			err = e.buf.Flush()
-		}
+		err = e.buf.Flush()
 	}
-	if err = errors.Join(err, e.file.Close()); err != nil {
+	if e.file != nil {
+		err = errors.Join(err, e.file.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("complete table %s: %w", e.t.schema.Name, err)
 	}
 	return nil
