@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/wayside-edge/wayside/plugins/rail/railtest"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 	"github.com/wayside-edge/wayside/sdk/go/sdktest"
@@ -229,4 +231,34 @@ func end(fields []abi.LayoutField) int64 {
 		n += f.Length
 	}
 	return n
+}
+
+// TestBothWaysOfReadingPackets1 compares the loop over many packets with the reading of one by one, which packets in
+// records without a time go.
+func TestBothWaysOfReadingPackets1(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		body := append([]byte{1, 0, 240}, rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 0x3b, 0x9a, 0xca, 0x7f, 0x80, 0xff}), 27, 27).Draw(t, "body")...)
+		l := standingLog()
+		l.Record(1, body)
+		timed := l.Bytes()
+		untimed := slices.Clone(timed)
+		untimed[2] = 13 // month
+		r := sdktest.Run(Plugin(), bytes.NewReader(append(slices.Clone(timed), untimed...)), nil)
+		rows := r.Tables["mmi_dynamic"]
+		if rows.Len != 2 {
+			t.Fatalf("%d rows, issues %v", rows.Len, r.Issues)
+		}
+		for _, c := range rows.Table.Columns {
+			switch c.Name {
+			case "seq", "offset", "time", "record":
+				continue
+			}
+			if a, b := rows.Value(0, c.Name), rows.Value(1, c.Name); a != b {
+				t.Errorf("%s: %v in the loop, %v by itself", c.Name, a, b)
+			}
+		}
+		if rows.Value(1, "time") != nil || rows.Value(0, "record") != int64(1) || rows.Value(1, "record") != int64(2) {
+			t.Error(rows.Value(1, "time"), rows.Value(0, "record"), rows.Value(1, "record"))
+		}
+	})
 }

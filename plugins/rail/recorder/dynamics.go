@@ -92,12 +92,12 @@ func (c *dynamics) fill(l *lanes, w []byte, rows []uint32) {
 			break
 		}
 		k := i & (cellRows - 1)
+		var f uint8
 		offsets[i], times[i], locations[i], speeds[i] = fromOffsets[r], fromTimes[r], fromLocations[r], fromSpeeds[r]
 		records[i] = c.first + int64(row) + 1
 
-		v := int16(binary.BigEndian.Uint16(b[3:]))
-		f := flag(v == -1)
-		vTrain[i], none[nullTrain][k] = int32(v)*36, f
+		vTrain[i], f = speedOf(binary.BigEndian.Uint16(b[3:]))
+		none[nullTrain][k] = f
 		some |= uint32(f) << nullTrain
 		aTrain[i] = int32(int16(binary.BigEndian.Uint16(b[5:])))
 		p := binary.BigEndian.Uint32(b[7:])
@@ -108,25 +108,21 @@ func (c *dynamics) fill(l *lanes, w []byte, rows []uint32) {
 		f = flag(p == 0xffffffff)
 		oTarget[i], none[nullTargetPlace][k] = int64(location(p)), f
 		some |= uint32(f) << nullTargetPlace
-		v = int16(binary.BigEndian.Uint16(b[15:]))
-		f = flag(v == -1)
-		vTarget[i], none[nullTarget][k] = int32(v)*36, f
+		vTarget[i], f = speedOf(binary.BigEndian.Uint16(b[15:]))
+		none[nullTarget][k] = f
 		some |= uint32(f) << nullTarget
 		u := binary.BigEndian.Uint16(b[17:])
 		f = flag(u == 0xffff)
 		war[i], none[nullWar][k] = u, f
 		some |= uint32(f) << nullWar
-		v = int16(binary.BigEndian.Uint16(b[19:]))
-		f = flag(v == -1)
-		vPermitted[i], none[nullPermitted][k] = int32(v)*36, f
+		vPermitted[i], f = speedOf(binary.BigEndian.Uint16(b[19:]))
+		none[nullPermitted][k] = f
 		some |= uint32(f) << nullPermitted
-		v = int16(binary.BigEndian.Uint16(b[21:]))
-		f = flag(v == -1)
-		vRelease[i], none[nullRelease][k] = int32(v)*36, f
+		vRelease[i], f = speedOf(binary.BigEndian.Uint16(b[21:]))
+		none[nullRelease][k] = f
 		some |= uint32(f) << nullRelease
-		v = int16(binary.BigEndian.Uint16(b[23:]))
-		f = flag(v == -1)
-		vIntervention[i], none[nullIntervention][k] = int32(v)*36, f
+		vIntervention[i], f = speedOf(binary.BigEndian.Uint16(b[23:]))
+		none[nullIntervention][k] = f
 		some |= uint32(f) << nullIntervention
 		warnings[i], slip[i], slide[i] = b[25]>>4, b[25]>>3&1, b[25]>>2&1
 		p = binary.BigEndian.Uint32(b[26:])
@@ -136,3 +132,6 @@ func (c *dynamics) fill(l *lanes, w []byte, rows []uint32) {
 	}
 	c.some = some
 }
+
+// speedOf gives a speed in thousandths of km/h, and 1 where there is none. It is small enough to be no call.
+func speedOf(v uint16) (int32, uint8) { return int32(int16(v)) * 36, flag(v == 0xffff) }
