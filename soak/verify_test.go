@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -54,6 +55,14 @@ func (f *fake) add(t *testing.T, e *entry, id string) {
 	})
 }
 
+// decodeAgain gives the first file a second decode.
+func (f *fake) decodeAgain() {
+	again := maps.Clone(f.decodes[0])
+	again["id"] = "d9"
+	f.decodes = append(f.decodes, again)
+	f.files[0]["decodes"] = []string{"d1", "d9"}
+}
+
 // TestEverythingFindsWhatIsWrong breaks one thing at a time.
 func TestEverythingFindsWhatIsWrong(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -71,9 +80,9 @@ func TestEverythingFindsWhatIsWrong(t *testing.T) {
 			f.decodes[1]["tables"] = []map[string]any{{"name": "records", "rows": 1}}
 		}, "rows"},
 		"other rows than before": {func(_ *fake, _ *ledger, all []*entry) { all[0].rows = 3 }, "rows"},
-		"decoded twice":          {func(f *fake, _ *ledger, _ []*entry) { f.files[0]["decodes"] = []string{"d1", "d2"} }, "doubled"},
+		"decoded twice":          {func(f *fake, _ *ledger, _ []*entry) { f.decodeAgain() }, "doubled"},
 		"decoded twice, asked for": {func(f *fake, _ *ledger, all []*entry) {
-			f.files[0]["decodes"] = []string{"d1", "d2"}
+			f.decodeAgain()
 			all[0].doubt = 1
 		}, ""},
 		"deleted and there":          {func(_ *fake, l *ledger, all []*entry) { l.deleted(all[0]) }, "undead"},
