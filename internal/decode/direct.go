@@ -209,7 +209,7 @@ func (o *outputs) create(s *table.Schema) (*os.File, error) {
 			return nil, fmt.Errorf("empty table file: %w", err)
 		}
 	}
-	f, err := os.CreateTemp(o.dir, "direct-*")
+	f, err := os.CreateTemp(o.dir, table.PassingPattern) // its name goes at once, unless the process ends in between
 	if err != nil {
 		return nil, fmt.Errorf("create table file: %w", err)
 	}

@@ -18,6 +18,10 @@ const (
 	stagingPrefix = "result-"
 )
 
+// PassingPattern is the pattern, for os.CreateTemp in the folder for temporary files, of tables that are not kept: what
+// an earlier run left of them is removed by OpenDir.
+const PassingPattern = stagingPrefix + "passing-*"
+
 // Dir is the folder of stored tables: <path>/<key>/<table>.parquet, one folder a result. A folder appears whole or
 // not at all: its files are written in a staging folder, synced, and the folder is renamed. The mutex orders the
 // replacement and removal of folders with each other; readers hold open files and need none.
@@ -27,8 +31,8 @@ type Dir struct {
 	mu         sync.Mutex // one folder changes its name at a time
 }
 
-// OpenDir opens the folder, making it if need be. Staging folders that an earlier run left in temp are removed. Both
-// paths must be on one file system.
+// OpenDir opens the folder, making it if need be. What an earlier run left in temp, staging folders and files of
+// PassingPattern, is removed. Both paths must be on one file system.
 func OpenDir(path, temp string, fsys disk.FS) (*Dir, error) {
 	for _, p := range []string{path, temp} {
 		if err := disk.MkdirAll(fsys, p, 0o700); err != nil {

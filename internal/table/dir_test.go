@@ -233,3 +233,31 @@ func TestDirRefusesPaths(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenRemovesWhatWasLeft says that a kill leaves nothing for good: neither a result that was being written nor a
+// table that was only passed on.
+func TestOpenRemovesWhatWasLeft(t *testing.T) {
+	root := t.TempDir()
+	temp := filepath.Join(root, "tmp")
+	if err := os.MkdirAll(filepath.Join(temp, stagingPrefix+"abc-1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	passing, err := os.CreateTemp(temp, PassingPattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := passing.Close(); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(temp, "blob-1.tmp") // somebody else's
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenDir(filepath.Join(root, "results"), temp, disk.OS); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(temp)
+	if err != nil || len(left) != 1 || left[0].Name() != "blob-1.tmp" {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
