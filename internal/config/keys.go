@@ -94,7 +94,7 @@ func storeKeys() []key {
 	return []key{
 		{
 			name: "store.reserve", def: "256 MiB", at: func(c *Config) any { return &c.Store.Reserve }, lo: mib, hi: tib, built: true, live: true,
-			doc: "Free space below which nothing new is taken (507); reading and finishing go on.",
+			doc: "Free space below which nothing new is taken (507); reading and finishing go on. At least 12 MiB, which the database itself needs.",
 		},
 		{
 			name: "store.ballast", def: "16 MiB", at: func(c *Config) any { return &c.Store.Ballast }, hi: gib, built: true,

@@ -32,14 +32,18 @@ type guard struct {
 	ballast   bool
 }
 
+// leastReserve is the least reserve, in memory tables: a log and a table. With less the engine itself would meet the
+// end of the disk, in a memory map.
+const leastReserve = 3
+
 func newGuard(cfg Config) *guard {
 	g := &guard{
 		fs:      cfg.FS,
 		dir:     cfg.Dir,
 		reserve: cfg.Reserve,
 		// A log of twice the memory table is made on every rotation and open, a table of its size on every flush,
-		// and a compaction holds its result beside its input for a moment.
-		floor:  min(4*cfg.MemTableSize, cfg.Reserve/2),
+		// and a compaction holds its result beside its input for a moment. The first two are needed with any reserve.
+		floor:  min(4*cfg.MemTableSize, max(cfg.Reserve/2, leastReserve*cfg.MemTableSize)),
 		size:   max(cfg.Ballast, 0),
 		path:   filepath.Join(cfg.Dir, "ballast"),
 		log:    cfg.Logger,

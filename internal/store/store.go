@@ -27,7 +27,8 @@ type Config struct {
 	Dir string
 	// WitnessPath is the file that remembers the last commit outside of the database. Default: Dir + ".witness".
 	WitnessPath string
-	// Reserve is the free space in bytes below which only essential batches are accepted. Default 256 MiB.
+	// Reserve is the free space in bytes below which only essential batches are accepted. Default 256 MiB, at least
+	// three times MemTableSize.
 	Reserve int64
 	// Ballast is the size in bytes of a file that is given up when essential work meets a full disk. Default 16 MiB;
 	// negative: none.
@@ -104,6 +105,7 @@ func (c Config) withDefaults() Config {
 	if c.MemTableSize == 0 {
 		c.MemTableSize = DefaultMemTableSize
 	}
+	c.Reserve = max(c.Reserve, leastReserve*c.MemTableSize)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
