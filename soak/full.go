@@ -61,8 +61,8 @@ func (p *run) fillAgainAndAgain(ctx context.Context, disk string) error {
 	return p.finish(ctx)
 }
 
-// fillOnce fills the disk under load, sees what goes on, and makes room. Odd times the appliance keeps 24 MiB free and
-// refuses by itself; even times it is told to keep next to nothing, of which it makes what its database needs.
+// fillOnce fills the disk under load, sees what goes on, and makes room. Odd times the appliance keeps 24 MiB free;
+// even times it is told to keep next to nothing, of which it makes what its database needs.
 func (p *run) fillOnce(ctx context.Context, disk string, n int, rnd *rand.Rand) error {
 	reserve, leave := 24*mib, int64(4*mib)+rnd.Int64N(16*mib)
 	if n%2 == 0 {
