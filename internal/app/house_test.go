@@ -37,8 +37,11 @@ func allowed() map[string][]string {
 		"internal/runtime/module": with(abi, table),
 		"internal/runtime/wire":   with(abi, table),
 		"internal/runtime":        with("internal/runtime/module", "internal/runtime/wire", table, abi),
-		"internal/runtime/worker": with("internal/runtime/module", "internal/runtime/wire", table, abi, "internal/archive"),
-		"internal/ingest":         with("internal/blob", "internal/catalog", "internal/queue", "internal/store"),
+		"internal/runtime/golden": {},
+		"internal/runtime/worker": with("internal/runtime/module", "internal/runtime/wire", "internal/runtime/golden", table, abi,
+			"internal/archive"),
+		"internal/plugindev": with("internal/runtime", "internal/runtime/...", table, abi, "sdk"),
+		"internal/ingest":    with("internal/blob", "internal/catalog", "internal/queue", "internal/store"),
 		"internal/decode": with("internal/runtime", table, "internal/blob", "internal/catalog", "internal/queue",
 			"internal/store", "internal/cache"),
 		"internal/httpapi": with("internal/ingest", "internal/catalog", "internal/queue", "internal/blob", table,
@@ -49,7 +52,7 @@ func allowed() map[string][]string {
 		"internal/config":      {"internal/redact", "internal/errcode"},
 		"internal/app":         {"internal/...", "plugins", "web", "sdk/..."},
 		"cmd/appliance": {
-			"internal/app", "internal/config", "internal/localdecode", "internal/runtime",
+			"internal/app", "internal/config", "internal/localdecode", "internal/plugindev", "internal/runtime",
 			"internal/runtime/worker", "internal/errcode", "internal/disk", "internal/table", "plugins", "sdk/client",
 		},
 		// bench compares the appliance with the same decoder run natively, for which it is a host itself.

@@ -10,13 +10,22 @@ import (
 // FuzzModule feeds the section reader, the static checks and the rewriting.
 func FuzzModule(f *testing.F) {
 	f.Add(lines())
+	f.Add(WithCustom(WithCustom(lines(), abi.SectionVector, []byte("\x0c{\"name\":\"a\"}abc")), abi.SectionSignature, make([]byte, 72)))
 	g := runtimetest.NewGuest("gg", 1, 2)
 	g.Global(5)
 	g.Func(abi.ExportInitialize, nil, nil, nil, runtimetest.Block(runtimetest.Br(0)), runtimetest.Const64(-1), runtimetest.Op(runtimetest.Drop))
 	f.Add(g.Decode(runtimetest.Op(0xfc, 11, 0)).Wasm())
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x05\x03\x01\x00\x01"))
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _ = EmbeddedManifest(b)
+		_, _ = SignatureOf(b)
+		if vectors, err := Vectors(b); err == nil {
+			for _, v := range vectors {
+				if _, err := WithVector(b, v); err != nil {
+					t.Errorf("a vector that was read cannot be written: %v", err)
+				}
+			}
+		}
 		info, err := Check(b, Limits{})
 		if err != nil {
 			return

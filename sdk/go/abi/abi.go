@@ -72,6 +72,7 @@ const (
 // Names of custom sections.
 const (
 	SectionManifest  = "wayside.manifest"
+	SectionVector    = "wayside.vector" // one golden vector, any number of them; see Vector
 	SectionSignature = "wayside.signature"
 )
 
@@ -130,4 +131,6 @@ const (
 	MaxParts         = 10_000   // of one decode
 	MaxPartName      = 255      // bytes of a part's name
 	MaxSequenceKey   = 64       // bytes of Sequence.Length
+	MaxVectors       = 64       // golden vectors of a module
+	MaxVectorBytes   = 1 << 20  // of a golden vector's input
 )

@@ -66,7 +66,22 @@ type Manifest struct {
 	Params       json.RawMessage   `json:"params,omitempty"` // JSON Schema of an object
 	Capabilities []string          `json:"capabilities,omitempty"`
 	MemoryMiB    int               `json:"memory_mib,omitempty"`
-	Tests        map[string]string `json:"tests,omitempty"` // golden hashes by test name
+	Tests        map[string]string `json:"tests,omitempty"` // SHA-256, hex, of the golden document by name of its Vector
+}
+
+// Vector is a golden test that a module carries: the host decodes its input when it installs the module, and compares
+// what comes of it with the hash in Manifest.Tests. A section wayside.vector holds the length of this head as an
+// unsigned LEB128, the head as JSON, and the input.
+type Vector struct {
+	Name   string          `json:"name"`             // ^[a-z0-9][a-z0-9._-]{0,62}$
+	Params json.RawMessage `json:"params,omitempty"` // an object, as a caller gives it
+	Parts  []VectorPart    `json:"parts,omitempty"`  // the files that the input holds back to back; none = one
+}
+
+// VectorPart is one part of a Vector's input.
+type VectorPart struct {
+	Name string `json:"name"`
+	Size int64  `json:"size"`
 }
 
 // Format is one kind of file that a plugin decodes.
