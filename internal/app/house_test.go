@@ -61,6 +61,9 @@ func allowed() map[string][]string {
 		"examples/...":                 {"sdk/client", "plugins/rail/..."},
 		"e2e":                          {"plugins/rail/..."},
 		"sdk/client":                   {},
+		"sdk":                          {},
+		"sdk/docgen":                   {},
+		"sdk/examples/...":             {"sdk/go/...", "sdk/examples/...", "internal/disk"},
 		"internal/runtime/runtimetest": with(abi, table),
 	}
 }

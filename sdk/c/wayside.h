@@ -1,0 +1,1 @@
+/* wayside.h: what decoders for Wayside are written with in C. */

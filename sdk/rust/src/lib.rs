@@ -1,0 +1,2 @@
+//! What decoders for Wayside are written with in Rust.
+#![no_std]
