@@ -18,6 +18,7 @@ type Config struct {
 	Recycle     int           // files after which a worker is replaced, default 1,000
 	Limits      Limits
 	Override    bool // a dropped plugin may replace a built-in one of the same id
+	Interpreter bool // decode workers interpret instead of running compiled code: slow, for tests of decoders on both engines
 	Sandbox     Sandbox
 	Logger      *slog.Logger // nil = discard
 	Recorder    Recorder     // nil = none

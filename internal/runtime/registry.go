@@ -412,7 +412,7 @@ func (r *Registry) decodeSetup(e *entry) (*wire.Setup, *os.File, error) {
 	return &wire.Setup{
 		Role: wire.RoleDecode, Dir: r.folder(e), SHA256: e.sha, Initialised: rec.Initialised, MemoryMiB: memory,
 		DataMiB: r.cfg.dataMiB(memory + overheadMiB), Sandbox: !r.cfg.Sandbox.Off,
-		Tables: m.Schemas, Capabilities: m.Capabilities,
+		Interpreter: r.cfg.Interpreter, Tables: m.Schemas, Capabilities: m.Capabilities,
 	}, f, nil
 }
 

@@ -32,6 +32,7 @@ type Setup struct {
 	Sandbox     bool   `json:"sandbox"`     // Landlock and seccomp
 
 	// Decode role.
+	Interpreter  bool            `json:"interpreter,omitempty"` // not the compiler: for tests of decoders
 	Tables       []*table.Schema `json:"tables,omitempty"`
 	Capabilities []string        `json:"capabilities,omitempty"`
 

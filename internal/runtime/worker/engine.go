@@ -26,7 +26,7 @@ type engine struct {
 
 // engineOptions say how an engine is made.
 type engineOptions struct {
-	cacheDir    string // of compiled code; "" = none
+	cacheDir    string // of compiled code; "" = none; the interpreter does not use it
 	interpreter bool
 	memoryMiB   int
 	initialised bool
@@ -38,7 +38,7 @@ func newEngine(ctx context.Context, wasm []byte, opt engineOptions) (*engine, er
 	if opt.interpreter {
 		cfg = wazero.NewRuntimeConfigInterpreter()
 	}
-	if opt.cacheDir != "" {
+	if opt.cacheDir != "" && !opt.interpreter {
 		cache, err := wazero.NewCompilationCacheWithDir(opt.cacheDir)
 		if err != nil {
 			return nil, fmt.Errorf("open compile cache: %w", err)

@@ -94,7 +94,7 @@ func decodeRole(
 		confineFiles(conf, readOnly(setup.Dir))
 	}
 	e, err := newEngine(ctx, wasm, engineOptions{
-		cacheDir: setup.Dir, memoryMiB: setup.MemoryMiB, initialised: setup.Initialised,
+		cacheDir: setup.Dir, interpreter: setup.Interpreter, memoryMiB: setup.MemoryMiB, initialised: setup.Initialised,
 	})
 	ready := wire.Ready{}
 	if err != nil {
