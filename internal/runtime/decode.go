@@ -55,8 +55,8 @@ func (p *Pool) Decode(ctx context.Context, req Request) (Result, error) {
 	return res, nil
 }
 
-// again runs a killed decode once more and stops it after the last batch that was confirmed before the kill, so that
-// the rows until then are kept. If that run ends otherwise, there are none.
+// again runs a killed decode once more and stops it after the last step that was confirmed before the kill, so that the
+// rows and sub-files until then are kept. If that run ends otherwise, there are none.
 func (p *Pool) again(ctx context.Context, e *entry, req *Request, first *attempt) (*attempt, error) {
 	lost := &attempt{req: req, killed: first.killed, done: wire.Done{Read: first.done.Read}}
 	if first.confirmed == 0 {
@@ -91,7 +91,8 @@ type attempt struct {
 
 	done      wire.Done
 	killed    *Failure // the worker was killed for it
-	confirmed uint64   // batches accepted before the kill
+	confirmed uint64   // steps done before the kill: batches accepted, sub-files completed
+	children  children
 }
 
 // attempt runs the decode. The worker goes back to the pool, or ends. A worker that turns out to be dead before it
@@ -127,6 +128,7 @@ func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopA
 		Size: req.Size, SHA256: req.SHA256, Name: req.Name, Parts: wireParts(req.Parts), Params: req.Params,
 		Form: req.Form, Options: req.Options, Reveal: req.Reveal, Timezone: req.zone, Tables: req.Tables,
 		Output: a.limits.OutputBase + a.limits.OutputRatio*req.Size, Issues: a.limits.Issues, LogBytes: a.limits.LogBytes, StopAfter: stopAfter,
+		Children: a.childRule(),
 	}
 	before := w.page.State().Activity
 	if err := w.sock.Send(wire.KindDecode, job, req.Input); err != nil {
@@ -214,7 +216,7 @@ func (a *attempt) follow(ctx context.Context, w *proc) error {
 			st := w.page.State()
 			if f := c.check(now, &st); f != nil {
 				w.kill()
-				a.killed, a.confirmed, a.done.Read = f, w.page.Batches(), st.Read
+				a.killed, a.confirmed, a.done.Read = f, w.page.Steps(), st.Read
 				return nil
 			}
 			if a.req.Progress != nil {
@@ -268,6 +270,8 @@ func (a *attempt) take(ctx context.Context, w *proc, m *wire.Message) (ended boo
 		}
 		a.declared = append(a.declared, a.req.schemas(d.Schema)...)
 		return false, nil
+	case wire.KindChild, wire.KindChildEnd:
+		return false, a.child(w, m)
 	case wire.KindLog:
 		var l wire.Log
 		if err := m.Decode(&l); err != nil {
@@ -312,17 +316,23 @@ func (a *attempt) open(w *proc, indexes []int) (err error) {
 		}
 		f, err := a.req.Create(s)
 		if err != nil {
-			a.createErr = err
-			code := errcode.Of(err)
-			if disk.IsNoSpace(err) {
-				code = errcode.DiskFull
-				a.createErr = errcode.Wrap(code, err, "no space left for the tables")
-			}
+			code := a.noFile(err)
 			return w.sock.Send(wire.KindOpened, wire.Opened{Indexes: indexes, Failed: i, Code: code}) //nolint:wrapcheck // the caller tells
 		}
 		files = append(files, f)
 	}
 	return w.sock.Send(wire.KindOpened, wire.Opened{Indexes: indexes}, files...) //nolint:wrapcheck // the caller tells
+}
+
+// noFile keeps why a file for the worker could not be made, and gives the code that the worker is told.
+func (a *attempt) noFile(err error) errcode.Code {
+	a.createErr = err
+	code := errcode.Of(err)
+	if disk.IsNoSpace(err) {
+		code = errcode.DiskFull
+		a.createErr = errcode.Wrap(code, err, "no space left for the tables")
+	}
+	return code
 }
 
 // result makes the verdict of a finished attempt.
@@ -352,9 +362,10 @@ func (a *attempt) result(e *entry) Result {
 	case v != nil:
 		res.Failure = &Failure{Code: v.Code, Message: v.Message, Offset: v.Offset}
 	}
+	res.Children = a.children.whole()
 	switch {
 	case res.Failure == nil:
-	case res.Rows > 0:
+	case res.Rows > 0 || len(res.Children) > 0:
 		res.Status = Partial
 	default:
 		res.Status = Failed

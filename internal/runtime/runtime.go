@@ -96,6 +96,12 @@ type Request struct {
 	// Create gives the file for a table when its first batch comes; the pool closes it. It is called again, for the
 	// same table, when a killed decode is run once more: the file is then to be empty again.
 	Create func(s *table.Schema) (*os.File, error)
+	// CreateChild gives the file for a sub-file that the decoder begins, counted from 0; the pool closes it. It is called
+	// again, for the same number, when a killed decode is run once more: the file is then to be empty again. nil = the
+	// decode may make none.
+	CreateChild func(index int) (*os.File, error)
+	// RefuseChildren is the code of the issue that says why none are taken, ChildDepth or ChildLimit; "" = they are.
+	RefuseChildren string
 	// Progress is called now and then while the decode runs, from one goroutine at a time; nil = nobody asks.
 	Progress func(Progress)
 
@@ -123,6 +129,7 @@ const (
 type Result struct {
 	Status    Status
 	Tables    []TableResult // every table of the manifest, those declared at run time, and issues; 0 rows = no file
+	Children  []Child       // sub-files that are complete, in the order in which they were begun
 	Rows      int64         // of all tables but issues
 	BytesRead int64
 	Issues    IssueCounts
@@ -162,6 +169,8 @@ type Limits struct {
 	OutputBase  int64         // plus, default 64 MiB
 	Issues      int64         // rows of the table issues, default 10,000
 	LogBytes    int64         // of log a file, default 1 MiB
+	Children    int           // sub-files, default 200
+	ChildBytes  int64         // of all sub-files together, default 1 GiB; they count as output too
 	Compile     time.Duration // processor time of compiling a module, default 30 s
 	CompileMiB  int           // default 768
 	Sniff       time.Duration // of wayside_sniff, default 100 ms
@@ -196,6 +205,8 @@ func (l Limits) withDefaults() Limits {
 	setInt64(&l.OutputBase, 64<<20)
 	setInt64(&l.Issues, 10_000)
 	setInt64(&l.LogBytes, 1<<20)
+	setInt(&l.Children, 200)
+	setInt64(&l.ChildBytes, 1<<30)
 	return l
 }
 

@@ -71,7 +71,8 @@ type Decode struct {
 	Output    int64               `json:"output"`             // limit of raw column bytes
 	Issues    int64               `json:"issues"`             // limit of rows in issues
 	LogBytes  int64               `json:"log_bytes"`
-	StopAfter uint64              `json:"stop_after,omitempty"` // the instance ends after so many batches, 0 = never
+	StopAfter uint64              `json:"stop_after,omitempty"` // the instance ends after so many steps (Page.Steps), 0 = never
+	Children  ChildRule           `json:"children,omitzero"`
 }
 
 // Part is one of the files that the input holds back to back.

@@ -22,12 +22,12 @@ const (
 )
 
 // counters is the layout of the page. The worker writes, the serving process reads; each field is read by itself,
-// and none is trusted for more than progress, the stall clock and the number of batches to ask for again.
+// and none is trusted for more than progress, the stall clock and the number of steps to ask for again.
 type counters struct {
-	activity atomic.Uint64 // moves with every read of more than 0 bytes and every accepted batch
+	activity atomic.Uint64 // moves with every read of more than 0 bytes, every accepted batch and write to a sub-file
 	read     atomic.Int64
 	rows     atomic.Int64
-	batches  atomic.Uint64 // accepted batches of this decode
+	steps    atomic.Uint64 // accepted batches and completed sub-files of this decode
 	phase    atomic.Uint64
 }
 
@@ -78,7 +78,7 @@ func (p *Page) Close() error {
 func (p *Page) Begin() {
 	p.c.read.Store(0)
 	p.c.rows.Store(0)
-	p.c.batches.Store(0)
+	p.c.steps.Store(0)
 	p.c.activity.Add(1)
 	p.SetPhase(PhaseGuest)
 }
@@ -95,19 +95,29 @@ func (p *Page) Read(total int64) {
 // Accepted notes an accepted batch and the rows so far.
 func (p *Page) Accepted(rows int64) {
 	p.c.rows.Store(rows)
-	p.c.batches.Add(1)
+	p.c.steps.Add(1)
 	p.c.activity.Add(1)
 }
 
-// Batches is the number of accepted batches.
-func (p *Page) Batches() uint64 { return p.c.batches.Load() }
+// Wrote notes that bytes of a sub-file were accepted.
+func (p *Page) Wrote() { p.c.activity.Add(1) }
+
+// Completed notes that a sub-file is complete.
+func (p *Page) Completed() {
+	p.c.steps.Add(1)
+	p.c.activity.Add(1)
+}
+
+// Steps is the number of accepted batches and completed sub-files: what a decode that is run once more must have done,
+// in the same order, to have come as far.
+func (p *Page) Steps() uint64 { return p.c.steps.Load() }
 
 // State is a reading of the page.
 type State struct {
 	Activity uint64
 	Read     int64
 	Rows     int64
-	Batches  uint64
+	Steps    uint64
 	Phase    Phase
 }
 
@@ -115,6 +125,6 @@ type State struct {
 func (p *Page) State() State {
 	return State{
 		Activity: p.c.activity.Load(), Read: max(p.c.read.Load(), 0), Rows: max(p.c.rows.Load(), 0),
-		Batches: p.c.batches.Load(), Phase: Phase(p.c.phase.Load()),
+		Steps: p.c.steps.Load(), Phase: Phase(p.c.phase.Load()),
 	}
 }

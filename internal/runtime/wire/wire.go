@@ -56,6 +56,8 @@ const (
 	KindSniff                    // → Sniff and the input
 	KindSniffed                  // ← Sniffed
 	KindCompiled                 // ← Compiled: the end of a compile worker
+	KindChild                    // ← Child: a sub-file begins; answered by Opened with its file
+	KindChildEnd                 // ← ChildEnd: a sub-file is complete
 	kindEnd
 )
 

@@ -155,7 +155,7 @@ func TestPage(t *testing.T) {
 	other.Read(100)
 	other.Accepted(7)
 	st := p.State()
-	if st.Read != 100 || st.Rows != 7 || st.Batches != 1 || st.Phase != PhaseGuest || st.Activity <= first.Activity {
+	if st.Read != 100 || st.Rows != 7 || st.Steps != 1 || st.Phase != PhaseGuest || st.Activity <= first.Activity {
 		t.Errorf("%+v after %+v", st, first)
 	}
 	if err := f.Truncate(0); err == nil {
@@ -171,7 +171,7 @@ func FuzzParse(f *testing.F) {
 		if m.parse(b) != nil {
 			return
 		}
-		for _, v := range []any{&Setup{}, &Ready{}, &Decode{}, &Declare{}, &Open{}, &Opened{}, &Log{}, &Done{}, &Sniffed{}, &Compiled{}} {
+		for _, v := range []any{&Setup{}, &Ready{}, &Decode{}, &Declare{}, &Open{}, &Opened{}, &Log{}, &Done{}, &Sniffed{}, &Compiled{}, &Child{}, &ChildEnd{}} {
 			_ = m.Decode(v)
 		}
 	})

@@ -41,6 +41,7 @@ type call struct {
 	mode   mode
 	in     input
 	seek   bool
+	child  bool
 	params map[string]string
 	out    *output // modeDecode only
 	page   *wire.Page
@@ -100,6 +101,12 @@ func (c *call) breakOff(code errcode.Code, message string) {
 		c.broken = &wire.Verdict{Code: code, Message: message}
 	}
 	panic(errEnd)
+}
+
+// breakFor is breakOff for a failure to write.
+func (c *call) breakFor(err error) {
+	v := faultOf(err)
+	c.breakOff(v.Code, v.Message)
 }
 
 // need ends the instance unless it was called for one of the modes.

@@ -123,18 +123,11 @@ func (o *output) files(of []*encoder) error {
 	for i, e := range of {
 		q.Indexes[i] = e.t.index
 	}
-	if err := o.sock.Send(wire.KindOpen, q); err != nil {
-		return fmt.Errorf("ask for files: %w", err)
-	}
-	m, err := o.sock.Recv()
+	m, got, err := o.ask(wire.KindOpen, q)
 	if err != nil {
 		return fmt.Errorf("ask for files: %w", err)
 	}
 	defer m.Close()
-	var got wire.Opened
-	if err := m.Decode(&got); err != nil {
-		return fmt.Errorf("ask for files: %w", err)
-	}
 	if got.Code != "" {
 		name := of[0].t.schema.Name
 		for _, e := range of {
@@ -144,7 +137,7 @@ func (o *output) files(of []*encoder) error {
 		}
 		return errcode.New(got.Code, "the file of table "+name+" could not be made")
 	}
-	if m.Kind != wire.KindOpened || !slices.Equal(got.Indexes, q.Indexes) || len(m.Files) != len(of) {
+	if !slices.Equal(got.Indexes, q.Indexes) || len(m.Files) != len(of) {
 		return fmt.Errorf("ask for files: %w", wire.ErrProtocol)
 	}
 	for i, e := range of {
@@ -152,6 +145,28 @@ func (o *output) files(of []*encoder) error {
 	}
 	m.Files = nil
 	return nil
+}
+
+// ask sends a question that is answered with files. The guest's goroutine asks too: for those of sub-files.
+func (o *output) ask(kind wire.Kind, question any) (*wire.Message, wire.Opened, error) {
+	var got wire.Opened
+	o.asking.Lock()
+	defer o.asking.Unlock()
+	if err := o.sock.Send(kind, question); err != nil {
+		return nil, got, err //nolint:wrapcheck // the caller says what for
+	}
+	m, err := o.sock.Recv()
+	if err != nil {
+		return nil, got, err //nolint:wrapcheck // the caller says what for
+	}
+	if err = m.Decode(&got); err == nil && m.Kind != wire.KindOpened {
+		err = wire.ErrProtocol
+	}
+	if err != nil {
+		m.Close()
+		return nil, got, err //nolint:wrapcheck // the caller says what for
+	}
+	return m, got, nil
 }
 
 // open begins a table. Its file is asked for when it is needed.
@@ -204,7 +219,10 @@ func (e *encoder) close(complete bool) error {
 }
 
 // fail notes the first failure; the guest's side sees it with the next batch.
-func (o *output) fail(err error) {
+func (o *output) fail(err error) { o.fault.CompareAndSwap(nil, faultOf(err)) }
+
+// faultOf gives the code of a failure to write.
+func faultOf(err error) *wire.Verdict {
 	v := &wire.Verdict{Code: errcode.Of(err), Message: err.Error()}
 	switch {
 	case disk.IsNoSpace(err):
@@ -212,7 +230,7 @@ func (o *output) fail(err error) {
 	case errors.Is(err, syscall.EPIPE), errors.Is(err, io.ErrClosedPipe):
 		v.Code = errcode.Cancelled
 	}
-	o.fault.CompareAndSwap(nil, v)
+	return v
 }
 
 // finish writes the issues, waits for the encoder and gives what was written.

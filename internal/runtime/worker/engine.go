@@ -127,6 +127,7 @@ func (s *session) newCall(in input) *call {
 	c.in, c.page = in, s.page
 	for _, name := range s.setup.Capabilities {
 		c.seek = c.seek || name == abi.CapSeek
+		c.child = c.child || name == abi.CapChild
 	}
 	return c
 }
@@ -158,6 +159,7 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
 	c.flushLine()
 	c.reportUnopened(err, ret)
+	c.endChildren(err == nil && ret == abi.DecodeOK && c.fatal == nil)
 	done := wire.Done{Tables: c.out.finish(), Read: c.in.read, Stopped: c.out.repeated}
 	done.Infos, done.Warnings, done.Errors = c.out.issues.infos, c.out.issues.warnings, c.out.issues.errors
 	done.Failed = c.broken

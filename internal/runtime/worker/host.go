@@ -46,9 +46,9 @@ func (h *host) instantiateABI(ctx context.Context, rt wazero.Runtime) error {
 	export(abi.ImportFail, t(i32, i32, i32, i32), nil, hostFail)
 	export(abi.ImportLog, t(i32, i32, i32), nil, hostLog)
 	export(abi.ImportParam, t(i32, i32, i32, i32), t(i32), hostParam)
-	export(abi.ImportChild, t(i32, i32), t(i32), refuse)
-	export(abi.ImportChildWrite, t(i32, i32, i32), t(i32), refuse)
-	export(abi.ImportChildClose, t(i32), nil, func(*call, []byte, []uint64) {})
+	export(abi.ImportChild, t(i32, i32), t(i32), hostChild)
+	export(abi.ImportChildWrite, t(i32, i32, i32), t(i32), hostChildWrite)
+	export(abi.ImportChildClose, t(i32), nil, hostChildClose)
 	if _, err := b.Instantiate(ctx); err != nil {
 		return fmt.Errorf("offer %s: %w", abi.Module, err)
 	}
@@ -60,12 +60,6 @@ func arg(stack []uint64, i int) uint32 { return uint32(stack[i]) }
 
 // give leaves an i32 result.
 func give(stack []uint64, v int32) { stack[0] = uint64(uint32(v)) }
-
-// refuse answers for a capability that was not granted.
-func refuse(c *call, _ []byte, stack []uint64) {
-	c.need("a capability", modeDecode, modeSniff)
-	give(stack, abi.Refused)
-}
 
 func hostManifest(c *call, mem []byte, stack []uint64) {
 	c.need(abi.ImportManifest, modeManifest)

@@ -72,6 +72,12 @@ func (l *issueLog) unopened(v *wire.Verdict) {
 	l.append(abi.Fatal, *v.Offset, "parts_not_read", v.Message)
 }
 
+// leftOut adds the host's own issue, whatever the limit, about sub-files.
+func (l *issueLog) leftOut(code, message string) {
+	l.warnings++
+	l.append(abi.Warning, -1, code, message)
+}
+
 func (l *issueLog) append(severity abi.Severity, off int64, code, message string) {
 	l.t.rows++
 	l.seq = binary.LittleEndian.AppendUint64(l.seq, uint64(l.t.rows))

@@ -36,15 +36,18 @@ type output struct {
 	// The guest's side.
 	tables   []*outTable
 	issues   *issueLog
-	raw      int64 // raw column bytes so far
+	raw      int64 // raw bytes of columns and sub-files so far
 	rows     int64
-	repeated bool // the batches that were asked for are there, and the instance was ended
+	repeated bool // the steps that were asked for are done, and the instance was ended
+	children children
 
 	queue chan *batch
 	done  chan struct{} // closed when the encoder's goroutine has ended
 	*pools
 
 	fault atomic.Pointer[wire.Verdict] // why encoding failed
+
+	asking sync.Mutex // one question to the serving process and its answer at a time
 }
 
 // pools keep memory from one decode to the next.
@@ -125,9 +128,7 @@ func (c *call) emit(mem []byte, t *outTable, desc uint32) {
 	}
 	words := c.bytes(mem, abi.ImportEmit, desc, (abi.HeaderWords+abi.ColumnWords*cols)*4)[abi.HeaderWords*4:]
 	total := c.measure(t.schema, words, rows)
-	if o.raw += total; o.raw > o.job.Output {
-		c.stop(errcode.OutputLimit, fmt.Sprintf("the decoder wrote more than %d bytes of columns", o.job.Output))
-	}
+	c.count(total)
 	b := o.get(t, total)
 	c.copyBatch(mem, b, words, rows)
 	if err := t.schema.CheckBatch(&b.b); err != nil {
@@ -137,12 +138,24 @@ func (c *call) emit(mem []byte, t *outTable, desc uint32) {
 	o.rows += int64(rows)
 	o.put(c, b)
 	c.page.Accepted(o.rows)
-	if o.job.StopAfter != 0 && c.page.Batches() >= o.job.StopAfter {
-		// This run repeats one that had to be killed. Its rows are all that is wanted, so the instance ends here: a
-		// guest that ignores EmitStop would run into the same trouble again.
+	c.step()
+}
+
+// step ends an instance that repeats one which had to be killed, once it has come as far. What it made until then is
+// all that is wanted: a guest that ignores EmitStop would run into the same trouble again.
+func (c *call) step() {
+	if o := c.out; o.job.StopAfter != 0 && c.page.Steps() >= o.job.StopAfter {
 		o.repeated = true
 		panic(errEnd)
 	}
+}
+
+// count counts bytes of columns and sub-files towards the limit of output.
+func (c *call) count(n int64) {
+	if o := c.out; n > o.job.Output-o.raw {
+		c.stop(errcode.OutputLimit, fmt.Sprintf("the decoder wrote more than %d bytes", o.job.Output))
+	}
+	c.out.raw += n
 }
 
 // measure adds up the bytes that a batch's descriptor speaks of, in 64 bits.

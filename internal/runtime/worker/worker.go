@@ -7,8 +7,9 @@
 // its own.
 //
 // Goroutines: the main one, locked to nothing, runs the guest; for the length of a decode an encoder's goroutine
-// writes the tables, and is joined before the decode's end is reported. Both send on the socket; only the encoder
-// receives while a decode runs, only the main one between decodes. There are no locks beside the allocator's.
+// writes the tables, and is joined before the decode's end is reported. Both send on the socket and,
+// while a decode runs, ask for files: a lock is held from the question to its answer. Between decodes only the main one
+// receives. There are no other locks beside the allocator's.
 package worker
 
 import (

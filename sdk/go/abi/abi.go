@@ -30,6 +30,24 @@
 //
 // At a part's end read gives ReadEOF. The offsets that a guest gives for issues, and writes into its rows, count the
 // bytes of all parts in their order, back to back: a part's own offset plus the sizes of the parts before it.
+//
+// # Children
+//
+// A decoder that finds whole files inside its input gives them to the host, which makes each a file with a decode of its
+// own. That takes the capability child.
+//
+//   - child(name_ptr, name_len) i32 begins a sub-file and gives its handle, counted from 0. The name has 1 to
+//     MaxChildName bytes; folders before the last / or \ and what cannot be shown are left out of it, what is no UTF-8
+//     is replaced. Refused = the capability was not granted, or the host takes no more: too many, or too deep inside
+//     each other. The host notes in the table issues what was left out; a decoder goes on without.
+//   - child_write(handle, ptr, len) i32 appends bytes and gives how many, len but for more than 1 GiB at a time;
+//     Refused = the sub-files have become larger than the host takes: this one is dropped, which the host notes.
+//   - child_close(handle) completes a sub-file. Only completed ones are kept, also where the decode fails later; what is
+//     open when wayside_decode returns DecodeOK, without a fatal issue, is completed by the host, otherwise dropped.
+//
+// At most MaxOpenChildren are open at a time, a refused one not counted. Sub-files of the same name and the same bytes
+// are one. These end the instance with abi_violation: one more open sub-file, a name that is too long or empty, a handle
+// that child did not give or that is closed. The bytes of sub-files count towards the limit of output.
 package abi
 
 // Version is the ABI version in a manifest's "abi" field.
@@ -133,4 +151,6 @@ const (
 	MaxSequenceKey   = 64       // bytes of Sequence.Length
 	MaxVectors       = 64       // golden vectors of a module
 	MaxVectorBytes   = 1 << 20  // of a golden vector's input
+	MaxOpenChildren  = 8        // sub-files being written at a time
+	MaxChildName     = 255      // bytes of a sub-file's name
 )
