@@ -156,6 +156,12 @@ type File struct {
 	SHA256 string   `json:"sha256"`
 	Format *string  `json:"format"`
 	Decs   []string `json:"decodes"`
+	Source string   `json:"source"`
+	Parent *struct {
+		FileID   string `json:"file_id"`
+		DecodeID string `json:"decode_id"`
+		Depth    int    `json:"depth"`
+	} `json:"parent"`
 }
 
 // Decode is a decode of the API.
@@ -172,7 +178,8 @@ type Decode struct {
 	Issues struct {
 		Infos, Warnings, Errors int64
 	} `json:"issues"`
-	Error *struct {
+	Children []string `json:"children"`
+	Error    *struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 		Offset  *int64 `json:"offset"`
@@ -298,7 +305,11 @@ func list[T any](a *appliance, path string) []T {
 			Items []T     `json:"items"`
 			Next  *string `json:"next_cursor"`
 		}
-		a.get(path+"?limit=1000&cursor="+cursor, &page)
+		sep := "?"
+		if strings.Contains(path, "?") {
+			sep = "&"
+		}
+		a.get(path+sep+"limit=1000&cursor="+cursor, &page)
 		all = append(all, page.Items...)
 		if page.Next == nil {
 			return all

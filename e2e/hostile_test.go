@@ -20,12 +20,18 @@ const hostileManifest = `{"id":"hostile","name":"Hostile","version":"1.0.0","abi
 // buildHostile compiles the hostile decoder into a plugin folder.
 func buildHostile(t *testing.T) string {
 	t.Helper()
+	return buildGuest(t, "hostile", hostileManifest)
+}
+
+// buildGuest compiles a decoder of testdata into a plugin folder, with its manifest.
+func buildGuest(t *testing.T, source, manifest string) string {
+	t.Helper()
 	dir := t.TempDir()
-	path := filepath.Join(dir, "hostile.wasm")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-o", path, "./testdata/hostile")
+	path := filepath.Join(dir, source+".wasm")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-o", path, "./testdata/"+source)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build hostile decoder: %v\n%s", err, out)
+		t.Fatalf("build decoder %s: %v\n%s", source, err, out)
 	}
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -33,7 +39,7 @@ func buildHostile(t *testing.T) string {
 	}
 	name := "wayside.manifest"
 	body := append([]byte{byte(len(name))}, name...)
-	body = append(body, hostileManifest...)
+	body = append(body, manifest...)
 	section := append(binary.AppendUvarint([]byte{0}, uint64(len(body))), body...)
 	if _, err := f.Write(section); err != nil {
 		t.Fatal(err)

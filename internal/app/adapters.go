@@ -74,7 +74,7 @@ func (d direct) Direct(ctx context.Context, r httpapi.DirectRequest, w httpapi.T
 	err := d.decoder.Direct(ctx, decode.DirectRequest{
 		Body: r.Body, Name: r.Name, Decoder: r.Decoder, Params: r.Params, To: r.To, Table: r.Table, Limit: r.Limit,
 		Options: r.Options, LogAttrs: []any{"request_id", ids.Request, "correlation_id", ids.Correlation},
-	}, func(i decode.DirectInfo) { w.Describe(i.Status, i.Issues) }, w)
+	}, func(i decode.DirectInfo) { w.Describe(i.Status, i.Issues, i.Children) }, w)
 	if err != nil {
 		return fmt.Errorf("direct decode: %w", err)
 	}
@@ -129,6 +129,7 @@ func (a *appliance) runtimeConfig(builtin fs.FS) runtime.Config {
 		Limits: runtime.Limits{
 			MemoryMiB: int(d.Memory / mib), Stall: d.Stall, Total: d.Timeout, PerMB: d.TimeoutPerMB,
 			OutputRatio: d.OutputRatio, OutputBase: int64(d.OutputBase), Issues: d.MaxIssues, LogBytes: int64(d.MaxLog),
+			Children: d.MaxChildren, ChildBytes: int64(d.MaxChildBytes),
 			Compile: a.cfg.Plugins.CompileTimeout, CompileMiB: int(a.cfg.Plugins.CompileMemory / mib),
 		},
 	}

@@ -39,6 +39,7 @@ type File struct {
 	Source    Source    `json:"source"`
 	Wrapped   string    `json:"wrapped,omitempty"` // gzip, zstd, zip, tar; "" = as it is
 	Parts     []Part    `json:"parts,omitempty"`
+	Parent    *Parent   `json:"parent,omitempty"` // of a file that was found inside another
 }
 
 // Part is one named part of a bundle.
@@ -89,7 +90,8 @@ type Decode struct {
 	ResultKey  string          `json:"result_key,omitempty"` // folder of the tables
 	Cached     bool            `json:"cached,omitempty"`
 	Force      bool            `json:"force,omitempty"`
-	Reveal     bool            `json:"reveal,omitempty"` // sensitive values are in the result: admins only
+	Reveal     bool            `json:"reveal,omitempty"`   // sensitive values are in the result: admins only
+	Children   []string        `json:"children,omitempty"` // ids of the files it found inside its file; some may be deleted by now
 	CreatedAt  time.Time       `json:"created_at"`
 	StartedAt  time.Time       `json:"started_at,omitzero"`
 	FinishedAt time.Time       `json:"finished_at,omitzero"`

@@ -22,6 +22,7 @@ type FileQuery struct {
 	Format string
 	SHA256 string
 	Source Source
+	Parent string // id of the file that it was found in
 	Limit  int
 	Cursor string // of an earlier answer
 }
@@ -42,7 +43,7 @@ func (c *Catalog) Files(ctx context.Context, q FileQuery) (items []File, next st
 	keep := func(f File) bool {
 		return (name == "" || strings.Contains(strings.ToLower(f.Name), name)) &&
 			(q.Format == "" || f.Format == q.Format) && (q.SHA256 == "" || f.SHA256 == q.SHA256) &&
-			(q.Source == "" || f.Source == q.Source)
+			(q.Source == "" || f.Source == q.Source) && (q.Parent == "" || f.Parent != nil && f.Parent.FileID == q.Parent)
 	}
 	return list(ctx, c.space, page{prefixFile, kindFile, q.Limit, q.Cursor}, keep, func(f File) string { return f.ID })
 }

@@ -22,6 +22,8 @@ import (
 //	h/{sha256}/{file}    the files that share a blob
 //	k/{result}/{decode}  the decodes that share a result
 //	p/{sha256}           Plugin
+//	e/{file}/{child}     id of the file found inside a file under a name, with some bytes (childKey)
+//	r/{file}             how many files were found inside a file that was delivered, however deep
 const (
 	prefixFile     = "f/"
 	prefixDecode   = "d/"
@@ -29,6 +31,8 @@ const (
 	prefixOfBlob   = "h/"
 	prefixOfResult = "k/"
 	prefixPlugin   = "p/"
+	prefixInFile   = "e/"
+	prefixTree     = "r/"
 )
 
 // Kinds of ids, their first letter.
@@ -89,6 +93,9 @@ func (c *Catalog) PutFile(b *store.Batch, f File) error {
 		return err
 	}
 	b.Set(c.space, []byte(prefixOfBlob+f.SHA256+"/"+f.ID), nil)
+	if f.Parent != nil {
+		b.Set(c.space, childKey(f.Parent.FileID, f.Name, f.SHA256), []byte(f.ID))
+	}
 	return nil
 }
 
@@ -96,6 +103,11 @@ func (c *Catalog) PutFile(b *store.Batch, f File) error {
 func (c *Catalog) DeleteFile(b *store.Batch, f File) {
 	b.Delete(c.space, []byte(prefixFile+f.ID))
 	b.Delete(c.space, []byte(prefixOfBlob+f.SHA256+"/"+f.ID))
+	if f.Parent != nil {
+		b.Delete(c.space, childKey(f.Parent.FileID, f.Name, f.SHA256))
+	} else {
+		b.Delete(c.space, []byte(prefixTree+f.ID))
+	}
 }
 
 // PutDecode stages a new decode or its new state.

@@ -61,6 +61,10 @@ func (c *Config) checkAccess() []rule {
 	}
 }
 
+// childMemtable is the part of store.memtable that a file found inside another needs: a commit takes 15 % of it, and the
+// records of a file with the longest name, its decode and its job up to 3 KiB.
+const childMemtable = 20 << 10
+
 func (c *Config) checkLimits() []rule {
 	a := c.Alerts
 	evict := func(db int) bool { return db >= c.KV.Databases }
@@ -69,6 +73,11 @@ func (c *Config) checkLimits() []rule {
 		{c.Queue.ResultTTL <= c.Queue.Retention, "queue.result_ttl", "must not be longer than queue.retention"},
 		{c.Queue.Backoff <= c.Queue.BackoffMax, "queue.backoff", "must not be longer than queue.backoff_max"},
 		{c.Decode.Memory <= c.Decode.MaxMemory, "decode.memory", "must not be larger than decode.max_memory"},
+		{
+			c.Store.Memtable >= Size(c.Decode.MaxChildren)*childMemtable, "decode.max_children",
+			fmt.Sprintf("%d files found inside one do not fit one commit: that needs store.memtable of %d bytes",
+				c.Decode.MaxChildren, Size(c.Decode.MaxChildren)*childMemtable),
+		},
 		{!slices.ContainsFunc(c.KV.EvictDBs, evict), "kv.evict_dbs", "names a database beyond kv.databases"},
 		{c.Cache.URL != "" || c.Cache.DB < c.KV.Databases, "cache.db", "names a database beyond kv.databases"},
 		{a.CPU.Warning <= a.CPU.Critical, "alerts.cpu_warning", "must not be above alerts.cpu_critical"},

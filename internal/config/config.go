@@ -130,6 +130,9 @@ type Decode struct {
 	MaxLog        Size
 	SniffTimeout  time.Duration
 	ChildDepth    int
+	MaxChildren   int  // of one decode
+	MaxChildBytes Size // of all of them together
+	ChildTotal    int  // of one delivered file, however deep
 	UnpackRatio   int64
 	UnpackEntries int
 }

@@ -52,8 +52,20 @@ func decodeKeys() []key {
 			doc: "How long a plugin may look at a file to recognise it.",
 		},
 		{
-			name: "decode.child_depth", def: "4", at: func(c *Config) any { return &c.Decode.ChildDepth }, hi: 16,
-			doc: "How deep files found inside files are decoded in turn.",
+			name: "decode.child_depth", def: "4", at: func(c *Config) any { return &c.Decode.ChildDepth }, hi: 16, built: true,
+			doc: "How deep inside each other files are kept and decoded that decoders find inside files; 0: none are.",
+		},
+		{
+			name: "decode.max_children", def: "200", at: func(c *Config) any { return &c.Decode.MaxChildren }, lo: 1, hi: 10_000, built: true,
+			doc: "Most files that one decode may find inside its file. They are recorded in one commit, so a larger number needs a larger `store.memtable`: 20 KiB for each.",
+		},
+		{
+			name: "decode.max_child_bytes", def: "1 GiB", at: func(c *Config) any { return &c.Decode.MaxChildBytes }, lo: kib, hi: tib, built: true,
+			doc: "Most bytes of all files together that one decode may find inside its file; they count as its output too.",
+		},
+		{
+			name: "decode.child_total", def: "2000", at: func(c *Config) any { return &c.Decode.ChildTotal }, lo: 1, hi: 1e6, built: true,
+			doc: "Files found inside one delivered file, however deep, after which no more are taken.",
 		},
 		{
 			name: "decode.unpack_ratio", def: "200", at: func(c *Config) any { return &c.Decode.UnpackRatio }, lo: 1, hi: 1e5,

@@ -68,8 +68,9 @@ type Config struct {
 	Pool      Pool
 	Registry  Registry
 	Events    *event.Bus
-	Generator string // written into every stored table: the program and its version
-	TempDir   string // of Direct's tables
+	Children  Children // of the files that decoders find inside files
+	Generator string   // written into every stored table: the program and its version
+	TempDir   string   // of Direct's tables
 	Logger    *slog.Logger
 	Recorder  Recorder
 	Now       func() time.Time // nil = time.Now
@@ -110,14 +111,18 @@ func (d *Decoder) Handle(ctx context.Context, j queue.Job) queue.Outcome {
 	}
 	a := &attempt{rec: rec, recordedKey: rec.ResultKey, started: d.Now()}
 	a.rec.StartedAt = a.started.UTC()
+	if err := d.begin(ctx, a); err != nil {
+		return d.failed(ctx, a, err)
+	}
 	if !rec.Force {
-		if twin, ok, err := d.twin(ctx, rec); err != nil {
-			return queue.Outcome{Err: err}
+		if ok, err := d.cached(ctx, a); err != nil {
+			return d.failed(ctx, a, err)
 		} else if ok {
-			a.rec.CopyResult(twin)
-			a.rec.Cached = true
 			return d.finish(a)
 		}
+	}
+	if a.refused != "" {
+		a.leaf()
 	}
 	d.Catalog.SetProgress(rec.ID, catalog.Progress{StartedAt: a.rec.StartedAt})
 	defer d.Catalog.ClearProgress(rec.ID)
@@ -130,6 +135,9 @@ type attempt struct {
 	recordedKey string         // the result key it is recorded with now
 	plugin      *runtime.Plugin
 	started     time.Time
+	file        catalog.File
+	refused     string // why no files found inside this one are taken: the code of an issue, "" = they are
+	family      Family // what was found inside, nil = nothing
 }
 
 func (d *Decoder) record(ctx context.Context, j queue.Job) (catalog.Decode, error) {
@@ -155,14 +163,10 @@ func (d *Decoder) twin(ctx context.Context, rec catalog.Decode) (catalog.Decode,
 
 // run decodes and turns what came of it into the job's outcome.
 func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
-	f, err := d.Catalog.File(ctx, a.rec.FileID)
-	if err != nil {
-		return d.failed(ctx, a, fmt.Errorf("read file: %w", err))
-	}
-	if err := d.choosePlugin(ctx, a, f); err != nil {
+	if err := d.choosePlugin(ctx, a); err != nil {
 		return d.failed(ctx, a, err)
 	}
-	input, err := d.Blobs.Open(f.SHA256)
+	input, err := d.Blobs.Open(a.file.SHA256)
 	if err != nil {
 		return d.failed(ctx, a, fmt.Errorf("open recording: %w", err))
 	}
@@ -171,11 +175,17 @@ func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
 	if err != nil {
 		return d.failed(ctx, a, fmt.Errorf("begin result: %w", err))
 	}
-	res, err := d.Pool.Decode(ctx, d.request(ctx, a.rec, f, input, staging))
+	kids := &cradle{temp: d.TempDir}
+	req := d.request(ctx, a.rec, a.file, input, staging)
+	req.CreateChild, req.RefuseChildren = kids.create, a.refused
+	res, err := d.Pool.Decode(ctx, req)
+	if err == nil {
+		err = d.takeChildren(ctx, a, kids, res)
+	}
 	if err == nil && stored(res) {
 		err = staging.Commit()
 	}
-	if derr := staging.Discard(); derr != nil {
+	if derr := errors.Join(staging.Discard(), kids.remove()); derr != nil {
 		d.Logger.WarnContext(ctx, "unfinished result not removed", "error", derr)
 	}
 	if err != nil {
@@ -187,7 +197,7 @@ func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
 
 // choosePlugin finds the decoder to run and waits until it is usable. If the version that the decode was recorded with
 // is gone, the current one takes its place, and the result its own key.
-func (d *Decoder) choosePlugin(ctx context.Context, a *attempt, f catalog.File) error {
+func (d *Decoder) choosePlugin(ctx context.Context, a *attempt) error {
 	rec := &a.rec
 	pl, ok := d.Registry.Get(rec.Decoder.ID)
 	if !ok || pl.State == runtime.Disabled {
@@ -195,7 +205,10 @@ func (d *Decoder) choosePlugin(ctx context.Context, a *attempt, f catalog.File) 
 	}
 	if pl.SHA256 != rec.Decoder.SHA256 {
 		rec.Decoder = &catalog.Decoder{ID: pl.ID, Version: pl.Version, SHA256: pl.SHA256}
-		rec.ResultKey = catalog.ResultKey(f.SHA256, pl.SHA256, rec.Params)
+		rec.ResultKey = catalog.ResultKey(a.file.SHA256, pl.SHA256, rec.Params)
+		if a.refused != "" {
+			a.leaf()
+		}
 	}
 	if pl.State == runtime.Compiling {
 		return errCompiling
@@ -285,6 +298,10 @@ func apply(rec *catalog.Decode, res runtime.Result, pl *runtime.Plugin) {
 func (d *Decoder) finish(a *attempt) queue.Outcome {
 	rec, now := a.rec, d.Now()
 	rec.FinishedAt = now.UTC()
+	out := queue.Outcome{}
+	if a.family != nil {
+		rec.Children, out.Settled = a.family.IDs(), a.family.Release
+	}
 	if d.Recorder != nil {
 		status := "error"
 		if rec.Status == catalog.Done || rec.Status == catalog.Partial {
@@ -292,7 +309,12 @@ func (d *Decoder) finish(a *attempt) queue.Outcome {
 		}
 		d.Recorder.FileProcessed(rec.Format, status, now.Sub(a.started))
 	}
-	return queue.Outcome{Commit: func(b *store.Batch) error {
+	out.Commit = func(b *store.Batch) error {
+		if a.family != nil {
+			if err := a.family.Stage(b); err != nil {
+				return fmt.Errorf("record files found inside: %w", err)
+			}
+		}
 		if a.plugin != nil {
 			if err := d.Catalog.PutPlugin(b, CatalogPlugin(*a.plugin)); err != nil {
 				return fmt.Errorf("record decoder: %w", err)
@@ -302,7 +324,8 @@ func (d *Decoder) finish(a *attempt) queue.Outcome {
 			d.Catalog.UnlinkResult(b, catalog.Decode{ID: rec.ID, ResultKey: a.recordedKey})
 		}
 		return d.stage(b, rec)
-	}}
+	}
+	return out
 }
 
 func (d *Decoder) stage(b *store.Batch, rec catalog.Decode) error {
@@ -315,6 +338,7 @@ func (d *Decoder) stage(b *store.Batch, rec catalog.Decode) error {
 
 // failed gives the outcome of a decode that ended without a result.
 func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outcome {
+	a.release()
 	cause := context.Cause(ctx)
 	switch code := errcode.Of(err); {
 	case errors.Is(cause, queue.ErrShutdown), code == errcode.ShuttingDown:

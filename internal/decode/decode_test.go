@@ -64,6 +64,7 @@ type pool struct {
 	result runtime.Result
 	err    error
 	before func(ctx context.Context) error
+	found  func(r runtime.Request) ([]runtime.Child, error)
 }
 
 func (p *pool) Decode(ctx context.Context, r runtime.Request) (runtime.Result, error) {
@@ -79,6 +80,12 @@ func (p *pool) Decode(ctx context.Context, r runtime.Request) (runtime.Result, e
 	res := p.result
 	res.Rows = p.rows
 	res.Tables = []runtime.TableResult{{Schema: schema, Rows: p.rows}, {Schema: table.Issues()}}
+	if p.found != nil {
+		var err error
+		if res.Children, err = p.found(r); err != nil {
+			return runtime.Result{}, err
+		}
+	}
 	if p.rows == 0 {
 		return res, nil
 	}
@@ -106,6 +113,17 @@ type fixture struct {
 	d   *Decoder
 	reg *registry
 	run *pool
+
+	kids *nursery
+	dir  string
+}
+
+// noTemp fails the test where something is left in the folder for temporary files.
+func (x *fixture) noTemp() {
+	x.Helper()
+	if left, err := os.ReadDir(x.dir + "/tmp"); len(left) != 0 || err != nil {
+		x.Errorf("left behind: %v %v", left, err)
+	}
 }
 
 func setup(t *testing.T) *fixture {
@@ -133,8 +151,9 @@ func setup(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	x := &fixture{T: t, db: db, reg: &registry{plugin: plugin()}, run: &pool{rows: 3, result: runtime.Result{Status: runtime.Done}}}
+	x.kids, x.dir = &nursery{taken: map[string]string{}}, dir
 	x.d = New(Config{
-		Catalog: cat, Blobs: blobs, Results: results, Pool: x.run, Registry: x.reg, Events: event.New(0),
+		Children: x.kids, Catalog: cat, Blobs: blobs, Results: results, Pool: x.run, Registry: x.reg, Events: event.New(0),
 		Generator: "test", TempDir: dir + "/tmp",
 	})
 	return x

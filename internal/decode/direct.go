@@ -39,6 +39,22 @@ type DirectInfo struct {
 	Table  string         // the one table that is written, "" = all
 	Status runtime.Status // done or partial
 	Issues runtime.IssueCounts
+	// Children counts the files that the decoder found inside the recording: they are neither kept nor decoded.
+	Children int
+}
+
+// info describes a result.
+func info(res runtime.Result, name string) DirectInfo {
+	return DirectInfo{Table: name, Status: res.Status, Issues: res.Issues, Children: len(res.Children)}
+}
+
+// nowhere takes a file that a decoder finds, and keeps nothing of it.
+func nowhere(int) (*os.File, error) {
+	f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open a file that keeps nothing: %w", err)
+	}
+	return f, nil
 }
 
 // Direct decodes r.Body and writes the wanted table to w; nothing of it is kept. begin is called once, before the
@@ -69,7 +85,7 @@ func (d *Decoder) Direct(ctx context.Context, r DirectRequest, begin func(Direct
 	defer out.close()
 	req := runtime.Request{
 		Plugin: pl.SHA256, Input: input, Size: b.Size, SHA256: b.SHA256, Name: r.Name, Params: params, Form: r.To,
-		Options: r.Options, LogAttrs: r.LogAttrs, Create: out.create,
+		Options: r.Options, LogAttrs: r.LogAttrs, Create: out.create, CreateChild: nowhere,
 	}
 	if !whole {
 		req.Tables = []string{r.Table}
@@ -84,7 +100,7 @@ func (d *Decoder) Direct(ctx context.Context, r DirectRequest, begin func(Direct
 		return e
 	}
 	if whole {
-		begin(DirectInfo{Status: res.Status, Issues: res.Issues})
+		begin(info(res, ""))
 		return out.writeWhole(w, document{Decode: summary(pl, format, params, res), res: res})
 	}
 	return d.writeTable(r, res, out, begin, w)
@@ -133,7 +149,7 @@ func (d *Decoder) writeTable(r DirectRequest, res runtime.Result, out *outputs, 
 		if t.Schema.Name != r.Table {
 			continue
 		}
-		begin(DirectInfo{Table: r.Table, Status: res.Status, Issues: res.Issues})
+		begin(info(res, r.Table))
 		if t.Rows > 0 {
 			return out.copy(w, r.Table)
 		}
@@ -165,6 +181,7 @@ type directDecode struct {
 	Rows      int64               `json:"rows"`
 	Tables    []directTable       `json:"tables"`
 	Issues    runtime.IssueCounts `json:"issues"`
+	Children  int                 `json:"children"` // found inside, neither kept nor decoded
 	Error     *runtime.Failure    `json:"error"`
 	Duration  float64             `json:"duration"`
 }
@@ -185,7 +202,7 @@ func summary(pl runtime.Plugin, format string, params json.RawMessage, res runti
 	s := directDecode{
 		Decoder: directDecoder{pl.ID, pl.Version, pl.SHA256}, Format: format, Params: params, Status: res.Status,
 		BytesRead: res.BytesRead, Rows: res.Rows, Tables: make([]directTable, len(res.Tables)), Issues: res.Issues,
-		Error: res.Failure, Duration: res.Duration.Seconds(),
+		Children: len(res.Children), Error: res.Failure, Duration: res.Duration.Seconds(),
 	}
 	for i, t := range res.Tables {
 		s.Tables[i] = directTable{t.Schema.Name, t.Rows, len(t.Schema.Columns)}

@@ -79,7 +79,7 @@ func (s *Server) routeDecodes(api huma.API) {
 	}, s.getDecode)
 	register(s, api, operation{
 		id: "delete-decode", method: http.MethodDelete, path: "/decodes/{id}", scope: scopeAdmin,
-		summary: "Delete a decode and its tables",
+		summary: "Delete a decode and its tables; the files that it found stay with its file",
 	}, func(ctx context.Context, in *IDParam) (*noContent, error) {
 		if err := s.deps.Ingester.DeleteDecode(ctx, in.ID); err != nil {
 			return nil, fmt.Errorf("delete decode: %w", err)

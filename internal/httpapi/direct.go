@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
@@ -72,7 +73,7 @@ func (s *Server) routeDirect(api huma.API, bodies map[string]*huma.RequestBody) 
 		id: "decode-directly", method: http.MethodPost, path: "/decode", scope: scopeUpload,
 		summary: "Decode the body and answer a table; nothing is stored",
 		detail: "The header Wayside-Decode-Status says done, or partial where the recording is damaged or the decoder was stopped " +
-			"after some rows; Wayside-Decode-Issues counts the issues. With to=json and without table the answer is {decode, tables: {name: [rows]}}, for at most 64 MiB of input. " +
+			"after some rows; Wayside-Decode-Issues counts the issues, Wayside-Decode-Children the files found inside, which are not decoded. With to=json and without table the answer is {decode, tables: {name: [rows]}}, for at most 64 MiB of input. " +
 			"Parameters of the decoder are query parameters `param.<name>`.",
 		params:  []*huma.Param{decoderParam()},
 		answers: map[string]*huma.Response{"200": streams("The table", mediaTypes()...)},
@@ -203,11 +204,12 @@ func newTableWriter(c echo.Context, mediaType string) *tableWriter {
 	return &tableWriter{c: c, mediaType: mediaType}
 }
 
-// Describe puts the status of the decode and the numbers of its issues into the answer's headers.
-func (t *tableWriter) Describe(status runtime.Status, issues runtime.IssueCounts) {
+// Describe puts the status of the decode and the numbers of its issues and of the files found inside into the answer's headers.
+func (t *tableWriter) Describe(status runtime.Status, issues runtime.IssueCounts, children int) {
 	h := t.c.Response().Header()
 	h.Set("Wayside-Decode-Status", string(status))
 	h.Set("Wayside-Decode-Issues", fmt.Sprintf("infos=%d, warnings=%d, errors=%d", issues.Infos, issues.Warnings, issues.Errors))
+	h.Set("Wayside-Decode-Children", strconv.Itoa(children))
 }
 
 func (t *tableWriter) start() {

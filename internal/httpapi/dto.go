@@ -97,6 +97,8 @@ type File struct {
 	Wrapped   text     `json:"wrapped" doc:"gzip, zstd, zip, tar; null if it is as it is"`
 	Parts     []Part   `json:"parts" nullable:"false"`
 	Decodes   []string `json:"decodes" nullable:"false" doc:"ids of its decodes, the oldest first"`
+
+	Parent maybe[Parent] `json:"parent" doc:"where it was found; null of a file that was delivered"`
 }
 
 // Part is a part of a bundle on the wire.
@@ -112,6 +114,7 @@ func fileDTO(f catalog.File, decodes []string) File {
 		CreatedAt: Stamp(f.CreatedAt), Source: string(f.Source), Wrapped: text(f.Wrapped),
 		Parts: make([]Part, 0, len(f.Parts)), Decodes: append([]string{}, decodes...),
 	}
+	out.Parent.v = parentDTO(f.Parent)
 	for _, p := range f.Parts {
 		out.Parts = append(out.Parts, Part(p))
 	}
@@ -132,6 +135,7 @@ type Decode struct {
 	Tables     []TableCount   `json:"tables" nullable:"false"`
 	Issues     Issues         `json:"issues"`
 	Error      maybe[Failure] `json:"error" doc:"why it failed or is partial"`
+	Children   []string       `json:"children" nullable:"false" doc:"ids of the files it found inside its file; some may be deleted by now"`
 	JobID      text           `json:"job_id"`
 	Cached     bool           `json:"cached" doc:"the result was there already"`
 	CreatedAt  Stamp          `json:"created_at"`
@@ -173,7 +177,7 @@ func decodeDTO(d catalog.Decode) Decode {
 	out := Decode{
 		ID: d.ID, FileID: d.FileID, Format: text(d.Format), Params: object(d.Params), Status: string(d.Status),
 		Progress: d.Progress, BytesRead: d.BytesRead, Rows: d.Rows, Tables: make([]TableCount, 0, len(d.Tables)),
-		Issues: Issues(d.Issues), JobID: text(d.JobID), Cached: d.Cached, CreatedAt: Stamp(d.CreatedAt),
+		Issues: Issues(d.Issues), Children: append([]string{}, d.Children...), JobID: text(d.JobID), Cached: d.Cached, CreatedAt: Stamp(d.CreatedAt),
 		StartedAt: Stamp(d.StartedAt), FinishedAt: Stamp(d.FinishedAt),
 	}
 	if d.Decoder != nil {

@@ -475,7 +475,7 @@ func (w *world) Detect(_ context.Context, head []byte, size int64, name string) 
 }
 
 func (w *world) Direct(ctx context.Context, r DirectRequest, out TableWriter) error {
-	out.Describe(runtime.Partial, runtime.IssueCounts{Errors: 1})
+	out.Describe(runtime.Partial, runtime.IssueCounts{Errors: 1}, 2)
 	return w.direct(ctx, r, out)
 }
 

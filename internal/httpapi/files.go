@@ -33,6 +33,7 @@ type filesInput struct {
 	Format string `query:"format" maxLength:"255" doc:"format id"`
 	SHA256 string `query:"sha256" maxLength:"64" doc:"of the bytes"`
 	Source string `query:"source" enum:"api,tus,watch,child,cli"`
+	Parent string `query:"parent" maxLength:"26" doc:"id of the file in which they were found"`
 }
 
 type filesOutput struct{ Body List[File] }
@@ -66,7 +67,7 @@ func (s *Server) routeFiles(api huma.API, bodies map[string]*huma.RequestBody) {
 	}, s.getFile)
 	register(s, api, operation{
 		id: "delete-file", method: http.MethodDelete, path: "/files/{id}", scope: scopeAdmin,
-		summary: "Delete a file with its decodes and tables; running jobs are cancelled",
+		summary: "Delete a file with its decodes and tables, and the files found inside; running jobs are cancelled",
 	}, func(ctx context.Context, in *IDParam) (*noContent, error) {
 		if err := s.deps.Ingester.DeleteFile(ctx, in.ID); err != nil {
 			return nil, fmt.Errorf("delete file: %w", err)
@@ -91,7 +92,7 @@ func (s *Server) listFiles(ctx context.Context, in *filesInput) (*filesOutput, e
 		return nil, err
 	}
 	items, next, err := s.deps.Files.Files(ctx, catalog.FileQuery{
-		Name: in.Name, Format: in.Format, SHA256: in.SHA256, Source: catalog.Source(in.Source), Limit: in.Limit, Cursor: in.Cursor,
+		Name: in.Name, Format: in.Format, SHA256: in.SHA256, Source: catalog.Source(in.Source), Parent: in.Parent, Limit: in.Limit, Cursor: in.Cursor,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list files: %w", err)

@@ -93,7 +93,8 @@ type TableWriter interface {
 	io.Writer
 	// Describe says, before the first byte, how the decode ended: rows that are kept of a damaged recording are a
 	// success, and the caller is to know that they are not all.
-	Describe(status runtime.Status, issues runtime.IssueCounts)
+	// children counts the files found inside the recording, which are not decoded.
+	Describe(status runtime.Status, issues runtime.IssueCounts, children int)
 }
 
 // DirectRequest is one decode whose tables go straight to the caller.

@@ -6,10 +6,12 @@
 // there already? may the blob go?) while the catalog records.
 //
 // Decisions about one recording are made one at a time, under a lock for its digest: that lock is taken before any
-// lock of blob, store or queue and no other lock is taken twice. The package starts no goroutine.
+// lock of blob, store or queue and no other lock is taken twice. What is found inside a delivered file is recorded and
+// deleted under one lock for that file, which is taken after that of a digest. The package starts no goroutine.
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,6 +90,9 @@ type Config struct {
 	Recorder Recorder
 	// MaxUpload is the most bytes a recording may have, 0 = no limit.
 	MaxUpload int64
+	// ChildDepth is how deep inside each other files are recorded that decoders find inside files, 0 = none are;
+	// ChildTotal is how many of them inside one delivered file.
+	ChildDepth, ChildTotal int
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 }
@@ -222,7 +227,7 @@ func (in *Ingester) existing(ctx context.Context, u Upload, sha string, p plan) 
 		if err != nil {
 			return Accepted{}, false, fmt.Errorf("look for an earlier delivery: %w", err)
 		}
-		if f.Name != u.Name {
+		if f.Name != u.Name || f.Parent != nil { // one found inside another goes with that one: it is no delivery
 			continue
 		}
 		if !u.Decode {
@@ -256,7 +261,7 @@ func (in *Ingester) decodeOf(ctx context.Context, f catalog.File, p plan) (catal
 		if !p.known && d.Decoder == nil {
 			return d, true, nil
 		}
-		if p.known && d.Decoder != nil && d.ResultKey == in.resultKey(f.SHA256, p) {
+		if p.known && d.Decoder != nil && d.Decoder.SHA256 == p.match.Plugin.SHA256 && bytes.Equal(d.Params, p.params) {
 			return d, true, nil
 		}
 	}
@@ -283,7 +288,7 @@ func (in *Ingester) record(ctx context.Context, u Upload, b blob.Blob, p plan) (
 	}
 	acc := Accepted{File: f}
 	if u.Decode {
-		d, err := in.stageDecode(ctx, batch, f, p, request{u.Force, u.Trace})
+		d, err := in.stageDecode(ctx, batch, f, p, request{force: u.Force, trace: u.Trace})
 		if err != nil {
 			return Accepted{}, err
 		}
@@ -303,6 +308,7 @@ func (in *Ingester) record(ctx context.Context, u Upload, b blob.Blob, p plan) (
 type request struct {
 	force bool
 	trace queue.Trace
+	later bool // with a job in any case: the caller does not hold the digest's lock
 }
 
 // stageDecode stages a decode of a file: failed at once when no decoder knows the format, done at once when the
@@ -326,7 +332,7 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 	if err := in.Catalog.PutPlugin(b, pl); err != nil {
 		return catalog.Decode{}, fmt.Errorf("record decoder: %w", err)
 	}
-	if !r.force {
+	if !r.force && !r.later {
 		if done, ok, err := in.cached(ctx, d); err != nil || ok {
 			if err != nil {
 				return catalog.Decode{}, err
@@ -349,13 +355,14 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 	return d, in.putDecode(b, d)
 }
 
-// cached makes d done if another decode already made the same result.
+// cached makes d done if another decode already made the same result. Where that found files inside its own, a job is to
+// record them for this one too.
 func (in *Ingester) cached(ctx context.Context, d catalog.Decode) (catalog.Decode, bool, error) {
 	twin, ok, err := in.Catalog.FinishedTwin(ctx, d)
 	if err != nil {
 		return d, false, fmt.Errorf("look for a result: %w", err)
 	}
-	if !ok || (twin.HasFiles() && !in.Results.Has(d.ResultKey)) {
+	if !ok || len(twin.Children) > 0 || (twin.HasFiles() && !in.Results.Has(d.ResultKey)) {
 		return d, false, nil
 	}
 	d.CopyResult(twin)

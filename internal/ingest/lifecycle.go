@@ -57,7 +57,7 @@ func (in *Ingester) Redecode(ctx context.Context, r Redecode) (d catalog.Decode,
 		}
 	}
 	b := in.DB.Batch()
-	if d, err = in.stageDecode(ctx, b, f, p, request{r.Force, r.Trace}); err != nil {
+	if d, err = in.stageDecode(ctx, b, f, p, request{force: r.Force, trace: r.Trace}); err != nil {
 		return d, false, err
 	}
 	if err := in.DB.Commit(ctx, b); err != nil {
@@ -161,13 +161,21 @@ func (in *Ingester) stop(ctx context.Context, decodeIDs []string) error {
 }
 
 // DeleteFile deletes a file with its decodes and, where nobody else refers to them, its bytes and tables. Decodes
-// that run are cancelled first.
+// that run are cancelled first. What was found inside the file goes before it, so that nothing is left of it whenever
+// the deletion ends early.
 func (in *Ingester) DeleteFile(ctx context.Context, id string) error {
 	f, err := in.Catalog.File(ctx, id)
 	if err != nil {
 		return fmt.Errorf("find file: %w", err)
 	}
 	keys, err := in.deleteRecords(ctx, f)
+	for inner := (*hasChildren)(nil); errors.As(err, &inner); keys, err = in.deleteRecords(ctx, f) {
+		for _, child := range inner.ids {
+			if err := in.DeleteFile(ctx, child); err != nil && !errcode.Is(err, errcode.NotFound) {
+				return fmt.Errorf("delete file found inside another: %w", err)
+			}
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -178,7 +186,13 @@ func (in *Ingester) DeleteFile(ctx context.Context, id string) error {
 	return err
 }
 
-// deleteRecords deletes the records of a file and gives the keys of the results its decodes had.
+// hasChildren reports that files were found inside a file, which are to be deleted first.
+type hasChildren struct{ ids []string }
+
+func (e *hasChildren) Error() string { return fmt.Sprintf("%d files were found inside", len(e.ids)) }
+
+// deleteRecords deletes the records of a file and gives the keys of the results its decodes had. Its error is a
+// hasChildren where that cannot be yet; no decode of the file runs any more then.
 func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (keys []string, err error) {
 	unlock, err := in.locks.lock(ctx, f.SHA256)
 	if err != nil {
@@ -192,8 +206,16 @@ func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (keys []s
 	if err := in.stop(ctx, ids); err != nil {
 		return nil, err
 	}
+	if err := in.childless(ctx, f.ID); err != nil {
+		return nil, err
+	}
 	b := in.DB.Batch()
 	b.Essential()
+	leave, err := in.leaveTree(ctx, b, f)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	for _, id := range ids {
 		d, err := in.Catalog.Decode(ctx, id)
 		if errcode.Is(err, errcode.NotFound) {
@@ -212,7 +234,48 @@ func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (keys []s
 	return keys, nil
 }
 
-// DeleteDecode deletes a decode and, where no other decode shares it, its result.
+// childless gives an error of hasChildren where there are files that were found inside a file.
+func (in *Ingester) childless(ctx context.Context, id string) error {
+	ids, err := in.Catalog.ChildrenOf(ctx, id)
+	if err != nil {
+		return fmt.Errorf("find files inside: %w", err)
+	}
+	inner := &hasChildren{}
+	for _, child := range ids {
+		_, err := in.Catalog.File(ctx, child)
+		if err == nil {
+			inner.ids = append(inner.ids, child)
+		} else if !errcode.Is(err, errcode.NotFound) {
+			return fmt.Errorf("find file inside: %w", err)
+		}
+	}
+	if len(inner.ids) > 0 {
+		return inner
+	}
+	return nil
+}
+
+// leaveTree stages that a file found inside another is not among those of its delivered file any more. The function it
+// gives is to be called after the commit.
+func (in *Ingester) leaveTree(ctx context.Context, b *store.Batch, f catalog.File) (leave func(), err error) {
+	if f.Parent == nil {
+		return func() {}, nil
+	}
+	unlock, err := in.locks.lock(ctx, treeLock(f.Root()))
+	if err != nil {
+		return nil, err
+	}
+	n, err := in.Catalog.TreeSize(ctx, f.Root())
+	if err != nil {
+		unlock()
+		return nil, fmt.Errorf("leave the files inside %s: %w", f.Root(), err)
+	}
+	in.Catalog.PutTreeSize(b, f.Root(), n-1)
+	return unlock, nil
+}
+
+// DeleteDecode deletes a decode and, where no other decode shares it, its result. The files that it found inside its file
+// stay: another decode of the file may have found the same.
 func (in *Ingester) DeleteDecode(ctx context.Context, id string) error {
 	d, err := in.Catalog.Decode(ctx, id)
 	if err != nil {

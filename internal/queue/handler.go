@@ -35,6 +35,10 @@ type Outcome struct {
 	// or neither. It may be called more than once, each time with a fresh batch, and must not block. An error from it
 	// leaves the job as it was; the dispatcher then counts the run as failed with that error.
 	Commit func(b *store.Batch) error
+
+	// Settled, if not nil, is called once when it is decided what becomes of the outcome: it is committed, or it never
+	// will be. It gives back what had to be held for Commit.
+	Settled func()
 }
 
 // Handler runs jobs of one type.

@@ -54,6 +54,9 @@ func (d *Dispatcher) start(base context.Context, l Leased, giveUp <-chan struct{
 		defer close(r.returned)
 		defer d.release(r)
 		o := d.handle(ctx, j)
+		if o.Settled != nil {
+			defer o.Settled()
+		}
 		soft.Stop()
 		hard.Stop()
 		cause := context.Cause(ctx)

@@ -64,8 +64,11 @@ func GuestManifest(p *Plugin) {
 func guestHost(p *Plugin) Host {
 	h := Host{Input: guest{}, Parts: guest{}, Param: guestParam, Sink: &guestSink{}}
 	for _, c := range p.info.Capabilities {
-		if c == abi.CapSeek {
+		switch c {
+		case abi.CapSeek:
 			h.At = guest{}
+		case abi.CapChild:
+			h.Files = guestFiles{}
 		}
 	}
 	return h

@@ -12,6 +12,7 @@ type Host struct {
 	At     RandomAccess                    // the same, anywhere; nil without capability seek
 	Parts  Parts                           // nil = the input is one part without a name
 	Param  func(key string) (string, bool) // nil = no parameters
+	Files  Files                           // takes files found inside the input; nil without capability child
 	Sink   Sink
 	Strict bool // check after every row, not only after every batch, that each column got one value
 }

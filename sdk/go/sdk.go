@@ -44,6 +44,9 @@
 //		return nil
 //	}
 //
+// A decoder that finds whole files inside its input (capability child) hands them on with Input.Child; the host makes each
+// a file with a decode of its own.
+//
 // The declarations are also the manifest, so that code and manifest cannot drift. A plugin's main package exports
 // three functions for WebAssembly (see plugins/rail) and is built by
 // GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared; the same decoder runs natively with Plugin.Run, which is how
@@ -207,6 +210,7 @@ func (p *Plugin) Sniff(h Host) int32 {
 type session struct {
 	host    Host
 	stopped bool  // the host wants no more rows
+	files   int   // found inside the input and being written
 	err     error // the first error outside the decoder's sight
 }
 

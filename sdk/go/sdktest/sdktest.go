@@ -32,6 +32,7 @@ type Result struct {
 	FailText string
 	Issues   []Issue
 	Tables   map[string]*Rows
+	Children []Child // files found inside the input, in the order in which they were begun
 
 	tables []*Rows
 }
@@ -41,8 +42,10 @@ func Run(p *sdk.Plugin, input io.Reader, params map[string]string) *Result {
 	return run(p, sdk.Host{Input: input, Param: Params(params)})
 }
 
-// run decodes with a host that lacks its sink only.
-func run(p *sdk.Plugin, h sdk.Host) *Result {
+// run decodes with a host that lacks its sink, and what takes files, only.
+func run(p *sdk.Plugin, h sdk.Host) *Result { return runWith(p, h, -1) }
+
+func runWith(p *sdk.Plugin, h sdk.Host, children int) *Result {
 	r := &Result{Tables: make(map[string]*Rows)}
 	for _, t := range p.Manifest().Tables {
 		rows := newRows(t)
@@ -50,7 +53,9 @@ func run(p *sdk.Plugin, h sdk.Host) *Result {
 		r.Tables[t.Name] = rows
 	}
 	h.Sink, h.Strict = r, true
+	files := grant(p, &h, r, children)
 	r.Code = p.Run(h)
+	files.end()
 	return r
 }
 
