@@ -52,6 +52,9 @@ func (ps *paramSchema) show(raw json.RawMessage) (json.RawMessage, error) {
 		if err := json.Unmarshal(raw, &doc); err != nil {
 			return nil, fmt.Errorf("parse schema: %w", err)
 		}
+		if err := inlineRef(doc, raw); err != nil {
+			return nil, fmt.Errorf("resolve schema: %w", err)
+		}
 		if p, ok := doc["properties"]; ok {
 			if err := json.Unmarshal(p, &props); err != nil {
 				return nil, fmt.Errorf("parse schema: %w", err)
