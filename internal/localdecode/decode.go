@@ -135,6 +135,8 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 		Options:  table.EncodeOptions{Metadata: metadata},
 		Tables:   c.wanted(),
 		Create:   func(s *table.Schema) (*os.File, error) { return o.create(s, out) },
+
+		CreateChild: func(int) (*os.File, error) { return os.OpenFile(os.DevNull, os.O_WRONLY, 0) },
 		Progress: func(p runtime.Progress) { scr.progress(o.in, p.BytesRead) },
 	})
 	if err != nil {

@@ -78,6 +78,7 @@ func (s *summarySink) header(o *outcome) string {
 	}
 	b.WriteString(partList(o.parts))
 	b.WriteString(twinLines(o.in.twins))
+	b.WriteString(childLines(o))
 	if o.plugin.ID != "" {
 		text := fmt.Sprintf("%s %s", o.plugin.ID, o.plugin.Version)
 		if d := o.detection; d.Format != "" {

@@ -122,7 +122,7 @@ func (s *folderSink) put(o *outcome, scr *screen) error {
 	if o.status() != runtime.Failed {
 		line += " -> " + printable(filepath.Join(s.cfg.Out, o.in.out)) + string(filepath.Separator)
 	}
-	return scr.print(line + "\n" + twinLines(o.in.twins))
+	return scr.print(line + "\n" + twinLines(o.in.twins) + childLines(o))
 }
 
 func (s *folderSink) total(scr *screen, t *tally) error { return printTotal(scr, t) }
@@ -162,7 +162,7 @@ func (s *streamSink) put(o *outcome, scr *screen) error {
 	if err != nil {
 		return fmt.Errorf("write standard output: %w", err)
 	}
-	note := twinLines(o.in.twins)
+	note := twinLines(o.in.twins) + childLines(o)
 	if o.status() != runtime.Done {
 		note = statusLine(o) + "\n" + note
 	}
