@@ -83,12 +83,12 @@ func (in *Ingester) Take(ctx context.Context, f catalog.File, d catalog.Decode, 
 	c := &Children{in: in, trace: queue.TraceOf(ctx)}
 	for _, one := range found {
 		if err := c.store(ctx, d.Params, one); err != nil {
-			c.Release()
+			c.Release() //nolint:contextcheck // cleans up whatever ended
 			return nil, fmt.Errorf("take file found inside another: %w", err)
 		}
 	}
 	if err := c.settle(ctx, f, d); err != nil {
-		c.Release()
+		c.Release() //nolint:contextcheck // cleans up whatever ended
 		return nil, err
 	}
 	return c, nil
@@ -100,7 +100,7 @@ func (in *Ingester) TakeSame(ctx context.Context, f catalog.File, d, twin catalo
 	for _, id := range twin.Children {
 		err := c.hold(ctx, d.Params, id)
 		if err != nil {
-			c.Release()
+			c.Release() //nolint:contextcheck // cleans up whatever ended
 		}
 		if errcode.Is(err, errcode.NotFound) {
 			return nil, nil //nolint:nilnil // said above
@@ -110,7 +110,7 @@ func (in *Ingester) TakeSame(ctx context.Context, f catalog.File, d, twin catalo
 		}
 	}
 	if err := c.settle(ctx, f, d); err != nil {
-		c.Release()
+		c.Release() //nolint:contextcheck // cleans up whatever ended
 		return nil, err
 	}
 	return c, nil

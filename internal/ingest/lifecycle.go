@@ -169,7 +169,7 @@ func (in *Ingester) DeleteFile(ctx context.Context, id string) error {
 		return fmt.Errorf("find file: %w", err)
 	}
 	keys, err := in.deleteRecords(ctx, f)
-	for inner := (*hasChildren)(nil); errors.As(err, &inner); keys, err = in.deleteRecords(ctx, f) {
+	for inner := (*childrenError)(nil); errors.As(err, &inner); keys, err = in.deleteRecords(ctx, f) {
 		for _, child := range inner.ids {
 			if err := in.DeleteFile(ctx, child); err != nil && !errcode.Is(err, errcode.NotFound) {
 				return fmt.Errorf("delete file found inside another: %w", err)
@@ -186,13 +186,13 @@ func (in *Ingester) DeleteFile(ctx context.Context, id string) error {
 	return err
 }
 
-// hasChildren reports that files were found inside a file, which are to be deleted first.
-type hasChildren struct{ ids []string }
+// childrenError reports that files were found inside a file, which are to be deleted first.
+type childrenError struct{ ids []string }
 
-func (e *hasChildren) Error() string { return fmt.Sprintf("%d files were found inside", len(e.ids)) }
+func (e *childrenError) Error() string { return fmt.Sprintf("%d files were found inside", len(e.ids)) }
 
 // deleteRecords deletes the records of a file and gives the keys of the results its decodes had. Its error is a
-// hasChildren where that cannot be yet; no decode of the file runs any more then.
+// childrenError where that cannot be yet; no decode of the file runs any more then.
 func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (keys []string, err error) {
 	unlock, err := in.locks.lock(ctx, f.SHA256)
 	if err != nil {
@@ -234,13 +234,13 @@ func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (keys []s
 	return keys, nil
 }
 
-// childless gives an error of hasChildren where there are files that were found inside a file.
+// childless gives an error of childrenError where there are files that were found inside a file.
 func (in *Ingester) childless(ctx context.Context, id string) error {
 	ids, err := in.Catalog.ChildrenOf(ctx, id)
 	if err != nil {
 		return fmt.Errorf("find files inside: %w", err)
 	}
-	inner := &hasChildren{}
+	inner := &childrenError{}
 	for _, child := range ids {
 		_, err := in.Catalog.File(ctx, child)
 		if err == nil {

@@ -123,21 +123,21 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 		return err
 	}
 	res, err := c.Pool.Decode(ctx, runtime.Request{
-		Plugin:   o.plugin.SHA256,
-		Input:    f,
-		Size:     o.size,
-		SHA256:   sum,
-		Name:     o.in.name,
-		Parts:    o.parts,
-		Params:   params,
-		Reveal:   reveals(params),
-		Form:     out.form(),
-		Options:  table.EncodeOptions{Metadata: metadata},
-		Tables:   c.wanted(),
-		Create:   func(s *table.Schema) (*os.File, error) { return o.create(s, out) },
+		Plugin:  o.plugin.SHA256,
+		Input:   f,
+		Size:    o.size,
+		SHA256:  sum,
+		Name:    o.in.name,
+		Parts:   o.parts,
+		Params:  params,
+		Reveal:  reveals(params),
+		Form:    out.form(),
+		Options: table.EncodeOptions{Metadata: metadata},
+		Tables:  c.wanted(),
+		Create:  func(s *table.Schema) (*os.File, error) { return o.create(s, out) },
 
 		CreateChild: func(int) (*os.File, error) { return os.OpenFile(os.DevNull, os.O_WRONLY, 0) },
-		Progress: func(p runtime.Progress) { scr.progress(o.in, p.BytesRead) },
+		Progress:    func(p runtime.Progress) { scr.progress(o.in, p.BytesRead) },
 	})
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
