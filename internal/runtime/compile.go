@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
-	"github.com/wayside-edge/wayside/internal/runtime/module"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
 )
 
@@ -31,6 +31,9 @@ func (r *Registry) Run(ctx context.Context) error {
 	wg.Go(func() { r.launcher.run(launching) })
 	defer wg.Wait()
 	defer cancel()
+	if r.cfg.Watch && len(r.cfg.Dirs) > 0 {
+		wg.Go(func() { r.watch(ctx) })
+	}
 	for ctx.Err() == nil {
 		e, again := r.next(time.Now())
 		if e != nil {
@@ -53,16 +56,13 @@ func (r *Registry) Run(ctx context.Context) error {
 }
 
 // next chooses the module to compile; with none, again says when to ask once more (0 = when woken). Only modules that
-// serve an id, or whose id is not known yet, are compiled unasked.
+// serve an id or are to serve it, or whose id is not known yet, are compiled unasked.
 func (r *Registry) next(now time.Time) (chosen *entry, again time.Duration) {
-	serving := map[*entry]bool{}
-	for _, e := range r.now.Load().entries {
-		serving[e] = true
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, e := range r.entries {
-		if e.state != Compiling || (!serving[e] && e.wanted == 0 && e.manifest.Load() != nil) {
+	v := r.now.Load()
+	for _, e := range r.all() {
+		if st, _ := r.verdict(e); st != Compiling || (e.wanted == 0 && !r.needed(v, e)) {
 			continue
 		}
 		if wait := e.retryAt.Sub(now); wait > 0 {
@@ -76,6 +76,17 @@ func (r *Registry) next(now time.Time) (chosen *entry, again time.Duration) {
 		}
 	}
 	return chosen, again
+}
+
+// needed reports whether a module is to be compiled though no decode waits for it. The caller holds mu.
+func (r *Registry) needed(v *view, e *entry) bool {
+	switch {
+	case !e.retiredAt.IsZero():
+		return false
+	case e.manifest.Load() == nil:
+		return true
+	}
+	return !r.off(e.id()) && (v.heirs[e] || slices.Contains(v.entries, e))
 }
 
 // compile has one module compiled and notes how it went.
@@ -98,24 +109,26 @@ func (r *Registry) compile(ctx context.Context, e *entry) {
 		e.retryAt = time.Now().Add(time.Duration(e.killed) * killedAfter)
 		e.killed++
 	case errcode.Is(err, errcode.PluginRejected):
-		e.state, e.reason = Rejected, err.Error()
-		close(e.ready)
+		e.reject(err.Error())
 	default:
 		e.retryAt = time.Now().Add(retryAfter)
 	}
 	state := e.state
-	r.resolve()
-	p := e.plugin()
+	changed := r.settle(time.Now())
+	p := r.plugin(e)
 	r.mu.Unlock()
 	switch state {
 	case Active:
 		log.InfoContext(ctx, "plugin ready", "version", p.Version, "duration_ms", time.Since(began).Milliseconds())
 	case Rejected:
 		log.WarnContext(ctx, "plugin rejected", "reason", p.Reason)
-	case Compiling, Disabled:
+	default:
 		log.ErrorContext(ctx, "plugin could not be compiled, trying again later", "error", err)
 	}
-	r.cfg.Recorder.PluginChanged(p)
+	r.tell(ctx, changed)
+	if state == Rejected && !slices.ContainsFunc(changed.plugins, func(c Plugin) bool { return c.SHA256 == p.SHA256 }) {
+		r.cfg.Recorder.PluginChanged(p) // it would have taken the place of another
+	}
 	r.signal() // another module may serve the id now
 }
 
@@ -137,12 +150,9 @@ func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error)
 	if rec, ok := wire.ReadRecord(dir, e.sha); ok && !stale {
 		return rec, nil
 	}
-	b, err := e.load()
+	b, err := r.original(e)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
-	}
-	if module.Hash(b) != e.sha {
-		return nil, errcode.New(errcode.PluginRejected, "the file has changed since it was found")
 	}
 	if err := r.compileIn(ctx, e, dir, b); err != nil {
 		return nil, err
@@ -187,12 +197,8 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 		return fmt.Errorf("compile: %w", err)
 	}
 	defer file.Close()
-	want := 0
-	if m := e.manifest.Load(); m != nil {
-		want = m.MemoryMiB
-	}
 	setup := &wire.Setup{
-		Role: wire.RoleCompile, Dir: dir, SHA256: e.sha, MemoryMiB: r.cfg.Limits.memory(want),
+		Role: wire.RoleCompile, Dir: dir, SHA256: e.sha, MemoryMiB: r.limitsOf(e).MemoryMiB,
 		DataMiB: r.cfg.dataMiB(r.cfg.Limits.CompileMiB), Sandbox: !r.cfg.Sandbox.Off,
 		CPUSeconds:   int((r.cfg.Limits.Compile + time.Second - 1) / time.Second),
 		NeedManifest: e.manifest.Load() == nil, PlainInit: r.cfg.plainInit,
@@ -258,8 +264,9 @@ var errKilled = errors.New("killed from outside")
 func (r *Registry) recompile(ctx context.Context, e *entry) (*entry, error) {
 	r.mu.Lock()
 	if e.state == Active {
-		e.state, e.record, e.stale, e.ready = Compiling, nil, true, make(chan struct{})
-		r.resolve()
+		e.record, e.stale = nil, true
+		e.open()
+		r.now.Store(r.resolve())
 	}
 	r.mu.Unlock()
 	return r.wait(ctx, e.sha)

@@ -17,8 +17,12 @@ type Config struct {
 	Idle        time.Duration // after which an idle worker ends, but for the last one; default 60 s
 	Recycle     int           // files after which a worker is replaced, default 1,000
 	Limits      Limits
-	Override    bool // a dropped plugin may replace a built-in one of the same id
-	Interpreter bool // decode workers interpret instead of running compiled code: slow, for tests of decoders on both engines
+	Rules                     // they can change later: Registry.SetRules
+	Watch       bool          // follow what happens in Dirs while the registry runs
+	Debounce    time.Duration // how long a file must not have changed before it is read, default 500 ms
+	InstallDir  string        // the one of Dirs that Install writes into, "" = none
+	States      States        // nil = nothing is kept for the next start
+	Interpreter bool          // decode workers interpret instead of running compiled code: slow, for tests of decoders on both engines
 	Sandbox     Sandbox
 	Logger      *slog.Logger // nil = discard
 	Recorder    Recorder     // nil = none
@@ -64,6 +68,9 @@ func withDefaults(c Config) Config {
 	}
 	if c.Idle <= 0 {
 		c.Idle = 60 * time.Second
+	}
+	if c.Debounce <= 0 {
+		c.Debounce = 500 * time.Millisecond
 	}
 	if c.Recycle <= 0 {
 		c.Recycle = 1000

@@ -121,7 +121,8 @@ func (p *Pool) attempt(ctx context.Context, e *entry, req *Request, stopAfter ui
 
 // runIn runs the decode in a worker and gives the worker back. begun is false where the worker never got the job.
 func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopAfter uint64) (a *attempt, begun bool, err error) {
-	a = &attempt{req: req, limits: &p.cfg.Limits, declared: req.schemas(e.schemas()...)}
+	limits := p.reg.limitsOf(e)
+	a = &attempt{req: req, limits: &limits, declared: req.schemas(e.schemas()...)}
 	a.log = p.cfg.Logger.With(req.LogAttrs...).With("plugin", w.plugin)
 	w.files++
 	job := wire.Decode{

@@ -61,8 +61,8 @@ func rank(found []Candidate) {
 // match runs the rules of all plugins. silent are the formats that have none, by index of the plugin.
 func (v *view) match(head []byte, size int64, name string) (found []Candidate, silent map[int]string) {
 	silent = map[int]string{}
-	for i, e := range v.entries {
-		m := e.manifest.Load()
+	for _, i := range v.order {
+		m := v.entries[i].manifest.Load()
 		if m == nil || !usable(v.plugins[i].State) {
 			continue
 		}
@@ -100,7 +100,8 @@ func hasExtension(name string, extensions []string) bool {
 // byExtension gives the formats whose extension the name has.
 func (v *view) byExtension(name string) []Candidate {
 	var out []Candidate
-	for _, p := range v.plugins {
+	for _, i := range v.order {
+		p := v.plugins[i]
 		if !usable(p.State) {
 			continue
 		}
@@ -134,7 +135,7 @@ func (r *Registry) toAsk(found []Candidate, silent map[int]string, v *view) []qu
 	}
 	switch {
 	case len(found) == 0:
-		for i := range v.entries {
+		for _, i := range v.order {
 			if format, ok := silent[i]; ok {
 				add(i, format)
 			}

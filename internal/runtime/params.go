@@ -80,7 +80,7 @@ func compileSchema(raw json.RawMessage) (*jsonschema.Schema, error) {
 }
 
 // Params checks the parameters given for a plugin (texts, as they stand in a query), coerces them to the types of its
-// schema, fills in the defaults and gives their canonical JSON: sorted keys, no spaces. What is wrong is a
+// schema, fills in the defaults (of the plugin's settings, then of its schema) and gives their canonical JSON: sorted keys, no spaces. What is wrong is a
 // ValidationFailed error with a field param.<name> each.
 func (r *Registry) Params(pluginID string, given map[string]string) (json.RawMessage, error) {
 	v := r.now.Load()
@@ -92,7 +92,15 @@ func (r *Registry) Params(pluginID string, given map[string]string) (json.RawMes
 	if ps == nil { // the manifest is not known yet
 		ps = &paramSchema{}
 	}
-	return ps.canonical(given)
+	pl := &v.plugins[i]
+	out, err := ps.canonical(pl.withDefaultParams(given))
+	if e, ok := errors.AsType[*errcode.Error](err); ok {
+		for i := range e.Fields {
+			e.Fields[i].Message += pl.fromSettings(e.Fields[i].Field, given)
+		}
+		e.Text += pl.fromSettings(e.Fields[0].Field, given)
+	}
+	return out, err
 }
 
 func (ps *paramSchema) canonical(given map[string]string) (json.RawMessage, error) {

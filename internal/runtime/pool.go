@@ -79,6 +79,9 @@ func (p *Pool) Run(ctx context.Context) error {
 			for _, w := range p.expired(time.Now()) {
 				p.end(w, "idle")
 			}
+			for _, w := range p.outdated() {
+				p.end(w, "outdated")
+			}
 		case <-ctx.Done():
 			running = false
 		case <-p.stop:
@@ -138,6 +141,24 @@ func (p *Pool) expired(now time.Time) []*proc {
 	return out
 }
 
+// outdated takes the idle workers out of the pool whose module does not serve any more: it was replaced, removed or
+// disabled.
+func (p *Pool) outdated() []*proc {
+	v := p.reg.now.Load()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var out []*proc
+	p.idle = slices.DeleteFunc(p.idle, func(w *proc) bool {
+		i, serves := v.bySHA[w.sha]
+		if serves && v.plugins[i].Limits.MemoryMiB == w.memory {
+			return false
+		}
+		out = append(out, w)
+		return true
+	})
+	return out
+}
+
 // enter notes that a decode begins.
 func (p *Pool) enter() error {
 	p.mu.Lock()
@@ -155,6 +176,7 @@ func errShutdown() error {
 
 // acquire gives a worker for the plugin. fresh asks for one that has not been used.
 func (p *Pool) acquire(ctx context.Context, e *entry, fresh bool) (*proc, error) {
+	memory := p.reg.limitsOf(e).MemoryMiB
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
@@ -162,7 +184,7 @@ func (p *Pool) acquire(ctx context.Context, e *entry, fresh bool) (*proc, error)
 	}
 	if !fresh {
 		for i, v := range slices.Backward(p.idle) {
-			if w := v; w.sha == e.sha {
+			if w := v; w.sha == e.sha && w.memory == memory {
 				p.idle = slices.Delete(p.idle, i, i+1)
 				p.mu.Unlock()
 				return w, nil
@@ -186,7 +208,7 @@ func (p *Pool) acquire(ctx context.Context, e *entry, fresh bool) (*proc, error)
 		if err != nil {
 			return nil, err
 		}
-		if got != nil && got.sha == e.sha && !fresh {
+		if got != nil && got.sha == e.sha && got.memory == memory && !fresh {
 			return got, nil
 		}
 		if got != nil { // of its place, not of itself

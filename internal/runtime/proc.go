@@ -77,6 +77,7 @@ func (l *launcher) start(ctx context.Context, cmd *exec.Cmd) error {
 type proc struct {
 	plugin string // id, for logs and metrics
 	sha    string
+	memory int // MiB of the guest
 	cmd    *exec.Cmd
 	sock   *wire.Conn
 	page   *wire.Page
@@ -101,7 +102,7 @@ func startProc(ctx context.Context, cfg *Config, l *launcher, setup *wire.Setup,
 		return nil, fmt.Errorf("start worker: %w", err)
 	}
 	defer pageFile.Close()
-	p := &proc{plugin: id, sha: setup.SHA256, sock: sock, page: page, stderr: &tail{}, exited: make(chan struct{})}
+	p := &proc{plugin: id, sha: setup.SHA256, memory: setup.MemoryMiB, sock: sock, page: page, stderr: &tail{}, exited: make(chan struct{})}
 	p.cmd = exec.Command(cfg.Self, "worker", string(setup.Role), id) //nolint:gosec,noctx // our own program; ended by kill
 	p.cmd.Dir = "/"
 	p.cmd.Env = []string{"GOMAXPROCS=2", decodeHeap}

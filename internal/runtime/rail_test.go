@@ -72,7 +72,7 @@ func TestSnapshotDecodesLikeAFreshModule(t *testing.T) {
 	}
 	snap.reg.mu.Lock()
 	defer snap.reg.mu.Unlock()
-	if !snap.reg.entries[0].record.Initialised {
+	if !snap.reg.places[0].now.record.Initialised {
 		t.Error("the module was not stored initialised")
 	}
 }

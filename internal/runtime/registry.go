@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +14,7 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
-	"github.com/wayside-edge/wayside/internal/runtime/module"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
-	"github.com/wayside-edge/wayside/internal/table"
 )
 
 const (
@@ -29,15 +26,22 @@ const (
 	maxKilled      = 3                   // then it is the module's fault
 )
 
-// Registry knows the plugins: what they are, which formats they decode, and whether they can be used yet.
+// Registry knows the plugins: what they are, which formats they decode, and whether they can be used yet. Run compiles
+// them and, where Config.Watch says so, follows what happens in the folders.
 type Registry struct {
 	cfg      Config
 	launcher *launcher
 	wake     chan struct{} // capacity 1: there may be something to compile
+	gate     chan struct{} // capacity 1: taken by who reads or changes the folders
+	saving   chan struct{} // capacity 1: taken by who saves states
+	quiet    *quiet
 	now      atomic.Pointer[view]
 
-	mu      sync.Mutex // guards what follows and the guarded fields of entries; nothing blocks under it
-	entries []*entry
+	mu      sync.Mutex // guards what follows and the guarded fields of entries and places; nothing blocks under it
+	rules   Rules
+	places  []*place         // built-in ones, then those of Config.Dirs in their order, by name in each
+	retired []*entry         // replaced or removed not long ago
+	saved   map[string]Saved // by plugin id
 	sniffer sniffer
 }
 
@@ -46,45 +50,14 @@ type sniffer interface {
 	sniff(ctx context.Context, e *entry, head []byte, size int64) (float64, error)
 }
 
-// entry is one module file.
-type entry struct {
-	sha    string
-	file   string // for people
-	source Source
-	load   func() ([]byte, error)
-
-	manifest atomic.Pointer[module.Manifest] // nil = not known yet
-	params   atomic.Pointer[paramSchema]
-
-	// Guarded by Registry.mu.
-	state   State
-	reason  string
-	record  *wire.Record  // of compiled code, nil = none
-	ready   chan struct{} // closed when state is neither Compiling nor waiting
-	stale   bool          // the folder's record is not to be believed
-	wanted  int           // decodes that wait
-	killed  int           // compile workers that ended without an explanation, one after the other
-	retryAt time.Time
-}
-
-func (e *entry) id() string {
-	if m := e.manifest.Load(); m != nil {
-		return m.ID
-	}
-	return e.file
-}
-
-func (e *entry) schemas() []*table.Schema {
-	if m := e.manifest.Load(); m != nil {
-		return m.Schemas
-	}
-	return nil
-}
-
 // OpenRegistry reads the modules and their manifests. It compiles nothing: Run does. A module that cannot be a
 // plugin is listed as rejected; only a folder that cannot be read is an error.
 func OpenRegistry(ctx context.Context, cfg Config) (*Registry, error) {
-	r := &Registry{cfg: withDefaults(cfg), launcher: newLauncher(), wake: make(chan struct{}, 1)}
+	cfg = withDefaults(cfg)
+	r := &Registry{
+		cfg: cfg, launcher: newLauncher(), wake: make(chan struct{}, 1), gate: make(chan struct{}, 1),
+		saving: make(chan struct{}, 1), quiet: newQuiet(cfg.Debounce), rules: cfg.Rules, saved: map[string]Saved{},
+	}
 	if r.cfg.CompiledDir == "" {
 		return nil, errors.New("open plugins: no folder for compiled code")
 	}
@@ -101,112 +74,76 @@ func OpenRegistry(ctx context.Context, cfg Config) (*Registry, error) {
 	}
 	r.forgetUnused(time.Now())
 	r.mu.Lock()
-	r.resolve()
+	c := r.settle(time.Now())
 	r.mu.Unlock()
+	r.tell(ctx, c)
 	return r, nil
 }
 
 func (r *Registry) loadAll(ctx context.Context) error {
+	if err := r.loadSaved(ctx); err != nil {
+		return err
+	}
 	if r.cfg.Builtin != nil {
-		if err := r.loadFrom(ctx, r.cfg.Builtin, BuiltIn, ""); err != nil {
+		if err := r.loadBuiltin(ctx, r.cfg.Builtin); err != nil {
 			return err
 		}
 	}
-	for _, d := range r.cfg.Dirs {
-		if _, err := os.Stat(d.Path); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err := r.loadFrom(ctx, os.DirFS(d.Path), d.Source, d.Path); err != nil {
+	r.removeUnfinished(ctx)
+	for i := range r.cfg.Dirs {
+		if _, err := r.scanDir(ctx, i, readAll); err != nil {
 			return err
 		}
 	}
+	r.restore(ctx)
 	return nil
 }
 
-func (r *Registry) loadFrom(ctx context.Context, fsys fs.FS, source Source, where string) error {
+func (r *Registry) loadBuiltin(ctx context.Context, fsys fs.FS) error {
 	files, err := fs.ReadDir(fsys, ".")
 	if err != nil {
-		return fmt.Errorf("list %s plugins: %w", source, err)
+		return fmt.Errorf("list %s plugins: %w", BuiltIn, err)
 	}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("list %s plugins: %w", source, err)
-		}
-		if filepath.Ext(f.Name()) != wasmExt || !f.Type().IsRegular() {
-			continue
+			return fmt.Errorf("list %s plugins: %w", BuiltIn, err)
 		}
 		name := f.Name()
-		e := &entry{
-			file: filepath.Join(where, name), source: source, state: Compiling, ready: make(chan struct{}),
-			load: func() ([]byte, error) { return readModule(fsys, name) },
+		if filepath.Ext(name) != wasmExt || !f.Type().IsRegular() {
+			continue
 		}
-		if err := r.adopt(e); err != nil {
-			r.cfg.Logger.WarnContext(ctx, "plugin rejected", "file", e.file, "source", string(source), "reason", err.Error())
-			e.state, e.reason = Rejected, err.Error()
-			close(e.ready)
+		e := r.newEntry(name, BuiltIn, func() ([]byte, error) { return readModule(fsys, name) })
+		if e.state == Rejected {
+			r.warnRejected(ctx, e)
 		}
-		if !slices.ContainsFunc(r.entries, func(o *entry) bool { return o.sha == e.sha && e.sha != "" }) {
-			r.entries = append(r.entries, e)
-		}
+		r.mu.Lock()
+		r.places = append(r.places, &place{path: name, source: BuiltIn, dir: -1, now: e})
+		r.mu.Unlock()
 	}
 	return nil
 }
 
-func readModule(fsys fs.FS, name string) ([]byte, error) {
-	st, err := fs.Stat(fsys, name)
-	if err != nil {
-		return nil, fmt.Errorf("read module: %w", err)
+// enter takes the gate: the folders are read and changed by one at a time.
+func (r *Registry) enter(ctx context.Context) (release func(), err error) {
+	select {
+	case r.gate <- struct{}{}:
+		return func() { <-r.gate }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	if st.Size() > maxModuleBytes {
-		return nil, errcode.Newf(errcode.PluginRejected, "the module has %d bytes, the limit is %d", st.Size(), maxModuleBytes)
-	}
-	b, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		return nil, fmt.Errorf("read module: %w", err)
-	}
-	return b, nil
 }
 
-// adopt reads what can be known of a module without running it.
-func (r *Registry) adopt(e *entry) error {
-	b, err := e.load()
-	if err != nil {
-		return err
+// tell saves and reports what has changed.
+func (r *Registry) tell(ctx context.Context, c change) {
+	for _, e := range c.promoted {
+		r.keep(ctx, e)
 	}
-	e.sha = module.Hash(b)
-	raw, err := module.EmbeddedManifest(b)
-	if err != nil {
-		return fmt.Errorf("read module: %w", err)
+	for _, id := range c.save {
+		r.save(ctx, id)
 	}
-	rec, compiled := wire.ReadRecord(r.folder(e), e.sha)
-	if raw == nil && compiled {
-		raw = rec.Manifest
+	for _, p := range c.plugins {
+		r.cfg.Recorder.PluginChanged(p)
 	}
-	if raw != nil {
-		if err := e.describe(raw); err != nil {
-			return err
-		}
-	}
-	if compiled && e.manifest.Load() != nil {
-		e.record, e.state = rec, Active
-		close(e.ready)
-	}
-	return nil
-}
-
-// describe takes over a manifest.
-func (e *entry) describe(raw []byte) error {
-	m, err := module.ParseManifest(raw)
-	if err != nil {
-		return fmt.Errorf("read manifest: %w", err)
-	}
-	ps, err := compileParams(m.Params, naive(m.Schemas))
-	if err != nil {
-		return errcode.Wrap(errcode.PluginRejected, err, "manifest: params: "+err.Error())
-	}
-	e.params.Store(ps)
-	e.manifest.Store(m)
-	return nil
 }
 
 // folder is where a module's compiled code lies.
@@ -220,95 +157,14 @@ func (r *Registry) forgetUnused(now time.Time) {
 	}
 	for _, d := range dirs {
 		info, err := d.Info()
-		if err != nil || !d.IsDir() || now.Sub(info.ModTime()) < forgetAfter ||
-			slices.ContainsFunc(r.entries, func(e *entry) bool { return e.sha == d.Name() }) {
+		if err != nil || !d.IsDir() || d.Name() == keptName || now.Sub(info.ModTime()) < forgetAfter ||
+			slices.ContainsFunc(r.all(), func(e *entry) bool { return e.sha == d.Name() }) {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(r.cfg.CompiledDir, d.Name())); err != nil {
 			r.cfg.Logger.Warn("old compiled plugin could not be removed", "folder", d.Name(), "error", err)
 		}
 	}
-}
-
-// view is what callers see, made anew with every change.
-type view struct {
-	plugins  []Plugin
-	entries  []*entry // beside plugins
-	byID     map[string]int
-	byFormat map[string]int
-}
-
-// resolve decides which module serves each id and makes the view. Of one id the highest version wins, on equality
-// data over system over built-in; a dropped module takes the place of a built-in id only with Config.Override. A
-// rejected module is listed under its own id only where no other serves it. The caller holds mu.
-func (r *Registry) resolve() {
-	best := map[string]*entry{}
-	builtin := map[string]bool{}
-	for _, e := range r.entries {
-		if e.source == BuiltIn && e.state != Rejected {
-			builtin[e.id()] = true
-		}
-	}
-	for _, e := range r.entries {
-		id := e.id()
-		if e.source != BuiltIn && builtin[id] && !r.cfg.Override {
-			continue
-		}
-		if cur, ok := best[id]; !ok || better(e, cur) {
-			best[id] = e
-		}
-	}
-	v := &view{byID: map[string]int{}, byFormat: map[string]int{}}
-	for _, e := range best {
-		v.entries = append(v.entries, e)
-	}
-	slices.SortFunc(v.entries, func(a, b *entry) int { return cmp.Compare(a.id(), b.id()) })
-	for i, e := range v.entries {
-		p := e.plugin()
-		v.plugins = append(v.plugins, p)
-		v.byID[p.ID] = i
-		for _, f := range p.Formats {
-			if _, taken := v.byFormat[f.ID]; !taken && e.state != Rejected {
-				v.byFormat[f.ID] = i
-			}
-		}
-	}
-	r.now.Store(v)
-}
-
-// better reports whether a goes before b of the same id.
-func better(a, b *entry) bool {
-	if (a.state == Rejected) != (b.state == Rejected) {
-		return b.state == Rejected
-	}
-	version := func(e *entry) string {
-		if m := e.manifest.Load(); m != nil {
-			return m.Version
-		}
-		return ""
-	}
-	if c := module.CompareVersions(version(a), version(b)); c != 0 {
-		return c > 0
-	}
-	rank := map[Source]int{BuiltIn: 0, System: 1, Data: 2}
-	return rank[a.source] > rank[b.source]
-}
-
-// plugin makes the description of a module. The caller holds mu.
-func (e *entry) plugin() Plugin {
-	p := Plugin{ID: e.id(), Name: e.file, SHA256: e.sha, Source: e.source, State: e.state, Reason: e.reason}
-	m := e.manifest.Load()
-	if m == nil {
-		return p
-	}
-	p.Name, p.Version, p.Description, p.Licence = m.Name, m.Version, m.Description, m.Licence
-	p.Tables, p.ParamsSchema, p.Capabilities = m.Schemas, e.params.Load().shown, m.Capabilities
-	for _, f := range m.Formats {
-		p.Formats = append(p.Formats, Format{
-			ID: f.ID, Name: f.Name, Extensions: f.Extensions, MediaTypes: f.MediaTypes, Sequence: sequenceOf(f.Sequence),
-		})
-	}
-	return p
 }
 
 // Plugins lists the plugins by id.
@@ -346,12 +202,15 @@ func (r *Registry) Wait(ctx context.Context, sha256 string) error {
 
 func (r *Registry) wait(ctx context.Context, sha string) (*entry, error) {
 	r.mu.Lock()
-	i := slices.IndexFunc(r.entries, func(e *entry) bool { return e.sha == sha })
-	if i < 0 {
+	e := r.find(sha)
+	if e == nil {
 		r.mu.Unlock()
 		return nil, errcode.Newf(errcode.PluginRejected, "no decoder of hash %.12s is installed", sha)
 	}
-	e := r.entries[i]
+	if st, reason := r.verdict(e); st == Rejected {
+		r.mu.Unlock()
+		return nil, errcode.Newf(errcode.PluginRejected, "decoder %s is rejected: %s", e.id(), reason)
+	}
 	ready := e.ready
 	e.wanted++
 	r.mu.Unlock()
@@ -378,6 +237,17 @@ func (r *Registry) wait(ctx context.Context, sha string) (*entry, error) {
 	return e, nil
 }
 
+// find gives the module of a hash, one that can be used before one that cannot. The caller holds mu.
+func (r *Registry) find(sha string) *entry {
+	var found *entry
+	for _, e := range r.all() {
+		if e.sha == sha && (found == nil || e.state == Active && found.state != Active) {
+			found = e
+		}
+	}
+	return found
+}
+
 func (r *Registry) signal() {
 	select {
 	case r.wake <- struct{}{}:
@@ -394,7 +264,7 @@ func (r *Registry) setSniffer(s sniffer) {
 // decodeSetup gives what a decode worker needs to load a module.
 func (r *Registry) decodeSetup(e *entry) (*wire.Setup, *os.File, error) {
 	r.mu.Lock()
-	rec := e.record
+	rec, memory := e.record, r.limits(e).MemoryMiB
 	r.mu.Unlock()
 	m := e.manifest.Load()
 	if rec == nil || m == nil {
@@ -408,7 +278,6 @@ func (r *Registry) decodeSetup(e *entry) (*wire.Setup, *os.File, error) {
 		_ = f.Close()
 		return nil, nil, fmt.Errorf("%w: %s is empty", errUnusable, wire.ModuleFile)
 	}
-	memory := r.cfg.Limits.memory(m.MemoryMiB)
 	return &wire.Setup{
 		Role: wire.RoleDecode, Dir: r.folder(e), SHA256: e.sha, Initialised: rec.Initialised, MemoryMiB: memory,
 		DataMiB: r.cfg.dataMiB(memory + overheadMiB), Sandbox: !r.cfg.Sandbox.Off,

@@ -34,6 +34,10 @@ const (
 	Active    State = "active"
 	Rejected  State = "rejected"
 	Disabled  State = "disabled"
+	// Standby is the state of a version that could serve its id while another does.
+	Standby State = "standby"
+	// Removed is the state in which Recorder.PluginChanged is told of a plugin that is gone.
+	Removed State = "removed"
 )
 
 // Plugin describes an installed plugin. It is a snapshot: the registry makes a new one when something changes.
@@ -44,13 +48,29 @@ type Plugin struct {
 	SHA256       string // of the module's bytes, hex
 	Source       Source
 	State        State
-	Reason       string // why it is rejected
+	Reason       string // why it is rejected, or does not serve
+	File         string // name of the module's file
+	Signature    Signature
+	Limits       Limits            // of its decodes; MemoryMiB is what it gets
+	Params       map[string]string // defaults of parameters that the settings name
+	Others       []Version         // other modules of the same id, the best first
 	Description  string
 	Licence      string
 	Formats      []Format
 	Tables       []*table.Schema // of the manifest; a decode may declare more
 	ParamsSchema json.RawMessage // JSON Schema of an object, with what the host adds; nil = no parameters
 	Capabilities []string
+}
+
+// Version is a module that does not serve the id it has: one that is to take over, was rejected, or is older.
+type Version struct {
+	Version   string // "" = not known
+	SHA256    string
+	Source    Source
+	File      string
+	State     State // Compiling, Rejected or Standby
+	Reason    string
+	Signature Signature
 }
 
 // Format is a kind of file a plugin decodes.

@@ -1,0 +1,163 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+const (
+	// rescanEvery is how often the folders are looked at whatever the kernel tells: it tells nothing of folders on
+	// other machines, and may lose events. One look costs a stat a file.
+	rescanEvery = 30 * time.Second
+	// pollEveryBlind is how often, where the kernel tells nothing at all.
+	pollEveryBlind = 2 * time.Second
+)
+
+// watcher follows the plugin folders for a registry. Its goroutine is watch.
+type watcher struct {
+	reg     *Registry
+	notify  *fsnotify.Watcher // nil = the kernel tells nothing
+	watched map[string]stamp  // folders, as they were when the watch began
+	timer   *time.Timer       // to the next scan
+	armed   time.Time         // when that is, zero = not at all
+}
+
+// watch makes changes of the folders count until ctx ends.
+func (r *Registry) watch(ctx context.Context) {
+	w := &watcher{reg: r, watched: map[string]stamp{}, timer: time.NewTimer(0)}
+	defer w.timer.Stop()
+	every := rescanEvery
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		every = pollEveryBlind
+		r.cfg.Logger.WarnContext(ctx, "plugin folders are looked at now and then: the kernel does not tell of changes", "error", err)
+	} else {
+		w.notify = notify
+		defer func() { _ = notify.Close() }()
+	}
+	w.follow(ctx)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ev := <-w.events():
+			w.event(ctx, ev)
+		case err := <-w.errors():
+			r.cfg.Logger.WarnContext(ctx, "changes of plugin folders were missed, looking at all", "error", err)
+			w.arm(0)
+		case <-w.timer.C:
+			w.armed = time.Time{}
+			w.scan(ctx)
+		case <-tick.C:
+			w.follow(ctx)
+			w.scan(ctx)
+		}
+	}
+}
+
+func (w *watcher) events() <-chan fsnotify.Event {
+	if w.notify == nil {
+		return nil
+	}
+	return w.notify.Events
+}
+
+func (w *watcher) errors() <-chan error {
+	if w.notify == nil {
+		return nil
+	}
+	return w.notify.Errors
+}
+
+// scan reads what has changed.
+func (w *watcher) scan(ctx context.Context) {
+	release, err := w.reg.enter(ctx)
+	if err != nil {
+		return // it ends
+	}
+	again := w.reg.rescan(ctx, readChanged)
+	release()
+	if again > 0 {
+		w.arm(again)
+	}
+}
+
+// arm makes the next scan come in d, unless one comes sooner.
+func (w *watcher) arm(d time.Duration) {
+	at := time.Now().Add(d)
+	if !w.armed.IsZero() && w.armed.Before(at) {
+		return
+	}
+	w.armed = at
+	w.timer.Reset(d)
+}
+
+// event takes what the kernel told.
+func (w *watcher) event(ctx context.Context, ev fsnotify.Event) {
+	if _, folder := w.watched[ev.Name]; folder || !w.isDir(filepath.Dir(ev.Name)) {
+		w.follow(ctx) // a folder has come, gone or been moved
+		w.arm(w.reg.cfg.Debounce)
+		return
+	}
+	if filepath.Ext(ev.Name) != wasmExt {
+		return
+	}
+	if ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename) {
+		w.reg.quiet.forget(ev.Name)
+	} else {
+		w.reg.quiet.changed(ev.Name, time.Now())
+	}
+	w.arm(w.reg.cfg.Debounce)
+}
+
+func (w *watcher) isDir(path string) bool {
+	for _, d := range w.reg.cfg.Dirs {
+		if filepath.Clean(d.Path) == path {
+			return true
+		}
+	}
+	return false
+}
+
+// follow makes the kernel tell of every folder, or, of one that does not exist, of the nearest above it.
+func (w *watcher) follow(ctx context.Context) {
+	if w.notify == nil {
+		return
+	}
+	want := map[string]stamp{}
+	for _, d := range w.reg.cfg.Dirs {
+		for dir := filepath.Clean(d.Path); ; dir = filepath.Dir(dir) {
+			if info, err := os.Stat(dir); err == nil && info.IsDir() {
+				want[dir] = stamp{inode: stampOf(info).inode}
+				break
+			}
+			if dir == filepath.Dir(dir) {
+				break
+			}
+		}
+	}
+	for dir, st := range w.watched {
+		if want[dir] != st {
+			_ = w.notify.Remove(dir) // it may have gone by itself
+			delete(w.watched, dir)
+		}
+	}
+	for dir, st := range want {
+		if _, ok := w.watched[dir]; ok {
+			continue
+		}
+		if err := w.notify.Add(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+			w.reg.cfg.Logger.WarnContext(ctx, "plugin folder is looked at now and then only", "folder", dir, "error", err)
+			continue
+		}
+		w.watched[dir] = st
+		w.arm(w.reg.cfg.Debounce) // what came before the watch
+	}
+}
