@@ -94,7 +94,8 @@ type Plugins struct {
 	Dirs           []string
 	Policy         Policy
 	Override       bool     // an unsigned plugin may replace a built-in id
-	Keys           []string // trusted minisign or ed25519 public keys
+	Keys           []string // trusted ed25519 public keys: base64, or the path of a PEM file
+	Settings       map[string]PluginSettings
 	Watch          bool
 	Debounce       time.Duration
 	MaxModule      Size
@@ -104,6 +105,20 @@ type Plugins struct {
 	MaxNesting     int
 	CompileTimeout time.Duration
 	CompileMemory  Size
+}
+
+// PluginSettings is what holds for one plugin instead of for all. A zero limit is that of Decode.
+type PluginSettings struct {
+	Disabled     bool
+	Memory       Size
+	Stall        time.Duration
+	Timeout      time.Duration
+	TimeoutPerMB time.Duration
+	OutputRatio  int64
+	OutputBase   Size
+	MaxIssues    int64
+	MaxLog       Size
+	Params       map[string]string // defaults of the decoder's parameters
 }
 
 // Policy says what happens to a plugin without a valid signature.

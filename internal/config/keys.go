@@ -114,24 +114,30 @@ func pluginKeys() []key {
 			doc: "Folders with decoder plugins (*.wasm), the system's first, the data folder's last.",
 		},
 		{
-			name: "plugins.policy", def: "warn", at: func(c *Config) any { return &c.Plugins.Policy }, oneOf: []string{"require", "warn", "off"}, live: true,
-			doc: "What happens to a plugin that no trusted key signed: `require` rejects it, `warn` says so, `off` does not look.",
+			name: "plugins.policy", def: "warn", at: func(c *Config) any { return &c.Plugins.Policy }, oneOf: []string{"require", "warn", "off"}, built: true, live: true,
+			doc: "What happens to a plugin that no trusted key signed: `require` rejects it, `warn` says so in the log. Both reject one that was changed after it was signed; `off` takes all.",
 		},
 		{
-			name: "plugins.keys", def: "[]", at: func(c *Config) any { return &c.Plugins.Keys }, live: true,
-			doc: "Public keys that may sign plugins.",
+			name: "plugins.keys", def: "[]", at: func(c *Config) any { return &c.Plugins.Keys }, built: true, live: true,
+			doc: "Public ed25519 keys that may sign plugins: the base64 of 32 bytes, or the absolute path of a PEM file.",
 		},
 		{
-			name: "plugins.override", def: "false", at: func(c *Config) any { return &c.Plugins.Override }, live: true,
+			name: "plugins.override", def: "false", at: func(c *Config) any { return &c.Plugins.Override }, built: true, live: true,
 			doc: "Whether an unsigned plugin may replace a built-in decoder of the same id.",
 		},
 		{
-			name: "plugins.watch", def: "true", at: func(c *Config) any { return &c.Plugins.Watch },
-			doc: "Whether plugins that are added, changed or removed while running are noticed.",
+			name: "plugins.settings", def: "{}", at: func(c *Config) any { return &c.Plugins.Settings }, built: true, live: true,
+			doc: "What holds for one plugin, by its id: `rail: {enabled: true, memory: 128 MiB, stall: 20s, timeout: 5m, timeout_per_mb: 2s, output_ratio: 500, " +
+				"output_base: 1 GiB, max_issues: 100, max_log: 64 KiB, params: {timezone: Europe/Berlin}}`. The limits stand in for those of `decode`, " +
+				"memory at most `decode.max_memory`; `params` are defaults of the decoder's parameters. In a variable: `rail.memory=128 MiB,rail.params.timezone=UTC`.",
 		},
 		{
-			name: "plugins.debounce", def: "500ms", at: func(c *Config) any { return &c.Plugins.Debounce }, lo: 0.01, hi: 60,
-			doc: "How long a plugin folder must be quiet before it is read again.",
+			name: "plugins.watch", def: "true", at: func(c *Config) any { return &c.Plugins.Watch }, built: true,
+			doc: "Whether plugins that are added, changed or removed while running are noticed. Without it, `POST /api/v1/plugins/{id}/reload` looks.",
+		},
+		{
+			name: "plugins.debounce", def: "500ms", at: func(c *Config) any { return &c.Plugins.Debounce }, lo: 0.01, hi: 60, built: true,
+			doc: "How long a plugin's file must not have changed before it is read.",
 		},
 		{
 			name: "plugins.max_module", def: "16 MiB", at: func(c *Config) any { return &c.Plugins.MaxModule }, lo: kib, hi: 256 * mib,

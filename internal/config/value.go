@@ -36,7 +36,7 @@ func (k *key) setText(c *Config, s string) error {
 	switch p := k.at(c).(type) {
 	case *[]string, *[]int:
 		return k.setList(c, splitList(s))
-	case *map[string]int, *map[string]time.Duration, *map[string]Level:
+	case *map[string]int, *map[string]time.Duration, *map[string]Level, *map[string]PluginSettings:
 		m, err := splitMap(s)
 		if err != nil {
 			return err
@@ -121,6 +121,8 @@ func (k *key) setMap(c *Config, m map[string]any) error {
 		return fill(p, m, k.parseDuration)
 	case *map[string]Level:
 		return fill(p, m, parseLevel)
+	case *map[string]PluginSettings:
+		return fillSettings(p, m)
 	}
 	return errors.New("a mapping stands where one value is meant")
 }
@@ -369,6 +371,8 @@ func (k *key) show(c *Config) string {
 		return showMap(*p, showDuration)
 	case *map[string]Level:
 		return showMap(*p, Level.String)
+	case *map[string]PluginSettings:
+		return showSettings(*p)
 	case *Level:
 		return p.String()
 	case *string:

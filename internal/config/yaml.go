@@ -185,6 +185,10 @@ func (y *yamlFile) value(k *key, name, n *yaml.Node) {
 	if isNull(n) {
 		return // `key:` alone leaves the default
 	}
+	if k.nested() {
+		y.settings(k, n)
+		return
+	}
 	raw, ok := plain(n)
 	if !ok {
 		y.wrong(n, k.name, "a value, a list of values or a mapping of names to values is meant")

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestPluginSettings(t *testing.T) {
+	file := write(t, `
+plugins:
+  settings:
+    rail:
+      memory: 128 MiB
+      timeout: 5m
+      stall: 20s
+      timeout_per_mb: 2s
+      output_ratio: 500
+      output_base: 1 GiB
+      max_issues: 100
+      max_log: 64 KiB
+      params:
+        timezone: Europe/Berlin
+        names: [a, b]
+        a.b: "yes"
+    old-one: {enabled: false}
+    empty:
+`)
+	want := map[string]PluginSettings{
+		"rail": {
+			Memory: 128 * mib, Timeout: 5 * time.Minute, Stall: 20 * time.Second, TimeoutPerMB: 2 * time.Second, OutputRatio: 500,
+			OutputBase: gib, MaxIssues: 100, MaxLog: 64 * kib,
+			Params: map[string]string{"timezone": "UTC", "names": "a,b", "a.b": "yes"},
+		},
+		"old-one": {Disabled: true},
+		"other":   {Stall: time.Second},
+	}
+	env := withEnv("WAYSIDE_PLUGINS_SETTINGS=rail.params.timezone=UTC, other.stall=1s")
+	c := load(t, Options{File: file, Env: env})
+	if d := cmp.Diff(want, c.Plugins.Settings); d != "" {
+		t.Errorf("settings: %s", d)
+	}
+	shown := entry(t, c, "plugins.settings").Value
+	for _, part := range []string{"rail.memory: 128 MiB", "rail.params.timezone: UTC", "old-one.enabled: false", "rail.stall: 20s"} {
+		if !strings.Contains(shown, part) {
+			t.Errorf("shown as %s, want %s in it", shown, part)
+		}
+	}
+	delete(want["rail"].Params, "names") // a comma cannot be written on one line
+	simple := load(t, Options{Env: withEnv("WAYSIDE_PLUGINS_SETTINGS=" + strings.ReplaceAll(shown, "rail.params.names: a,b, ", ""))})
+	if d := cmp.Diff(want, simple.Plugins.Settings); d != "" {
+		t.Errorf("what is shown, read again: %s", d)
+	}
+}
+
+func TestWrongPluginSettings(t *testing.T) {
+	file := write(t, `plugins:
+  settings:
+    rail:
+      memry: 128 MiB
+      stall: soon
+      memory: 3 GiB
+      timeout: {a: 1}
+      params: x
+    Rail: {memory: 1 MiB}
+    one: 5
+    two: [a]
+`)
+	got := strings.Join(wrong(t, Options{File: file, Env: home}), "\n")
+	for line, want := range map[int]string{
+		4: `plugins.settings.rail.memry: unknown setting "memry"; did you mean "memory"?`,
+		5: `plugins.settings.rail.stall: "soon" is no duration`,
+		7: `plugins.settings.rail.timeout.a: unknown setting "timeout.a"`,
+		8: `plugins.settings.rail.params: a mapping of parameters`,
+		9: `plugins.settings.Rail.memory: "Rail" is no id`, 10: `plugins.settings.one: a mapping of settings`,
+		11: `plugins.settings.two: is a mapping of plugins`,
+	} {
+		if place := fmt.Sprintf("%s:%d: %s", file, line, want); !strings.Contains(got, place) {
+			t.Errorf("no %q in\n%s", place, got)
+		}
+	}
+	if !strings.Contains(got, "plugins.settings: gives a plugin more memory than decode.max_memory") {
+		t.Errorf("memory above the most is not told:\n%s", got)
+	}
+}
