@@ -55,8 +55,13 @@ func (d detector) Params(pluginID string, given map[string]string) (json.RawMess
 	return params, nil
 }
 
-// recogniser shows the registry to the HTTP API.
-type recogniser struct{ *runtime.Registry }
+// recogniser shows the registry and what the pool has done to the HTTP API.
+type recogniser struct {
+	*runtime.Registry
+	pool *runtime.Pool
+}
+
+func (r recogniser) Usage(id string) runtime.Usage { return r.pool.Usage(id) }
 
 func (r recogniser) Detect(ctx context.Context, head []byte, size int64, name string) (runtime.Detection, error) {
 	d, ok := r.Registry.Detect(ctx, head, size, name)
@@ -88,15 +93,6 @@ func (r jobRecorder) Finished(name, jobType string, status queue.Status, took ti
 	r.JobFinished(name, jobType, string(status), took)
 }
 
-// workerRecorder gives the runtime's measurements to the metrics.
-type workerRecorder struct{ *observe.Metrics }
-
-func (r workerRecorder) DecodeEnded(plugin string, status runtime.Status, took time.Duration) {
-	r.PluginDecoded(plugin, string(status), took)
-}
-
-func (r workerRecorder) PluginChanged(p runtime.Plugin) { r.PluginInState(p.ID, string(p.State)) }
-
 // idsOf gives the ids that tie log lines of a request, and of the jobs it started, together.
 func idsOf(ctx context.Context) []slog.Attr {
 	ids := httpapi.RequestIDs(ctx)
@@ -124,8 +120,8 @@ func (a *appliance) runtimeConfig(builtin fs.FS) runtime.Config {
 	const mib = 1 << 20
 	cfg := runtime.Config{
 		Builtin: builtin, CompiledDir: a.folder.compiled(), Workers: d.Workers, Idle: a.cfg.Worker.Idle,
-		Recycle: a.cfg.Worker.Files, Override: a.cfg.Plugins.Override, Logger: a.logs.Logger("plugin"),
-		Recorder: workerRecorder{a.metrics},
+		Recycle: a.cfg.Worker.Files, Logger: a.logs.Logger("plugin"), Recorder: workerRecorder{a.metrics, a},
+		Watch: a.cfg.Plugins.Watch, Debounce: a.cfg.Plugins.Debounce, States: pluginStates{a.db},
 		Limits: runtime.Limits{
 			MemoryMiB: int(d.Memory / mib), Stall: d.Stall, Total: d.Timeout, PerMB: d.TimeoutPerMB,
 			OutputRatio: d.OutputRatio, OutputBase: int64(d.OutputBase), Issues: d.MaxIssues, LogBytes: int64(d.MaxLog),
@@ -136,7 +132,7 @@ func (a *appliance) runtimeConfig(builtin fs.FS) runtime.Config {
 	for _, dir := range a.cfg.Plugins.Dirs {
 		source := runtime.System
 		if dir == a.folder.plugins() {
-			source = runtime.Data
+			source, cfg.InstallDir = runtime.Data, dir
 		}
 		cfg.Dirs = append(cfg.Dirs, runtime.Dir{Path: dir, Source: source})
 	}

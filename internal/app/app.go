@@ -262,6 +262,9 @@ func (a *appliance) openRuntime(ctx context.Context) error {
 		return fmt.Errorf("open built-in decoders: %w", err)
 	}
 	cfg := a.runtimeConfig(builtin)
+	if cfg.Rules, err = PluginRules(a.cfg); err != nil {
+		return fmt.Errorf("open decoders: %w", err)
+	}
 	if a.registry, err = runtime.OpenRegistry(ctx, cfg); err != nil {
 		return fmt.Errorf("open decoders: %w", err)
 	}

@@ -25,7 +25,7 @@ func (a *appliance) openHTTP(context.Context) error {
 		Version: a.env.Version, Recorder: a.metrics, Start: start, Logger: a.logs.Logger("api"),
 		Deps: httpapi.Deps{
 			Ingester: a.ingester, Files: a.catalog, Decodes: a.catalog, Blobs: a.blobs, Results: a.results,
-			Events: a.events, Plugins: recogniser{a.registry}, Direct: direct{a.decoder}, System: &system{appliance: a},
+			Events: a.events, Plugins: recogniser{a.registry, a.pool}, PluginAdmin: a.registry, Direct: direct{a.decoder}, System: &system{appliance: a},
 		},
 	}
 	if a.cfg.Metrics.Enabled {
@@ -106,8 +106,8 @@ func (a *appliance) sweep(ctx context.Context) error {
 	return nil
 }
 
-// reload re-reads what can change while the appliance runs, at each SIGHUP: the log levels, and a log file that was
-// moved away. What cannot be read leaves everything as it is.
+// reload re-reads what can change while the appliance runs, at each SIGHUP: the log levels, what is said about plugins,
+// and a log file that was moved away. What cannot be read leaves everything as it is.
 func (a *appliance) reload(ctx context.Context) error {
 	for {
 		select {
@@ -128,8 +128,9 @@ func (a *appliance) reload(ctx context.Context) error {
 			continue
 		}
 		a.logs.SetLevels(cfg.Log.Level.Slog(), levels(cfg.Log.Modules))
+		a.reloadRules(ctx, cfg)
 		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String())
-		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels are in effect, other changes come with the next start")
+		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels and the rules of plugins are in effect, other changes come with the next start")
 	}
 }
 

@@ -200,8 +200,11 @@ func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
 func (d *Decoder) choosePlugin(ctx context.Context, a *attempt) error {
 	rec := &a.rec
 	pl, ok := d.Registry.Get(rec.Decoder.ID)
-	if !ok || pl.State == runtime.Disabled {
-		return errcode.Newf(errcode.PluginRejected, "decoder %s is not installed or disabled", rec.Decoder.ID)
+	switch {
+	case !ok:
+		return errcode.Newf(errcode.PluginRejected, "decoder %s is not installed", rec.Decoder.ID)
+	case pl.State == runtime.Disabled:
+		return errcode.Newf(errcode.DecoderDisabled, "decoder %s is disabled", rec.Decoder.ID)
 	}
 	if pl.SHA256 != rec.Decoder.SHA256 {
 		rec.Decoder = &catalog.Decoder{ID: pl.ID, Version: pl.Version, SHA256: pl.SHA256}
@@ -353,7 +356,7 @@ func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outco
 		return queue.Outcome{Release: true, Delay: compileDelay}
 	case code == errcode.DiskFull, disk.IsNoSpace(err):
 		return queue.Outcome{Release: true, Delay: fullDelay}
-	case code == errcode.PluginRejected, code == errcode.NotFound, code == errcode.ValidationFailed:
+	case code == errcode.PluginRejected, code == errcode.DecoderDisabled, code == errcode.NotFound, code == errcode.ValidationFailed:
 		a.rec.Status = catalog.Failed
 		a.rec.Error = &catalog.Failure{Code: code, Message: err.Error()}
 		return d.finish(a)

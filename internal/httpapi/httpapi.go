@@ -79,6 +79,20 @@ type Plugins interface {
 	// Detect recognises a file by its first bytes, its size (-1 = unknown) and its name (may be empty). That no
 	// decoder knows it is an unknown_format error.
 	Detect(ctx context.Context, head []byte, size int64, name string) (runtime.Detection, error)
+	// Usage tells what a plugin has done since the start.
+	Usage(id string) runtime.Usage
+}
+
+// PluginAdmin changes what decoders there are; it is runtime.Registry.
+type PluginAdmin interface {
+	// Install makes a module a plugin; existing says that it is one already. A body that is no module is a
+	// validation_failed error, one that cannot be a plugin is installed as rejected.
+	Install(ctx context.Context, body io.Reader) (p runtime.Plugin, existing bool, err error)
+	// Module describes the module of a hash, whether it serves its id or not.
+	Module(sha256 string) (runtime.Plugin, bool)
+	Remove(ctx context.Context, id string) error
+	SetEnabled(ctx context.Context, id string, on bool) (runtime.Plugin, error)
+	Reload(ctx context.Context, id string) (runtime.Plugin, error)
 }
 
 // Direct decodes without storing anything.
@@ -157,6 +171,8 @@ type Deps struct {
 	Plugins  Plugins
 	Direct   Direct
 	System   System
+
+	PluginAdmin PluginAdmin
 }
 
 const (
@@ -210,7 +226,7 @@ func (c Config) check() error {
 	for name, missing := range map[string]bool{
 		"ingester": d.Ingester == nil, "files": d.Files == nil, "decodes": d.Decodes == nil, "blobs": d.Blobs == nil,
 		"results": d.Results == nil, "events": d.Events == nil, "plugins": d.Plugins == nil, "direct": d.Direct == nil,
-		"system": d.System == nil,
+		"system": d.System == nil, "plugin admin": d.PluginAdmin == nil,
 	} {
 		if missing {
 			return fmt.Errorf("open http server: no %s given", name)

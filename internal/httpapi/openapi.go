@@ -218,7 +218,7 @@ func (s *Server) route() error {
 	s.routeDecodes(api)
 	s.routeTables(api)
 	s.routeDirect(api, bodies)
-	s.routePlugins(api)
+	s.routePlugins(api, bodies)
 	s.routeSystem(api)
 	if err := s.finishDocument(api, bodies); err != nil {
 		return err

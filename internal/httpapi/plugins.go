@@ -12,27 +12,78 @@ import (
 
 // Plugin is a decoder on the wire.
 type Plugin struct {
-	ID           string        `json:"id"`
-	Name         string        `json:"name"`
-	Version      string        `json:"version"`
-	SHA256       string        `json:"sha256"`
-	Source       string        `json:"source" enum:"builtin,system,data"`
-	State        string        `json:"state" enum:"active,disabled,rejected,compiling"`
-	Reason       text          `json:"reason" doc:"why it is rejected"`
-	Description  string        `json:"description"`
-	Licence      string        `json:"licence"`
-	Formats      []Format      `json:"formats" nullable:"false"`
-	Tables       []TableSchema `json:"tables" nullable:"false"`
-	ParamsSchema object        `json:"params_schema" doc:"JSON Schema of its parameters; {} = it has none"`
-	Capabilities []string      `json:"capabilities" nullable:"false"`
+	ID           string            `json:"id" doc:"of a module whose manifest cannot be read: its file's name"`
+	Name         string            `json:"name"`
+	Version      string            `json:"version"`
+	SHA256       string            `json:"sha256"`
+	Source       string            `json:"source" enum:"builtin,system,data"`
+	File         string            `json:"file" doc:"name of the module's file"`
+	State        string            `json:"state" enum:"active,disabled,rejected,compiling,standby" doc:"standby, only as the answer to an upload: it could be used, and another version is"`
+	Reason       text              `json:"reason" doc:"why it is rejected, or on standby"`
+	Signature    Signature         `json:"signature"`
+	Description  string            `json:"description"`
+	Licence      string            `json:"licence"`
+	Formats      []Format          `json:"formats" nullable:"false"`
+	Tables       []TableSchema     `json:"tables" nullable:"false"`
+	ParamsSchema object            `json:"params_schema" doc:"JSON Schema of its parameters; {} = it has none"`
+	Params       map[string]string `json:"params" nullable:"false" doc:"defaults of parameters that the configuration sets"`
+	Capabilities []string          `json:"capabilities" nullable:"false"`
+	Limits       PluginLimits      `json:"limits"`
+	Stats        PluginStats       `json:"stats"`
+	Others       []PluginVersion   `json:"others" nullable:"false" doc:"other modules of this id, the best first: rejected, about to take over, or older"`
+}
+
+// Signature is what is known of a module's signature, on the wire.
+type Signature struct {
+	State string `json:"state" enum:"none,valid,unknown_key,invalid"`
+	KeyID text   `json:"key_id" doc:"of the key that signed; with unknown_key what the module says"`
+}
+
+// PluginLimits bound one decode by a plugin, on the wire.
+type PluginLimits struct {
+	MemoryBytes         int64   `json:"memory_bytes"`
+	StallSeconds        float64 `json:"stall_seconds"`
+	TimeoutSeconds      float64 `json:"timeout_seconds"`
+	TimeoutPerMBSeconds float64 `json:"timeout_per_mb_seconds"`
+	OutputRatio         int64   `json:"output_ratio"`
+	OutputBaseBytes     int64   `json:"output_base_bytes"`
+	MaxIssues           int64   `json:"max_issues"`
+	MaxLogBytes         int64   `json:"max_log_bytes"`
+}
+
+// PluginStats is what a plugin has done since the start, on the wire.
+type PluginStats struct {
+	Decodes int64 `json:"decodes"`
+	Failed  int64 `json:"failed"`
+	Rows    int64 `json:"rows"`
+	Bytes   int64 `json:"bytes" doc:"read"`
+	Workers int   `json:"workers" doc:"processes that hold it now"`
+}
+
+// PluginVersion is a module that does not serve the id it has, on the wire.
+type PluginVersion struct {
+	Version   text      `json:"version" doc:"null if it cannot be read"`
+	SHA256    string    `json:"sha256"`
+	Source    string    `json:"source" enum:"builtin,system,data"`
+	File      string    `json:"file"`
+	State     string    `json:"state" enum:"compiling,rejected,standby"`
+	Reason    text      `json:"reason"`
+	Signature Signature `json:"signature"`
 }
 
 // Format is a kind of file on the wire.
 type Format struct {
-	ID         string   `json:"id"`
-	Name       string   `json:"name"`
-	Extensions []string `json:"extensions" nullable:"false"`
-	MediaTypes []string `json:"media_types" nullable:"false"`
+	ID         string          `json:"id"`
+	Name       string          `json:"name"`
+	Extensions []string        `json:"extensions" nullable:"false"`
+	MediaTypes []string        `json:"media_types" nullable:"false"`
+	Sequence   maybe[Sequence] `json:"sequence" doc:"how files of the format follow each other as one recording; null if they cannot"`
+}
+
+// Sequence is the place in the files of a format whose bytes order them, on the wire.
+type Sequence struct {
+	At     int64 `json:"at"`
+	Length int   `json:"length"`
 }
 
 // TableSchema is a table of a plugin's manifest on the wire.
@@ -54,7 +105,7 @@ type pluginInput struct {
 
 type pluginOutput struct{ Body Plugin }
 
-func (s *Server) routePlugins(api huma.API) {
+func (s *Server) routePlugins(api huma.API, bodies map[string]*huma.RequestBody) {
 	register(s, api, operation{
 		id: "list-plugins", method: http.MethodGet, path: "/plugins", scope: scopeRead, summary: "List the decoders",
 	}, func(_ context.Context, in *pluginsInput) (*pluginsOutput, error) {
@@ -65,7 +116,7 @@ func (s *Server) routePlugins(api huma.API) {
 		total := int64(len(all))
 		out := &pluginsOutput{Body: List[Plugin]{Items: make([]Plugin, 0, len(all)), Total: &total, fields: in.Fields}}
 		for i := range all {
-			out.Body.Items = append(out.Body.Items, pluginDTO(&all[i]))
+			out.Body.Items = append(out.Body.Items, s.pluginDTO(&all[i]))
 		}
 		return out, nil
 	})
@@ -75,27 +126,62 @@ func (s *Server) routePlugins(api huma.API) {
 		all := s.deps.Plugins.Plugins()
 		for i := range all {
 			if all[i].ID == in.ID {
-				return &pluginOutput{Body: pluginDTO(&all[i])}, nil
+				return &pluginOutput{Body: s.pluginDTO(&all[i])}, nil
 			}
 		}
 		return nil, errcode.New(errcode.NotFound, "no such plugin")
 	})
+	s.routePluginAdmin(api, bodies)
 }
 
-func pluginDTO(p *runtime.Plugin) Plugin {
+func (s *Server) pluginDTO(p *runtime.Plugin) Plugin {
 	out := Plugin{
-		ID: p.ID, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Source: string(p.Source), State: string(p.State),
-		Reason: text(p.Reason), Description: p.Description, Licence: p.Licence, Formats: make([]Format, 0, len(p.Formats)),
-		Tables: make([]TableSchema, 0, len(p.Tables)), ParamsSchema: object(p.ParamsSchema),
-		Capabilities: append([]string{}, p.Capabilities...),
+		ID: p.ID, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Source: string(p.Source), File: p.File, State: string(p.State),
+		Reason: text(p.Reason), Signature: signatureDTO(p.Signature), Description: p.Description, Licence: p.Licence,
+		Formats: make([]Format, 0, len(p.Formats)), Tables: make([]TableSchema, 0, len(p.Tables)), ParamsSchema: object(p.ParamsSchema),
+		Params: map[string]string{}, Capabilities: append([]string{}, p.Capabilities...), Limits: limitsDTO(p.Limits),
+		Stats: PluginStats(s.deps.Plugins.Usage(p.ID)), Others: make([]PluginVersion, 0, len(p.Others)),
+	}
+	if p.Params != nil {
+		out.Params = p.Params
 	}
 	for _, f := range p.Formats {
-		out.Formats = append(out.Formats, Format{
-			ID: f.ID, Name: f.Name, Extensions: append([]string{}, f.Extensions...), MediaTypes: append([]string{}, f.MediaTypes...),
-		})
+		out.Formats = append(out.Formats, formatDTO(&f))
 	}
 	for _, t := range p.Tables {
 		out.Tables = append(out.Tables, TableSchema{Name: t.Name, Description: t.Description, Columns: len(t.Columns)})
 	}
+	for _, o := range p.Others {
+		out.Others = append(out.Others, PluginVersion{
+			Version: text(o.Version), SHA256: o.SHA256, Source: string(o.Source), File: o.File, State: string(o.State),
+			Reason: text(o.Reason), Signature: signatureDTO(o.Signature),
+		})
+	}
 	return out
+}
+
+func formatDTO(f *runtime.Format) Format {
+	out := Format{
+		ID: f.ID, Name: f.Name, Extensions: append([]string{}, f.Extensions...), MediaTypes: append([]string{}, f.MediaTypes...),
+	}
+	if f.Sequence != nil {
+		seq := Sequence(*f.Sequence)
+		out.Sequence.v = &seq
+	}
+	return out
+}
+
+func signatureDTO(s runtime.Signature) Signature {
+	if s.State == "" { // of a module that could not be read
+		s.State = runtime.SignatureNone
+	}
+	return Signature{State: string(s.State), KeyID: text(s.KeyID)}
+}
+
+func limitsDTO(l runtime.Limits) PluginLimits {
+	return PluginLimits{
+		MemoryBytes: int64(l.MemoryMiB) << 20, StallSeconds: l.Stall.Seconds(), TimeoutSeconds: l.Total.Seconds(),
+		TimeoutPerMBSeconds: l.PerMB.Seconds(), OutputRatio: l.OutputRatio, OutputBaseBytes: l.OutputBase,
+		MaxIssues: l.Issues, MaxLogBytes: l.LogBytes,
+	}
 }

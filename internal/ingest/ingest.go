@@ -255,7 +255,7 @@ func (in *Ingester) decodeOf(ctx context.Context, f catalog.File, p plan) (catal
 		if err != nil {
 			return catalog.Decode{}, false, fmt.Errorf("look for an earlier decode: %w", err)
 		}
-		if d.Status == catalog.Cancelled {
+		if d.Status == catalog.Cancelled || undecided(d) {
 			continue
 		}
 		if !p.known && d.Decoder == nil {
@@ -266,6 +266,12 @@ func (in *Ingester) decodeOf(ctx context.Context, f catalog.File, p plan) (catal
 		}
 	}
 	return catalog.Decode{}, false, nil
+}
+
+// undecided reports whether a decode failed for its decoder's state and not for what is in the file: it is worth another
+// one, since the state may have changed.
+func undecided(d catalog.Decode) bool {
+	return d.Error != nil && (d.Error.Code == errcode.DecoderDisabled || d.Error.Code == errcode.PluginRejected)
 }
 
 func (in *Ingester) resultKey(sha string, p plan) string {

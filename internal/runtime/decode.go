@@ -51,6 +51,7 @@ func (p *Pool) Decode(ctx context.Context, req Request) (Result, error) {
 	}
 	res := a.result(e)
 	res.Duration = time.Since(began)
+	p.count(e.id(), &res)
 	p.cfg.Recorder.DecodeEnded(e.id(), res.Status, res.Duration)
 	return res, nil
 }

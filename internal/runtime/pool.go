@@ -35,6 +35,7 @@ type Pool struct {
 	conf    wire.Confinement // of the last worker that got ready
 	ready   bool             // conf is set
 	warned  bool
+	usage   map[string]Usage // by plugin id
 
 	active sync.WaitGroup // decodes in progress
 	stop   chan struct{}  // closed by Close
@@ -54,7 +55,8 @@ type waiter struct {
 func NewPool(reg *Registry, cfg Config) *Pool {
 	p := &Pool{
 		cfg: withDefaults(cfg), reg: reg, launcher: newLauncher(), procs: map[*proc]struct{}{},
-		stop: make(chan struct{}), done: make(chan struct{}),
+		usage: map[string]Usage{},
+		stop:  make(chan struct{}), done: make(chan struct{}),
 	}
 	reg.setSniffer(p)
 	return p

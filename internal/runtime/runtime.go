@@ -15,6 +15,10 @@ import (
 	"github.com/wayside-edge/wayside/internal/table"
 )
 
+// TopicPlugin is the topic of events about plugins; the key is the id, the data a Plugin. The runtime itself publishes
+// nothing: its Recorder is told.
+const TopicPlugin = "plugin"
+
 // Source says where a plugin came from.
 type Source string
 

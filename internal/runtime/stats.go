@@ -22,6 +22,42 @@ type WorkerStats struct {
 	Idle     bool
 }
 
+// Usage is what a plugin has done since the start, whatever its version.
+type Usage struct {
+	Decodes int64 // with a verdict
+	Failed  int64 // of these
+	Rows    int64
+	Bytes   int64 // read
+	Workers int   // that hold it now
+}
+
+// Usage gives what a plugin has done.
+func (p *Pool) Usage(id string) Usage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u := p.usage[id]
+	for w := range p.procs {
+		if w.plugin == id {
+			u.Workers++
+		}
+	}
+	return u
+}
+
+// count adds a verdict to the usage of a plugin.
+func (p *Pool) count(id string, res *Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u := p.usage[id]
+	u.Decodes++
+	u.Rows += res.Rows
+	u.Bytes += res.BytesRead
+	if res.Status == Failed {
+		u.Failed++
+	}
+	p.usage[id] = u
+}
+
 // Confinement is how far workers are shut in, as the last one that started reported it.
 type Confinement struct {
 	NoNewPrivs  bool     `json:"no_new_privs"`
