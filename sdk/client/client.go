@@ -1,0 +1,135 @@
+// Package client talks to the HTTP API of a Wayside appliance. It is what the command line uses, and programs may use
+// it as well; it needs nothing but the standard library.
+//
+// A Client is safe for concurrent use and holds no connection of its own beyond those of its http.Client. Whatever the
+// appliance refuses is an *Error with the stable code of docs/api-errors.md.
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	apiPath = "/api/v1"
+	// maxAnswer bounds an answer that is read whole.
+	maxAnswer = 64 << 20
+)
+
+// Config says where an appliance is.
+type Config struct {
+	Server string       // http://127.0.0.1:8000; a bare host:port is taken too
+	Token  string       // "" = none
+	HTTP   *http.Client // nil = http.DefaultClient
+}
+
+// Client calls one appliance.
+type Client struct {
+	base  string
+	token string
+	http  *http.Client
+}
+
+// New returns a Client. It connects to nothing yet.
+func New(c Config) (*Client, error) {
+	server := c.Server
+	if server != "" && !strings.Contains(server, "://") {
+		server = "http://" + server
+	}
+	server = strings.TrimRight(server, "/")
+	u, err := url.Parse(server)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("%q is no address of an appliance; write it like http://127.0.0.1:8000", c.Server)
+	}
+	out := &Client{base: server + apiPath, token: c.Token, http: c.HTTP}
+	if out.http == nil {
+		out.http = http.DefaultClient
+	}
+	return out, nil
+}
+
+// Error is what the appliance answered instead of what was asked for.
+type Error struct {
+	Status int    // of HTTP
+	Code   string // stable: one of docs/api-errors.md; "" = the answer was not an appliance's
+	Detail string // a sentence for people
+}
+
+func (e *Error) Error() string {
+	if e.Detail == "" {
+		return fmt.Sprintf("the server answered %d", e.Status)
+	}
+	return e.Detail
+}
+
+// ErrUnreachable reports that no appliance answers at the address.
+var ErrUnreachable = errors.New("no appliance answers")
+
+// request is one call.
+type request struct {
+	method, path string
+	query        url.Values
+	body         io.Reader
+	size         int64 // of body, -1 = not known
+	mediaType    string
+}
+
+// do makes a call and decodes its answer into out, unless that is nil. It gives the status.
+func (c *Client) do(ctx context.Context, r request, out any) (status int, err error) {
+	target := c.base + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, r.body)
+	if err != nil {
+		return 0, fmt.Errorf("make request: %w", err)
+	}
+	if r.body != nil {
+		req.ContentLength = r.size
+		req.Header.Set("Content-Type", r.mediaType)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		if _, dial := errors.AsType[*net.OpError](err); dial && ctx.Err() == nil {
+			return 0, fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.TrimSuffix(c.base, apiPath), err)
+		}
+		return 0, fmt.Errorf("call %s: %w", r.path, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return res.StatusCode, fmt.Errorf("read answer: %w", err)
+	}
+	if res.StatusCode >= http.StatusBadRequest {
+		return res.StatusCode, problem(res.StatusCode, data)
+	}
+	if out == nil || len(data) == 0 {
+		return res.StatusCode, nil
+	}
+	if err := json.Unmarshal(data, out); err != nil {
+		return res.StatusCode, fmt.Errorf("read answer of %s: it is not an appliance's: %w", r.path, err)
+	}
+	return res.StatusCode, nil
+}
+
+// problem reads application/problem+json; other text is left out, since nobody knows whose it is.
+func problem(status int, data []byte) *Error {
+	var p struct {
+		Code   string `json:"code"`
+		Detail string `json:"detail"`
+	}
+	if json.Unmarshal(data, &p) != nil {
+		return &Error{Status: status}
+	}
+	return &Error{Status: status, Code: p.Code, Detail: p.Detail}
+}
