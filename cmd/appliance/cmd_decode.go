@@ -133,7 +133,7 @@ func (r *root) decodeWith(ctx context.Context, cfg localdecode.Config, dirs []st
 	for _, d := range dirs {
 		folders = append(folders, runtime.Dir{Path: d, Source: runtime.System})
 	}
-	engine, err := r.openEngine(ctx, cfg.Workers, folders)
+	engine, err := r.openEngine(ctx, localdecode.EngineConfig{Dirs: folders, Workers: cfg.Workers})
 	if err != nil {
 		return totals, fmt.Errorf("decode: %w", err)
 	}
@@ -142,13 +142,14 @@ func (r *root) decodeWith(ctx context.Context, cfg localdecode.Config, dirs []st
 	return localdecode.Run(ctx, cfg)
 }
 
-// openEngine opens the decoders of this binary and those in dirs. Their compiled form is kept for the next run.
-func (r *root) openEngine(ctx context.Context, workers int, dirs []runtime.Dir) (*localdecode.Engine, error) {
+// openEngine opens the decoders of this binary and those in cfg.Dirs. Their compiled form is kept for the next run.
+func (r *root) openEngine(ctx context.Context, cfg localdecode.EngineConfig) (*localdecode.Engine, error) {
 	builtin, err := fs.Sub(plugins.Dist, "dist")
 	if err != nil {
 		return nil, fmt.Errorf("open built-in decoders: %w", err)
 	}
-	e, err := localdecode.Open(ctx, localdecode.EngineConfig{Builtin: builtin, Dirs: dirs, Cache: r.cacheDir(), Workers: workers})
+	cfg.Builtin, cfg.Cache = builtin, r.cacheDir()
+	e, err := localdecode.Open(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open decoders: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wayside-edge/wayside/internal/app"
 	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/internal/localdecode"
 	"github.com/wayside-edge/wayside/internal/runtime"
@@ -34,7 +35,11 @@ func (r *root) checkDecoders(ctx context.Context, cfg config.Config) []finding {
 			findings = append(findings, f)
 		}
 	}
-	engine, err := r.openEngine(ctx, cfg.Decode.Workers, dirs)
+	rules, err := app.PluginRules(cfg)
+	if err != nil {
+		return append(findings, fail(check, "correct the key, or the path of its file", "%v", err))
+	}
+	engine, err := r.openEngine(ctx, localdecode.EngineConfig{Dirs: dirs, Rules: rules, Workers: cfg.Decode.Workers})
 	if err != nil {
 		return append(findings, fail(check, "look at the folders in plugins.dirs", "%v", err))
 	}
@@ -71,6 +76,9 @@ func decoderFindings(ctx context.Context, engine *localdecode.Engine) []finding 
 			}
 		}
 		findings = append(findings, decoderFinding(p, err))
+		for _, o := range p.Others {
+			findings = append(findings, otherFinding(p, o))
+		}
 		if probe == nil && err == nil && p.State == runtime.Active {
 			probe = &p
 		}
@@ -100,7 +108,21 @@ func decoderFinding(p runtime.Plugin, err error) finding {
 	for _, f := range p.Formats {
 		formats = append(formats, f.ID)
 	}
-	return ok(check, "%s is %s; formats %s", name, p.State, strings.Join(formats, ", "))
+	signed := ""
+	if p.Source != runtime.BuiltIn {
+		signed = "; signature " + strings.ReplaceAll(string(p.Signature.State), "_", " ")
+	}
+	return ok(check, "%s is %s; formats %s%s", name, p.State, strings.Join(formats, ", "), signed)
+}
+
+// otherFinding tells of a module that does not serve the id it has, and what does.
+func otherFinding(p runtime.Plugin, o runtime.Version) finding {
+	const check = "decoders"
+	what := strings.TrimSpace(fmt.Sprintf("%s %s (%s)", o.File, o.Version, o.Source))
+	if o.State == runtime.Rejected {
+		return warn(check, "replace or remove it", "%s is rejected, %s %s (%s) serves: %s", what, p.ID, p.Version, p.Source, oneLine(o.Reason))
+	}
+	return ok(check, "%s is not used, %s %s (%s) serves", what, p.ID, p.Version, p.Source)
 }
 
 // workerFinding says how far a worker that was really started is shut in.

@@ -161,7 +161,7 @@ func (a *appliance) decodersHealth(context.Context) (observe.Status, string) {
 			rejected++
 		case runtime.Compiling:
 			compiling++
-		case runtime.Active, runtime.Disabled:
+		case runtime.Active, runtime.Disabled, runtime.Standby, runtime.Removed:
 		}
 	}
 	switch {

@@ -68,13 +68,13 @@ const childMemtable = 20 << 10
 
 func (c *Config) checkLimits() []rule {
 	a := c.Alerts
+	greedy := func(s PluginSettings) bool { return s.Memory > c.Decode.MaxMemory }
 	evict := func(db int) bool { return db >= c.KV.Databases }
 	return []rule{
 		{c.Queue.SoftTimeout <= c.Queue.Timeout, "queue.soft_timeout", "must not be longer than queue.timeout"},
 		{c.Queue.ResultTTL <= c.Queue.Retention, "queue.result_ttl", "must not be longer than queue.retention"},
 		{c.Queue.Backoff <= c.Queue.BackoffMax, "queue.backoff", "must not be longer than queue.backoff_max"},
-		{!slices.ContainsFunc(slices.Collect(maps.Values(c.Plugins.Settings)), func(s PluginSettings) bool { return s.Memory > c.Decode.MaxMemory }),
-			"plugins.settings", "gives a plugin more memory than decode.max_memory"},
+		{!slices.ContainsFunc(slices.Collect(maps.Values(c.Plugins.Settings)), greedy), "plugins.settings", "gives a plugin more memory than decode.max_memory"},
 		{c.Decode.Memory <= c.Decode.MaxMemory, "decode.memory", "must not be larger than decode.max_memory"},
 		{
 			c.Store.Memtable >= Size(c.Decode.MaxChildren)*childMemtable, "decode.max_children",

@@ -22,6 +22,7 @@ type EngineConfig struct {
 	Builtin fs.FS         // *.wasm inside the binary
 	Dirs    []runtime.Dir // folders with more
 	Cache   string        // folder whose compiled/ keeps compiled decoders for the next run; "" = a temporary one
+	Rules   runtime.Rules // about the decoders in Dirs
 	Workers int           // default min(cores, 4)
 	Logger  *slog.Logger  // nil = discard
 }
@@ -44,7 +45,7 @@ func Open(ctx context.Context, cfg EngineConfig) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf := runtime.Config{Builtin: cfg.Builtin, Dirs: cfg.Dirs, CompiledDir: compiled, Workers: cfg.Workers, Logger: cfg.Logger}
+	conf := runtime.Config{Builtin: cfg.Builtin, Dirs: cfg.Dirs, CompiledDir: compiled, Rules: cfg.Rules, Workers: cfg.Workers, Logger: cfg.Logger}
 	reg, err := runtime.OpenRegistry(ctx, conf)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open decoders: %w", err), e.removeTemp())
