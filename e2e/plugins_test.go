@@ -151,7 +151,7 @@ func TestInstallSurvivesKill(t *testing.T) {
 		a := start(t, dir)
 		done := make(chan bool, 1)
 		go func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			status, _, err := a.call(ctx, http.MethodPost, "/api/v1/plugins", bytes.NewReader(dropGuest(fmt.Sprintf("1.%d.0", n))), nil)
 			done <- err == nil && status < 300

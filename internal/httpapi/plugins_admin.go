@@ -25,6 +25,11 @@ type installOutput struct {
 	Body     Plugin
 }
 
+const (
+	disableDetail = "Decodes that run go on; those that wait fail with decoder_disabled. It stays so after a restart."
+	reloadDetail  = "Looks at all files whether they seem to have changed or not, and gives what was rejected another try."
+)
+
 func (s *Server) routePluginAdmin(api huma.API, bodies map[string]*huma.RequestBody) {
 	const install = "install-plugin"
 	register(s, api, operation{
@@ -54,14 +59,10 @@ func (s *Server) routePluginAdmin(api huma.API, bodies map[string]*huma.RequestB
 		{"enable", "Use a decoder again", "", func(ctx context.Context, id string) (runtime.Plugin, error) {
 			return s.deps.PluginAdmin.SetEnabled(ctx, id, true)
 		}},
-		{"disable", "Do not use a decoder any more", "Decodes that run go on; those that wait fail with decoder_disabled. It stays so after a restart.",
-			func(ctx context.Context, id string) (runtime.Plugin, error) {
-				return s.deps.PluginAdmin.SetEnabled(ctx, id, false)
-			}},
-		{"reload", "Read a decoder's folder again", "Looks at all files whether they seem to have changed or not, and gives what was rejected another try.",
-			func(ctx context.Context, id string) (runtime.Plugin, error) {
-				return s.deps.PluginAdmin.Reload(ctx, id)
-			}},
+		{"disable", "Do not use a decoder any more", disableDetail, func(ctx context.Context, id string) (runtime.Plugin, error) {
+			return s.deps.PluginAdmin.SetEnabled(ctx, id, false)
+		}},
+		{"reload", "Read a decoder's folder again", reloadDetail, s.deps.PluginAdmin.Reload},
 	} {
 		register(s, api, operation{
 			id: a.name + "-plugin", method: http.MethodPost, path: "/plugins/{id}/" + a.name, scope: scopeAdmin, summary: a.summary, detail: a.detail,

@@ -119,7 +119,10 @@ func TestPluginRoutes(t *testing.T) {
 		{"DELETE", "/plugins/one", "", nil, 404, "", "not_found"},
 	} {
 		res := w.do(tc.method, tc.path, strings.NewReader(tc.body), tc.opts...)
-		var got struct{ State, Code string }
+		var got struct {
+			State string `json:"state"`
+			Code  string `json:"code"`
+		}
 		if len(res.body) > 0 {
 			if err := json.Unmarshal(res.body, &got); err != nil {
 				t.Fatal(err)
