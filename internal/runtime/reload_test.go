@@ -89,7 +89,7 @@ func (r *rig) until(id, what string, ok func(p Plugin, found bool) bool) Plugin 
 	r.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(30 * time.Second)
+	limit := time.After(rescanEvery * 2 / 3) // sooner than what was missed is found anyway
 	for {
 		p, found := r.reg.Get(id)
 		if ok(p, found) {
@@ -147,13 +147,7 @@ func TestDroppedPluginComesChangesAndGoes(t *testing.T) {
 	if len(second.Others) != 0 {
 		t.Errorf("what was replaced is still there: %+v", second.Others)
 	}
-	if res := r.decode(first); res.Rows != 1 { // one that had chosen the version before
-		t.Errorf("%+v", res)
-	}
-	if res := r.decode(r.request("drop", make([]byte, 4096))); res.Rows != 1 {
-		t.Errorf("%+v", res)
-	}
-	r.until("drop", "rid of workers of the old version", func(Plugin, bool) bool {
+	gone := func(Plugin, bool) bool {
 		r.pool.mu.Lock()
 		defer r.pool.mu.Unlock()
 		for w := range r.pool.procs {
@@ -162,7 +156,15 @@ func TestDroppedPluginComesChangesAndGoes(t *testing.T) {
 			}
 		}
 		return true
-	})
+	}
+	r.until("drop", "rid of the worker of the old version, though it was used last", gone)
+	if res := r.decode(first); res.Rows != 1 { // one that had chosen the version before
+		t.Errorf("%+v", res)
+	}
+	if res := r.decode(r.request("drop", make([]byte, 4096))); res.Rows != 1 {
+		t.Errorf("%+v", res)
+	}
+	r.until("drop", "rid of workers of the old version again", gone)
 	if err := os.Remove(filepath.Join(d.dir, "a.wasm")); err != nil {
 		t.Fatal(err)
 	}
@@ -180,6 +182,8 @@ func TestFolderThatComesLater(t *testing.T) {
 		if err := os.Mkdir(d.dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
+		d.put("b.wasm", []byte("junk")) // seen because the folder came; what follows is seen because it is watched
+		r.until("b.wasm", "rejected", func(_ Plugin, found bool) bool { return found })
 		d.put("a.wasm", lines("drop", "1.0.0"))
 		r.until("drop", "active", active("1.0.0"))
 		if err := os.Rename(d.dir, t.TempDir()+"/moved"); err != nil {
@@ -200,6 +204,12 @@ func TestLastGoodVersionSurvivesARestart(t *testing.T) {
 		r.until("drop", "active", active("1.0.0"))
 		d.put("a.wasm", broken("drop", "2.0.0"))
 		r.until("drop", "kept", rejectedBeside("1.0.0"))
+		if err := os.RemoveAll(filepath.Join(r.cfg.CompiledDir, module.Hash(good))); err != nil {
+			t.Fatal(err)
+		}
+		if res := r.decode(r.request("drop", make([]byte, 4096))); res.Rows != 1 {
+			t.Errorf("compiled again: %+v", res)
+		}
 	})
 	cfg := Config{}
 	d.config(&cfg)
