@@ -195,7 +195,7 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 		Role: wire.RoleCompile, Dir: dir, SHA256: e.sha, MemoryMiB: r.cfg.Limits.memory(want),
 		DataMiB: r.cfg.dataMiB(r.cfg.Limits.CompileMiB), Sandbox: !r.cfg.Sandbox.Off,
 		CPUSeconds:   int((r.cfg.Limits.Compile + time.Second - 1) / time.Second),
-		NeedManifest: e.manifest.Load() == nil, PlainInit: r.cfg.plainInit,
+		NeedManifest: e.manifest.Load() == nil, PlainInit: r.cfg.plainInit, HeapMiB: compileHeapMiB, Module: r.cfg.Limits.wire(),
 	}
 	w, err := startProc(ctx, &r.cfg, r.launcher, setup, e.id(), file, func(*proc) {})
 	if err != nil {

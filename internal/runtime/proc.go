@@ -21,13 +21,13 @@ const (
 	// overheadMiB is what a worker needs beside its guest's memory: the Go runtime's arenas, the guest's stack (up to
 	// 192 MiB were seen), batches and encoders.
 	overheadMiB = 512
-	// decodeHeap and compileHeap are the soft limits of a worker's own Go heap, beside guests and generated code. A
+	// decodeHeapMiB and compileHeapMiB are the soft limits of a worker's own Go heap, beside guests and generated code. A
 	// decode of a large recording into Parquet needs about 60 MiB: two workers under steady mixed load came to 272 MiB
 	// of PSS with their server at 96 MiB, and took no less processor time than at 72 (18.5 and 17.6 s for 630 MB). The
 	// compiler takes 150 MiB for a Go guest of 3 MiB and would spend its time collecting garbage with less.
-	decodeHeap  = "GOMEMLIMIT=72MiB"
-	compileHeap = "GOMEMLIMIT=512MiB"
-	stderrTail  = 4 << 10
+	decodeHeapMiB  = 72
+	compileHeapMiB = 512
+	stderrTail     = 4 << 10
 )
 
 // launcher starts processes from one thread that lives as long as it does: the kernel kills a child when the thread
@@ -104,10 +104,7 @@ func startProc(ctx context.Context, cfg *Config, l *launcher, setup *wire.Setup,
 	p := &proc{plugin: id, sha: setup.SHA256, sock: sock, page: page, stderr: &tail{}, exited: make(chan struct{})}
 	p.cmd = exec.Command(cfg.Self, "worker", string(setup.Role), id) //nolint:gosec,noctx // our own program; ended by kill
 	p.cmd.Dir = "/"
-	p.cmd.Env = []string{"GOMAXPROCS=2", decodeHeap}
-	if setup.Role == wire.RoleCompile {
-		p.cmd.Env[1] = compileHeap
-	}
+	p.cmd.Env = []string{} // nothing of ours: not nil, which would be all of it
 	p.cmd.Stderr = p.stderr
 	p.cmd.ExtraFiles = []*os.File{childSock, pageFile}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -21,12 +21,11 @@ import (
 )
 
 const (
-	wasmExt        = ".wasm"
-	maxModuleBytes = 16 << 20
-	forgetAfter    = 30 * 24 * time.Hour // an unused folder of compiled code
-	retryAfter     = 10 * time.Second    // a compile that failed for a reason of ours
-	killedAfter    = time.Second         // a compile whose worker was killed more than once
-	maxKilled      = 3                   // then it is the module's fault
+	wasmExt     = ".wasm"
+	forgetAfter = 30 * 24 * time.Hour // an unused folder of compiled code
+	retryAfter  = 10 * time.Second    // a compile that failed for a reason of ours
+	killedAfter = time.Second         // a compile whose worker was killed more than once
+	maxKilled   = 3                   // then it is the module's fault
 )
 
 // Registry knows the plugins: what they are, which formats they decode, and whether they can be used yet.
@@ -138,7 +137,7 @@ func (r *Registry) loadFrom(ctx context.Context, fsys fs.FS, source Source, wher
 		name := f.Name()
 		e := &entry{
 			file: filepath.Join(where, name), source: source, state: Compiling, ready: make(chan struct{}),
-			load: func() ([]byte, error) { return readModule(fsys, name) },
+			load: func() ([]byte, error) { return readModule(fsys, name, r.cfg.Limits.static().Bytes) },
 		}
 		if err := r.adopt(e); err != nil {
 			r.cfg.Logger.WarnContext(ctx, "plugin rejected", "file", e.file, "source", string(source), "reason", err.Error())
@@ -152,13 +151,13 @@ func (r *Registry) loadFrom(ctx context.Context, fsys fs.FS, source Source, wher
 	return nil
 }
 
-func readModule(fsys fs.FS, name string) ([]byte, error) {
+func readModule(fsys fs.FS, name string, limit int) ([]byte, error) {
 	st, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, fmt.Errorf("read module: %w", err)
 	}
-	if st.Size() > maxModuleBytes {
-		return nil, errcode.Newf(errcode.PluginRejected, "the module has %d bytes, the limit is %d", st.Size(), maxModuleBytes)
+	if st.Size() > int64(limit) {
+		return nil, errcode.Newf(errcode.PluginRejected, "the module has %d bytes, the limit is %d", st.Size(), limit)
 	}
 	b, err := fs.ReadFile(fsys, name)
 	if err != nil {
@@ -412,7 +411,7 @@ func (r *Registry) decodeSetup(e *entry) (*wire.Setup, *os.File, error) {
 	return &wire.Setup{
 		Role: wire.RoleDecode, Dir: r.folder(e), SHA256: e.sha, Initialised: rec.Initialised, MemoryMiB: memory,
 		DataMiB: r.cfg.dataMiB(memory + overheadMiB), Sandbox: !r.cfg.Sandbox.Off,
-		Tables: m.Schemas, Capabilities: m.Capabilities,
+		Tables: m.Schemas, Capabilities: m.Capabilities, HeapMiB: decodeHeapMiB,
 	}, f, nil
 }
 

@@ -24,18 +24,18 @@ const compileWorkers = 2
 
 // compileRole checks, initialises and compiles one module into its folder, and says how it went. The record of
 // success is written last and durably: a folder without it is as good as empty.
-func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm []byte, conf *wire.Confinement) error {
+func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm []byte, conf *confinement) error {
 	lowPriority()
 	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	if setup.Sandbox {
 		confineFiles(conf, readWrite(setup.Dir))
-		confineCalls(conf)
+		confineCalls(conf, wire.RoleCompile)
 	}
 	rec, err := compile(ctx, setup, wasm)
 	if err == nil {
 		err = writeRecord(setup.Dir, rec)
 	}
-	out := wire.Compiled{Confinement: *conf}
+	out := wire.Compiled{Confinement: conf.Confinement}
 	switch {
 	case errcode.Is(err, errcode.PluginRejected):
 		out.Rejected = err.Error()
@@ -48,11 +48,19 @@ func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm [
 	return nil
 }
 
+// staticLimits gives what the module is held against before anything of it is compiled.
+func staticLimits(setup *wire.Setup) module.Limits {
+	m := setup.Module
+	return module.Limits{
+		Bytes: m.Bytes, Body: m.Body, Functions: m.Functions, Locals: m.Locals, Nesting: m.Nesting, MemoryMiB: setup.MemoryMiB,
+	}
+}
+
 func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record, error) {
 	if err := emptyFolder(setup.Dir); err != nil {
 		return nil, err
 	}
-	info, err := module.Check(wasm, module.Limits{MemoryMiB: setup.MemoryMiB})
+	info, err := module.Check(wasm, staticLimits(setup))
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
