@@ -24,7 +24,9 @@ const (
 // confinement is how far this process has shut itself in.
 type confinement struct {
 	wire.Confinement
-	shut func() // called when it cannot shut itself in any further: a test tries then what it can still do; nil = nobody does
+	// shut is called before and after the filter of system calls, with which a worker cannot shut itself in any further:
+	// a test tries then what it can still do. nil = nobody does.
+	shut func(filtered bool)
 }
 
 // confineEarly takes what needs no message: privileges, dumps, inherited descriptors. What the kernel or a filter

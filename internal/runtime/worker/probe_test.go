@@ -30,7 +30,8 @@ type target struct {
 
 // report is what a probe found: the errors of its attempts by name, "" = it succeeded.
 type report struct {
-	Tried map[string]string `json:"tried"`
+	Tried  map[string]string `json:"tried"`
+	Before map[string]string `json:"before"` // the same, before the filter of system calls
 	// Unfiltered are the numbers of system calls that are not on the list and did not fail with EPERM.
 	Unfiltered []int `json:"unfiltered"`
 }
@@ -41,25 +42,43 @@ type attempt struct {
 	do   func() error
 }
 
-// probe makes every attempt and prints the report.
-func probe(t *target) {
-	r := report{Tried: map[string]string{}}
+// prober makes the attempts of a process.
+type prober struct {
+	*target
+	report
+}
+
+// probe makes every attempt and prints the report; before the filter of system calls it tries files only, which are
+// Landlock's.
+func (r *prober) probe(filtered bool) {
+	t := r.target
+	if !filtered {
+		r.Before = try(fileAttempts(t))
+		return
+	}
 	groups := [][]attempt{fileAttempts(t), pathAttempts(t), netAttempts(t), processAttempts(), kernelAttempts()}
 	if t.Mode == "landlock" { // which is not about the rest: it would succeed, and do what it says
 		groups[3], groups[4] = groups[3][:landlocked], nil
 	}
-	for _, a := range slices.Concat(groups...) {
-		r.Tried[a.name] = ""
-		if err := a.do(); err != nil {
-			r.Tried[a.name] = err.Error()
-		}
-	}
+	r.Tried = try(slices.Concat(groups...))
 	if t.Mode != "landlock" {
 		r.Unfiltered = unfiltered()
 	}
-	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(r.report); err != nil {
 		os.Exit(1)
 	}
+}
+
+// try makes attempts and gives their errors by name.
+func try(attempts []attempt) map[string]string {
+	tried := map[string]string{}
+	for _, a := range attempts {
+		tried[a.name] = ""
+		if err := a.do(); err != nil {
+			tried[a.name] = err.Error()
+		}
+	}
+	return tried
 }
 
 // kernel makes a system call with numbers or pointers.

@@ -118,7 +118,8 @@ func filter(role wire.Role, pid uint32) []unix.SockFilter {
 // confineCalls puts the filter on all threads. It is the last thing that shuts a worker in.
 func confineCalls(conf *confinement, role wire.Role) {
 	if conf.shut != nil {
-		defer conf.shut()
+		conf.shut(false)
+		defer conf.shut(true)
 	}
 	prog := filter(role, uint32(os.Getpid()))
 	fprog := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}

@@ -44,8 +44,9 @@ func Main() int {
 	return 0
 }
 
-// serve works until the serving process closes the socket. shut is called once the process is shut in; nil = nothing is.
-func serve(ctx context.Context, socketFD, pageFD int, shut func()) error {
+// serve works until the serving process closes the socket. shut is called as
+// confinement says; nil = nobody looks.
+func serve(ctx context.Context, socketFD, pageFD int, shut func(filtered bool)) error {
 	conf := confinement{shut: shut}
 	confineEarly(&conf)
 	sock := wire.Inherited(socketFD)
