@@ -201,7 +201,7 @@ func TestWorkersReachNothing(t *testing.T) {
 		if !conf.NoNewPrivs || !conf.NotDumpable || !conf.Seccomp {
 			t.Errorf("%s: confinement %+v", role, conf)
 		}
-		if conf.LandlockABI == 0 {
+		if conf.LandlockABI == 0 && len(conf.Missing) > 0 {
 			t.Skipf("no Landlock here: %v", conf.Missing)
 		}
 		if got := r.succeeded(); !slices.Equal(got, want) {
