@@ -86,9 +86,10 @@ func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record,
 		return nil, blame(err)
 	}
 	defer e.close(ctx)
-	m, err := e.instantiate(ctx, newCall(modeInit))
+	c := newCall(modeInit)
+	m, err := e.instantiate(ctx, c)
 	if err != nil {
-		return nil, errcode.Wrap(errcode.PluginRejected, err, firstLine(err))
+		return nil, errcode.Wrap(errcode.PluginRejected, err, c.why(err))
 	}
 	if err := m.Close(ctx); err != nil {
 		return nil, fmt.Errorf("close instance: %w", err)
@@ -125,7 +126,7 @@ func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module
 	c := newCall(modeInit)
 	m, err := e.instantiate(ctx, c)
 	if err != nil {
-		return nil, nil, errcode.Wrap(errcode.PluginRejected, err, "the module does not initialise: "+firstLine(err))
+		return nil, nil, errcode.Wrap(errcode.PluginRejected, err, "the module does not initialise: "+c.why(err))
 	}
 	defer m.Close(ctx)
 	if whole && info.Initialize && !setup.PlainInit {
@@ -140,10 +141,7 @@ func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module
 	if f := m.ExportedFunction(abi.ExportManifest); f != nil && setup.NeedManifest {
 		c.start(modeManifest, "")
 		if _, err := f.Call(ctx); err != nil {
-			if c.end != nil {
-				err = errors.New(c.end.Message)
-			}
-			return nil, nil, errcode.Wrap(errcode.PluginRejected, err, abi.ExportManifest+": "+firstLine(err))
+			return nil, nil, errcode.Wrap(errcode.PluginRejected, err, abi.ExportManifest+": "+c.why(err))
 		}
 		if c.manifest == nil {
 			return nil, nil, errcode.New(errcode.PluginRejected, abi.ExportManifest+" gave no manifest")
