@@ -134,7 +134,7 @@ func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error)
 	r.mu.Lock()
 	stale := e.stale
 	r.mu.Unlock()
-	if rec, ok := wire.ReadRecord(dir, e.sha); ok && !stale {
+	if rec, ok := r.recordOf(e); ok && !stale {
 		return rec, nil
 	}
 	b, err := e.load()
@@ -147,7 +147,7 @@ func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error)
 	if err := r.compileIn(ctx, e, dir, b); err != nil {
 		return nil, err
 	}
-	rec, ok := wire.ReadRecord(dir, e.sha)
+	rec, ok := r.recordOf(e)
 	if !ok {
 		return nil, errors.New("compile: the worker left no record")
 	}

@@ -177,7 +177,7 @@ func (r *Registry) adopt(e *entry) error {
 	if err != nil {
 		return fmt.Errorf("read module: %w", err)
 	}
-	rec, compiled := wire.ReadRecord(r.folder(e), e.sha)
+	rec, compiled := r.recordOf(e)
 	if raw == nil && compiled {
 		raw = rec.Manifest
 	}
@@ -210,6 +210,15 @@ func (e *entry) describe(raw []byte) error {
 
 // folder is where a module's compiled code lies.
 func (r *Registry) folder(e *entry) string { return filepath.Join(r.cfg.CompiledDir, e.sha) }
+
+// recordOf reads a module's record, unless the module was held against other limits than those of now.
+func (r *Registry) recordOf(e *entry) (*wire.Record, bool) {
+	rec, ok := wire.ReadRecord(r.folder(e), e.sha)
+	if !ok || rec.Limits != r.cfg.Limits.wire() {
+		return nil, false
+	}
+	return rec, true
+}
 
 // forgetUnused removes the compiled code of modules that are gone for long.
 func (r *Registry) forgetUnused(now time.Time) {

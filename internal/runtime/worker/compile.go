@@ -64,7 +64,7 @@ func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record,
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
-	rec := &wire.Record{Generator: wire.Generator(), SHA256: setup.SHA256, Sniff: info.Sniff}
+	rec := &wire.Record{Generator: wire.Generator(), SHA256: setup.SHA256, Sniff: info.Sniff, Limits: setup.Module}
 	final := wasm
 	if setup.NeedManifest || info.Initialize && !setup.PlainInit {
 		snap, manifest, err := initialise(ctx, setup, wasm, info)
