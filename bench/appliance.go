@@ -26,10 +26,10 @@ type appliance struct {
 	ended chan struct{}
 }
 
-func startAppliance(ctx context.Context, bin, dir string) (*appliance, error) {
+func startAppliance(ctx context.Context, bin, dir string, env ...string) (*appliance, error) {
 	//nolint:gosec // the program to measure is the caller's choice
 	cmd := exec.CommandContext(ctx, bin, "serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--kv-listen", "off")
-	cmd.Env = append(os.Environ(), "WAYSIDE_LOG_LEVEL=error")
+	cmd.Env = append(append(os.Environ(), "WAYSIDE_LOG_LEVEL=error"), env...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start appliance: %w", err)

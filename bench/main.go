@@ -99,6 +99,7 @@ func measurements() []measurement {
 		{"upload", measureUpload},
 		{"speed", measureSpeed},
 		{"memory", measureMemory},
+		{"attack", measureAttack},
 	}
 }
 

@@ -116,20 +116,23 @@ func levels(of map[string]config.Level) map[string]slog.Level {
 
 // runtimeConfig gives the runtime what the configuration says about decoders and their limits.
 func (a *appliance) runtimeConfig(builtin fs.FS) runtime.Config {
-	d := a.cfg.Decode
+	d, p := a.cfg.Decode, a.cfg.Plugins
 	const mib = 1 << 20
 	cfg := runtime.Config{
 		Builtin: builtin, CompiledDir: a.folder.compiled(), Workers: d.Workers, Idle: a.cfg.Worker.Idle,
-		Recycle: a.cfg.Worker.Files, Logger: a.logs.Logger("plugin"), Recorder: workerRecorder{a.metrics, a},
-		Watch: a.cfg.Plugins.Watch, Debounce: a.cfg.Plugins.Debounce, States: pluginStates{a.db},
+		Recycle: a.cfg.Worker.Files, MaxRSS: int64(a.cfg.Worker.MaxRSS), Logger: a.logs.Logger("plugin"),
+		Recorder: workerRecorder{a.metrics, a}, Watch: p.Watch, Debounce: p.Debounce, States: pluginStates{a.db},
 		Limits: runtime.Limits{
-			MemoryMiB: int(d.Memory / mib), Stall: d.Stall, Total: d.Timeout, PerMB: d.TimeoutPerMB,
-			OutputRatio: d.OutputRatio, OutputBase: int64(d.OutputBase), Issues: d.MaxIssues, LogBytes: int64(d.MaxLog),
-			Children: d.MaxChildren, ChildBytes: int64(d.MaxChildBytes),
-			Compile: a.cfg.Plugins.CompileTimeout, CompileMiB: int(a.cfg.Plugins.CompileMemory / mib),
+			MemoryMiB: int(d.Memory / mib), MaxMemory: int(d.MaxMemory / mib), Stall: d.Stall, Total: d.Timeout,
+			PerMB: d.TimeoutPerMB, OutputRatio: d.OutputRatio, OutputBase: int64(d.OutputBase), Issues: d.MaxIssues,
+			LogBytes: int64(d.MaxLog), Children: d.MaxChildren, ChildBytes: int64(d.MaxChildBytes),
+			Compile: p.CompileTimeout, CompileMiB: int(p.CompileMemory / mib), Sniff: d.SniffTimeout,
+			Module: runtime.ModuleLimits{
+				Bytes: int(p.MaxModule), Body: int(p.MaxFunction), Functions: p.MaxFunctions, Locals: p.MaxLocals, Nesting: p.MaxNesting,
+			},
 		},
 	}
-	for _, dir := range a.cfg.Plugins.Dirs {
+	for _, dir := range p.Dirs {
 		source := runtime.System
 		if dir == a.folder.plugins() {
 			source, cfg.InstallDir = runtime.Data, dir

@@ -140,23 +140,23 @@ func pluginKeys() []key {
 			doc: "How long a plugin's file must not have changed before it is read.",
 		},
 		{
-			name: "plugins.max_module", def: "16 MiB", at: func(c *Config) any { return &c.Plugins.MaxModule }, lo: kib, hi: 256 * mib,
+			name: "plugins.max_module", def: "16 MiB", at: func(c *Config) any { return &c.Plugins.MaxModule }, lo: kib, hi: 256 * mib, built: true,
 			doc: "Largest module.",
 		},
 		{
-			name: "plugins.max_function", def: "512 KiB", at: func(c *Config) any { return &c.Plugins.MaxFunction }, lo: kib, hi: 16 * mib,
+			name: "plugins.max_function", def: "512 KiB", at: func(c *Config) any { return &c.Plugins.MaxFunction }, lo: kib, hi: 16 * mib, built: true,
 			doc: "Largest body of one function of a module; a larger one takes long to compile.",
 		},
 		{
-			name: "plugins.max_functions", def: "65536", at: func(c *Config) any { return &c.Plugins.MaxFunctions }, lo: 1, hi: 1e6,
+			name: "plugins.max_functions", def: "65536", at: func(c *Config) any { return &c.Plugins.MaxFunctions }, lo: 1, hi: 1e6, built: true,
 			doc: "Most functions of a module.",
 		},
 		{
-			name: "plugins.max_locals", def: "1000", at: func(c *Config) any { return &c.Plugins.MaxLocals }, lo: 1, hi: 50000,
+			name: "plugins.max_locals", def: "1000", at: func(c *Config) any { return &c.Plugins.MaxLocals }, lo: 1, hi: 50000, built: true,
 			doc: "Most local variables of one function.",
 		},
 		{
-			name: "plugins.max_nesting", def: "2000", at: func(c *Config) any { return &c.Plugins.MaxNesting }, lo: 1, hi: 100000,
+			name: "plugins.max_nesting", def: "2000", at: func(c *Config) any { return &c.Plugins.MaxNesting }, lo: 1, hi: 100000, built: true,
 			doc: "Deepest nesting of blocks in one function.",
 		},
 		{

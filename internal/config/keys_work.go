@@ -84,7 +84,7 @@ func decodeKeys() []key {
 			doc: "A worker process is replaced after so many files.",
 		},
 		{
-			name: "worker.max_rss", def: "224 MiB", at: func(c *Config) any { return &c.Worker.MaxRSS }, lo: 32 * mib, hi: 64 * gib,
+			name: "worker.max_rss", def: "224 MiB", at: func(c *Config) any { return &c.Worker.MaxRSS }, lo: 32 * mib, hi: 64 * gib, built: true,
 			doc: "A worker process with more resident memory after a file is replaced.",
 		},
 	}

@@ -147,7 +147,7 @@ func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error)
 	r.mu.Lock()
 	stale := e.stale
 	r.mu.Unlock()
-	if rec, ok := wire.ReadRecord(dir, e.sha); ok && !stale {
+	if rec, ok := r.recordOf(e); ok && !stale {
 		return rec, nil
 	}
 	b, err := r.original(e)
@@ -157,7 +157,7 @@ func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error)
 	if err := r.compileIn(ctx, e, dir, b); err != nil {
 		return nil, err
 	}
-	rec, ok := wire.ReadRecord(dir, e.sha)
+	rec, ok := r.recordOf(e)
 	if !ok {
 		return nil, errors.New("compile: the worker left no record")
 	}
@@ -201,7 +201,7 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 		Role: wire.RoleCompile, Dir: dir, SHA256: e.sha, MemoryMiB: r.limitsOf(e).MemoryMiB,
 		DataMiB: r.cfg.dataMiB(r.cfg.Limits.CompileMiB), Sandbox: !r.cfg.Sandbox.Off,
 		CPUSeconds:   int((r.cfg.Limits.Compile + time.Second - 1) / time.Second),
-		NeedManifest: e.manifest.Load() == nil, PlainInit: r.cfg.plainInit,
+		NeedManifest: e.manifest.Load() == nil, PlainInit: r.cfg.plainInit, HeapMiB: compileHeapMiB, Module: r.cfg.Limits.wire(),
 	}
 	w, err := startProc(ctx, &r.cfg, r.launcher, setup, e.id(), file, func(*proc) {})
 	if err != nil {
@@ -247,7 +247,9 @@ func (r *Registry) compileEnd(ctx context.Context, w *proc, err error) error {
 	if w.spent() >= r.cfg.Limits.Compile/2 { // RLIMIT_CPU has ended it; what is accounted here lags behind
 		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling takes longer than %s", r.cfg.Limits.Compile))
 	}
-	if strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") {
+	// A Go program that is refused memory does not always get to say so: it may fault where it did not expect it.
+	faulted := !w.killed() && w.peak() >= int64(r.cfg.Limits.CompileMiB)<<20/2
+	if faulted || strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") {
 		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling needs more than %d MiB", r.cfg.Limits.CompileMiB))
 	}
 	if w.killed() {

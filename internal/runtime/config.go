@@ -16,6 +16,7 @@ type Config struct {
 	Workers     int           // decode workers at a time, default min(cores, 4)
 	Idle        time.Duration // after which an idle worker ends, but for the last one; default 60 s
 	Recycle     int           // files after which a worker is replaced, default 1,000
+	MaxRSS      int64         // resident bytes after a file beyond which a worker is replaced, default 224 MiB
 	Limits      Limits
 	Rules                     // they can change later: Registry.SetRules
 	Watch       bool          // follow what happens in Dirs while the registry runs
@@ -74,6 +75,9 @@ func withDefaults(c Config) Config {
 	}
 	if c.Recycle <= 0 {
 		c.Recycle = 1000
+	}
+	if c.MaxRSS <= 0 {
+		c.MaxRSS = 224 << 20
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -87,6 +87,9 @@ func verdictCases() map[string]verdictCase {
 				digit(last), carry(last, carry(last-1)), runtimetest.Br(0)), i32(0))
 		}, Failed, errcode.TableLimit, 0},
 	}
+	for name, c := range endless() {
+		cases[name] = c
+	}
 	if raceEnabled { // the worker's stack grows too slowly there
 		delete(cases, "stack without end")
 	}
@@ -94,6 +97,49 @@ func verdictCases() map[string]verdictCase {
 		cases["lie: "+name] = c
 	}
 	return cases
+}
+
+// endless are guests that do more and more of something, or what is not theirs to do.
+func endless() map[string]verdictCase {
+	type g = runtimetest.Guest
+	idOf := func(x *g) (id string) {
+		x.Change(func(m *abi.Manifest) { id = m.ID })
+		return id
+	}
+	again := func(code ...[]byte) []byte { return runtimetest.Loop(append(code, runtimetest.Br(0))...) }
+	return map[string]verdictCase{
+		"recursion that doubles": {func(x *g) *g { return runtimetest.Recursion(idOf(x), 60) }, Failed, errcode.Stalled, 0},
+		"memory that doubles":    {func(x *g) *g { return runtimetest.Doubling(idOf(x)) }, Failed, errcode.MemoryLimit, 0},
+		"memory page by page": {func(x *g) *g {
+			return x.Decode(runtimetest.Loop(i32(1), runtimetest.Grow(), i32(-1), runtimetest.Op(runtimetest.Eq, runtimetest.Eqz), runtimetest.BrIf(0)), i32(1))
+		}, Failed, errcode.MemoryLimit, 0},
+		"issues without end": {func(x *g) *g {
+			return x.Decode(again(i32(1), runtimetest.Const64(0), x.Text("code"), x.Text("text"), runtimetest.Call(x.Issue)), i32(0))
+		}, Failed, errcode.Stalled, 0},
+		"log without end": {func(x *g) *g {
+			return x.Decode(again(i32(0), x.Text("text"), runtimetest.Call(x.Log)), i32(0))
+		}, Failed, errcode.Stalled, 0},
+		"reads after the end": {func(x *g) *g { return x.Decode(x.ReadSome(), x.ReadSome(), again(x.ReadSome()), i32(0)) }, Failed, errcode.Stalled, 0},
+		"exit with a code": {func(x *g) *g {
+			exit := x.Import(abi.WASIModule, "proc_exit", []byte{runtimetest.I32}, nil)
+			return x.Decode(x.Rows(1), i32(3), runtimetest.Call(exit), i32(0))
+		}, Partial, errcode.Trap, 1},
+		"exit well": {func(x *g) *g {
+			exit := x.Import(abi.WASIModule, "proc_exit", []byte{runtimetest.I32}, nil)
+			return x.Decode(x.Rows(1), i32(0), runtimetest.Call(exit), i32(9))
+		}, Done, "", 1},
+		"manifest in its decode": {func(x *g) *g {
+			m := x.Import(abi.Module, abi.ImportManifest, []byte{runtimetest.I32, runtimetest.I32}, nil)
+			return x.Decode(x.Rows(1), i32(0), i32(4), runtimetest.Call(m), i32(0))
+		}, Partial, errcode.ABIViolation, 1},
+		"decode calls itself": {func(x *g) *g {
+			self := 11
+			return x.Decode(x.Rows(1), runtimetest.Get(0), runtimetest.Op(runtimetest.Drop), runtimetest.Loop(runtimetest.Call(self), runtimetest.Op(runtimetest.Drop), runtimetest.Br(0)), i32(0))
+		}, Partial, errcode.OutputLimit, (1<<20 + 8192) / 8},
+		"batch over its own descriptor": {func(x *g) *g {
+			return x.Decode(x.Desc(0x900, 0, 2, 1, 0, 0, 0x900, 0, 0, 16), i32(0))
+		}, Done, "", 2},
+	}
 }
 
 // lies are batches and other calls that break the contract, after one good batch.
@@ -217,7 +263,9 @@ func TestVerdicts(t *testing.T) {
 			}
 			var code errcode.Code
 			if res.Failure != nil {
-				code = res.Failure.Code
+				if code = res.Failure.Code; res.Failure.Message == "" {
+					t.Errorf("%s: no message", name)
+				}
 			}
 			if res.Status != c.status || code != c.code || res.Rows != c.rows {
 				t.Errorf("%s: %s %s with %d rows, want %s %s with %d: %+v", name, res.Status, code, res.Rows, c.status, c.code, c.rows, res.Failure)

@@ -19,7 +19,7 @@ import (
 // module is a ValidationFailed error; one that cannot be a plugin is installed as Rejected. existing says that the
 // same bytes were there before. The plugin is as Module gives it.
 func (r *Registry) Install(ctx context.Context, body io.Reader) (p Plugin, existing bool, err error) {
-	b, err := readBody(body)
+	b, err := readBody(body, r.cfg.Limits.static().Bytes)
 	if err != nil {
 		return Plugin{}, false, err
 	}
@@ -56,13 +56,13 @@ func (r *Registry) Install(ctx context.Context, body io.Reader) (p Plugin, exist
 	return p, false, nil
 }
 
-func readBody(body io.Reader) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(body, maxModuleBytes+1))
+func readBody(body io.Reader, limit int) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(body, int64(limit)+1))
 	if err != nil {
 		return nil, fmt.Errorf("read module: %w", err)
 	}
-	if len(b) > maxModuleBytes {
-		return nil, errcode.Newf(errcode.TooLarge, "a module may have at most %d bytes", maxModuleBytes)
+	if len(b) > limit {
+		return nil, errcode.Newf(errcode.TooLarge, "a module may have at most %d bytes", limit)
 	}
 	return b, nil
 }

@@ -127,7 +127,7 @@ func (r *Registry) adopt(e *entry) error {
 	if err != nil {
 		return fmt.Errorf("read module: %w", err)
 	}
-	rec, compiled := wire.ReadRecord(r.folder(e), e.sha)
+	rec, compiled := r.recordOf(e)
 	if raw == nil && compiled {
 		raw = rec.Manifest
 	}
@@ -164,7 +164,7 @@ func (r *Registry) original(e *entry) ([]byte, error) {
 	if err == nil && module.Hash(b) == e.sha {
 		return b, nil
 	}
-	if kept, kerr := readModule(os.DirFS(r.keptDir()), e.sha+wasmExt); kerr == nil && module.Hash(kept) == e.sha {
+	if kept, kerr := readModule(os.DirFS(r.keptDir()), e.sha+wasmExt, r.cfg.Limits.static().Bytes); kerr == nil && module.Hash(kept) == e.sha {
 		return kept, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -173,7 +173,7 @@ func (r *Registry) original(e *entry) ([]byte, error) {
 	return nil, errcode.New(errcode.PluginRejected, "the file has changed since it was found")
 }
 
-func readModule(fsys fs.FS, name string) ([]byte, error) {
+func readModule(fsys fs.FS, name string, limit int) ([]byte, error) {
 	st, err := fs.Stat(fsys, name)
 	if err != nil {
 		return nil, fmt.Errorf("read module: %w", err)
@@ -181,8 +181,8 @@ func readModule(fsys fs.FS, name string) ([]byte, error) {
 	if !st.Mode().IsRegular() {
 		return nil, errNoFile()
 	}
-	if st.Size() > maxModuleBytes {
-		return nil, errcode.Newf(errcode.PluginRejected, "the module has %d bytes, the limit is %d", st.Size(), maxModuleBytes)
+	if st.Size() > int64(limit) {
+		return nil, errcode.Newf(errcode.PluginRejected, "the module has %d bytes, the limit is %d", st.Size(), limit)
 	}
 	b, err := fs.ReadFile(fsys, name)
 	if err != nil {

@@ -14,8 +14,6 @@ import (
 
 const (
 	readyWait   = 30 * time.Second // for a worker to load its module
-	rssEvery    = 16               // files between looks at a worker's memory
-	rssLimit    = 224 << 20        // resident bytes beyond which a worker is replaced
 	passedLimit = 16               // times that a waiter lets others of the free worker's plugin go first
 )
 
@@ -357,7 +355,7 @@ func (p *Pool) worn(w *proc) string {
 		return "crashed"
 	case w.files >= p.cfg.Recycle:
 		return "recycled"
-	case w.files%rssEvery == 0 && w.rss() > rssLimit:
+	case w.rss() > p.cfg.MaxRSS:
 		return "memory"
 	}
 	return ""

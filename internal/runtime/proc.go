@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	goruntime "runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,13 +22,13 @@ const (
 	// overheadMiB is what a worker needs beside its guest's memory: the Go runtime's arenas, the guest's stack (up to
 	// 192 MiB were seen), batches and encoders.
 	overheadMiB = 512
-	// decodeHeap and compileHeap are the soft limits of a worker's own Go heap, beside guests and generated code. A
+	// decodeHeapMiB and compileHeapMiB are the soft limits of a worker's own Go heap, beside guests and generated code. A
 	// decode of a large recording into Parquet needs about 60 MiB: two workers under steady mixed load came to 272 MiB
 	// of PSS with their server at 96 MiB, and took no less processor time than at 72 (18.5 and 17.6 s for 630 MB). The
 	// compiler takes 150 MiB for a Go guest of 3 MiB and would spend its time collecting garbage with less.
-	decodeHeap  = "GOMEMLIMIT=72MiB"
-	compileHeap = "GOMEMLIMIT=512MiB"
-	stderrTail  = 4 << 10
+	decodeHeapMiB  = 72
+	compileHeapMiB = 512
+	stderrTail     = 4 << 10
 )
 
 // launcher starts processes from one thread that lives as long as it does: the kernel kills a child when the thread
@@ -105,10 +106,7 @@ func startProc(ctx context.Context, cfg *Config, l *launcher, setup *wire.Setup,
 	p := &proc{plugin: id, sha: setup.SHA256, memory: setup.MemoryMiB, sock: sock, page: page, stderr: &tail{}, exited: make(chan struct{})}
 	p.cmd = exec.Command(cfg.Self, "worker", string(setup.Role), id) //nolint:gosec,noctx // our own program; ended by kill
 	p.cmd.Dir = "/"
-	p.cmd.Env = []string{"GOMAXPROCS=2", decodeHeap}
-	if setup.Role == wire.RoleCompile {
-		p.cmd.Env[1] = compileHeap
-	}
+	p.cmd.Env = []string{} // nothing of ours: not nil, which would be all of it
 	p.cmd.Stderr = p.stderr
 	p.cmd.ExtraFiles = []*os.File{childSock, pageFile}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -186,6 +184,18 @@ func (p *proc) killed() bool {
 	}
 }
 
+// peak gives the most resident bytes that a process that has been reaped has had.
+func (p *proc) peak() int64 {
+	select {
+	case <-p.exited:
+		if u, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			return u.Maxrss << 10
+		}
+	default:
+	}
+	return 0
+}
+
 // rss gives the resident bytes of the process, 0 if it has ended.
 func (p *proc) rss() int64 {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/statm")
@@ -200,16 +210,19 @@ func (p *proc) rss() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// tail keeps the last of what a worker writes to stderr.
+// tail keeps what a worker writes to stderr first, where a dying Go program says why, and what it writes last.
 type tail struct {
-	mu  sync.Mutex
-	buf []byte
+	mu   sync.Mutex
+	head []byte
+	buf  []byte
 }
 
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.buf = append(t.buf, p...); len(t.buf) > 2*stderrTail {
+	n := min(len(p), stderrTail/2-len(t.head))
+	t.head = append(t.head, p[:n]...)
+	if t.buf = append(t.buf, p[n:]...); len(t.buf) > 2*stderrTail {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-stderrTail:]...)
 	}
 	return len(p), nil
@@ -218,5 +231,10 @@ func (t *tail) Write(p []byte) (int, error) {
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return string(bytes.TrimSpace(t.buf[max(0, len(t.buf)-stderrTail):]))
+	rest := t.buf[max(0, len(t.buf)-stderrTail/2):]
+	between := ""
+	if len(rest) < len(t.buf) {
+		between = " … "
+	}
+	return string(bytes.TrimSpace(slices.Concat(t.head, []byte(between), rest)))
 }

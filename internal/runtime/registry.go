@@ -18,12 +18,11 @@ import (
 )
 
 const (
-	wasmExt        = ".wasm"
-	maxModuleBytes = 16 << 20
-	forgetAfter    = 30 * 24 * time.Hour // an unused folder of compiled code
-	retryAfter     = 10 * time.Second    // a compile that failed for a reason of ours
-	killedAfter    = time.Second         // a compile whose worker was killed more than once
-	maxKilled      = 3                   // then it is the module's fault
+	wasmExt     = ".wasm"
+	forgetAfter = 30 * 24 * time.Hour // an unused folder of compiled code
+	retryAfter  = 10 * time.Second    // a compile that failed for a reason of ours
+	killedAfter = time.Second         // a compile whose worker was killed more than once
+	maxKilled   = 3                   // then it is the module's fault
 )
 
 // Registry knows the plugins: what they are, which formats they decode, and whether they can be used yet. Run compiles
@@ -112,7 +111,7 @@ func (r *Registry) loadBuiltin(ctx context.Context, fsys fs.FS) error {
 		if filepath.Ext(name) != wasmExt || !f.Type().IsRegular() {
 			continue
 		}
-		e := r.newEntry(name, BuiltIn, func() ([]byte, error) { return readModule(fsys, name) })
+		e := r.newEntry(name, BuiltIn, func() ([]byte, error) { return readModule(fsys, name, r.cfg.Limits.static().Bytes) })
 		if e.state == Rejected {
 			r.warnRejected(ctx, e)
 		}
@@ -148,6 +147,15 @@ func (r *Registry) tell(ctx context.Context, c change) {
 
 // folder is where a module's compiled code lies.
 func (r *Registry) folder(e *entry) string { return filepath.Join(r.cfg.CompiledDir, e.sha) }
+
+// recordOf reads a module's record, unless the module was held against other limits than those of now.
+func (r *Registry) recordOf(e *entry) (*wire.Record, bool) {
+	rec, ok := wire.ReadRecord(r.folder(e), e.sha)
+	if !ok || rec.Limits != r.cfg.Limits.wire() {
+		return nil, false
+	}
+	return rec, true
+}
 
 // forgetUnused removes the compiled code of modules that are gone for long.
 func (r *Registry) forgetUnused(now time.Time) {
@@ -281,7 +289,7 @@ func (r *Registry) decodeSetup(e *entry) (*wire.Setup, *os.File, error) {
 	return &wire.Setup{
 		Role: wire.RoleDecode, Dir: r.folder(e), SHA256: e.sha, Initialised: rec.Initialised, MemoryMiB: memory,
 		DataMiB: r.cfg.dataMiB(memory + overheadMiB), Sandbox: !r.cfg.Sandbox.Off,
-		Interpreter: r.cfg.Interpreter, Tables: m.Schemas, Capabilities: m.Capabilities,
+		Interpreter: r.cfg.Interpreter, Tables: m.Schemas, Capabilities: m.Capabilities, HeapMiB: decodeHeapMiB,
 	}, f, nil
 }
 

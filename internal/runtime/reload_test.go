@@ -282,7 +282,7 @@ func TestInstallAndRemove(t *testing.T) {
 	for _, c := range []struct {
 		body []byte
 		code errcode.Code
-	}{{[]byte("text"), errcode.ValidationFailed}, {nil, errcode.ValidationFailed}, {make([]byte, maxModuleBytes+1), errcode.TooLarge}} {
+	}{{[]byte("text"), errcode.ValidationFailed}, {nil, errcode.ValidationFailed}, {make([]byte, 16<<20+1), errcode.TooLarge}} {
 		if _, _, err := r.reg.Install(t.Context(), bytes.NewReader(c.body)); !errcode.Is(err, c.code) {
 			t.Errorf("body of %d bytes: %v, want %s", len(c.body), err, c.code)
 		}
@@ -464,7 +464,7 @@ func TestOddFiles(t *testing.T) {
 	}
 	huge, err := os.Create(filepath.Join(d.dir, "huge.wasm"))
 	if err == nil {
-		err = huge.Truncate(maxModuleBytes + 1)
+		err = huge.Truncate(16<<20 + 1)
 	}
 	if err != nil || huge.Close() != nil {
 		t.Fatal(err)

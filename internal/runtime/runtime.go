@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime/module"
+	"github.com/wayside-edge/wayside/internal/runtime/wire"
 	"github.com/wayside-edge/wayside/internal/table"
 )
 
@@ -198,6 +200,28 @@ type Limits struct {
 	Compile     time.Duration // processor time of compiling a module, default 30 s
 	CompileMiB  int           // default 768
 	Sniff       time.Duration // of wayside_sniff, default 100 ms
+	Module      ModuleLimits
+}
+
+// ModuleLimits bound a module before it is compiled. The zero value of a field is its default.
+type ModuleLimits struct {
+	Bytes     int // of the module, default 16 MiB
+	Body      int // bytes of one function's body, default 512 KiB
+	Functions int // default 65,536
+	Locals    int // of one function, default 1,000
+	Nesting   int // of blocks in one function, default 2,000
+}
+
+// static gives the limits that are checked without running anything.
+func (l *Limits) static() module.Limits {
+	m := l.Module
+	return module.Limits{Bytes: m.Bytes, Body: m.Body, Functions: m.Functions, Locals: m.Locals, Nesting: m.Nesting}.Defaults()
+}
+
+// wire gives them as a compile worker is told.
+func (l *Limits) wire() wire.ModuleLimits {
+	m := l.static()
+	return wire.ModuleLimits{Bytes: m.Bytes, Body: m.Body, Functions: m.Functions, Locals: m.Locals, Nesting: m.Nesting}
 }
 
 // withDefaults fills the zero fields.

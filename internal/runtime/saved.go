@@ -64,7 +64,9 @@ func (r *Registry) restore(ctx context.Context) {
 				continue
 			}
 			p := r.places[i]
-			e := r.newEntry(path, p.source, func() ([]byte, error) { return readModule(os.DirFS(r.keptDir()), sha+wasmExt) })
+			e := r.newEntry(path, p.source, func() ([]byte, error) {
+				return readModule(os.DirFS(r.keptDir()), sha+wasmExt, r.cfg.Limits.static().Bytes)
+			})
 			if e.sha != sha {
 				r.cfg.Logger.WarnContext(ctx, "last good version of plugin is lost", "file", path, "reason", e.reason)
 				continue

@@ -153,7 +153,7 @@ func (r *Registry) take(ctx context.Context, dir int, path string, st stamp) {
 		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 			return nil, errNoFile()
 		}
-		return readModule(os.DirFS(filepath.Dir(path)), filepath.Base(path))
+		return readModule(os.DirFS(filepath.Dir(path)), filepath.Base(path), r.cfg.Limits.static().Bytes)
 	})
 	p := r.placeOf(path)
 	r.mu.Lock()

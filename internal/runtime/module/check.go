@@ -52,7 +52,7 @@ func Check(b []byte, limits Limits) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	c := checker{limits: limits, info: Info{rewritable: true}, exports: map[string]byte{}}
+	c := checker{limits: limits, info: Info{rewritable: true}, exports: map[string]byte{}, indexes: map[string]uint32{}}
 	for _, s := range secs {
 		if err := c.section(s); err != nil {
 			return Info{}, err
@@ -70,6 +70,11 @@ func Check(b []byte, limits Limits) (Info, error) {
 	if kind, ok := c.exports[abi.ExportDecode]; !ok || kind != 0 {
 		return Info{}, rejected("the module does not export the function %s", abi.ExportDecode)
 	}
+	for name, index := range c.indexes {
+		if err := c.called.check(name, index); err != nil {
+			return Info{}, err
+		}
+	}
 	has := func(name string) bool { kind, ok := c.exports[name]; return ok && kind == 0 }
 	c.info.Initialize, c.info.Manifest, c.info.Sniff = has(abi.ExportInitialize), has(abi.ExportManifest), has(abi.ExportSniff)
 	return c.info, nil
@@ -83,6 +88,8 @@ type checker struct {
 	seen    uint32
 
 	declared int // functions in the function section
+	called   signatures
+	indexes  map[string]uint32 // of exported functions
 }
 
 func (c *checker) section(s Section) error {
@@ -98,6 +105,8 @@ func (c *checker) section(s Section) error {
 	r := &reader{b: s.Body}
 	var err error
 	switch s.ID {
+	case secType:
+		c.called.readTypes(r)
 	case secImport:
 		err = c.imports(r)
 	case secFunction:
@@ -105,6 +114,7 @@ func (c *checker) section(s Section) error {
 			return rejected("the module has %d functions, the limit is %d", n, c.limits.Functions)
 		} else {
 			c.declared = int(n)
+			c.called.readFunctions(r, n)
 		}
 	case secTable:
 		err = c.tables(r)
@@ -114,7 +124,9 @@ func (c *checker) section(s Section) error {
 		for n := r.u32(); n > 0 && r.err == nil; n-- {
 			name := string(r.take(r.u32()))
 			c.exports[name] = r.byte()
-			r.u32()
+			if index := r.u32(); c.exports[name] == 0 {
+				c.indexes[name] = index
+			}
 		}
 	case secCode:
 		err = c.code(r)
@@ -131,7 +143,7 @@ func (c *checker) imports(r *reader) error {
 		if kind := r.byte(); kind != 0 && r.err == nil {
 			return rejected("import %.80q %.80q is not a function", mod, name)
 		}
-		r.u32()
+		c.called.readFunctions(r, 1)
 		if r.err != nil {
 			continue
 		}

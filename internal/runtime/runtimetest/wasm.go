@@ -1,6 +1,6 @@
 // Package runtimetest builds small WebAssembly modules for the tests of the plugin runtime: guests that behave, and
 // guests that do not. It is an assembler, not a compiler: code is a sequence of byte strings made by the functions
-// below. Only tests import it.
+// below. Only tests and benchmarks import it.
 package runtimetest
 
 import (
@@ -22,6 +22,7 @@ type Module struct {
 	memory                                                       []byte
 	start                                                        []byte
 	nImports                                                     int
+	raw                                                          map[byte][]byte // sections as they are, by number
 }
 
 // New returns a module with a memory of least to most pages, exported as "memory"; most < 0 = no maximum.
@@ -108,21 +109,26 @@ func (m *Module) Manifest(v any) {
 func (m *Module) Bytes() []byte {
 	out := []byte("\x00asm\x01\x00\x00\x00")
 	vec := func(id byte, items [][]byte) {
-		if len(items) > 0 {
+		if raw, ok := m.raw[id]; ok {
+			out = append(out, section(id, raw)...)
+		} else if len(items) > 0 {
 			out = append(out, section(id, cat(U(len(items)), cat(items...)))...)
 		}
 	}
 	vec(1, m.types)
 	vec(2, m.imports)
 	vec(3, m.funcs)
-	if m.memory != nil {
+	vec(4, nil)
+	if m.memory != nil && m.raw[5] == nil {
 		out = append(out, section(5, m.memory)...)
 	}
+	vec(5, nil)
 	vec(6, m.globals)
 	vec(7, m.exports)
 	if m.start != nil {
 		out = append(out, section(8, m.start)...)
 	}
+	vec(9, nil)
 	vec(10, m.code)
 	vec(11, m.data)
 	for _, c := range m.customs {

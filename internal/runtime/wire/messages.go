@@ -29,6 +29,7 @@ type Setup struct {
 	MemoryMiB   int    `json:"memory_mib"`  // limit of the guest's memory
 	DataMiB     int    `json:"data_mib"`    // limit of the whole process's data
 	CPUSeconds  int    `json:"cpu_seconds"` // limit of the whole process's processor time, 0 = none
+	HeapMiB     int    `json:"heap_mib"`    // soft limit of the process's own Go heap, 0 = none
 	Sandbox     bool   `json:"sandbox"`     // Landlock and seccomp
 
 	// Decode role.
@@ -37,8 +38,9 @@ type Setup struct {
 	Capabilities []string        `json:"capabilities,omitempty"`
 
 	// Compile role.
-	NeedManifest bool `json:"need_manifest,omitempty"` // the module has no section wayside.manifest
-	PlainInit    bool `json:"plain_init,omitempty"`    // do not pre-initialise
+	Module       ModuleLimits `json:"module"`
+	NeedManifest bool         `json:"need_manifest,omitempty"` // the module has no section wayside.manifest
+	PlainInit    bool         `json:"plain_init,omitempty"`    // do not pre-initialise
 }
 
 // Confinement is how far a worker has shut itself in.

@@ -28,6 +28,7 @@ type Record struct {
 	Initialised bool            `json:"initialised"` // it needs no _initialize any more
 	Sniff       bool            `json:"sniff"`       // it exports wayside_sniff
 	Manifest    json.RawMessage `json:"manifest,omitempty"`
+	Limits      ModuleLimits    `json:"limits"` // that the module was held against
 }
 
 // Generator names what made a record: the layout of the folder, the engine and the machine's kind.

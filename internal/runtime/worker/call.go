@@ -270,3 +270,11 @@ func firstLine(err error) string {
 	s, _, _ := strings.Cut(err.Error(), "\n")
 	return strings.TrimSuffix(strings.TrimPrefix(s, "wasm error: "), " (recovered by wazero)")
 }
+
+// why says what ended a call: the host's own reason before the engine's.
+func (c *call) why(err error) string {
+	if c.end != nil {
+		return c.end.Message
+	}
+	return firstLine(err)
+}

@@ -24,18 +24,18 @@ const compileWorkers = 2
 
 // compileRole checks, initialises and compiles one module into its folder, and says how it went. The record of
 // success is written last and durably: a folder without it is as good as empty.
-func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm []byte, conf *wire.Confinement) error {
+func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm []byte, conf *confinement) error {
 	lowPriority()
 	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	if setup.Sandbox {
 		confineFiles(conf, readWrite(setup.Dir))
-		confineCalls(conf)
+		confineCalls(conf, wire.RoleCompile)
 	}
 	rec, err := compile(ctx, setup, wasm)
 	if err == nil {
 		err = writeRecord(setup.Dir, rec)
 	}
-	out := wire.Compiled{Confinement: *conf}
+	out := wire.Compiled{Confinement: conf.Confinement}
 	switch {
 	case errcode.Is(err, errcode.PluginRejected):
 		out.Rejected = err.Error()
@@ -48,15 +48,23 @@ func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm [
 	return nil
 }
 
+// staticLimits gives what the module is held against before anything of it is compiled.
+func staticLimits(setup *wire.Setup) module.Limits {
+	m := setup.Module
+	return module.Limits{
+		Bytes: m.Bytes, Body: m.Body, Functions: m.Functions, Locals: m.Locals, Nesting: m.Nesting, MemoryMiB: setup.MemoryMiB,
+	}
+}
+
 func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record, error) {
 	if err := emptyFolder(setup.Dir); err != nil {
 		return nil, err
 	}
-	info, err := module.Check(wasm, module.Limits{MemoryMiB: setup.MemoryMiB})
+	info, err := module.Check(wasm, staticLimits(setup))
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
 	}
-	rec := &wire.Record{Generator: wire.Generator(), SHA256: setup.SHA256, Sniff: info.Sniff}
+	rec := &wire.Record{Generator: wire.Generator(), SHA256: setup.SHA256, Sniff: info.Sniff, Limits: setup.Module}
 	final := wasm
 	if setup.NeedManifest || info.Initialize && !setup.PlainInit {
 		snap, manifest, err := initialise(ctx, setup, wasm, info)
@@ -78,9 +86,10 @@ func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record,
 		return nil, blame(err)
 	}
 	defer e.close(ctx)
-	m, err := e.instantiate(ctx, newCall(modeInit))
+	c := newCall(modeInit)
+	m, err := e.instantiate(ctx, c)
 	if err != nil {
-		return nil, errcode.Wrap(errcode.PluginRejected, err, firstLine(err))
+		return nil, errcode.Wrap(errcode.PluginRejected, err, c.why(err))
 	}
 	if err := m.Close(ctx); err != nil {
 		return nil, fmt.Errorf("close instance: %w", err)
@@ -117,7 +126,7 @@ func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module
 	c := newCall(modeInit)
 	m, err := e.instantiate(ctx, c)
 	if err != nil {
-		return nil, nil, errcode.Wrap(errcode.PluginRejected, err, "the module does not initialise: "+firstLine(err))
+		return nil, nil, errcode.Wrap(errcode.PluginRejected, err, "the module does not initialise: "+c.why(err))
 	}
 	defer m.Close(ctx)
 	if whole && info.Initialize && !setup.PlainInit {
@@ -132,10 +141,7 @@ func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module
 	if f := m.ExportedFunction(abi.ExportManifest); f != nil && setup.NeedManifest {
 		c.start(modeManifest, "")
 		if _, err := f.Call(ctx); err != nil {
-			if c.end != nil {
-				err = errors.New(c.end.Message)
-			}
-			return nil, nil, errcode.Wrap(errcode.PluginRejected, err, abi.ExportManifest+": "+firstLine(err))
+			return nil, nil, errcode.Wrap(errcode.PluginRejected, err, abi.ExportManifest+": "+c.why(err))
 		}
 		if c.manifest == nil {
 			return nil, nil, errcode.New(errcode.PluginRejected, abi.ExportManifest+" gave no manifest")

@@ -21,9 +21,17 @@ const (
 	lowestNice = 19
 )
 
+// confinement is how far this process has shut itself in.
+type confinement struct {
+	wire.Confinement
+	// shut is called before and after the filter of system calls, with which a worker cannot shut itself in any further:
+	// a test tries then what it can still do. nil = nobody does.
+	shut func(filtered bool)
+}
+
 // confineEarly takes what needs no message: privileges, dumps, inherited descriptors. What the kernel or a filter
 // above does not let us have is noted and done without.
-func confineEarly(conf *wire.Confinement) {
+func confineEarly(conf *confinement) {
 	check := func(what string, err error) {
 		if err != nil {
 			note(conf, what+": "+err.Error())
@@ -53,7 +61,7 @@ func noNewPrivs() error {
 }
 
 // confineResources bounds the process's memory and processor time, once the module's limits are known.
-func confineResources(conf *wire.Confinement, setup *wire.Setup) {
+func confineResources(conf *confinement, setup *wire.Setup) {
 	limit := func(what string, resource int, most uint64) {
 		if most == 0 {
 			return
@@ -105,7 +113,7 @@ func readWrite(dir string) landlock.Rule { return landlock.RWDirs(dir) }
 
 // confineFiles shuts the file system, TCP, and signals and abstract sockets of others, except for what rules leave
 // open. Called again it can only take away more.
-func confineFiles(conf *wire.Confinement, rules ...landlock.Rule) {
+func confineFiles(conf *confinement, rules ...landlock.Rule) {
 	conf.LandlockABI = 0
 	version, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
@@ -135,4 +143,4 @@ func lowPriority() {
 	}
 }
 
-func note(conf *wire.Confinement, what string) { conf.Missing = append(conf.Missing, what) }
+func note(conf *confinement, what string) { conf.Missing = append(conf.Missing, what) }

@@ -17,8 +17,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
+	goruntime "runtime"
+	"runtime/debug"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,22 +29,26 @@ import (
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
 )
 
+// processors is how many threads run Go code at a time: the guest's and the encoder's, or two of the compiler's.
+const processors = 2
+
 // Main runs a worker on the descriptors that package wire names and returns its exit code. It is to be called before
 // anything else of the program starts. Errors go to stderr, which the serving process reads.
 func Main() int {
 	// Ctrl-C and a service manager's SIGTERM reach the whole group. The serving process decides when workers end: it
 	// may still drain, and a worker that is gone by itself would look crashed.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	if err := serve(context.Background(), wire.SocketFD, wire.PageFD); err != nil {
+	if err := serve(context.Background(), wire.SocketFD, wire.PageFD, nil); err != nil {
 		_, _ = fmt.Fprintln(os.Stderr, "worker:", err)
 		return 1
 	}
 	return 0
 }
 
-// serve works until the serving process closes the socket.
-func serve(ctx context.Context, socketFD, pageFD int) error {
-	var conf wire.Confinement
+// serve works until the serving process closes the socket. shut is called as
+// confinement says; nil = nobody looks.
+func serve(ctx context.Context, socketFD, pageFD int, shut func(filtered bool)) error {
+	conf := confinement{shut: shut}
 	confineEarly(&conf)
 	sock := wire.Inherited(socketFD)
 	unix.CloseOnExec(socketFD)
@@ -68,10 +75,20 @@ func serve(ctx context.Context, socketFD, pageFD int) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	confineResources(&conf, &setup)
+	goruntime.GOMAXPROCS(processors)
+	debug.SetMemoryLimit(heapLimit(&setup))
 	if setup.Role == wire.RoleCompile {
 		return compileRole(ctx, sock, &setup, wasm, &conf)
 	}
 	return decodeRole(ctx, sock, page, &setup, wasm, &conf)
+}
+
+// heapLimit is the soft limit of this process's own heap. It comes with the first message, as a worker has no environment.
+func heapLimit(setup *wire.Setup) int64 {
+	if setup.HeapMiB <= 0 {
+		return math.MaxInt64
+	}
+	return int64(setup.HeapMiB) << 20
 }
 
 // mapFile maps the module's file, so that workers of one plugin share its pages, and closes it.
@@ -89,7 +106,7 @@ func mapFile(f *os.File) ([]byte, error) {
 }
 
 func decodeRole(
-	ctx context.Context, sock *wire.Conn, page *wire.Page, setup *wire.Setup, wasm []byte, conf *wire.Confinement,
+	ctx context.Context, sock *wire.Conn, page *wire.Page, setup *wire.Setup, wasm []byte, conf *confinement,
 ) error {
 	if setup.Sandbox {
 		confineFiles(conf, readOnly(setup.Dir))
@@ -105,9 +122,9 @@ func decodeRole(
 	}
 	if setup.Sandbox {
 		confineFiles(conf)
-		confineCalls(conf)
+		confineCalls(conf, wire.RoleDecode)
 	}
-	ready.Confinement = *conf
+	ready.Confinement = conf.Confinement
 	if err := sock.Send(wire.KindReady, ready); err != nil {
 		return fmt.Errorf("get ready: %w", err)
 	}
