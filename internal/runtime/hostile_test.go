@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -87,9 +88,7 @@ func verdictCases() map[string]verdictCase {
 				digit(last), carry(last, carry(last-1)), runtimetest.Br(0)), i32(0))
 		}, Failed, errcode.TableLimit, 0},
 	}
-	for name, c := range endless() {
-		cases[name] = c
-	}
+	maps.Copy(cases, endless())
 	if raceEnabled { // the worker's stack grows too slowly there
 		delete(cases, "stack without end")
 	}

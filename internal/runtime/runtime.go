@@ -213,13 +213,13 @@ type ModuleLimits struct {
 }
 
 // static gives the limits that are checked without running anything.
-func (l *Limits) static() module.Limits {
+func (l Limits) static() module.Limits {
 	m := l.Module
 	return module.Limits{Bytes: m.Bytes, Body: m.Body, Functions: m.Functions, Locals: m.Locals, Nesting: m.Nesting}.Defaults()
 }
 
 // wire gives them as a compile worker is told.
-func (l *Limits) wire() wire.ModuleLimits {
+func (l Limits) wire() wire.ModuleLimits {
 	m := l.static()
 	return wire.ModuleLimits{Bytes: m.Bytes, Body: m.Body, Functions: m.Functions, Locals: m.Locals, Nesting: m.Nesting}
 }

@@ -69,7 +69,7 @@ func aim(t *testing.T) target {
 		t.Cleanup(func() { _ = l.Close() })
 		return l.Addr().String()
 	}
-	sockets, err := os.MkdirTemp("", "wayside") // the path of a unix socket is short
+	sockets, err := os.MkdirTemp("", "wayside") //nolint:usetesting // the path of a unix socket is short
 	if err != nil {
 		t.Fatal(err)
 	}
