@@ -126,6 +126,7 @@ func (a *appliance) runtimeConfig(builtin fs.FS) runtime.Config {
 			MemoryMiB: int(d.Memory / mib), Stall: d.Stall, Total: d.Timeout, PerMB: d.TimeoutPerMB,
 			OutputRatio: d.OutputRatio, OutputBase: int64(d.OutputBase), Issues: d.MaxIssues, LogBytes: int64(d.MaxLog),
 			Children: d.MaxChildren, ChildBytes: int64(d.MaxChildBytes),
+			UnpackRatio: d.UnpackRatio, UnpackBase: int64(d.UnpackBase), UnpackEntries: d.UnpackEntries,
 			Compile: a.cfg.Plugins.CompileTimeout, CompileMiB: int(a.cfg.Plugins.CompileMemory / mib),
 		},
 	}

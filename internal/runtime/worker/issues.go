@@ -81,9 +81,6 @@ func (l *issueLog) leftOut(code, message string) {
 // reportNotes adds the issues that the serving process gave with the job, whatever the limit, and the verdict on an
 // input that is not whole, where the guest itself has found nothing that ended it.
 func (c *call) reportNotes(job *wire.Decode) {
-	if c.out.repeated {
-		return // the run before this one has the last word
-	}
 	l := c.out.issues
 	for _, n := range job.Notes {
 		switch abi.Severity(n.Severity) {
