@@ -248,6 +248,10 @@ func (l *limitedBody) Read(p []byte) (int, error) {
 		l.failed = errcode.Newf(errcode.TooLarge, "an upload may have at most %d bytes", l.limit)
 		return 0, l.failed
 	}
+	if coded, ok := errors.AsType[*errcode.Error](err); ok { // the parts of a bundle say what is wrong with them
+		l.failed = coded
+		return n, l.failed
+	}
 	if err != nil && !isEOF(err) {
 		l.failed = errcode.Wrap(errcode.Malformed, err, "the upload was cut off")
 		return n, l.failed
