@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
@@ -81,6 +82,9 @@ func (b *bundle) begin() error {
 	}
 	if err != nil {
 		return err
+	}
+	if name == "" || strings.ContainsAny(name, `/\`) {
+		return errcode.Invalid("file", "%q is no name of a file", name)
 	}
 	if b.names[name] {
 		return errcode.Invalid("file", "two parts have the name %q: the files of a bundle need names of their own", name)

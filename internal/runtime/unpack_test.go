@@ -42,16 +42,16 @@ func zipped(pairs ...string) []byte {
 	return b.Bytes()
 }
 
-func tempFile(t testing.TB, data []byte) *os.File {
-	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+func tempFile(tb testing.TB, data []byte) *os.File {
+	tb.Helper()
+	f, err := os.Create(filepath.Join(tb.TempDir(), "file"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if _, err := f.Write(data); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = f.Close() })
+	tb.Cleanup(func() { _ = f.Close() })
 	return f
 }
 
@@ -66,11 +66,11 @@ func (r *rig) unpack(b []byte, heads int64) (Unpacked, *os.File) {
 	return u, out
 }
 
-func read(t testing.TB, f *os.File) string {
-	t.Helper()
+func read(tb testing.TB, f *os.File) string {
+	tb.Helper()
 	b, err := os.ReadFile(f.Name())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
@@ -190,8 +190,11 @@ func TestKilledUnpackWorker(t *testing.T) {
 // TestMaybeWrappedMissesNothing compares the guess of this process with what workers find.
 func TestMaybeWrappedMissesNothing(t *testing.T) {
 	for _, b := range [][]byte{
-		gzipped("x"), zipped("a", "b"), zipped(), {0x28, 0xb5, 0x2f, 0xfd, 0}, {0x5a, 0x2a, 0x4d, 0x18}, tarBlock("1234"), tarBlock("x"), nil, []byte("text"),
-		make([]byte, 600),
+		gzipped("x"), zipped("a", "b"), zipped(),
+		{0x28, 0xb5, 0x2f, 0xfd, 0},
+		{0x5a, 0x2a, 0x4d, 0x18},
+		tarBlock("1234"), tarBlock("x"),
+		nil, []byte("text"), make([]byte, 600),
 	} {
 		if archive.Detect(b) != "" && !MaybeWrapped(b) {
 			t.Errorf("%.20q is wrapped", b)
@@ -230,7 +233,7 @@ func tarBlock(name string) []byte {
 // guests are decoders for bundles: "seq" takes files that begin with SEQ, ordered by their fourth byte; "one" takes files
 // that begin with ONE, or are named .one or .dat; "two" those that begin with TWO.
 func guests() map[string][]byte {
-	make := func(id, magic string, f abi.Format) []byte {
+	guest := func(id, magic string, f abi.Format) []byte {
 		g := runtimetest.Parts(id)
 		g.Change(func(m *abi.Manifest) {
 			f.ID, f.Sniff = id, []abi.Sniff{{Bytes: hex.EncodeToString([]byte(magic))}}
@@ -239,9 +242,9 @@ func guests() map[string][]byte {
 		return g.Wasm()
 	}
 	return map[string][]byte{
-		"seq": make("seq", "SEQ", abi.Format{Extensions: []string{".seq"}, Sequence: &abi.Sequence{At: 3, Length: 1}}),
-		"one": make("one", "ONE", abi.Format{Extensions: []string{".one", ".dat"}}),
-		"two": make("two", "TWO", abi.Format{}),
+		"seq": guest("seq", "SEQ", abi.Format{Extensions: []string{".seq"}, Sequence: &abi.Sequence{At: 3, Length: 1}}),
+		"one": guest("one", "ONE", abi.Format{Extensions: []string{".one", ".dat"}}),
+		"two": guest("two", "TWO", abi.Format{}),
 	}
 }
 
