@@ -127,10 +127,10 @@ func TestNoRoomToUnpack(t *testing.T) {
 	dir := smallDisk(t, 128<<20)
 	t.Setenv("WAYSIDE_STORE_RESERVE", strconv.FormatInt(24<<20, 10))
 	a := start(t, dir+"/data")
-	data := railtest.Recording(railtest.Options{Seed: 3, Bytes: 2_000_000})
+	data := railtest.Recording(railtest.Options{Seed: 3, Bytes: 16_000})
 	fillWithJunk(t, dir+"/junk", 28<<20)
 	var up Uploaded
-	big := gzipped(t, bytes.Repeat(data, 10))
+	big := gzipped(t, bytes.Repeat(data, 1500)) // 24 MB of what compresses well
 	if status, p, err := a.call(t.Context(), http.MethodPost, "/api/v1/files?wait=3&name=big.RU.gz", bytes.NewReader(big), &up); err != nil || p != nil {
 		t.Fatalf("upload: %d %+v %v\n%s", status, p, err, a.log.tail())
 	}
