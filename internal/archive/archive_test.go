@@ -260,6 +260,10 @@ func TestCutArchivesKeepWholeEntries(t *testing.T) {
 			t.Errorf("%d entries, %+v %v", len(got), res, err)
 		}
 	}
+	tgz := gzipped(string(whole))
+	if got, res, err := unpack(tgz[:len(tgz)-2]); err != nil || len(got) != 3 || len(res.Damage) != 1 || res.Damage[0].Code != errcode.Truncated {
+		t.Errorf("cut behind the last entry: %+v %v", res, err)
+	}
 	zip := zipped(want...)
 	if _, _, err := unpack(zip[:len(zip)-30]); !errcode.Is(err, errcode.Truncated) {
 		t.Errorf("cut zip: %v", err)
