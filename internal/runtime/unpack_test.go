@@ -142,13 +142,11 @@ func TestUnpackEnds(t *testing.T) {
 		c.Limits.UnpackBase = 1 << 40
 		c.Limits.Total, c.Limits.PerMB = 300*time.Millisecond, time.Nanosecond
 	}, nil)
-	long := tempFile(t, nil)
-	w := gzip.NewWriter(long)
-	for range 3000 {
-		_, _ = w.Write(make([]byte, 1<<20))
+	long := tempFile(t, bytes.Repeat(gzipped(strings.Repeat("\x00", 1<<20)), 10_000)) // 10 GiB in as many members
+	st, err := long.Stat()
+	if err != nil {
+		t.Fatal(err)
 	}
-	_ = w.Close()
-	st, _ := long.Stat()
 	request := func() UnpackRequest {
 		return UnpackRequest{Input: long, Size: st.Size(), Output: tempFile(t, nil)}
 	}
