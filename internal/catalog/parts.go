@@ -21,10 +21,11 @@ const (
 )
 
 // Brief gives the file as it stands in lists and events: with its first parts.
-func (f File) Brief() File {
-	f.PartCount = max(f.PartCount, len(f.Parts))
-	f.Parts = f.Parts[:min(len(f.Parts), listedParts)]
-	return f
+func (f *File) Brief() File {
+	b := *f
+	b.PartCount = max(f.PartCount, len(f.Parts))
+	b.Parts = f.Parts[:min(len(f.Parts), listedParts)]
+	return b
 }
 
 // putParts stages the parts of a file that are too many for its own record.

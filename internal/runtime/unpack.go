@@ -50,7 +50,8 @@ type UnpackRequest struct {
 	Size   int64    // its bytes
 	Output *os.File // takes what is unpacked, from its beginning; the caller closes it
 	Heads  int64    // only so many bytes of a stream, or of each entry, are written; 0 = all
-	// Check is called now and then while it runs: an error ends it and is what Unpack returns. nil = nobody asks.
+	// Check is called now and then while it runs, and at its end: an error ends it and is what Unpack returns. nil = nobody
+	// asks.
 	Check func() error
 	// Progress is called with the packed bytes read, as Check is.
 	Progress func(read int64)
@@ -238,6 +239,9 @@ func (p *Pool) unpackIn(ctx context.Context, w *proc, req *UnpackRequest) (out U
 	reason = ""
 	if f := answer.Failed; f != nil {
 		return out, errcode.Wrap(f.Code, errors.New(f.Message), failedText(f.Code))
+	}
+	if req.Check != nil { // it may have been done between two looks
+		return out, req.Check()
 	}
 	return out, nil
 }

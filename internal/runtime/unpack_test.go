@@ -166,6 +166,13 @@ func TestUnpackEnds(t *testing.T) {
 	if _, err := r.pool.Unpack(ctx, req); !errors.Is(err, mine) {
 		t.Errorf("cancel: %v", err)
 	}
+	small := gzipped("small")
+	req = UnpackRequest{Input: tempFile(t, small), Size: int64(len(small)), Output: tempFile(t, nil), Check: func() error {
+		return errcode.New(errcode.DiskFull, "full")
+	}}
+	if _, err := r.pool.Unpack(t.Context(), req); !errcode.Is(err, errcode.DiskFull) {
+		t.Errorf("check at the end: %v", err)
+	}
 	if got := rec.reasons(); got != "deadline cancelled cancelled" {
 		t.Errorf("workers ended: %s", got)
 	}
