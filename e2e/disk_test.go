@@ -120,3 +120,31 @@ func smallDisk(t *testing.T, size int64) string {
 	})
 	return dir
 }
+
+// TestNoRoomToUnpack: a recording that does not fit onto the disk once it is unpacked waits until there is room, while
+// others go on.
+func TestNoRoomToUnpack(t *testing.T) {
+	dir := smallDisk(t, 128<<20)
+	t.Setenv("WAYSIDE_STORE_RESERVE", strconv.FormatInt(24<<20, 10))
+	a := start(t, dir+"/data")
+	data := railtest.Recording(railtest.Options{Seed: 3, Bytes: 16_000})
+	fillWithJunk(t, dir+"/junk", 28<<20)
+	var up Uploaded
+	big := gzipped(t, bytes.Repeat(data, 1500)) // 24 MB of what compresses well
+	if status, p, err := a.call(t.Context(), http.MethodPost, "/api/v1/files?wait=3&name=big.RU.gz", bytes.NewReader(big), &up); err != nil || p != nil {
+		t.Fatalf("upload: %d %+v %v\n%s", status, p, err, a.log.tail())
+	}
+	if up.Decode == nil || up.Decode.Status != "queued" && up.Decode.Status != "running" {
+		t.Fatalf("without room: %+v %+v", up.Decode, up.Decode.Error)
+	}
+	if small := a.upload("small.RU", data[:0:0], "&decode=false"); small.File.ID == "" {
+		t.Errorf("meanwhile: %+v", small)
+	}
+	if err := os.Remove(dir + "/junk"); err != nil {
+		t.Fatal(err)
+	}
+	if d := a.final(up.Decode.ID); d.Status != "done" || d.Rows == 0 {
+		t.Errorf("with room: %+v %+v\n%s", d, d.Error, a.log.tail())
+	}
+	noScratch(t, a)
+}

@@ -47,6 +47,9 @@ With -o DIR each file gets a folder DIR/<file>/ with one <table>.<form> a table,
 without rows. With -o - one table goes to standard output; --to json without --table gives all
 of them in one document.
 
+Files that come as gzip or zstd are unwrapped first. A zip or tar archive (also a compressed one) is
+one recording: its files are decoded together, what no decoder knows is left out.
+
 With --combine the files of a folder that can follow each other, such as the hourly files of a
 train's recorder, are decoded as one recording in the order of their time; so are files that are
 named one by one.
@@ -138,7 +141,7 @@ func (r *root) decodeWith(ctx context.Context, cfg localdecode.Config, dirs []st
 		return totals, fmt.Errorf("decode: %w", err)
 	}
 	defer func() { err = errors.Join(err, engine.Close()) }()
-	cfg.Registry, cfg.Pool = engine, engine
+	cfg.Registry, cfg.Pool, cfg.Unwrapper = engine, engine, engine
 	return localdecode.Run(ctx, cfg)
 }
 

@@ -126,6 +126,7 @@ func (a *appliance) runtimeConfig(builtin fs.FS) runtime.Config {
 			MemoryMiB: int(d.Memory / mib), MaxMemory: int(d.MaxMemory / mib), Stall: d.Stall, Total: d.Timeout,
 			PerMB: d.TimeoutPerMB, OutputRatio: d.OutputRatio, OutputBase: int64(d.OutputBase), Issues: d.MaxIssues,
 			LogBytes: int64(d.MaxLog), Children: d.MaxChildren, ChildBytes: int64(d.MaxChildBytes),
+			UnpackRatio: d.UnpackRatio, UnpackBase: int64(d.UnpackBase), UnpackEntries: d.UnpackEntries,
 			Compile: p.CompileTimeout, CompileMiB: int(p.CompileMemory / mib), Sniff: d.SniffTimeout,
 			Module: runtime.ModuleLimits{
 				Bytes: int(p.MaxModule), Body: int(p.MaxFunction), Functions: p.MaxFunctions, Locals: p.MaxLocals, Nesting: p.MaxNesting,

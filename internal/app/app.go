@@ -273,7 +273,7 @@ func (a *appliance) openRuntime(ctx context.Context) error {
 	}
 	a.pool = runtime.NewPool(a.registry, cfg)
 	a.decoder = decode.New(decode.Config{
-		Catalog: a.catalog, Blobs: a.blobs, Results: a.results, Pool: a.pool, Registry: a.registry, Events: a.events,
+		Catalog: a.catalog, Blobs: a.blobs, Results: a.results, Pool: a.pool, Registry: a.registry, Unwrapper: a.pool, Events: a.events,
 		Children: children{a}, Generator: "wayside " + a.env.Version, TempDir: a.folder.tmp(), Logger: a.logs.Logger("decoder"), Recorder: a.metrics,
 		Now: a.world.now,
 	})
@@ -283,7 +283,7 @@ func (a *appliance) openRuntime(ctx context.Context) error {
 func (a *appliance) openUseCases(context.Context) error {
 	a.ingester = ingest.New(ingest.Config{
 		DB: a.db, Catalog: a.catalog, Blobs: a.blobs, Queue: a.engine, Results: a.results, Detector: detector{a.registry},
-		Events: a.events, Logger: a.logs.Logger("api"), Recorder: a.metrics, MaxUpload: int64(a.cfg.Server.MaxUpload),
+		Wrapping: wrapping{a.decoder, a.registry}, Events: a.events, Logger: a.logs.Logger("api"), Recorder: a.metrics, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		Now: a.world.now, ChildDepth: a.cfg.Decode.ChildDepth, ChildTotal: a.cfg.Decode.ChildTotal,
 	})
 	return nil

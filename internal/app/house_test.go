@@ -29,6 +29,7 @@ func allowed() map[string][]string {
 		"plugins/build":           {"sdk/go/...", "internal/disk"},
 		"sdk/go/sdktest":          {"sdk/go", abi},
 		"internal/store":          with(),
+		"internal/archive":        with(),
 		"internal/blob":           with(),
 		"internal/table":          with(),
 		"internal/catalog":        with("internal/store", table),

@@ -38,8 +38,11 @@ type File struct {
 	CreatedAt time.Time `json:"created_at"`
 	Source    Source    `json:"source"`
 	Wrapped   string    `json:"wrapped,omitempty"` // gzip, zstd, zip, tar; "" = as it is
-	Parts     []Part    `json:"parts,omitempty"`
-	Parent    *Parent   `json:"parent,omitempty"` // of a file that was found inside another
+	// Parts are what its decoder gets of a bundle, in that order: what offsets count in. Where no decoder is known, they are
+	// all of its entries. A list of files has only the first of them, and so have events.
+	Parts     []Part  `json:"parts,omitempty"`
+	PartCount int     `json:"part_count,omitempty"` // of all, also where Parts are fewer
+	Parent    *Parent `json:"parent,omitempty"`     // of a file that was found inside another
 }
 
 // Part is one named part of a bundle.

@@ -8,6 +8,7 @@ type Progress struct {
 	BytesRead int64
 	Size      int64 // bytes of the file
 	Rows      int64
+	Share     float64 // of the whole work, where it is not BytesRead of Size; 0 = it is
 }
 
 // SetProgress says that a decode runs and how far it is.
@@ -35,7 +36,10 @@ func (c *Catalog) withProgress(d Decode) Decode {
 		return d
 	}
 	d.Status, d.StartedAt, d.BytesRead, d.Rows = Running, p.StartedAt, p.BytesRead, p.Rows
-	if p.Size > 0 {
+	switch {
+	case p.Share > 0:
+		d.Progress = min(1, p.Share)
+	case p.Size > 0:
 		d.Progress = min(1, float64(p.BytesRead)/float64(p.Size))
 	}
 	return d

@@ -24,6 +24,7 @@ import (
 //	p/{sha256}           Plugin
 //	e/{file}/{child}     id of the file found inside a file under a name, with some bytes (childKey)
 //	r/{file}             how many files were found inside a file that was delivered, however deep
+//	b/{file}             the parts of a file, where they are many: parts.go
 const (
 	prefixFile     = "f/"
 	prefixDecode   = "d/"
@@ -89,7 +90,10 @@ func nextID(ctx context.Context, seq *store.Sequence, kind byte) (string, error)
 
 // PutFile stages a new file.
 func (c *Catalog) PutFile(b *store.Batch, f File) error {
-	if err := c.put(b, prefixFile+f.ID, f); err != nil {
+	if err := c.putParts(b, &f); err != nil {
+		return err
+	}
+	if err := c.put(b, prefixFile+f.ID, f.Brief()); err != nil {
 		return err
 	}
 	b.Set(c.space, []byte(prefixOfBlob+f.SHA256+"/"+f.ID), nil)
@@ -102,6 +106,7 @@ func (c *Catalog) PutFile(b *store.Batch, f File) error {
 // DeleteFile stages the removal of a file. Its decodes are deleted one by one by the caller.
 func (c *Catalog) DeleteFile(b *store.Batch, f File) {
 	b.Delete(c.space, []byte(prefixFile+f.ID))
+	b.Delete(c.space, []byte(prefixParts+f.ID))
 	b.Delete(c.space, []byte(prefixOfBlob+f.SHA256+"/"+f.ID))
 	if f.Parent != nil {
 		b.Delete(c.space, childKey(f.Parent.FileID, f.Name, f.SHA256))
@@ -159,6 +164,9 @@ func (c *Catalog) put(b *store.Batch, key string, v any) error {
 func (c *Catalog) File(_ context.Context, id string) (File, error) {
 	var f File
 	err := c.get(prefixFile, id, kindFile, "file", &f)
+	if err == nil {
+		err = c.withParts(&f)
+	}
 	return f, err
 }
 

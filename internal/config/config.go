@@ -149,6 +149,7 @@ type Decode struct {
 	MaxChildBytes Size // of all of them together
 	ChildTotal    int  // of one delivered file, however deep
 	UnpackRatio   int64
+	UnpackBase    Size
 	UnpackEntries int
 }
 

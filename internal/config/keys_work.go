@@ -68,12 +68,16 @@ func decodeKeys() []key {
 			doc: "Files found inside one delivered file, however deep, after which no more are taken.",
 		},
 		{
-			name: "decode.unpack_ratio", def: "200", at: func(c *Config) any { return &c.Decode.UnpackRatio }, lo: 1, hi: 1e5,
-			doc: "Largest ratio of unpacked to packed bytes of gzip, zstd, zip and tar.",
+			name: "decode.unpack_ratio", def: "200", at: func(c *Config) any { return &c.Decode.UnpackRatio }, lo: 1, hi: 1e5, built: true,
+			doc: "Largest ratio of unpacked to packed bytes of gzip, zstd, zip and tar; `decode.unpack_base` is added. Beyond it a file is refused as a bomb.",
 		},
 		{
-			name: "decode.unpack_entries", def: "10000", at: func(c *Config) any { return &c.Decode.UnpackEntries }, lo: 1, hi: 1e6,
-			doc: "Most entries of an archive.",
+			name: "decode.unpack_base", def: "64 MiB", at: func(c *Config) any { return &c.Decode.UnpackBase }, lo: mib, hi: tib, built: true,
+			doc: "Bytes that a file may unpack to whatever its size: small recordings of much the same compress far better than the ratio allows.",
+		},
+		{
+			name: "decode.unpack_entries", def: "10000", at: func(c *Config) any { return &c.Decode.UnpackEntries }, lo: 1, hi: 1e4, built: true,
+			doc: "Most entries of an archive, folders included.",
 		},
 		{
 			name: "worker.idle", def: "1m", at: func(c *Config) any { return &c.Worker.Idle }, lo: 0.1, hi: day, built: true,

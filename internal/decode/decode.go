@@ -67,6 +67,7 @@ type Config struct {
 	Results   *table.Dir
 	Pool      Pool
 	Registry  Registry
+	Unwrapper Unwrapper // nil: files are decoded as they are stored
 	Events    *event.Bus
 	Children  Children // of the files that decoders find inside files
 	Generator string   // written into every stored table: the program and its version
@@ -178,7 +179,14 @@ func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
 	kids := &cradle{temp: d.TempDir}
 	req := d.request(ctx, a.rec, a.file, input, staging)
 	req.CreateChild, req.RefuseChildren = kids.create, a.refused
-	res, err := d.Pool.Decode(ctx, req)
+	var res runtime.Result
+	u, err := d.unwrapInto(ctx, a, a.file, &req)
+	if err == nil {
+		res, err = d.Pool.Decode(ctx, req)
+	}
+	if u != nil {
+		err = errors.Join(err, u.close())
+	}
 	if err == nil {
 		err = d.takeChildren(ctx, a, kids, res)
 	}
@@ -343,6 +351,11 @@ func (d *Decoder) stage(b *store.Batch, rec catalog.Decode) error {
 func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outcome {
 	a.release()
 	cause := context.Cause(ctx)
+	if r, ok := errors.AsType[*refusal](err); ok && cause == nil {
+		a.rec.Status, a.rec.Progress = catalog.Failed, 1
+		a.rec.Error = &catalog.Failure{Code: r.Code, Message: r.Message, Offset: r.Offset}
+		return d.finish(a)
+	}
 	switch code := errcode.Of(err); {
 	case errors.Is(cause, queue.ErrShutdown), code == errcode.ShuttingDown:
 		return queue.Outcome{Release: true}

@@ -65,6 +65,7 @@ type pool struct {
 	err    error
 	before func(ctx context.Context) error
 	found  func(r runtime.Request) ([]runtime.Child, error)
+	seen   func(r runtime.Request)
 }
 
 func (p *pool) Decode(ctx context.Context, r runtime.Request) (runtime.Result, error) {
@@ -75,6 +76,9 @@ func (p *pool) Decode(ctx context.Context, r runtime.Request) (runtime.Result, e
 	}
 	if p.err != nil {
 		return runtime.Result{}, p.err
+	}
+	if p.seen != nil {
+		p.seen(r)
 	}
 	schema := plugin().Tables[0]
 	res := p.result

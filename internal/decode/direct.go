@@ -70,7 +70,14 @@ func (d *Decoder) Direct(ctx context.Context, r DirectRequest, begin func(Direct
 		return fmt.Errorf("receive recording: %w", err)
 	}
 	defer d.close(ctx, input)
-	pl, format, err := d.choose(ctx, r, b)
+	u, err := d.unwrapDirect(ctx, input, b, whole)
+	if err != nil {
+		return err
+	}
+	if u != nil {
+		defer d.close(ctx, u.file)
+	}
+	pl, format, err := d.choose(ctx, r, b, u)
 	if err != nil {
 		return err
 	}
@@ -90,6 +97,14 @@ func (d *Decoder) Direct(ctx context.Context, r DirectRequest, begin func(Direct
 	if !whole {
 		req.Tables = []string{r.Table}
 	}
+	if u != nil {
+		p, err := d.prepare(u, r.Name, pl)
+		if err != nil {
+			return directRefusal(err)
+		}
+		p.Fill(&req)
+		req.Input = u.file
+	}
 	res, err := d.Pool.Decode(ctx, req)
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
@@ -107,10 +122,13 @@ func (d *Decoder) Direct(ctx context.Context, r DirectRequest, begin func(Direct
 }
 
 // choose finds the decoder, and waits until it can be used.
-func (d *Decoder) choose(ctx context.Context, r DirectRequest, b blob.Blob) (pl runtime.Plugin, format string, err error) {
+func (d *Decoder) choose(ctx context.Context, r DirectRequest, b blob.Blob, u *unwrapped) (pl runtime.Plugin, format string, err error) {
 	id := r.Decoder
 	if id == "" {
-		found, ok := d.Registry.Detect(ctx, b.Head, b.Size, r.Name)
+		found, ok, err := d.detect(ctx, r.Name, b, u)
+		if err != nil {
+			return pl, "", err
+		}
 		if !ok {
 			return pl, "", errcode.New(errcode.UnknownFormat, "no decoder knows this format")
 		}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -145,6 +146,11 @@ func (s *Server) detect(ctx context.Context, in *detectInput) (*detectOutput, er
 	head := make([]byte, detectHead)
 	n, err := io.ReadFull(limited, head)
 	size := int64(n)
+	if (err == nil || isEOF(err) || errors.Is(err, io.ErrUnexpectedEOF)) && limited.failed == nil && runtime.MaybeWrapped(head[:n]) {
+		limited.r = io.MultiReader(bytes.NewReader(head[:n]), limited.r)
+		limited.left += size
+		return s.detectWrapped(ctx, in.request, limited, name)
+	}
 	if err == nil {
 		var rest int64
 		rest, err = io.Copy(io.Discard, limited)

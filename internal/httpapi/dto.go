@@ -94,8 +94,9 @@ type File struct {
 	Format    text     `json:"format" doc:"format id; null if no decoder knows it"`
 	CreatedAt Stamp    `json:"created_at"`
 	Source    string   `json:"source" enum:"api,tus,watch,child,cli"`
-	Wrapped   text     `json:"wrapped" doc:"gzip, zstd, zip, tar; null if it is as it is"`
-	Parts     []Part   `json:"parts" nullable:"false"`
+	Wrapped   text     `json:"wrapped" doc:"gzip, zstd, zip, tar (also a compressed one); null if it is as it is"`
+	Parts     []Part   `json:"parts" nullable:"false" doc:"what its decoder gets of a bundle, in that order; a list of files shows the first 64"`
+	PartCount int      `json:"part_count" doc:"of all parts, also where fewer are listed"`
 	Decodes   []string `json:"decodes" nullable:"false" doc:"ids of its decodes, the oldest first"`
 
 	Parent maybe[Parent] `json:"parent" doc:"where it was found; null of a file that was delivered"`
@@ -115,6 +116,7 @@ func fileDTO(f catalog.File, decodes []string) File {
 		Parts: make([]Part, 0, len(f.Parts)), Decodes: append([]string{}, decodes...),
 	}
 	out.Parent.v = parentDTO(f.Parent)
+	out.PartCount = max(f.PartCount, len(f.Parts))
 	for _, p := range f.Parts {
 		out.Parts = append(out.Parts, Part(p))
 	}

@@ -71,7 +71,10 @@ func newWorld(tb testing.TB) *world {
 	}}
 	w.cfg = Config{
 		Listen: "127.0.0.1:0", Version: "test", Logger: slog.New(&idHandler{slog.NewJSONHandler(&lockedWriter{w: &w.log, mu: &w.mu}, nil)}),
-		Deps: Deps{Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w, Plugins: w, PluginAdmin: w, Direct: w, System: w},
+		Deps: Deps{
+			Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w, Plugins: w, PluginAdmin: w, Direct: w, System: w,
+			Wrapping: wrapping{},
+		},
 	}
 	return w
 }

@@ -52,7 +52,7 @@ type hexOutput struct {
 	Body struct {
 		Offset int64  `json:"offset"`
 		Length int    `json:"length" doc:"bytes of this answer"`
-		Size   int64  `json:"size" doc:"bytes of the file"`
+		Size   int64  `json:"size" doc:"bytes of the file, without its wrapping where it came wrapped"`
 		Hex    string `json:"hex" doc:"the bytes, two lower-case digits each"`
 	}
 }
@@ -166,19 +166,26 @@ func (s *Server) getHex(ctx context.Context, in *hexInput) (*hexOutput, error) {
 		return nil, err
 	}
 	defer func() { _ = blob.Close() }()
+	var content io.ReaderAt = blob
+	size := f.Size
 	if f.Wrapped != "" && !in.Raw {
-		return nil, errcode.Newf(errcode.Conflict, "the file is wrapped (%s): raw=true shows the stored bytes", f.Wrapped)
+		c, err := s.unwrapped(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = c.Close() }()
+		content, size = c, c.Size()
 	}
-	if in.Offset > f.Size {
-		return nil, errcode.Newf(errcode.RangeNotSatisfiable, "the file has %d bytes", f.Size)
+	if in.Offset > size {
+		return nil, errcode.Newf(errcode.RangeNotSatisfiable, "the file has %d bytes", size)
 	}
-	part := make([]byte, min(in.Length, f.Size-in.Offset, maxHex))
-	n, err := blob.ReadAt(part, in.Offset)
+	part := make([]byte, min(in.Length, size-in.Offset, maxHex))
+	n, err := content.ReadAt(part, in.Offset)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read the bytes of file %s: %w", in.ID, err)
 	}
 	out := &hexOutput{}
-	out.Body.Offset, out.Body.Length, out.Body.Size, out.Body.Hex = in.Offset, n, f.Size, hex.EncodeToString(part[:n])
+	out.Body.Offset, out.Body.Length, out.Body.Size, out.Body.Hex = in.Offset, n, size, hex.EncodeToString(part[:n])
 	return out, nil
 }
 

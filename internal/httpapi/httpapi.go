@@ -173,6 +173,7 @@ type Deps struct {
 	System   System
 
 	PluginAdmin PluginAdmin
+	Wrapping    Wrapping
 }
 
 const (
@@ -226,7 +227,7 @@ func (c Config) check() error {
 	for name, missing := range map[string]bool{
 		"ingester": d.Ingester == nil, "files": d.Files == nil, "decodes": d.Decodes == nil, "blobs": d.Blobs == nil,
 		"results": d.Results == nil, "events": d.Events == nil, "plugins": d.Plugins == nil, "direct": d.Direct == nil,
-		"system": d.System == nil, "plugin admin": d.PluginAdmin == nil,
+		"system": d.System == nil, "plugin admin": d.PluginAdmin == nil, "wrapping": d.Wrapping == nil,
 	} {
 		if missing {
 			return fmt.Errorf("open http server: no %s given", name)

@@ -108,7 +108,7 @@ func TestProblems(t *testing.T) {
 		{"bad cursor", "GET", "/files?cursor=bad", "", nil, 400, "malformed", ""},
 		{"wait too long", "GET", "/decodes/d0001?wait=31", "", nil, 422, "validation_failed", "wait"},
 		{"wait no number", "POST", "/files?wait=x", "x", nil, 422, "validation_failed", "wait"},
-		{"bundle", "POST", "/files?bundle=true", "x", nil, 422, "validation_failed", "bundle"},
+		{"empty bundle", "POST", "/files?bundle=true", "--x--\r\n", []option{header("Content-Type", "multipart/form-data; boundary=x")}, 422, "validation_failed", "file"},
 		{"parameter twice", "POST", "/files?param.a=1&param.a=2", "x", nil, 422, "validation_failed", "param.a"},
 		{"bad query", "POST", "/files?param.a=%zz", "x", nil, 400, "malformed", ""},
 		{"broken json", "POST", "/decodes", `{"file_id":`, []option{header("Content-Type", json)}, 400, "malformed", ""},

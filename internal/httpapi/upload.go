@@ -38,7 +38,7 @@ type uploadInput struct {
 	Decoder string  `query:"decoder" maxLength:"255" doc:"plugin or format id; without it the content decides"`
 	Decode  bool    `query:"decode" default:"true" doc:"false: store only"`
 	Force   bool    `query:"force" doc:"decode anew even where a result exists"`
-	Bundle  bool    `query:"bundle" doc:"the parts belong together"`
+	Bundle  bool    `query:"bundle" doc:"the parts of the form, or the files of an archive, are one recording: they become one file"`
 	Wait    float64 `query:"wait" minimum:"0" maximum:"30" doc:"seconds to wait for the decode to end"`
 }
 
@@ -117,9 +117,6 @@ func recordingBody() *huma.RequestBody {
 func (s *Server) uploadFiles(ctx context.Context, in *uploadInput) (*uploadOutput, error) {
 	st := stateOf(ctx)
 	st.stream = true
-	if in.Bundle {
-		return nil, errcode.Invalid("bundle", "bundles are not supported: upload the parts as one archive, or one by one")
-	}
 	params, err := s.decoderParams(in.request)
 	if err != nil {
 		return nil, err
@@ -133,7 +130,14 @@ func (s *Server) uploadFiles(ctx context.Context, in *uploadInput) (*uploadOutpu
 		Source: catalog.SourceAPI, Decoder: in.Decoder, Params: params, Decode: in.Decode, Force: in.Force,
 		Trace: st.ids.trace(),
 	}
-	got, many, err := s.acceptBody(ctx, in, up)
+	var got []ingest.Accepted
+	many := false
+	if in.Bundle {
+		got = make([]ingest.Accepted, 1)
+		got[0], err = s.acceptBundle(ctx, in, up)
+	} else {
+		got, many, err = s.acceptBody(ctx, in, up)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -243,6 +247,10 @@ func (l *limitedBody) Read(p []byte) (int, error) {
 	if l.left -= int64(n); l.limit > 0 && l.left < 0 {
 		l.failed = errcode.Newf(errcode.TooLarge, "an upload may have at most %d bytes", l.limit)
 		return 0, l.failed
+	}
+	if coded, ok := errors.AsType[*errcode.Error](err); ok { // the parts of a bundle say what is wrong with them
+		l.failed = coded
+		return n, l.failed
 	}
 	if err != nil && !isEOF(err) {
 		l.failed = errcode.Wrap(errcode.Malformed, err, "the upload was cut off")

@@ -207,7 +207,7 @@ func TestUploadCutOffLeavesNothing(t *testing.T) {
 		"chunked":   {"POST /api/v1/files?name=a HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nRU", "cut off", true},
 		"bad chunk": {"POST /api/v1/files?name=a HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nRU", "cut off", false},
 		"stalled":   {"POST /api/v1/files?name=a HTTP/1.1\r\nHost: HOST\r\nContent-Length: 100\r\n\r\nRU", "stopped coming", false},
-		"not read":  {"POST /api/v1/files?bundle=true HTTP/1.1\r\nHost: HOST\r\nContent-Length: 100\r\n\r\nRU", "stalled", false},
+		"not read":  {"POST /api/v1/files?wait=99 HTTP/1.1\r\nHost: HOST\r\nContent-Length: 100\r\n\r\nRU", "stalled", false},
 		"form":      {"POST /api/v1/files HTTP/1.1\r\nHost: HOST\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nRU", "cut off", true},
 		"json":      {"POST /api/v1/decodes HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", "cut off", true},
 	} {

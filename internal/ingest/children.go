@@ -131,7 +131,7 @@ func (c *Children) store(ctx context.Context, params json.RawMessage, one Child)
 	h := &c.held[len(c.held)-1]
 	h.plan, err = c.in.planFor(params, func(p *plan, u Upload) error {
 		u.Name = one.Name
-		return c.in.recognise(ctx, p, u, sample{b.Head, b.Size})
+		return c.in.recogniseBlob(ctx, p, u, b.SHA256, sample{b.Head, b.Size})
 	})
 	return err
 }
@@ -169,7 +169,7 @@ func (in *Ingester) planFor(params json.RawMessage, recognise func(*plan, Upload
 	err := recognise(&p, Upload{})
 	if errcode.Is(err, errcode.ValidationFailed) {
 		// Its decoder cannot do without parameters, which nobody gave: the file is kept, for a decode that brings them.
-		return plan{}, nil
+		return plan{inside: p.inside}, nil
 	}
 	return p, err
 }
@@ -221,8 +221,9 @@ func (c *Children) child(ctx context.Context, h *hold) (*child, error) {
 	parent := c.parent
 	one.file = catalog.File{
 		ID: id, Name: h.name, Size: h.size, SHA256: h.sha, MediaType: "application/octet-stream", Format: h.plan.match.Format,
-		CreatedAt: c.in.Now().UTC(), Source: catalog.SourceChild, Parent: &parent,
+		CreatedAt: c.in.Now().UTC(), Source: catalog.SourceChild, Parent: &parent, Wrapped: h.plan.inside.Wrapped,
 	}
+	one.file.Parts, one.file.PartCount = fewParts(h.plan.inside.Parts)
 	return one, nil
 }
 
@@ -246,7 +247,7 @@ func (c *Children) Stage(b *store.Batch) error {
 			if err := c.in.Catalog.PutFile(b, f); err != nil {
 				return fmt.Errorf("record file: %w", err)
 			}
-			b.OnCommit(func() { c.in.Events.Publish(TopicFile, f.ID, f) })
+			b.OnCommit(func() { c.in.Events.Publish(TopicFile, f.ID, f.Brief()) })
 		}
 		if !one.decode {
 			continue

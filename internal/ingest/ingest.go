@@ -77,7 +77,7 @@ type Recorder interface {
 	FileReceived(format string, size int64)
 }
 
-// Config is what an Ingester works with. All fields but Logger and Recorder are needed.
+// Config is what an Ingester works with. All fields but Wrapping, Logger and Recorder are needed.
 type Config struct {
 	DB       *store.DB
 	Catalog  *catalog.Catalog
@@ -85,6 +85,7 @@ type Config struct {
 	Queue    queue.Engine
 	Results  Results
 	Detector Detector
+	Wrapping Wrapping // nil: recordings are taken as they are
 	Events   *event.Bus
 	Logger   *slog.Logger
 	Recorder Recorder
@@ -124,6 +125,7 @@ type Upload struct {
 	Params    map[string]string // of the decoder
 	Decode    bool              // false: store only
 	Force     bool              // decode anew even where a result exists
+	Together  bool              // what the body holds is one recording, whatever it looks like: the caller says so
 	Trace     queue.Trace       // request and correlation id
 }
 
@@ -154,7 +156,7 @@ func (in *Ingester) Accept(ctx context.Context, u Upload) (Accepted, error) {
 }
 
 func (in *Ingester) acceptBlob(ctx context.Context, u Upload, b blob.Blob, plan plan) (Accepted, error) {
-	if err := in.recognise(ctx, &plan, u, sample{b.Head, b.Size}); err != nil {
+	if err := in.recogniseBlob(ctx, &plan, u, b.SHA256, sample{b.Head, b.Size}); err != nil {
 		return Accepted{}, err
 	}
 	unlock, err := in.locks.lock(ctx, b.SHA256)
@@ -175,6 +177,7 @@ type plan struct {
 	match  Match
 	known  bool // match is set
 	params json.RawMessage
+	inside Inside // of a recording that came wrapped
 }
 
 // plan checks what the caller asks for before any byte is read.
@@ -212,7 +215,7 @@ func (in *Ingester) recognise(ctx context.Context, p *plan, u Upload, s sample) 
 	if err != nil {
 		return fmt.Errorf("check parameters: %w", err)
 	}
-	*p = plan{match: m, known: true, params: params}
+	p.match, p.known, p.params = m, true, params
 	return nil
 }
 
@@ -286,7 +289,7 @@ func (in *Ingester) record(ctx context.Context, u Upload, b blob.Blob, p plan) (
 	}
 	f := catalog.File{
 		ID: id, Name: u.Name, Size: b.Size, SHA256: b.SHA256, MediaType: u.MediaType, Format: p.match.Format,
-		CreatedAt: in.Now().UTC(), Source: u.Source,
+		CreatedAt: in.Now().UTC(), Source: u.Source, Wrapped: p.inside.Wrapped, Parts: p.inside.Parts,
 	}
 	batch := in.DB.Batch()
 	if err := in.Catalog.PutFile(batch, f); err != nil {
@@ -300,7 +303,7 @@ func (in *Ingester) record(ctx context.Context, u Upload, b blob.Blob, p plan) (
 		}
 		acc.Decode = &d
 	}
-	batch.OnCommit(func() { in.Events.Publish(TopicFile, f.ID, f) })
+	batch.OnCommit(func() { in.Events.Publish(TopicFile, f.ID, f.Brief()) })
 	if err := in.DB.Commit(ctx, batch); err != nil {
 		return Accepted{}, fmt.Errorf("record file: %w", err)
 	}
@@ -326,9 +329,10 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 	}
 	now := in.Now().UTC()
 	d := catalog.Decode{ID: id, FileID: f.ID, Status: catalog.Queued, Force: r.force, CreatedAt: now}
+	if failure := p.failure(); failure != nil {
+		d.Status, d.StartedAt, d.FinishedAt, d.Error = catalog.Failed, now, now, failure
+	}
 	if !p.known {
-		d.Status, d.StartedAt, d.FinishedAt = catalog.Failed, now, now
-		d.Error = &catalog.Failure{Code: errcode.UnknownFormat, Message: "no decoder knows this format"}
 		return d, in.putDecode(b, d)
 	}
 	pl := p.match.Plugin
@@ -337,6 +341,9 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 	d.Reveal = catalog.Reveals(p.params)
 	if err := in.Catalog.PutPlugin(b, pl); err != nil {
 		return catalog.Decode{}, fmt.Errorf("record decoder: %w", err)
+	}
+	if d.Status.Final() {
+		return d, in.putDecode(b, d)
 	}
 	if !r.force && !r.later {
 		if done, ok, err := in.cached(ctx, d); err != nil || ok {

@@ -57,6 +57,13 @@ func (in *Ingester) Redecode(ctx context.Context, r Redecode) (d catalog.Decode,
 		}
 	}
 	b := in.DB.Batch()
+	if f.Wrapped != "" && f.Format == "" && p.known && p.inside.Parts != nil {
+		// Nobody knew what of it is to be decoded when it came. Now a decoder does, and offsets count in its parts.
+		f.Parts, f.PartCount = p.inside.Parts, 0
+		if err := in.Catalog.PutFile(b, f); err != nil {
+			return d, false, fmt.Errorf("record parts: %w", err)
+		}
+	}
 	if d, err = in.stageDecode(ctx, b, f, p, request{force: r.Force, trace: r.Trace}); err != nil {
 		return d, false, err
 	}
@@ -70,7 +77,7 @@ func (in *Ingester) Redecode(ctx context.Context, r Redecode) (d catalog.Decode,
 const headBytes = 64 << 10
 
 func (in *Ingester) recogniseStored(ctx context.Context, p *plan, u Upload, f catalog.File) error {
-	if p.known {
+	if p.known && f.Wrapped == "" {
 		return nil
 	}
 	r, err := in.Blobs.Open(f.SHA256)
@@ -82,7 +89,11 @@ func (in *Ingester) recogniseStored(ctx context.Context, p *plan, u Upload, f ca
 	if err = errors.Join(err, r.Close()); err != nil && f.Size > 0 {
 		return fmt.Errorf("read recording: %w", err)
 	}
-	return in.recognise(ctx, p, u, sample{head, f.Size})
+	s := sample{head, f.Size}
+	if f.Wrapped == "" {
+		return in.recognise(ctx, p, u, s)
+	}
+	return in.recogniseBlob(ctx, p, u, f.SHA256, s)
 }
 
 // Cancel ends a decode that has not ended, by a person's wish. A decode that runs is told to end: the answer may

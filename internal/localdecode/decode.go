@@ -33,6 +33,8 @@ type outcome struct {
 	files     map[string]*os.File // tables with rows, by name, in files of ours
 	text      string              // what a sink prepared for its put
 	stopped   error               // the whole call ends: interrupted, or nowhere to write
+	wrapped   string              // gzip, zstd, zip, tar; "" = the file is as it is
+	stored    int64               // bytes of a wrapped file; size is without the wrapping then
 }
 
 // status gives how the decode ended.
@@ -103,8 +105,15 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 		return err
 	}
 	defer f.Close()
+	u, err := c.unwrap(ctx, f, o)
+	if err != nil {
+		return err
+	}
+	if u != nil {
+		defer u.file.Close()
+	}
 	scr.began(o.in, o.size)
-	if err := c.recognise(ctx, f, o); err != nil {
+	if err := c.recognise(ctx, f, o, u); err != nil {
 		return err
 	}
 	if err := c.checkTables(o.plugin); err != nil {
@@ -118,11 +127,16 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 	if err != nil {
 		return err
 	}
+	if u != nil {
+		if err := c.prepare(u, o); err != nil {
+			return err
+		}
+	}
 	metadata, err := c.metadata(o, sum, params)
 	if err != nil {
 		return err
 	}
-	res, err := c.Pool.Decode(ctx, runtime.Request{
+	req := runtime.Request{
 		Plugin:  o.plugin.SHA256,
 		Input:   f,
 		Size:    o.size,
@@ -138,7 +152,12 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 
 		CreateChild: func(int) (*os.File, error) { return os.OpenFile(os.DevNull, os.O_WRONLY, 0) },
 		Progress:    func(p runtime.Progress) { scr.progress(o.in, p.BytesRead) },
-	})
+	}
+	if u != nil {
+		u.prep.Fill(&req)
+		req.Input = u.file
+	}
+	res, err := c.Pool.Decode(ctx, req)
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
@@ -223,7 +242,7 @@ func (c *Config) wanted() []string {
 const headBytes = 64 << 10
 
 // recognise finds the decoder and waits until it can be used.
-func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
+func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome, u *unwrapped) error {
 	id := c.Decoder
 	switch {
 	case id != "":
@@ -233,11 +252,10 @@ func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 		if o.size == 0 {
 			return errcode.New(errcode.UnknownFormat, "the file is empty")
 		}
-		head := make([]byte, min(headBytes, o.size))
-		if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read input: %w", err)
+		found, ok, err := c.detectInput(ctx, f, o, u)
+		if err != nil {
+			return err
 		}
-		found, ok := c.detect(ctx, head, o.size, o.in.name)
 		if ctx.Err() != nil {
 			return fmt.Errorf("recognise format: %w", context.Cause(ctx))
 		}
@@ -258,6 +276,19 @@ func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome) error {
 	}
 	o.plugin = p
 	return nil
+}
+
+// detectInput recognises an input by its first bytes, or by what is wrapped in it.
+func (c *Config) detectInput(ctx context.Context, f *os.File, o *outcome, u *unwrapped) (runtime.Detection, bool, error) {
+	if u != nil {
+		return c.detectInside(ctx, u, o.in.name)
+	}
+	head := make([]byte, min(headBytes, o.size))
+	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return runtime.Detection{}, false, fmt.Errorf("read input: %w", err)
+	}
+	found, ok := c.detect(ctx, head, o.size, o.in.name)
+	return found, ok, nil
 }
 
 // detect recognises a file. A decoder that is still being compiled may be the one that knows it: then it waits.

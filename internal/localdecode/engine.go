@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -66,6 +67,25 @@ func (e *Engine) Decode(ctx context.Context, req runtime.Request) (runtime.Resul
 		return res, fmt.Errorf("run decoder: %w", err)
 	}
 	return res, nil
+}
+
+// Unpack unwraps a file in a worker process.
+func (e *Engine) Unpack(ctx context.Context, req runtime.UnpackRequest) (runtime.Unpacked, error) {
+	u, err := e.pool.Unpack(ctx, req)
+	if err != nil {
+		return u, fmt.Errorf("run unpacker: %w", err)
+	}
+	return u, nil
+}
+
+// Recognise finds the decoder of what was unpacked.
+func (e *Engine) Recognise(ctx context.Context, u *runtime.Unpacked, out io.ReaderAt, name string, together bool) (runtime.Detection, bool, error) {
+	return e.pool.Recognise(ctx, u, out, name, together) //nolint:wrapcheck // says what it is
+}
+
+// Prepare says what of it a decoder gets.
+func (e *Engine) Prepare(u *runtime.Unpacked, out io.ReaderAt, name string, p runtime.Plugin) (runtime.Prepared, error) {
+	return e.pool.Prepare(u, out, name, p) //nolint:wrapcheck // says what it is
 }
 
 // Confinement starts a worker for a plugin, if none runs, by decoding one byte, and tells how far it is shut in. What

@@ -63,6 +63,7 @@ type Config struct {
 	Generator string
 	Registry  Registry
 	Pool      Pool
+	Unwrapper Unwrapper // nil = files are decoded as they are
 }
 
 // Totals counts inputs by how their decode ended.

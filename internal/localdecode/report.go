@@ -72,9 +72,16 @@ func (s *summarySink) width() int {
 // header gives the lines about the input and its decoder.
 func (s *summarySink) header(o *outcome) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s)\n", printable(o.in.shown), plural(o.size, "byte"))
+	size := o.size
+	if o.wrapped != "" {
+		size = o.stored
+	}
+	fmt.Fprintf(&b, "%s (%s)\n", printable(o.in.shown), plural(size, "byte"))
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(&b, "%s%-8s  %s\n", indent, name, fmt.Sprintf(format, args...))
+	}
+	if o.wrapped != "" {
+		line("wrapped", "%s, unwrapped %s", o.wrapped, plural(o.size, "byte"))
 	}
 	b.WriteString(partList(o.parts))
 	b.WriteString(twinLines(o.in.twins))

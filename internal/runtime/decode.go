@@ -131,6 +131,7 @@ func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopA
 		Form: req.Form, Options: req.Options, Reveal: req.Reveal, Timezone: req.zone, Tables: req.Tables,
 		Output: a.limits.OutputBase + a.limits.OutputRatio*req.Size, Issues: a.limits.Issues, LogBytes: a.limits.LogBytes, StopAfter: stopAfter,
 		Children: a.childRule(),
+		Notes:    wireNotes(req.Notes), Cut: req.Cut.verdict(),
 	}
 	before := w.page.State().Activity
 	if err := w.sock.Send(wire.KindDecode, job, req.Input); err != nil {

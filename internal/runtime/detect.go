@@ -29,6 +29,11 @@ const (
 // wayside_sniff is asked, in a worker, only to break a tie or where a plugin has no rules. A name alone is an answer
 // only where no content was recognised. The confidence is comparable between answers, no more.
 func (r *Registry) Detect(ctx context.Context, head []byte, size int64, name string) (Detection, bool) {
+	return r.detect(ctx, head, size, name, true)
+}
+
+// detect is Detect; ask says whether plugins' own wayside_sniff may be asked.
+func (r *Registry) detect(ctx context.Context, head []byte, size int64, name string, ask bool) (Detection, bool) {
 	head = head[:min(len(head), abi.SniffHead)]
 	if size < 0 {
 		size = math.MaxInt64
@@ -38,7 +43,7 @@ func (r *Registry) Detect(ctx context.Context, head []byte, size int64, name str
 	}
 	v := r.now.Load()
 	found, silent := v.match(head, size, name)
-	if asked := r.toAsk(found, silent, v); len(asked) > 0 {
+	if asked := r.toAsk(found, silent, v); ask && len(asked) > 0 {
 		found = r.ask(ctx, asked, found, head, size)
 	}
 	byName := len(found) == 0

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,11 +23,12 @@ const (
 )
 
 // Part is one of several files that are decoded as one recording. Offsets in the result count the bytes of the parts
-// in their order, back to back, as they lie in Request.Input.
+// in their order, back to back.
 type Part struct {
 	Name   string // as the decoder gets it, without folders
 	Size   int64
 	SHA256 string // hex, of its bytes; PartsSHA256 needs it, a decode does not
+	At     int64  // of its bytes in Request.Input; where it is 0 in all parts, they lie back to back
 }
 
 // PartsSHA256 identifies a recording that came as several files: the SHA-256, in hex, of each part's name, a zero byte,
@@ -62,7 +65,7 @@ func (r *Request) checkParts() error {
 		if p.Name != PartName(p.Name) {
 			return errcode.Invalid("parts", "the name of part %d is longer than %d bytes or no text", i, abi.MaxPartName)
 		}
-		if p.Size < 0 || p.Size > left {
+		if p.Size < 0 || p.Size > left || p.At < 0 || p.At > math.MaxInt64-p.Size {
 			return errcode.Invalid("parts", "the size of part %d is not within the input", i)
 		}
 		names += len(p.Name)
@@ -79,8 +82,15 @@ func (r *Request) checkParts() error {
 
 func wireParts(parts []Part) []wire.Part {
 	var out []wire.Part
+	scattered := slices.ContainsFunc(parts, func(p Part) bool { return p.At != 0 })
+	at := int64(0)
 	for i := range parts {
-		out = append(out, wire.Part{Name: parts[i].Name, Size: parts[i].Size})
+		p := &parts[i]
+		if scattered {
+			at = p.At
+		}
+		out = append(out, wire.Part{Name: p.Name, Size: p.Size, At: at})
+		at += p.Size
 	}
 	return out
 }

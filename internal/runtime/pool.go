@@ -40,6 +40,8 @@ type Pool struct {
 	done   chan struct{}  // closed when Run has ended
 	once   sync.Once
 	ran    bool
+
+	unpackers unpackers
 }
 
 // waiter waits for a worker or a place for one.
@@ -56,6 +58,7 @@ func NewPool(reg *Registry, cfg Config) *Pool {
 		usage: map[string]Usage{},
 		stop:  make(chan struct{}), done: make(chan struct{}),
 	}
+	p.unpackers.slots = make(chan struct{}, p.cfg.Workers)
 	reg.setSniffer(p)
 	return p
 }
@@ -82,6 +85,7 @@ func (p *Pool) Run(ctx context.Context) error {
 			for _, w := range p.outdated() {
 				p.end(w, "outdated")
 			}
+			p.endUnpackers(time.Now().Add(-p.cfg.Idle), "idle")
 		case <-ctx.Done():
 			running = false
 		case <-p.stop:
@@ -126,6 +130,7 @@ func (p *Pool) shutdown() {
 		p.end(w, "shutdown")
 	}
 	p.active.Wait()
+	p.endUnpackers(time.Now(), "shutdown")
 }
 
 // expired takes the workers that were idle for too long out of the pool, but never the one used last.
@@ -262,6 +267,11 @@ func (p *Pool) launch(ctx context.Context, e *entry) (*proc, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.started(w)
+}
+
+// started waits until a new worker is ready.
+func (p *Pool) started(w *proc) (*proc, error) {
 	p.mu.Lock()
 	p.procs[w] = struct{}{}
 	if p.closed {

@@ -119,7 +119,11 @@ func startProc(ctx context.Context, cfg *Config, l *launcher, setup *wire.Setup,
 		close(p.exited)
 		ended(p)
 	}()
-	if err := sock.Send(wire.KindSetup, setup, module); err != nil {
+	var files []*os.File
+	if module != nil { // an unpack worker has none
+		files = append(files, module)
+	}
+	if err := sock.Send(wire.KindSetup, setup, files...); err != nil {
 		p.dispose()
 		return nil, fmt.Errorf("start worker: %w", p.death(err))
 	}

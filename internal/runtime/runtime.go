@@ -112,6 +112,8 @@ type Request struct {
 	SHA256   string          // hex, of its bytes: seeds the guest's random numbers and goes into the footer
 	Name     string          // for logs and the guest's part name; may be empty
 	Parts    []Part          // the files that Input holds back to back; nil = it is one file, of this Name
+	Notes    []Note          // what the host has found in the input: they go into the table issues
+	Cut      *Failure        // the input is not whole: why the decode is partial, where the decoder gives no reason
 	Params   json.RawMessage // canonical JSON, as Registry.Params gave it
 	Reveal   bool            // write sensitive values as they are; so does a parameter "reveal" that is true
 	Form     table.Format    // of the output
@@ -200,7 +202,12 @@ type Limits struct {
 	Compile     time.Duration // processor time of compiling a module, default 30 s
 	CompileMiB  int           // default 768
 	Sniff       time.Duration // of wayside_sniff, default 100 ms
-	Module      ModuleLimits
+
+	UnpackRatio   int64 // unpacked bytes per packed byte, default 200
+	UnpackBase    int64 // plus, default 64 MiB
+	UnpackEntries int   // of an archive, at most MaxParts, which is the default
+
+	Module ModuleLimits
 }
 
 // ModuleLimits bound a module before it is compiled. The zero value of a field is its default.
@@ -255,6 +262,9 @@ func (l Limits) withDefaults() Limits {
 	setInt64(&l.LogBytes, 1<<20)
 	setInt(&l.Children, 200)
 	setInt64(&l.ChildBytes, 1<<30)
+	setInt64(&l.UnpackRatio, 200)
+	setInt64(&l.UnpackBase, 64<<20)
+	setInt(&l.UnpackEntries, MaxParts)
 	return l
 }
 

@@ -14,6 +14,7 @@ type Role string
 const (
 	RoleCompile Role = "compile"
 	RoleDecode  Role = "decode"
+	RoleUnpack  Role = "unpack" // see Unpack
 )
 
 // IssuesTable is the index of the table issues in Open and Opened.
@@ -75,12 +76,15 @@ type Decode struct {
 	LogBytes  int64               `json:"log_bytes"`
 	StopAfter uint64              `json:"stop_after,omitempty"` // the instance ends after so many steps (Page.Steps), 0 = never
 	Children  ChildRule           `json:"children,omitzero"`
+	Notes     []Note              `json:"notes,omitempty"` // what the host itself has to say about the input
+	Cut       *Verdict            `json:"cut,omitempty"`   // the input is not whole: the verdict where the guest gives none
 }
 
-// Part is one of the files that the input holds back to back.
+// Part is one of the files that the input holds. Offsets count as if they lay back to back.
 type Part struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
+	At   int64  `json:"at"` // of its bytes in the input
 }
 
 // Declare tells of a table that the guest declared.

@@ -159,7 +159,8 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
 	c.flushLine()
 	c.reportUnopened(err, ret)
-	c.endChildren(err == nil && ret == abi.DecodeOK && c.fatal == nil)
+	c.endChildren(err == nil && ret == abi.DecodeOK && c.fatal == nil && job.Cut == nil)
+	c.reportNotes(job)
 	done := wire.Done{Tables: c.out.finish(), Read: c.in.read, Stopped: c.out.repeated}
 	done.Infos, done.Warnings, done.Errors = c.out.issues.infos, c.out.issues.warnings, c.out.issues.errors
 	done.Failed = c.broken

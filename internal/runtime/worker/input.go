@@ -12,7 +12,8 @@ import (
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
-// input is what a guest reads: the parts of a recording, which lie back to back in one file. Offsets are the file's.
+// input is what a guest reads: the parts of a recording, all of them in one file. Offsets count as if they lay there back
+// to back in their order.
 type input struct {
 	file  *os.File
 	parts []inPart
@@ -25,6 +26,7 @@ type input struct {
 type inPart struct {
 	name                string
 	start, end, reached int64
+	shift               int64 // from an offset to the place in the file
 	opened              bool
 }
 
@@ -42,10 +44,10 @@ func newInput(f *os.File, job *wire.Decode) (input, error) {
 	in := input{file: f, parts: make([]inPart, len(job.Parts))}
 	at := int64(0)
 	for i, p := range job.Parts {
-		if p.Size < 0 || p.Size > job.Size-at {
+		if p.Size < 0 || p.Size > job.Size-at || p.At < 0 {
 			return input{}, fmt.Errorf("part %d of the input: %w", i, wire.ErrProtocol)
 		}
-		in.parts[i] = inPart{name: p.Name, start: at, end: at + p.Size, reached: at}
+		in.parts[i] = inPart{name: p.Name, start: at, end: at + p.Size, reached: at, shift: p.At - at}
 		at += p.Size
 	}
 	in.parts[0].opened = true
@@ -135,12 +137,13 @@ func (c *call) advance(to int64, n int) {
 	c.page.Read(c.in.read)
 }
 
-// pread reads from the file, up to end.
+// pread reads bytes of the open part, up to end.
 func (c *call) pread(b []byte, off, end int64) int {
 	if off >= end {
 		return 0
 	}
 	b = b[:min(int64(len(b)), end-off, 1<<30)]
+	off += c.in.parts[c.in.open].shift
 	for {
 		n, err := unix.Pread(int(c.in.file.Fd()), b, off)
 		if errors.Is(err, unix.EINTR) {

@@ -33,7 +33,7 @@ func newPartsCall(tb tb, page *wire.Page, seek bool, parts ...string) *partsCall
 	}
 	job := &wire.Decode{Issues: 10}
 	for i, p := range parts {
-		job.Parts = append(job.Parts, wire.Part{Name: strings.Repeat("n", i), Size: int64(len(p))})
+		job.Parts = append(job.Parts, wire.Part{Name: strings.Repeat("n", i), Size: int64(len(p)), At: job.Size})
 		job.Size += int64(len(p))
 	}
 	c := newCall(modeDecode)
@@ -227,7 +227,7 @@ func TestUnopenedPartsAreReported(t *testing.T) {
 }
 
 func TestPartsBeyondTheInputAreRefused(t *testing.T) {
-	for _, parts := range [][]wire.Part{{{Size: 11}}, {{Size: 5}, {Size: 6}}, {{Size: -1}}, {{Size: 10}, {Size: 1 << 62}, {Size: 1 << 62}}} {
+	for _, parts := range [][]wire.Part{{{Size: 11}}, {{Size: 5}, {Size: 6}}, {{Size: -1}}, {{Size: 10, At: -1}}, {{Size: 10}, {Size: 1 << 62}, {Size: 1 << 62}}} {
 		if _, err := newInput(nil, &wire.Decode{Size: 10, Parts: parts}); !errors.Is(err, wire.ErrProtocol) {
 			t.Errorf("%+v: %v", parts, err)
 		}

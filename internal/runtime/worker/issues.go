@@ -78,6 +78,30 @@ func (l *issueLog) leftOut(code, message string) {
 	l.append(abi.Warning, -1, code, message)
 }
 
+// reportNotes adds the issues that the serving process gave with the job, whatever the limit, and the verdict on an
+// input that is not whole, where the guest itself has found nothing that ended it.
+func (c *call) reportNotes(job *wire.Decode) {
+	l := c.out.issues
+	for _, n := range job.Notes {
+		switch abi.Severity(n.Severity) {
+		case abi.Info:
+			l.infos++
+		case abi.Warning:
+			l.warnings++
+		default:
+			l.errors++
+		}
+		off := int64(-1)
+		if n.Offset != nil {
+			off = *n.Offset
+		}
+		l.append(abi.Severity(n.Severity), off, n.Code, n.Message)
+	}
+	if c.fatal == nil {
+		c.fatal = job.Cut
+	}
+}
+
 func (l *issueLog) append(severity abi.Severity, off int64, code, message string) {
 	l.t.rows++
 	l.seq = binary.LittleEndian.AppendUint64(l.seq, uint64(l.t.rows))

@@ -56,7 +56,8 @@ type condition struct {
 }
 
 // conditional are the calls that are harmless with some arguments only. code says that the worker makes no more machine
-// code: a decode worker has loaded its module, so that nothing which a guest writes can become executable.
+// code: a decode worker has loaded its module, an unpack worker has none, so that nothing which a guest or an archive
+// writes can become executable.
 func conditional(pid uint32, code bool) []condition {
 	out := []condition{
 		{nr: unix.SYS_CLONE, op: unix.BPF_JSET, values: []uint32{unix.CLONE_THREAD}},
@@ -100,7 +101,7 @@ func filter(role wire.Role, pid uint32) []unix.SockFilter {
 	for _, nr := range calls {
 		p = append(p, jump(unix.BPF_JEQ, nr, 0, 1), ret(unix.SECCOMP_RET_ALLOW))
 	}
-	for _, c := range conditional(pid, role == wire.RoleDecode) {
+	for _, c := range conditional(pid, role != wire.RoleCompile) {
 		hit, miss := ret(unix.SECCOMP_RET_ALLOW), refuse(unix.EPERM)
 		if c.unless {
 			hit, miss = miss, hit

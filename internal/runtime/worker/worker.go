@@ -4,7 +4,7 @@
 // It is apart from package runtime, which never imports it, so that the serving process has neither the engine nor a
 // way to run a guest. A worker has one role for its life: a compile worker checks, initialises and compiles one
 // module and ends; a decode worker loads one module and runs it on one file after the other, each in an instance of
-// its own.
+// its own; an unpack worker unwraps one file after the other.
 //
 // Goroutines: the main one, locked to nothing, runs the guest; for the length of a decode an encoder's goroutine
 // writes the tables, and is joined before the decode's end is reported. Both send on the socket and,
@@ -66,6 +66,12 @@ func serve(ctx context.Context, socketFD, pageFD int, shut func(filtered bool)) 
 	if err := m.Decode(&setup); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	goruntime.GOMAXPROCS(processors)
+	debug.SetMemoryLimit(heapLimit(&setup))
+	if m.Kind == wire.KindSetup && setup.Role == wire.RoleUnpack {
+		confineResources(&conf, &setup)
+		return unpackRole(sock, page, &setup, &conf)
+	}
 	file := m.TakeFile()
 	if m.Kind != wire.KindSetup || file == nil {
 		return fmt.Errorf("begin: %w", wire.ErrProtocol)
@@ -75,8 +81,6 @@ func serve(ctx context.Context, socketFD, pageFD int, shut func(filtered bool)) 
 		return fmt.Errorf("begin: %w", err)
 	}
 	confineResources(&conf, &setup)
-	goruntime.GOMAXPROCS(processors)
-	debug.SetMemoryLimit(heapLimit(&setup))
 	if setup.Role == wire.RoleCompile {
 		return compileRole(ctx, sock, &setup, wasm, &conf)
 	}

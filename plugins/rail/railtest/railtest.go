@@ -83,6 +83,16 @@ func wholeRecords(b []byte, n int) []byte {
 	return b[:at]
 }
 
+// Cut cuts a recording into n pieces of about the same size, as a recorder does that begins a new file now and then.
+func Cut(b []byte, n int) [][]byte {
+	var pieces [][]byte
+	for left := n; left > 1 && len(b) > 0; left-- {
+		piece := wholeRecords(b, len(b)/left)
+		pieces, b = append(pieces, piece), b[len(piece):]
+	}
+	return append(pieces, b)
+}
+
 func timeOf(rec []byte) time.Time {
 	return time.Date(2000+int(rec[1]), time.Month(rec[2]), int(rec[3]), int(rec[4]), int(rec[5]), int(rec[6]), 0, time.UTC)
 }

@@ -1,0 +1,28 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Scratch makes an empty file for bytes that are needed for a while only, such as those of a recording that came
+// wrapped. It has no name, so it goes when it is closed, however the process ends.
+func (d *Dir) Scratch() (*os.File, error) {
+	made, err := d.cfg.FS.CreateTemp(d.cfg.TempDir, tempPattern)
+	if err != nil {
+		return nil, fmt.Errorf("make scratch file: %w", d.classify(err))
+	}
+	f, err := os.OpenFile(made.Name(), os.O_RDWR, 0)
+	err = errors.Join(err, made.Close(), d.cfg.FS.Remove(made.Name()))
+	if err != nil {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+		return nil, fmt.Errorf("make scratch file: %w", d.classify(err))
+	}
+	return f, nil
+}
+
+// CheckSpace says whether the disk has room for n more bytes.
+func (d *Dir) CheckSpace(n int64) error { return d.cfg.Guard.CheckSpace(n) }
