@@ -58,6 +58,8 @@ const (
 	KindCompiled                 // ← Compiled: the end of a compile worker
 	KindChild                    // ← Child: a sub-file begins; answered by Opened with its file
 	KindChildEnd                 // ← ChildEnd: a sub-file is complete
+	KindVectors                  // ← Vectors: a compile worker asks for the golden vectors' decodes
+	KindGolden                   // → Golden
 	kindEnd
 )
 

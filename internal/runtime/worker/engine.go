@@ -28,6 +28,7 @@ type engine struct {
 type engineOptions struct {
 	cacheDir    string // of compiled code; "" = none; the interpreter does not use it
 	interpreter bool
+	stoppable   bool // a call ends when its context does: costs time in every loop
 	memoryMiB   int
 	initialised bool
 }
@@ -45,6 +46,7 @@ func newEngine(ctx context.Context, wasm []byte, opt engineOptions) (*engine, er
 		}
 		cfg = cfg.WithCompilationCache(cache)
 	}
+	cfg = cfg.WithCloseOnContextDone(opt.stoppable)
 	// The limit of memory is the allocator's: wazero's own would hide a refused growth.
 	e := &engine{
 		rt:    wazero.NewRuntimeWithConfig(ctx, cfg.WithCoreFeatures(api.CoreFeaturesV2).WithDebugInfoEnabled(false)),
@@ -136,27 +138,44 @@ func (s *session) newCall(in input) *call {
 func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) error {
 	s.page.Begin()
 	defer s.page.SetPhase(wire.PhaseIdle)
+	log := func(level int, text string) { _ = s.sock.Send(wire.KindLog, wire.Log{Level: level, Text: text}) }
+	_, done, err := s.perform(ctx, job, input, &passed{sock: s.sock}, log)
+	if err != nil {
+		return err
+	}
+	// Who is told of the end may look whether the recording is let go of.
+	if err := input.Close(); err != nil {
+		return fmt.Errorf("close the input: %w", err)
+	}
+	if err := s.sock.Send(wire.KindDone, done); err != nil {
+		return fmt.Errorf("report the end of a decode: %w", err)
+	}
+	return nil
+}
+
+// perform runs a decode into an outlet and gives how the instance and the decode ended.
+func (s *session) perform(
+	ctx context.Context, job *wire.Decode, input *os.File, to outlet, log func(level int, text string),
+) (*call, wire.Done, error) {
 	in, err := newInput(input, job)
 	if err != nil {
-		return err
+		return nil, wire.Done{}, err
 	}
 	c := s.newCall(in)
-	params, err := parseParams(job.Params)
-	if err != nil {
-		return err
+	if c.params, err = parseParams(job.Params); err != nil {
+		return nil, wire.Done{}, err
 	}
-	c.params = params
-	c.logLeft = job.LogBytes
-	c.log = func(level int, text string) { _ = s.sock.Send(wire.KindLog, wire.Log{Level: level, Text: text}) }
-	c.out = newOutput(job, s.setup.Tables, s.sock, s.page, &s.keep)
+	c.logLeft, c.log = job.LogBytes, log
+	c.out = newOutput(job, s.setup.Tables, to, s.page, &s.keep)
 	if job.Timezone != "" {
 		if c.out.zone, err = zone.Load(job.Timezone); err != nil {
-			return fmt.Errorf("prepare a decode: %w", err)
+			return nil, wire.Done{}, fmt.Errorf("prepare a decode: %w", err)
 		}
 	}
 	go c.out.encode() // ends with finish below
 
 	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
+	c.ended = err
 	c.flushLine()
 	c.reportUnopened(err, ret)
 	c.endChildren(err == nil && ret == abi.DecodeOK && c.fatal == nil)
@@ -170,14 +189,7 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 		done.Verdict = c.outcome(err, ret, s.engine.alloc.refused)
 	}
 	done.Recycle = err != nil || c.broken != nil || c.end != nil
-	// Who is told of the end may look whether the recording is let go of.
-	if err := input.Close(); err != nil {
-		return fmt.Errorf("close the input: %w", err)
-	}
-	if err := s.sock.Send(wire.KindDone, done); err != nil {
-		return fmt.Errorf("report the end of a decode: %w", err)
-	}
-	return nil
+	return c, done, nil
 }
 
 // sniff asks the module how likely a file is its own.
