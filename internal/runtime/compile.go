@@ -159,6 +159,7 @@ func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error)
 		return nil, fmt.Errorf("compile: %w", err)
 	}
 	if err := r.compileIn(ctx, e, dir, b); err != nil {
+		r.noteRejection(ctx, e, err)
 		return nil, err
 	}
 	rec, ok := r.recordOf(e)
@@ -244,7 +245,7 @@ func (r *Registry) compileEnd(ctx context.Context, w *proc, doing string, err er
 		return fmt.Errorf("compile: %w", err)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errcode.Newf(errcode.PluginRejected, "compiling took longer than %s%s", compilePatience*r.cfg.Limits.Compile, doing)
+		return errcode.Wrap(errcode.PluginRejected, err, fmt.Sprintf("compiling took longer than %s%s", compilePatience*r.cfg.Limits.Compile, doing))
 	}
 	death, said := w.death(err), w.stderr.String()
 	if w.spent() >= r.cfg.Limits.Compile/2 { // RLIMIT_CPU has ended it; what is accounted here lags behind

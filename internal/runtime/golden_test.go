@@ -15,8 +15,8 @@ import (
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
-// dropped runs a registry of one module that lies in the data folder: those are vetted by their golden vectors.
-func dropped(tb testing.TB, wasm []byte, change func(*Config)) *rig {
+// vetting runs a registry of one module that lies in the data folder: those are vetted by their golden vectors.
+func vetting(tb testing.TB, wasm []byte, change func(*Config)) *rig {
 	tb.Helper()
 	dir := tb.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "m.wasm"), wasm, 0o600); err != nil {
@@ -139,7 +139,7 @@ func TestGoldenVectorsAreWhatAPoolDecodes(t *testing.T) {
 		"lines": vetted(t, func() *runtimetest.Guest { return runtimetest.Lines("lines") }, vector("some.bin", strings.Repeat("x", 9000)), vector("none", "")),
 		"tells": vetted(t, tells, vector("plain", "abc"), zoned, shown, parts),
 	} {
-		r := dropped(t, wasm, nil)
+		r := vetting(t, wasm, nil)
 		if p := installed(r); p.State != Active {
 			t.Errorf("%s: %s: %s", name, p.State, p.Reason)
 		}
@@ -195,7 +195,7 @@ func TestGoldenVectorsReject(t *testing.T) {
 		"engines":    {vetted(t, unlike, vector("v", "x")), "differs from the compiler (expected); the manifest has what the compiler wrote: line 2: expected {"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := dropped(t, c.wasm, func(c *Config) { c.Limits.Compile = 2 * time.Second })
+			r := vetting(t, c.wasm, func(c *Config) { c.Limits.Compile = 2 * time.Second })
 			p := installed(r)
 			if p.State != Rejected || !strings.Contains(p.Reason, c.want) {
 				t.Errorf("%s: %q, want a reason with %q", p.State, p.Reason, c.want)
@@ -217,14 +217,14 @@ func TestGoldenVectorsOfBuiltInModulesAreNotDecoded(t *testing.T) {
 func TestSlowInterpreterRejectsNothing(t *testing.T) {
 	slow := func() *runtimetest.Guest {
 		g := runtimetest.NewGuest("slow", 1, 16)
-		return g.Decode(g.Rows(3), spin(20_000), g.Rows(1), i32(0))
+		return g.Decode(g.Rows(3), spin(8_000), g.Rows(1), i32(0))
 	}
 	for name, build := range map[string]func() *runtimetest.Guest{
 		"slow": slow, "deep": func() *runtimetest.Guest { return deep("deep", 3000) },
 	} {
 		wasm := vetted(t, build, vector("first", "x"), vector("second", "x"))
 		began := time.Now()
-		r := dropped(t, wasm, func(c *Config) { c.Limits.Compile = 4 * time.Second })
+		r := vetting(t, wasm, func(c *Config) { c.Limits.Compile = 4 * time.Second })
 		if p := installed(r); p.State != Active {
 			t.Errorf("%s: %s: %s", name, p.State, p.Reason)
 		}
@@ -245,7 +245,7 @@ func TestGoldenVectorsOfAModuleThatGivesItsManifest(t *testing.T) {
 		m.Data(0x400, []byte(text))
 		m.Func(abi.ExportManifest, nil, nil, nil, i32(0x400), i32(len(text)), runtimetest.Call(give))
 		m.Func(abi.ExportDecode, nil, []byte{runtimetest.I32}, nil, i32(0))
-		r := dropped(t, withVectors(t, m.Bytes(), vector("v", "x")), nil)
+		r := vetting(t, withVectors(t, m.Bytes(), vector("v", "x")), nil)
 		if p := installed(r); p.State != want {
 			t.Errorf("%s: %s", p.State, p.Reason)
 		}
@@ -256,7 +256,7 @@ func TestGoldenVectorsOfAModuleThatGivesItsManifest(t *testing.T) {
 func TestGoldenHintsAtTheEngine(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Interpreter, c.plainInit = true, true }, map[string][]byte{"unlike": unlike().Wasm()})
 	hash := golden.Hash(document(r, "unlike", vector("v", "x")))
-	p := installed(dropped(t, carrying(t, unlike(), map[string]string{"v": hash}, vector("v", "x")), nil))
+	p := installed(vetting(t, carrying(t, unlike(), map[string]string{"v": hash}, vector("v", "x")), nil))
 	if p.State != Rejected || !strings.Contains(p.Reason, "the manifest has what the interpreter wrote: line 2: expected") {
 		t.Errorf("%s: %s", p.State, p.Reason)
 	}
