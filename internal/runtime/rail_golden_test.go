@@ -22,10 +22,14 @@ func railVectors() []module.Vector {
 		Input:  append(append([]byte(nil), clean...), example...),
 	}
 	return []module.Vector{
-		{Vector: abi.Vector{Name: "example"}, Input: example}, {Vector: abi.Vector{Name: "clean"}, Input: clean},
-		{Vector: abi.Vector{Name: "cut"}, Input: example[:len(example)*2/3+1]}, {Vector: abi.Vector{Name: "nothing"}},
+		{Vector: abi.Vector{Name: "example"}, Input: example},
+		{Vector: abi.Vector{Name: "clean"}, Input: clean},
+		{Vector: abi.Vector{Name: "cut"}, Input: example[:len(example)*2/3+1]},
+		{Vector: abi.Vector{Name: "nothing"}},
 		{Vector: abi.Vector{Name: "noise"}, Input: []byte(strings.Repeat("no recording\n", 100))},
-		{Vector: abi.Vector{Name: "long"}, Input: long}, zoned, parts,
+		{Vector: abi.Vector{Name: "long"}, Input: long},
+		zoned,
+		parts,
 	}
 }
 

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -18,8 +19,21 @@ import (
 // changes keeps what a registry tells of plugins and workers.
 type changes struct {
 	noRecorder
-	mu   sync.Mutex
-	seen []string
+	mu      sync.Mutex
+	seen    []string
+	changed chan struct{} // nil = nobody waits
+}
+
+// await waits until it was told what is wanted, and gives what it was told.
+func (c *changes) await(ctx context.Context, want string) string {
+	for c.String() != want {
+		select {
+		case <-c.changed:
+		case <-ctx.Done():
+			return c.String()
+		}
+	}
+	return want
 }
 
 func (c *changes) PluginChanged(p Plugin) { c.note(string(p.State)) }
@@ -30,6 +44,10 @@ func (c *changes) note(s string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.seen = append(c.seen, s)
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
 }
 
 func (c *changes) String() string {
@@ -59,7 +77,7 @@ func TestRejectionsAreKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var dir, program string
 			open := func(l Limits) (*rig, *changes) {
-				seen := &changes{}
+				seen := &changes{changed: make(chan struct{}, 1)}
 				r := vetting(t, c.wasm, func(cfg *Config) {
 					if dir != "" {
 						cfg.CompiledDir = dir
@@ -76,7 +94,9 @@ func TestRejectionsAreKept(t *testing.T) {
 				if p := installed(r); p.State != Rejected || !strings.Contains(p.Reason, c.want) {
 					t.Errorf("%s: %s: %q", what, p.State, p.Reason)
 				}
-				if got := seen.String(); got != want {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				if got := seen.await(ctx, want); got != want {
 					t.Errorf("%s: %s, want %s", what, got, want)
 				}
 			}
@@ -116,7 +136,7 @@ func otherProgram(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "program")
-	if err := os.WriteFile(path, b, 0o700); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(path, b, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path

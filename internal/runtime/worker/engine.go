@@ -174,11 +174,11 @@ func (s *session) perform(
 	}
 	go c.out.encode() // ends with finish below
 
-	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
-	c.ended = err
+	ret, ended := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
+	c.ended = ended
 	c.flushLine()
-	c.reportUnopened(err, ret)
-	c.endChildren(err == nil && ret == abi.DecodeOK && c.fatal == nil)
+	c.reportUnopened(ended, ret)
+	c.endChildren(ended == nil && ret == abi.DecodeOK && c.fatal == nil)
 	done := wire.Done{Tables: c.out.finish(), Read: c.in.read, Stopped: c.out.repeated}
 	done.Infos, done.Warnings, done.Errors = c.out.issues.infos, c.out.issues.warnings, c.out.issues.errors
 	done.Failed = c.broken
@@ -186,9 +186,9 @@ func (s *session) perform(
 		done.Failed = f
 	}
 	if done.Failed == nil {
-		done.Verdict = c.outcome(err, ret, s.engine.alloc.refused)
+		done.Verdict = c.outcome(ended, ret, s.engine.alloc.refused)
 	}
-	done.Recycle = err != nil || c.broken != nil || c.end != nil
+	done.Recycle = ended != nil || c.broken != nil || c.end != nil
 	return c, done, nil
 }
 

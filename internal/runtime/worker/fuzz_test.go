@@ -22,7 +22,7 @@ func fuzzSchema(b []byte) *table.Schema {
 			Name: "c" + strconv.Itoa(i), Type: table.Bool + table.Type(x&31)%(table.Enum16-table.Bool+1),
 			Nullable: x&32 != 0, Sensitive: x&64 != 0,
 		}
-		switch c.Type {
+		switch c.Type { //nolint:exhaustive // the others have no attributes
 		case table.TSus, table.TSns:
 			c.Naive = x&128 != 0
 		case table.Dec32, table.Dec64:

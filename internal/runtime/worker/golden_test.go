@@ -55,20 +55,24 @@ func TestCut(t *testing.T) {
 	cancel()
 	overflow, trap := errors.New("wasm error: stack overflow\nwasm stack trace:"), errors.New("wasm error: unreachable")
 	for name, c := range map[string]struct {
-		ctx  context.Context
+		over bool // its time
 		call call
 		want bool
 	}{
-		"well":           {t.Context(), call{}, false},
-		"well, late":     {over, call{}, false},
-		"trap":           {t.Context(), call{ended: trap}, false},
-		"time":           {over, call{ended: trap}, true},
-		"frames":         {t.Context(), call{ended: overflow}, true},
-		"exit":           {over, call{ended: trap, exited: true}, false},
-		"ended by us":    {over, call{ended: trap, end: &wire.Verdict{}}, false},
-		"memory is over": {t.Context(), call{ended: errors.New("wasm error: out of bounds memory access")}, false},
+		"well":           {false, call{}, false},
+		"well, late":     {true, call{}, false},
+		"trap":           {false, call{ended: trap}, false},
+		"time":           {true, call{ended: trap}, true},
+		"frames":         {false, call{ended: overflow}, true},
+		"exit":           {true, call{ended: trap, exited: true}, false},
+		"ended by us":    {true, call{ended: trap, end: &wire.Verdict{}}, false},
+		"memory is over": {false, call{ended: errors.New("wasm error: out of bounds memory access")}, false},
 	} {
-		if got := cut(c.ctx, &c.call); got != c.want {
+		ctx := t.Context()
+		if c.over {
+			ctx = over
+		}
+		if got := cut(ctx, &c.call); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
