@@ -139,10 +139,12 @@ func TestGoldenVectorsAreWhatAPoolDecodes(t *testing.T) {
 		"lines": vetted(t, func() *runtimetest.Guest { return runtimetest.Lines("lines") }, vector("some.bin", strings.Repeat("x", 9000)), vector("none", "")),
 		"tells": vetted(t, tells, vector("plain", "abc"), zoned, shown, parts),
 	} {
-		r := vetting(t, wasm, nil)
+		seen := &changes{changed: make(chan struct{}, 1)}
+		r := vetting(t, wasm, func(c *Config) { c.Recorder = seen })
 		if p := installed(r); p.State != Active {
 			t.Errorf("%s: %s: %s", name, p.State, p.Reason)
 		}
+		seen.await(t.Context(), "compile active") // is told after it was logged
 		if strings.Contains(r.log.String(), "interpreter, which") {
 			t.Errorf("%s was compared in part only", name)
 		}
@@ -224,10 +226,12 @@ func TestSlowInterpreterRejectsNothing(t *testing.T) {
 	} {
 		wasm := vetted(t, build, vector("first", "x"), vector("second", "x"))
 		began := time.Now()
-		r := vetting(t, wasm, func(c *Config) { c.Limits.Compile = 4 * time.Second })
+		seen := &changes{changed: make(chan struct{}, 1)}
+		r := vetting(t, wasm, func(c *Config) { c.Limits.Compile, c.Recorder = 4*time.Second, seen })
 		if p := installed(r); p.State != Active {
 			t.Errorf("%s: %s: %s", name, p.State, p.Reason)
 		}
+		seen.await(t.Context(), "compile active") // is told after it was logged
 		if !strings.Contains(r.log.String(), `vectors="[first second]"`) {
 			t.Errorf("%s: nobody was told that the interpreter compared a part only", name)
 		}

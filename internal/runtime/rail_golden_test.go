@@ -47,10 +47,12 @@ func TestRailIsVetted(t *testing.T) {
 			t.Errorf("%s: nothing came of it: %.300s", v.Name, doc)
 		}
 	}
-	own := dropped(t, withVectors(t, withTests(t, wasm, tests), railVectors()...), nil)
+	seen := &changes{changed: make(chan struct{}, 1)}
+	own := dropped(t, withVectors(t, withTests(t, wasm, tests), railVectors()...), func(c *Config) { c.Recorder = seen })
 	if p := installed(own); p.State != Active || p.ID != "rail" {
 		t.Errorf("%s: %s", p.State, p.Reason)
 	}
+	seen.await(t.Context(), "compile active") // is told after it was logged
 	if strings.Contains(own.log.String(), "interpreter, which") {
 		t.Error("the interpreter compared a part only")
 	}

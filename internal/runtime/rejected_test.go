@@ -26,6 +26,8 @@ type changes struct {
 
 // await waits until it was told what is wanted, and gives what it was told.
 func (c *changes) await(ctx context.Context, want string) string {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
 	for c.String() != want {
 		select {
 		case <-c.changed:
@@ -94,9 +96,7 @@ func TestRejectionsAreKept(t *testing.T) {
 				if p := installed(r); p.State != Rejected || !strings.Contains(p.Reason, c.want) {
 					t.Errorf("%s: %s: %q", what, p.State, p.Reason)
 				}
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-				defer cancel()
-				if got := seen.await(ctx, want); got != want {
+				if got := seen.await(t.Context(), want); got != want {
 					t.Errorf("%s: %s, want %s", what, got, want)
 				}
 			}

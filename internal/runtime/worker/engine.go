@@ -189,7 +189,7 @@ func (s *session) perform(
 		done.Verdict = c.outcome(ended, ret, s.engine.alloc.refused)
 	}
 	done.Recycle = ended != nil || c.broken != nil || c.end != nil
-	return c, done, nil
+	return c, done, nil //nolint:nilerr // how the guest ended is no failure of the decode
 }
 
 // sniff asks the module how likely a file is its own.
