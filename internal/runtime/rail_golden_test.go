@@ -48,7 +48,7 @@ func TestRailIsVetted(t *testing.T) {
 		}
 	}
 	seen := &changes{changed: make(chan struct{}, 1)}
-	own := dropped(t, withVectors(t, withTests(t, wasm, tests), railVectors()...), func(c *Config) { c.Recorder = seen })
+	own := vetting(t, withVectors(t, withTests(t, wasm, tests), railVectors()...), func(c *Config) { c.Recorder = seen })
 	if p := installed(own); p.State != Active || p.ID != "rail" {
 		t.Errorf("%s: %s", p.State, p.Reason)
 	}
@@ -57,7 +57,7 @@ func TestRailIsVetted(t *testing.T) {
 		t.Error("the interpreter compared a part only")
 	}
 	tests["long"] = tests["cut"]
-	if p := installed(dropped(t, withVectors(t, withTests(t, wasm, tests), railVectors()...), nil)); p.State != Rejected {
+	if p := installed(vetting(t, withVectors(t, withTests(t, wasm, tests), railVectors()...), nil)); p.State != Rejected {
 		t.Error("a wrong hash was not noticed")
 	}
 }
