@@ -72,6 +72,22 @@ func (r *Registry) rejectedBefore(e *entry) string {
 	return was.Reason
 }
 
+// tellRejected counts the modules that were found to be rejected when the registry was opened: nothing has changed then,
+// but somebody who looks at the metrics is to see them.
+func (r *Registry) tellRejected() {
+	var out []Plugin
+	r.mu.Lock()
+	for _, e := range r.all() {
+		if e.state == Rejected {
+			out = append(out, r.plugin(e))
+		}
+	}
+	r.mu.Unlock()
+	for _, p := range out {
+		r.cfg.Recorder.PluginChanged(p)
+	}
+}
+
 // emptyFolder removes what a compile worker left that came to no end.
 func emptyFolder(dir string) error {
 	entries, err := os.ReadDir(dir)
