@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo plugins test test-unit test-e2e lint bench soak e2e generate install clean
+.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench soak e2e generate install clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -29,12 +29,17 @@ run: build ## start the appliance with its defaults
 demo: build ## upload the example recording to a throw-away appliance and show what comes out (KEEP=1: leave it up)
 	CGO_ENABLED=0 $(GO) run ./examples/demo -bin $(BIN)
 
-test: build test-unit test-e2e ## everything: unit, property and fault tests, then the built binary end to end
+test: build test-unit fuzz test-e2e ## everything: unit, property and fault tests, a minute of fuzzing, then the built binary end to end
 
 test-unit:
 	@if [ -z "$(RACE)" ]; then echo 'no C compiler found: the race detector is off'; fi
 	$(GO) test $(RACE) -timeout 15m ./...
 	$(GO) test -tags soak -run World ./internal/app
+	@# Under the race detector these leave themselves out: it takes half a minute to compile a Go guest.
+	$(if $(RACE),$(GO) test -run Rail ./internal/runtime)
+
+fuzz: ## fuzz section reader, manifest and batch validator, all at once (FUZZTIME=60s each)
+	GO=$(GO) .ci/fuzz $(or $(FUZZTIME),60s)
 
 test-e2e:
 	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 15m ./e2e/... ./soak

@@ -120,6 +120,10 @@ func (r *Registry) compile(ctx context.Context, e *entry) {
 	switch state {
 	case Active:
 		log.InfoContext(ctx, "plugin ready", "version", p.Version, "duration_ms", time.Since(began).Milliseconds())
+		if len(rec.Partly) > 0 {
+			log.WarnContext(ctx, "golden vectors are too slow or too deep for the interpreter, which compared only how they begin",
+				"vectors", rec.Partly)
+		}
 	case Rejected:
 		log.WarnContext(ctx, "plugin rejected", "reason", p.Reason)
 	default:
@@ -155,6 +159,7 @@ func (r *Registry) compiled(ctx context.Context, e *entry) (*wire.Record, error)
 		return nil, fmt.Errorf("compile: %w", err)
 	}
 	if err := r.compileIn(ctx, e, dir, b); err != nil {
+		r.noteRejection(ctx, e, err)
 		return nil, err
 	}
 	rec, ok := r.recordOf(e)
@@ -202,6 +207,7 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 		DataMiB: r.cfg.dataMiB(r.cfg.Limits.CompileMiB), Sandbox: !r.cfg.Sandbox.Off,
 		CPUSeconds:   int((r.cfg.Limits.Compile + time.Second - 1) / time.Second),
 		NeedManifest: e.manifest.Load() == nil, PlainInit: r.cfg.plainInit, HeapMiB: compileHeapMiB, Module: r.cfg.Limits.wire(),
+		Golden: e.source != BuiltIn,
 	}
 	w, err := startProc(ctx, &r.cfg, r.launcher, setup, e.id(), file, func(*proc) {})
 	if err != nil {
@@ -216,15 +222,10 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 	if err := w.sock.SetDeadline(time.Now().Add(compilePatience * r.cfg.Limits.Compile)); err != nil {
 		return fmt.Errorf("compile: %w", err)
 	}
-	m, err := w.sock.Recv()
+	out, doing, err := r.followCompile(ctx, w, e, wasm)
 	if err != nil {
 		reason = "failed"
-		return r.compileEnd(ctx, w, err)
-	}
-	defer m.Close()
-	var out wire.Compiled
-	if err := m.Decode(&out); err != nil || m.Kind != wire.KindCompiled {
-		return errors.Join(fmt.Errorf("compile: %w", wire.ErrProtocol), err)
+		return r.compileEnd(ctx, w, doing, err)
 	}
 	switch {
 	case out.Rejected != "":
@@ -235,27 +236,30 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 	return nil
 }
 
-// compileEnd judges a compile worker that did not answer.
-func (r *Registry) compileEnd(ctx context.Context, w *proc, err error) error {
+// compileEnd judges a compile worker that did not answer. doing is what it said last that it is at.
+func (r *Registry) compileEnd(ctx context.Context, w *proc, doing string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("compile: %w", context.Cause(ctx))
 	}
+	if errcode.Is(err, errcode.PluginRejected) || errors.Is(err, wire.ErrProtocol) {
+		return fmt.Errorf("compile: %w", err)
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errcode.Newf(errcode.PluginRejected, "compiling took longer than %s", compilePatience*r.cfg.Limits.Compile)
+		return errcode.Wrap(errcode.PluginRejected, err, fmt.Sprintf("compiling took longer than %s%s", compilePatience*r.cfg.Limits.Compile, doing))
 	}
 	death, said := w.death(err), w.stderr.String()
 	if w.spent() >= r.cfg.Limits.Compile/2 { // RLIMIT_CPU has ended it; what is accounted here lags behind
-		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling takes longer than %s", r.cfg.Limits.Compile))
+		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling takes longer than %s%s", r.cfg.Limits.Compile, doing))
 	}
 	// A Go program that is refused memory does not always get to say so: it may fault where it did not expect it.
 	faulted := !w.killed() && w.peak() >= int64(r.cfg.Limits.CompileMiB)<<20/2
 	if faulted || strings.Contains(said, "out of memory") || strings.Contains(said, "cannot allocate memory") {
-		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling needs more than %d MiB", r.cfg.Limits.CompileMiB))
+		return errcode.Wrap(errcode.PluginRejected, death, fmt.Sprintf("compiling needs more than %d MiB%s", r.cfg.Limits.CompileMiB, doing))
 	}
 	if w.killed() {
 		death = errors.Join(errKilled, death)
 	}
-	return errcode.Wrap(errcode.PluginRejected, death, "compiling ended the worker: "+death.Error())
+	return errcode.Wrap(errcode.PluginRejected, death, "compiling ended the worker"+doing+": "+death.Error())
 }
 
 // errKilled says that a compile worker was killed, not by us and for no limit of ours. Most likely the machine had too

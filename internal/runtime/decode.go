@@ -126,13 +126,10 @@ func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopA
 	a = &attempt{req: req, limits: &limits, declared: req.schemas(e.schemas()...)}
 	a.log = p.cfg.Logger.With(req.LogAttrs...).With("plugin", w.plugin)
 	w.files++
-	job := wire.Decode{
-		Size: req.Size, SHA256: req.SHA256, Name: req.Name, Parts: wireParts(req.Parts), Params: req.Params,
-		Form: req.Form, Options: req.Options, Reveal: req.Reveal, Timezone: req.zone, Tables: req.Tables,
-		Output: a.limits.OutputBase + a.limits.OutputRatio*req.Size, Issues: a.limits.Issues, LogBytes: a.limits.LogBytes, StopAfter: stopAfter,
-		Children: a.childRule(),
-		Notes:    wireNotes(req.Notes), Cut: req.Cut.verdict(),
-	}
+	job := req.job(a.limits)
+	job.StopAfter = stopAfter
+	job.Children = a.childRule()
+	job.Notes, job.Cut = wireNotes(req.Notes), req.Cut.verdict()
 	before := w.page.State().Activity
 	if err := w.sock.Send(wire.KindDecode, job, req.Input); err != nil {
 		err = p.crashed(w, err)
@@ -159,6 +156,15 @@ func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopA
 		err = a.failure()
 	}
 	return a, begun, err
+}
+
+// job is what a worker is told of the request.
+func (r *Request) job(l *Limits) wire.Decode {
+	return wire.Decode{
+		Size: r.Size, SHA256: r.SHA256, Name: r.Name, Parts: wireParts(r.Parts), Params: r.Params,
+		Form: r.Form, Options: r.Options, Reveal: r.Reveal, Timezone: r.zone, Tables: r.Tables,
+		Output: l.OutputBase + l.OutputRatio*r.Size, Issues: l.Issues, LogBytes: l.LogBytes,
+	}
 }
 
 // crashed is the error for a worker whose socket gave err, without a kill of ours.

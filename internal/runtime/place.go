@@ -108,6 +108,8 @@ func (r *Registry) newEntry(file string, source Source, load func() ([]byte, err
 		e.fatal = errcode.Is(err, errcode.PluginRejected)
 		e.reread = !e.fatal
 		e.reject(err.Error())
+	} else if reason := r.rejectedBefore(e); reason != "" {
+		e.reject(reason)
 	}
 	return e
 }

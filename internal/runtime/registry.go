@@ -76,6 +76,7 @@ func OpenRegistry(ctx context.Context, cfg Config) (*Registry, error) {
 	c := r.settle(time.Now())
 	r.mu.Unlock()
 	r.tell(ctx, c)
+	r.tellRejected()
 	return r, nil
 }
 

@@ -30,8 +30,52 @@ func FuzzModule(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, n, ok := Instrument(b, info); ok {
-			_, _ = Snapshot(b, make([]byte, Page), make([]uint64, n))
+		out, n, ok := Instrument(b, info)
+		if !ok {
+			return
+		}
+		// What is written anew is read again, with the same limits and the same result.
+		if _, err := Check(out, Limits{Bytes: 2 * len(out)}); err != nil {
+			t.Errorf("the instrumented module: %v", err)
+		}
+		mem := make([]byte, Page)
+		copy(mem[7:], b)
+		snap, err := Snapshot(b, mem, make([]uint64, n))
+		if err != nil {
+			t.Errorf("a module that may be rewritten cannot be stored initialised: %v", err)
+			return
+		}
+		again, err := Check(snap, Limits{Bytes: 2 * len(snap)})
+		if err != nil || again.Initialize != info.Initialize || again.Functions != info.Functions || again.MemoryPages != 1 {
+			t.Errorf("the initialised module: %v, %+v was %+v", err, again, info)
+		}
+	})
+}
+
+// FuzzVector feeds a golden vector's section into a module: what is taken is within its limits and can be written.
+func FuzzVector(f *testing.F) {
+	f.Add([]byte("\x0c{\"name\":\"a\"}abc"))
+	f.Add([]byte("\x40{\"name\":\"a\",\"params\":{\"x\":1},\"parts\":[{\"name\":\"p\",\"size\":2}]}ab"))
+	f.Add([]byte("\xff\xff\xff\xff\x0f{}"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		vectors, err := Vectors(WithCustom(lines(), abi.SectionVector, body))
+		if err != nil {
+			return
+		}
+		v := vectors[0]
+		left := int64(len(v.Input))
+		for _, p := range v.Parts {
+			if p.Size < 0 || p.Size > left {
+				t.Fatalf("part %+v of %d bytes", p, len(v.Input))
+			}
+			left -= p.Size
+		}
+		b, err := WithVector(lines(), v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Vectors(b); err != nil || again[0].Name != v.Name || string(again[0].Input) != string(v.Input) {
+			t.Fatalf("%+v became %+v: %v", v, again, err)
 		}
 	})
 }

@@ -22,6 +22,7 @@ func Vectors(b []byte) ([]Vector, error) {
 		return nil, err
 	}
 	var out []Vector
+	heads := 0
 	for _, s := range secs {
 		if s.ID != secCustom || s.Name != abi.SectionVector {
 			continue
@@ -32,6 +33,9 @@ func Vectors(b []byte) ([]Vector, error) {
 		v, err := parseVector(s.Body)
 		if err != nil {
 			return nil, rejected("golden vector %d: %v", len(out), err)
+		}
+		if heads += len(s.Body) - len(v.Input); heads > abi.MaxVectorHeads {
+			return nil, rejected("the heads of the golden vectors have more than %d bytes", abi.MaxVectorHeads)
 		}
 		if slices.ContainsFunc(out, func(o Vector) bool { return o.Name == v.Name }) {
 			return nil, rejected("golden vector %q appears twice", v.Name)
@@ -61,7 +65,7 @@ func parseVector(body []byte) (Vector, error) {
 		return Vector{}, r.err
 	}
 	v := Vector{Input: body[r.p:]}
-	if len(head) > abi.MaxManifestBytes {
+	if len(head) > abi.MaxVectorHeads {
 		return v, fmt.Errorf("a head of %d bytes", len(head))
 	}
 	if err := json.Unmarshal(head, &v.Vector); err != nil {

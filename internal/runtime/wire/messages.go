@@ -42,6 +42,7 @@ type Setup struct {
 	Module       ModuleLimits `json:"module"`
 	NeedManifest bool         `json:"need_manifest,omitempty"` // the module has no section wayside.manifest
 	PlainInit    bool         `json:"plain_init,omitempty"`    // do not pre-initialise
+	Golden       bool         `json:"golden,omitempty"`        // decode the golden vectors: ask for them with Vectors
 }
 
 // Confinement is how far a worker has shut itself in.
@@ -148,6 +149,19 @@ type Sniff struct {
 // Sniffed is its answer, 0–100.
 type Sniffed struct {
 	Score int `json:"score"`
+}
+
+// Vectors asks, before a module is compiled, for the decodes of its golden vectors.
+type Vectors struct {
+	Manifest json.RawMessage `json:"manifest,omitempty"` // that the module gave itself
+}
+
+// Golden are the decodes of a module's golden vectors, in the order in which they stand in it.
+type Golden struct {
+	Tables       []*table.Schema `json:"tables,omitempty"`
+	Capabilities []string        `json:"capabilities,omitempty"`
+	Jobs         []Decode        `json:"jobs,omitempty"`
+	Tests        []string        `json:"tests,omitempty"` // beside Jobs: hashes of the golden documents, hex
 }
 
 // Compiled is the end of a compile worker. What it made is in the module's folder: see Record.

@@ -28,7 +28,8 @@ type Record struct {
 	Initialised bool            `json:"initialised"` // it needs no _initialize any more
 	Sniff       bool            `json:"sniff"`       // it exports wayside_sniff
 	Manifest    json.RawMessage `json:"manifest,omitempty"`
-	Limits      ModuleLimits    `json:"limits"` // that the module was held against
+	Limits      ModuleLimits    `json:"limits"`           // that the module was held against
+	Partly      []string        `json:"partly,omitempty"` // golden vectors that the interpreter decoded in part only
 }
 
 // Generator names what made a record: the layout of the folder, the engine and the machine's kind.

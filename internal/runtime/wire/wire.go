@@ -60,6 +60,8 @@ const (
 	KindChildEnd                 // ← ChildEnd: a sub-file is complete
 	KindUnpack                   // → Unpack, the input and the output
 	KindUnpacked                 // ← Unpacked
+	KindVectors                  // ← Vectors: a compile worker asks for the golden vectors' decodes
+	KindGolden                   // → Golden
 	kindEnd
 )
 

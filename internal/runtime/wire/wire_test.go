@@ -171,7 +171,7 @@ func FuzzParse(f *testing.F) {
 		if m.parse(b) != nil {
 			return
 		}
-		for _, v := range []any{&Setup{}, &Ready{}, &Decode{}, &Declare{}, &Open{}, &Opened{}, &Log{}, &Done{}, &Sniffed{}, &Compiled{}, &Child{}, &ChildEnd{}} {
+		for _, v := range []any{&Setup{}, &Ready{}, &Decode{}, &Declare{}, &Open{}, &Opened{}, &Log{}, &Done{}, &Sniffed{}, &Compiled{}, &Vectors{}, &Golden{}, &Child{}, &ChildEnd{}} {
 			_ = m.Decode(v)
 		}
 	})

@@ -56,6 +56,7 @@ type call struct {
 
 	manifest []byte
 
+	ended    error         // what the engine said when the call was over
 	end      *wire.Verdict // the host ended the instance
 	broken   *wire.Verdict // no verdict on the file: reading or writing failed
 	exited   bool

@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
-	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
@@ -24,7 +22,7 @@ type children struct {
 type subFile struct {
 	name    string
 	size    int64
-	file    *os.File // nil once it is closed or dropped
+	file    childFile // nil once it is closed or dropped
 	buf     *bufio.Writer
 	dropped bool
 	closed  bool
@@ -61,20 +59,12 @@ func hostChild(c *call, mem []byte, stack []uint64) {
 }
 
 // childFile asks the serving process for the file of a sub-file.
-func (o *output) childFile(index int, name string) (*os.File, error) {
+func (o *output) childFile(index int, name string) (childFile, error) {
 	o.page.SetPhase(wire.PhaseHost)
 	defer o.page.SetPhase(wire.PhaseGuest)
-	m, got, err := o.ask(wire.KindChild, wire.Child{Index: index, Name: name})
+	f, err := o.to.child(index, name)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the file of a sub-file: %w", err)
-	}
-	defer m.Close()
-	f := m.TakeFile()
-	switch {
-	case got.Code != "":
-		return nil, errcode.New(got.Code, "the file of a sub-file could not be made")
-	case f == nil:
-		return nil, fmt.Errorf("ask for the file of a sub-file: %w", wire.ErrProtocol)
 	}
 	return f, nil
 }
@@ -153,7 +143,7 @@ func (o *output) keepChild(index int, f *subFile) error {
 	err := errors.Join(f.buf.Flush(), f.file.Close())
 	o.letGo(f)
 	if err == nil {
-		err = o.sock.Send(wire.KindChildEnd, wire.ChildEnd{Index: index, Size: f.size})
+		err = o.to.childEnd(index, f.size)
 	}
 	if err != nil {
 		return fmt.Errorf("complete sub-file: %w", err)

@@ -24,14 +24,16 @@ const compileWorkers = 2
 
 // compileRole checks, initialises and compiles one module into its folder, and says how it went. The record of
 // success is written last and durably: a folder without it is as good as empty.
-func compileRole(ctx context.Context, sock *wire.Conn, setup *wire.Setup, wasm []byte, conf *confinement) error {
+func compileRole(
+	ctx context.Context, sock *wire.Conn, page *wire.Page, setup *wire.Setup, wasm []byte, conf *confinement,
+) error {
 	lowPriority()
 	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	if setup.Sandbox {
 		confineFiles(conf, readWrite(setup.Dir))
 		confineCalls(conf, wire.RoleCompile)
 	}
-	rec, err := compile(ctx, setup, wasm)
+	rec, err := compile(ctx, &vetting{setup: setup, sock: sock, page: page, wasm: wasm})
 	if err == nil {
 		err = writeRecord(setup.Dir, rec)
 	}
@@ -56,7 +58,8 @@ func staticLimits(setup *wire.Setup) module.Limits {
 	}
 }
 
-func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record, error) {
+func compile(ctx context.Context, v *vetting) (*wire.Record, error) {
+	setup, wasm := v.setup, v.wasm
 	if err := emptyFolder(setup.Dir); err != nil {
 		return nil, err
 	}
@@ -79,6 +82,9 @@ func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record,
 	if setup.NeedManifest && rec.Manifest == nil {
 		return nil, errcode.New(errcode.PluginRejected, "the module has neither a section wayside.manifest nor gives a manifest itself")
 	}
+	if err := v.ask(rec.Manifest); err != nil {
+		return nil, err
+	}
 	e, err := newEngine(ctx, final, engineOptions{
 		cacheDir: setup.Dir, memoryMiB: setup.MemoryMiB, initialised: rec.Initialised,
 	})
@@ -93,6 +99,9 @@ func compile(ctx context.Context, setup *wire.Setup, wasm []byte) (*wire.Record,
 	}
 	if err := m.Close(ctx); err != nil {
 		return nil, fmt.Errorf("close instance: %w", err)
+	}
+	if rec.Partly, err = v.run(ctx, e); err != nil {
+		return nil, err
 	}
 	rec.Module = module.Hash(final)
 	if err := disk.WriteFile(disk.OS, filepath.Join(setup.Dir, wire.ModuleFile), final, 0o600); err != nil {

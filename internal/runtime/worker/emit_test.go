@@ -1,27 +1,13 @@
 package worker
 
 import (
-	"encoding/binary"
 	"errors"
 	"testing"
 
-	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/runtimetest"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
-	"github.com/wayside-edge/wayside/internal/table"
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
-
-func allTypes() *table.Schema {
-	return &table.Schema{Name: "all", Columns: []table.Column{
-		{Name: "a", Type: table.Bool, Nullable: true},
-		{Name: "b", Type: table.I64},
-		{Name: "c", Type: table.UTF8, Nullable: true},
-		{Name: "d", Type: table.Dec32, Scale: 2},
-		{Name: "e", Type: table.Bin},
-		{Name: "f", Type: table.Enum8, Labels: []string{"x"}},
-	}}
-}
 
 // outside runs f as a host function would run and reports whether it ended the instance.
 func outside(f func()) (ended bool) {
@@ -36,48 +22,6 @@ func outside(f func()) (ended bool) {
 	f()
 	return false
 }
-
-// FuzzEmit gives batches with any descriptor in any memory: each is taken, and then safe to encode, or ends the
-// instance with a verdict.
-func FuzzEmit(f *testing.F) {
-	mem := make([]byte, 512)
-	copy(mem, runtimetest.Words(1, 6, 0, 0, 256, 0, 0, 1, 256, 0, 0, 8, 256, 256, 300, 2, 256, 0, 0, 4, 256, 0, 300, 2, 256, 0, 0, 1))
-	binary.LittleEndian.PutUint32(mem[304:], 2)
-	f.Add(mem, uint32(0))
-	f.Add(mem, uint32(0xfffffff0))
-	page, file, err := wire.NewPage()
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer file.Close()
-	f.Fuzz(func(t *testing.T, mem []byte, desc uint32) {
-		s := allTypes()
-		c := newCall(modeDecode)
-		c.page = page
-		c.out = newOutput(&wire.Decode{Output: 1 << 40, Issues: 10}, []*table.Schema{s}, nil, page, &pools{})
-		if outside(func() { c.emit(mem, c.out.tables[0], desc) }) {
-			if c.end == nil || c.end.Code != errcode.ABIViolation {
-				t.Fatalf("ended with %+v", c.end)
-			}
-			return
-		}
-		select {
-		case b := <-c.out.queue:
-			enc, err := table.NewEncoder(table.NDJSON, discard{}, s, table.EncodeOptions{})
-			if err == nil {
-				err = enc.Write(&b.b)
-			}
-			if err != nil {
-				t.Fatalf("a batch that was accepted cannot be written: %v", err)
-			}
-		default:
-		}
-	})
-}
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // guest instantiates a module that behaves as decode workers see it, and calls its decode function.
 func guest(t *testing.T, g *runtimetest.Guest, input string, seek bool) (*call, int32, error) {

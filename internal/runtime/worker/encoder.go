@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"syscall"
 
@@ -21,7 +20,7 @@ import (
 type encoder struct {
 	o      *output
 	t      *outTable
-	file   *os.File        // nil before it is needed
+	file   io.WriteCloser  // nil before it is needed
 	redact *table.Redactor // nil where nothing is hidden
 	local  *table.Localizer
 	enc    table.Encoder
@@ -117,56 +116,20 @@ func (o *output) buffer(w io.Writer) *bufio.Writer {
 	return bufio.NewWriterSize(w, fileBuffer)
 }
 
-// files asks the serving process for the files of tables.
+// files gives tables what they are written to.
 func (o *output) files(of []*encoder) error {
-	q := wire.Open{Indexes: make([]int, len(of))}
+	tables := make([]*outTable, len(of))
 	for i, e := range of {
-		q.Indexes[i] = e.t.index
+		tables[i] = e.t
 	}
-	m, got, err := o.ask(wire.KindOpen, q)
+	files, err := o.to.open(tables)
 	if err != nil {
-		return fmt.Errorf("ask for files: %w", err)
-	}
-	defer m.Close()
-	if got.Code != "" {
-		name := of[0].t.schema.Name
-		for _, e := range of {
-			if e.t.index == got.Failed {
-				name = e.t.schema.Name
-			}
-		}
-		return errcode.New(got.Code, "the file of table "+name+" could not be made")
-	}
-	if !slices.Equal(got.Indexes, q.Indexes) || len(m.Files) != len(of) {
-		return fmt.Errorf("ask for files: %w", wire.ErrProtocol)
+		return err
 	}
 	for i, e := range of {
-		e.file = m.Files[i]
+		e.file = files[i]
 	}
-	m.Files = nil
 	return nil
-}
-
-// ask sends a question that is answered with files. The guest's goroutine asks too: for those of sub-files.
-func (o *output) ask(kind wire.Kind, question any) (*wire.Message, wire.Opened, error) {
-	var got wire.Opened
-	o.asking.Lock()
-	defer o.asking.Unlock()
-	if err := o.sock.Send(kind, question); err != nil {
-		return nil, got, err //nolint:wrapcheck // the caller says what for
-	}
-	m, err := o.sock.Recv()
-	if err != nil {
-		return nil, got, err //nolint:wrapcheck // the caller says what for
-	}
-	if err = m.Decode(&got); err == nil && m.Kind != wire.KindOpened {
-		err = wire.ErrProtocol
-	}
-	if err != nil {
-		m.Close()
-		return nil, got, err //nolint:wrapcheck // the caller says what for
-	}
-	return m, got, nil
 }
 
 // open begins a table. Its file is asked for when it is needed.

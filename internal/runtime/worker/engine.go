@@ -28,6 +28,7 @@ type engine struct {
 type engineOptions struct {
 	cacheDir    string // of compiled code; "" = none; the interpreter does not use it
 	interpreter bool
+	stoppable   bool // a call ends when its context does: costs time in every loop
 	memoryMiB   int
 	initialised bool
 }
@@ -45,6 +46,7 @@ func newEngine(ctx context.Context, wasm []byte, opt engineOptions) (*engine, er
 		}
 		cfg = cfg.WithCompilationCache(cache)
 	}
+	cfg = cfg.WithCloseOnContextDone(opt.stoppable)
 	// The limit of memory is the allocator's: wazero's own would hide a refused growth.
 	e := &engine{
 		rt:    wazero.NewRuntimeWithConfig(ctx, cfg.WithCoreFeatures(api.CoreFeaturesV2).WithDebugInfoEnabled(false)),
@@ -136,41 +138,11 @@ func (s *session) newCall(in input) *call {
 func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) error {
 	s.page.Begin()
 	defer s.page.SetPhase(wire.PhaseIdle)
-	in, err := newInput(input, job)
+	log := func(level int, text string) { _ = s.sock.Send(wire.KindLog, wire.Log{Level: level, Text: text}) }
+	_, done, err := s.perform(ctx, job, input, &passed{sock: s.sock}, log)
 	if err != nil {
 		return err
 	}
-	c := s.newCall(in)
-	params, err := parseParams(job.Params)
-	if err != nil {
-		return err
-	}
-	c.params = params
-	c.logLeft = job.LogBytes
-	c.log = func(level int, text string) { _ = s.sock.Send(wire.KindLog, wire.Log{Level: level, Text: text}) }
-	c.out = newOutput(job, s.setup.Tables, s.sock, s.page, &s.keep)
-	if job.Timezone != "" {
-		if c.out.zone, err = zone.Load(job.Timezone); err != nil {
-			return fmt.Errorf("prepare a decode: %w", err)
-		}
-	}
-	go c.out.encode() // ends with finish below
-
-	ret, err := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
-	c.flushLine()
-	c.reportUnopened(err, ret)
-	c.endChildren(err == nil && ret == abi.DecodeOK && c.fatal == nil && job.Cut == nil)
-	c.reportNotes(job)
-	done := wire.Done{Tables: c.out.finish(), Read: c.in.read, Stopped: c.out.repeated}
-	done.Infos, done.Warnings, done.Errors = c.out.issues.infos, c.out.issues.warnings, c.out.issues.errors
-	done.Failed = c.broken
-	if f := c.out.fault.Load(); f != nil {
-		done.Failed = f
-	}
-	if done.Failed == nil {
-		done.Verdict = c.outcome(err, ret, s.engine.alloc.refused)
-	}
-	done.Recycle = err != nil || c.broken != nil || c.end != nil
 	// Who is told of the end may look whether the recording is let go of.
 	if err := input.Close(); err != nil {
 		return fmt.Errorf("close the input: %w", err)
@@ -179,6 +151,46 @@ func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) 
 		return fmt.Errorf("report the end of a decode: %w", err)
 	}
 	return nil
+}
+
+// perform runs a decode into an outlet and gives how the instance and the decode ended.
+func (s *session) perform(
+	ctx context.Context, job *wire.Decode, input *os.File, to outlet, log func(level int, text string),
+) (*call, wire.Done, error) {
+	in, err := newInput(input, job)
+	if err != nil {
+		return nil, wire.Done{}, err
+	}
+	c := s.newCall(in)
+	if c.params, err = parseParams(job.Params); err != nil {
+		return nil, wire.Done{}, err
+	}
+	c.logLeft, c.log = job.LogBytes, log
+	c.out = newOutput(job, s.setup.Tables, to, s.page, &s.keep)
+	if job.Timezone != "" {
+		if c.out.zone, err = zone.Load(job.Timezone); err != nil {
+			return nil, wire.Done{}, fmt.Errorf("prepare a decode: %w", err)
+		}
+	}
+	go c.out.encode() // ends with finish below
+
+	ret, ended := s.engine.run(ctx, c, abi.ExportDecode, func() { c.start(modeDecode, job.SHA256) })
+	c.ended = ended
+	c.flushLine()
+	c.reportUnopened(ended, ret)
+	c.endChildren(ended == nil && ret == abi.DecodeOK && c.fatal == nil && job.Cut == nil)
+	c.reportNotes(job)
+	done := wire.Done{Tables: c.out.finish(), Read: c.in.read, Stopped: c.out.repeated}
+	done.Infos, done.Warnings, done.Errors = c.out.issues.infos, c.out.issues.warnings, c.out.issues.errors
+	done.Failed = c.broken
+	if f := c.out.fault.Load(); f != nil {
+		done.Failed = f
+	}
+	if done.Failed == nil {
+		done.Verdict = c.outcome(ended, ret, s.engine.alloc.refused)
+	}
+	done.Recycle = ended != nil || c.broken != nil || c.end != nil
+	return c, done, nil //nolint:nilerr // how the guest ended is no failure of the decode
 }
 
 // sniff asks the module how likely a file is its own.

@@ -29,14 +29,14 @@ func TestFullDiskDoesNotReject(t *testing.T) {
 	}
 	wasm := runtimetest.Lines("lines").Wasm()
 	setup := &wire.Setup{Dir: dir, MemoryMiB: 16}
-	_, err := compile(t.Context(), setup, wasm)
+	_, err := compile(t.Context(), &vetting{setup: setup, wasm: wasm})
 	if err == nil || errcode.Is(err, errcode.PluginRejected) || !disk.IsNoSpace(err) {
 		t.Errorf("on a full disk: %v", err)
 	}
 	if err := os.Remove(junk); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := compile(t.Context(), setup, wasm); err != nil {
+	if _, err := compile(t.Context(), &vetting{setup: setup, wasm: wasm}); err != nil {
 		t.Errorf("with room: %v", err)
 	}
 }

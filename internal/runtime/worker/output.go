@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,7 @@ var errTooManyTables = errors.New("too many tables")
 // goroutine writes them. The queue is bounded; the guest waits when it is full.
 type output struct {
 	job    *wire.Decode
-	sock   *wire.Conn
+	to     outlet
 	page   *wire.Page
 	reveal bool
 	zone   *time.Location // of naive times, nil = they stay so
@@ -46,8 +47,25 @@ type output struct {
 	*pools
 
 	fault atomic.Pointer[wire.Verdict] // why encoding failed
+}
 
-	asking sync.Mutex // one question to the serving process and its answer at a time
+// outlet is what an output writes its tables and sub-files to.
+type outlet interface {
+	// declare tells of a table that the guest found; it is called by the guest's goroutine.
+	declare(index int, s *table.Schema) error
+	// open gives what tables are written to, in their order; it is called by the encoder's goroutine, for at most
+	// wire.MaxFiles tables at once.
+	open(tables []*outTable) ([]io.WriteCloser, error)
+	// child gives what a sub-file is written to, and childEnd tells that all of it is there; both are called by the
+	// guest's goroutine.
+	child(index int, name string) (childFile, error)
+	childEnd(index int, size int64) error
+}
+
+// childFile is what a sub-file is written to.
+type childFile interface {
+	io.WriteCloser
+	Truncate(size int64) error
 }
 
 // pools keep memory from one decode to the next.
@@ -73,9 +91,9 @@ type batch struct {
 	offsets []uint32
 }
 
-func newOutput(job *wire.Decode, schemas []*table.Schema, sock *wire.Conn, page *wire.Page, keep *pools) *output {
+func newOutput(job *wire.Decode, schemas []*table.Schema, to outlet, page *wire.Page, keep *pools) *output {
 	o := &output{
-		job: job, sock: sock, page: page, reveal: job.Reveal,
+		job: job, to: to, page: page, reveal: job.Reveal,
 		pools: keep, queue: make(chan *batch, queued), done: make(chan struct{}),
 	}
 	for _, s := range schemas {
@@ -107,7 +125,7 @@ func (o *output) declare(s *table.Schema) (int, error) {
 	}
 	o.add(s)
 	id := len(o.tables) - 1
-	if err := o.sock.Send(wire.KindDeclare, wire.Declare{Index: id, Schema: s}); err != nil {
+	if err := o.to.declare(id, s); err != nil {
 		return 0, fmt.Errorf("declare %s: %w", s.Name, err)
 	}
 	return id, nil

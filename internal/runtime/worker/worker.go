@@ -82,7 +82,7 @@ func serve(ctx context.Context, socketFD, pageFD int, shut func(filtered bool)) 
 	}
 	confineResources(&conf, &setup)
 	if setup.Role == wire.RoleCompile {
-		return compileRole(ctx, sock, &setup, wasm, &conf)
+		return compileRole(ctx, sock, page, &setup, wasm, &conf)
 	}
 	return decodeRole(ctx, sock, page, &setup, wasm, &conf)
 }

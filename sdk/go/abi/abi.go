@@ -153,4 +153,6 @@ const (
 	MaxVectorBytes   = 1 << 20  // of a golden vector's input
 	MaxOpenChildren  = 8        // sub-files being written at a time
 	MaxChildName     = 255      // bytes of a sub-file's name
+	MaxVectorHeads   = 1 << 20  // bytes of the heads of all golden vectors together
+	MaxGoldenBytes   = 16 << 20 // of a golden vector's document
 )

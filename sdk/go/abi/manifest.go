@@ -73,7 +73,7 @@ type Manifest struct {
 // what comes of it with the hash in Manifest.Tests. A section wayside.vector holds the length of this head as an
 // unsigned LEB128, the head as JSON, and the input.
 type Vector struct {
-	Name   string          `json:"name"`             // ^[a-z0-9][a-z0-9._-]{0,62}$
+	Name   string          `json:"name"`             // ^[a-z0-9][a-z0-9._-]{0,62}$; the file's name for the decoder too
 	Params json.RawMessage `json:"params,omitempty"` // an object, as a caller gives it
 	Parts  []VectorPart    `json:"parts,omitempty"`  // the files that the input holds back to back; none = one
 }
