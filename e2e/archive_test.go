@@ -85,8 +85,13 @@ func hours(t *testing.T, data []byte) []member {
 	if len(parts) != 3 {
 		t.Fatalf("%d parts", len(parts))
 	}
-	return []member{{"mission/b.RU", parts[1]}, {"mission/README.txt", []byte("nothing that a decoder knows\n")}, {"mission/a.RU", parts[0]},
-		{"__MACOSX/mission/._a.RU", []byte("junk")}, {"mission/c.RU", parts[2]}}
+	return []member{
+		{"mission/b.RU", parts[1]},
+		{"mission/README.txt", []byte("nothing that a decoder knows\n")},
+		{"mission/a.RU", parts[0]},
+		{"__MACOSX/mission/._a.RU", []byte("junk")},
+		{"mission/c.RU", parts[2]},
+	}
 }
 
 // tables gives the rows of all tables of a decode.

@@ -176,7 +176,9 @@ type Decode struct {
 		Rows int64  `json:"rows"`
 	} `json:"tables"`
 	Issues struct {
-		Infos, Warnings, Errors int64
+		Infos    int64 `json:"infos"`
+		Warnings int64 `json:"warnings"`
+		Errors   int64 `json:"errors"`
 	} `json:"issues"`
 	Children []string `json:"children"`
 	Error    *struct {
