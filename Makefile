@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench soak e2e generate install clean
+.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench soak e2e generate install clean sdk-examples sdk-test
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -67,6 +67,13 @@ soak: build ## wear the appliance out, about ten minutes (HOURS=2 CYCLES=500 RES
 	CGO_ENABLED=0 $(GO) build -o bin/soak ./soak
 	bin/soak -bin $(BIN) -soakbin $(BIN)-soak -report bin/soak-report $(if $(ONLY),-only $(ONLY)) $(if $(CYCLES),-cycles $(CYCLES)) \
 		$(if $(RESTARTS),-restarts $(RESTARTS)) $(if $(HOURS),-load $(HOURS)h) $(ARGS)
+
+sdk-examples: ## build the example decoders in Go, C and Rust into bin/examples (says which compilers are missing)
+	$(GO) run ./sdk/examples/build -install
+
+sdk-test: build sdk-examples ## the SDKs in Go, C and Rust: their own tests, and the three decoders against each other
+	$(GO) test ./sdk/...
+	$(GO) test -tags sdk -count=1 -timeout 15m ./sdk/examples
 
 generate: ## rebuild committed generated files
 	$(GO) generate ./...

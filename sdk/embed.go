@@ -12,5 +12,5 @@ import "embed"
 //go:embed go/child.go go/column.go go/guest_child_wasip1.go go/guest_wasip1.go go/host.go go/input.go go/parts.go go/sdk.go go/table.go
 //go:embed go/sdktest/child.go go/sdktest/parts.go go/sdktest/sdktest.go
 //go:embed c/wayside.h
-//go:embed rust/Cargo.toml rust/src/lib.rs
+//go:embed rust/Cargo.toml rust/src/*.rs
 var Files embed.FS

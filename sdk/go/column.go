@@ -1,7 +1,9 @@
 package sdk
 
 import (
+	"bytes"
 	"math"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/wayside-edge/wayside/sdk/go/abi"
@@ -174,6 +176,16 @@ func (c *Text) SetBytes(v []byte) {
 	c.used += copy(c.v[c.used:], v)
 	c.n++
 	c.offsets[c.n] = uint32(c.used)
+}
+
+// SetLossy gives the row's value and puts U+FFFD in the place of every run of bytes that are not UTF-8: for texts of
+// files that may be damaged.
+func (c *Text) SetLossy(v []byte) {
+	if utf8.Valid(v) {
+		c.SetBytes(v)
+		return
+	}
+	c.SetBytes(bytes.ToValidUTF8(v, []byte("\uFFFD")))
 }
 
 // Room gives the number of rows to come that there is room for.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
@@ -149,6 +150,15 @@ func (in *Input) BoolParam(key string, def bool) bool {
 		return true
 	case "false", "0":
 		return false
+	}
+	return def
+}
+
+// IntParam gives a parameter that is a whole number, or its default.
+func (in *Input) IntParam(key string, def int64) int64 {
+	v, _ := in.Param(key)
+	if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+		return n
 	}
 	return def
 }

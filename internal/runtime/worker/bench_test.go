@@ -25,7 +25,15 @@ func BenchmarkDecode(b *testing.B) {
 	if err != nil {
 		b.Skip("plugins/dist/rail.wasm is not built: go run ./plugins/build")
 	}
-	s := benchSession(b, wasm)
+	raw, err := module.EmbeddedManifest(wasm)
+	if err != nil {
+		b.Fatal(err)
+	}
+	manifest, err := module.ParseManifest(raw)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := benchSession(b, wasm, manifest)
 	input := benchInput(b)
 	for _, c := range []struct {
 		name, params string
@@ -68,16 +76,8 @@ func processorTime(b *testing.B) int64 {
 }
 
 // benchSession gives a decode worker of the module whose serving process makes a file for every table.
-func benchSession(b *testing.B, wasm []byte) *session {
+func benchSession(b *testing.B, wasm []byte, manifest *module.Manifest) *session {
 	b.Helper()
-	raw, err := module.EmbeddedManifest(wasm)
-	if err != nil {
-		b.Fatal(err)
-	}
-	manifest, err := module.ParseManifest(raw)
-	if err != nil {
-		b.Fatal(err)
-	}
 	e, err := newEngine(b.Context(), wasm, engineOptions{memoryMiB: 256})
 	if err != nil {
 		b.Fatal(err)
