@@ -17,7 +17,7 @@ func cPage(root string, out *bytes.Buffer) error {
 	head, _, _ := strings.Cut(string(text), "#endif /* WAYSIDE_H */")
 	lines := strings.Split(head, "\n")
 	for i := 0; i < len(lines); i++ {
-		kind := ""
+		var kind string
 		switch line := lines[i]; {
 		case i == 0, strings.HasPrefix(line, "/* ## "), strings.HasPrefix(line, "/** "):
 			kind = strings.Fields(line)[0]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -52,7 +53,7 @@ func TestMain(m *testing.M) {
 func aim(t *testing.T) target {
 	t.Helper()
 	root := t.TempDir()
-	a := target{Folder: filepath.Join(root, "module"), Outside: filepath.Join(root, "outside"), Abstract: "wayside" + filepath.Base(root)}
+	a := target{Folder: filepath.Join(root, "module"), Outside: filepath.Join(root, "outside"), Abstract: fmt.Sprintf("wayside-%d-%s", os.Getpid(), filepath.Base(root))}
 	for _, dir := range []string{a.Folder, a.Outside} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)

@@ -1,8 +1,8 @@
 package worker
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -51,7 +51,7 @@ func BenchmarkExamples(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, p := range strings.Split(os.Getenv("GUESTS"), ":") {
+	for p := range strings.SplitSeq(os.Getenv("GUESTS"), ":") {
 		wasm, err := os.ReadFile(p)
 		if err != nil {
 			b.Fatal(err)

@@ -87,7 +87,7 @@ func findRust(ctx context.Context) string {
 		if rustc == "" {
 			continue
 		}
-		dir, err := exec.CommandContext(ctx, rustc, "--print", "target-libdir", "--target", target).Output() //nolint:gosec // the author's compiler
+		dir, err := exec.CommandContext(ctx, rustc, "--print", "target-libdir", "--target", target).Output()
 		if err != nil {
 			continue
 		}
@@ -100,7 +100,7 @@ func findRust(ctx context.Context) string {
 
 func (b *builder) build(ctx context.Context, lang string) error {
 	dir := filepath.Join(b.out, lang)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // build output
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
 	}
 	module := filepath.Join(dir, "tracklog.wasm")
@@ -141,13 +141,15 @@ func (b *builder) rust(ctx context.Context, module string) error {
 	if err := b.tool(ctx, nil, b.rustc, args...); err != nil {
 		return err
 	}
-	args = append([]string{"--crate-type=cdylib", "--crate-name=tracklog", "-Clto=fat", "-Cstrip=symbols",
-		"--extern=wayside=" + lib, "-o", module, "sdk/examples/rust/src/lib.rs"}, common...)
+	args = append([]string{
+		"--crate-type=cdylib", "--crate-name=tracklog", "-Clto=fat", "-Cstrip=symbols",
+		"--extern=wayside=" + lib, "-o", module, "sdk/examples/rust/src/lib.rs",
+	}, common...)
 	return b.tool(ctx, nil, b.rustc, args...)
 }
 
 func (b *builder) tool(ctx context.Context, env []string, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the tools of a build
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {

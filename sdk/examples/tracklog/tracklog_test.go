@@ -8,11 +8,11 @@ import (
 	"github.com/wayside-edge/wayside/sdk/go/sdktest"
 )
 
-func input(t testing.TB, o trackgen.Options) []byte {
-	t.Helper()
+func input(tb testing.TB, o trackgen.Options) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	if err := trackgen.Write(&b, o); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
