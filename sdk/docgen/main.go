@@ -28,7 +28,7 @@ func main() {
 
 // write puts a page into its place.
 func write(path string, page []byte) error {
-	return os.WriteFile(path, page, 0o644) //nolint:gosec,forbidigo,wrapcheck // a page of the documentation, read by everybody
+	return os.WriteFile(path, page, 0o644) //nolint:forbidigo,wrapcheck // a page of the documentation, read by everybody
 }
 
 // generate makes the pages and gives each to put with its path.
