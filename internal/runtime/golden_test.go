@@ -43,6 +43,7 @@ func document(r *rig, id string, v module.Vector) []byte {
 	}
 	j := r.request(id, v.Input)
 	j.Name, j.Params = v.Name, params
+	j.CreateChild = func(int) (*os.File, error) { return os.OpenFile(os.DevNull, os.O_WRONLY, 0) }
 	at := int64(0)
 	for _, p := range v.Parts {
 		j.Parts = append(j.Parts, Part{Name: p.Name, Size: p.Size, SHA256: module.Hash(v.Input[at:][:p.Size])})
@@ -128,6 +129,12 @@ func tells() *runtimetest.Guest {
 	)
 }
 
+// family gives a guest that makes sub-files: whole ones, and one that is not complete when it traps.
+func family() *runtimetest.Guest {
+	g := runtimetest.NewChildGuest("family")
+	return g.Decode(g.Whole("a", "first"), g.Rows(2), g.Whole("b", ""), g.Begin("c"), g.Write("half"), runtimetest.Op(runtimetest.Unreachable), i32(0))
+}
+
 // TestGoldenVectorsAreWhatAPoolDecodes installs modules whose documents come from ordinary decodes: parameters, time
 // zones, parts, tables declared at run time, issues, and decodes that end badly.
 func TestGoldenVectorsAreWhatAPoolDecodes(t *testing.T) {
@@ -136,8 +143,9 @@ func TestGoldenVectorsAreWhatAPoolDecodes(t *testing.T) {
 	shown.Params = json.RawMessage(`{"reveal":true,"n":12}`)
 	parts.Parts = []abi.VectorPart{{Name: "a.bin", Size: 2}, {Name: "b.bin", Size: 3}}
 	for name, wasm := range map[string][]byte{
-		"lines": vetted(t, func() *runtimetest.Guest { return runtimetest.Lines("lines") }, vector("some.bin", strings.Repeat("x", 9000)), vector("none", "")),
-		"tells": vetted(t, tells, vector("plain", "abc"), zoned, shown, parts),
+		"lines":  vetted(t, func() *runtimetest.Guest { return runtimetest.Lines("lines") }, vector("some.bin", strings.Repeat("x", 9000)), vector("none", "")),
+		"family": vetted(t, family, vector("one", "x"), vector("two", "y")),
+		"tells":  vetted(t, tells, vector("plain", "abc"), zoned, shown, parts),
 	} {
 		seen := &changes{changed: make(chan struct{}, 1)}
 		r := vetting(t, wasm, func(c *Config) { c.Recorder = seen })
