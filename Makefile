@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench soak e2e generate install clean sdk-examples sdk-test
+.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench bench-runtime soak e2e generate install clean sdk-examples sdk-test
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ $(GOLANGCI):
 
 bench: build ## the figures of the README, as ratios against this machine's own disk
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN)
+
+bench-runtime: build sdk-examples ## the SDKs' example decoders against the same decoder compiled natively, and a guest that only reads
+	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -guests bin/examples -only guests
 
 # CYCLES, RESTARTS and HOURS make it longer; ARGS takes every other option of ./soak, ONLY phases by name.
 soak: build ## wear the appliance out, about ten minutes (HOURS=2 CYCLES=500 RESTARTS=100 ONLY=kill,load): docs/soak.md

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/wayside-edge/wayside/internal/runtime/worker"
 )
 
 type options struct {
@@ -22,15 +24,21 @@ type options struct {
 	runs int
 	only string
 	most int64
+	// guests is the folder of the SDKs' example decoders, "" = they are not measured.
+	guests string
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "worker" { // the runtime that guests are measured in has started this
+		os.Exit(worker.Main())
+	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin/wayside", "the appliance")
 	flag.StringVar(&o.dir, "dir", "", "folder to work in, on the disk to measure (default: the folder for temporary files)")
 	flag.IntVar(&o.runs, "runs", 5, "runs a figure")
 	flag.StringVar(&o.only, "only", "", "only the figures whose name contains this")
 	flag.Int64Var(&o.most, "most", 4<<30, "bytes of the largest recording")
+	flag.StringVar(&o.guests, "guests", "", "folder of the built examples of the SDKs (default: they are left out)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, o, os.Stdout)
@@ -99,6 +107,7 @@ func measurements() []measurement {
 		{"upload", measureUpload},
 		{"speed", measureSpeed},
 		{"memory", measureMemory},
+		{"guests", measureGuests},
 		{"attack", measureAttack},
 	}
 }

@@ -57,7 +57,7 @@ func allowed() map[string][]string {
 			"internal/runtime/worker", "internal/errcode", "internal/disk", "internal/table", "plugins", "sdk/client",
 		},
 		// bench compares the appliance with the same decoder run natively, for which it is a host itself.
-		"bench":                        {"plugins/rail/...", "internal/...", "sdk/go/..."},
+		"bench":                        {"plugins/rail/...", "internal/...", "sdk/go/...", "sdk/examples/..."},
 		"soak":                         {"plugins/rail/..."},
 		"examples/...":                 {"sdk/client", "plugins/rail/..."},
 		"e2e":                          {"plugins/rail/..."},
