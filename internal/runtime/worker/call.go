@@ -159,7 +159,8 @@ func (c *call) code(mem []byte, what string, ptr, n uint32) string {
 // verdictCode gives the code of a decode for a code of a decoder: one of the list, else what it most resembles.
 func verdictCode(code string) errcode.Code {
 	switch c := errcode.Code(code); c {
-	case errcode.UnknownFormat, errcode.Truncated, errcode.CorruptRecord, errcode.Unsupported:
+	case errcode.UnknownFormat, errcode.Truncated, errcode.CorruptRecord, errcode.Unsupported,
+		errcode.Trap, errcode.OutputLimit, errcode.MemoryLimit: // these three are what an SDK finds by itself
 		return c
 	default:
 		if strings.HasPrefix(code, string(errcode.Truncated)) {
