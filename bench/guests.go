@@ -303,7 +303,7 @@ func childMemory() (int64, error) {
 			return 0, fmt.Errorf("list workers: %w", err)
 		}
 		for pid := range strings.FieldsSeq(string(list)) {
-			status, err := os.ReadFile(filepath.Join("/proc", pid, "status")) //nolint:gosec // a number of the kernel
+			status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
 			if err != nil {
 				return 0, fmt.Errorf("look at worker: %w", err)
 			}
