@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"unicode/utf8"
 	"unsafe"
@@ -181,11 +182,16 @@ func (c *Text) SetBytes(v []byte) {
 // SetLossy gives the row's value and puts U+FFFD in the place of every run of bytes that are not UTF-8: for texts of
 // files that may be damaged.
 func (c *Text) SetLossy(v []byte) {
-	if utf8.Valid(v) {
-		c.SetBytes(v)
+	if len(v) > len(c.v)-c.used {
+		c.extend(len(v))
+	}
+	if copyASCII(c.v[c.used:c.used+len(v)], v)&highBits != 0 && !utf8.Valid(v) {
+		c.SetBytes(bytes.ToValidUTF8(v, []byte("\uFFFD")))
 		return
 	}
-	c.SetBytes(bytes.ToValidUTF8(v, []byte("\uFFFD")))
+	c.used += len(v)
+	c.n++
+	c.offsets[c.n] = uint32(c.used)
 }
 
 // Room gives the number of rows to come that there is room for.
@@ -262,6 +268,25 @@ const (
 
 // wordBytes is how much copySpans moves at once.
 const wordBytes = 8
+
+// highBits are the bits of a word that no ASCII text has.
+const highBits = 0x8080808080808080
+
+// copyASCII copies a text to as many bytes and gives the bits that any of its words has. Most texts are short and ASCII;
+// a call to look and one to copy would cost a guest more than the loop.
+func copyASCII(to, v []byte) uint64 {
+	bits, i := uint64(0), 0
+	for ; i+wordBytes <= len(v) && i+wordBytes <= len(to); i += wordBytes {
+		w := binary.LittleEndian.Uint64(v[i:])
+		binary.LittleEndian.PutUint64(to[i:], w)
+		bits |= w
+	}
+	for ; i < len(v) && i < len(to); i++ {
+		to[i] = v[i]
+		bits |= uint64(v[i])
+	}
+	return bits
+}
 
 // spanBytes gives the bytes of spans within n bytes, -1 when one is not.
 func spanBytes(n int, starts, ends []uint32) int {

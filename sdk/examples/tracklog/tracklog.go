@@ -326,13 +326,25 @@ func intact(r []byte) bool {
 	return checksum(r[:n]) == binary.LittleEndian.Uint16(r[n:])
 }
 
-// checksum is CRC-16/CCITT-FALSE.
+// checksum is CRC-16/CCITT-FALSE. It lets the register grow beyond its 16 bits, which the index never looks at, and
+// takes eight bytes with one load: in a guest every step less counts.
 func checksum(b []byte) uint16 {
-	c := uint16(0xFFFF)
-	for _, x := range b {
-		c = c<<8 ^ crcTable[byte(c>>8)^x]
+	c := uint64(0xFFFF)
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		c = c<<8 ^ uint64(crcTable[byte(c>>8^w)])
+		c = c<<8 ^ uint64(crcTable[byte(c>>8^w>>8)])
+		c = c<<8 ^ uint64(crcTable[byte(c>>8^w>>16)])
+		c = c<<8 ^ uint64(crcTable[byte(c>>8^w>>24)])
+		c = c<<8 ^ uint64(crcTable[byte(c>>8^w>>32)])
+		c = c<<8 ^ uint64(crcTable[byte(c>>8^w>>40)])
+		c = c<<8 ^ uint64(crcTable[byte(c>>8^w>>48)])
+		c = c<<8 ^ uint64(crcTable[byte(c>>8^w>>56)])
 	}
-	return c
+	for _, x := range b {
+		c = c<<8 ^ uint64(crcTable[byte(c>>8)^x])
+	}
+	return uint16(c)
 }
 
 // crcTable is data, never changed.
