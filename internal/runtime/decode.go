@@ -130,6 +130,7 @@ func (p *Pool) runIn(ctx context.Context, w *proc, e *entry, req *Request, stopA
 	job.StopAfter = stopAfter
 	job.Children = a.childRule()
 	job.Notes, job.Cut = wireNotes(req.Notes), req.Cut.verdict()
+	job.Reads = req.ShortReads
 	before := w.page.State().Activity
 	if err := w.sock.Send(wire.KindDecode, job, req.Input); err != nil {
 		err = p.crashed(w, err)

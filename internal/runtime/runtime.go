@@ -133,6 +133,9 @@ type Request struct {
 	// Progress is called now and then while the decode runs, from one goroutine at a time; nil = nobody asks.
 	Progress func(Progress)
 
+	// ShortReads makes reads give less than the decoder asks for: for tests of decoders.
+	ShortReads wire.Reads
+
 	zone string // of naive times, from Params; "" = they stay naive
 }
 

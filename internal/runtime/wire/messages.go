@@ -79,6 +79,14 @@ type Decode struct {
 	Children  ChildRule           `json:"children,omitzero"`
 	Notes     []Note              `json:"notes,omitempty"` // what the host itself has to say about the input
 	Cut       *Verdict            `json:"cut,omitempty"`   // the input is not whole: the verdict where the guest gives none
+	Reads     Reads               `json:"reads,omitzero"`
+}
+
+// Reads makes reads of the input give less than the guest asks for, as the contract lets them: for tests of decoders.
+// The zero value gives all there is.
+type Reads struct {
+	Most int    `json:"most,omitempty"` // bytes that a read gives at most, 0 = no limit
+	Seed uint64 `json:"seed,omitempty"` // not 0: each read gives 1 to Most bytes, by random numbers of this seed
 }
 
 // Part is one of the files that the input holds. Offsets count as if they lay back to back.

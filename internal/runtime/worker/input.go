@@ -20,6 +20,7 @@ type input struct {
 	open  int   // the part that is read
 	pos   int64 // of the next byte that read gives
 	read  int64 // how far reading has come in all parts together: never less, never beyond the file
+	short shortReads
 }
 
 // inPart is one part. reached is the furthest byte of it that was read.
@@ -39,9 +40,11 @@ func onePart(f *os.File, name string, size int64) input {
 // again because every read relies on it.
 func newInput(f *os.File, job *wire.Decode) (input, error) {
 	if len(job.Parts) == 0 {
-		return onePart(f, job.Name, job.Size), nil
+		in := onePart(f, job.Name, job.Size)
+		in.short = newShortReads(job.Reads)
+		return in, nil
 	}
-	in := input{file: f, parts: make([]inPart, len(job.Parts))}
+	in := input{file: f, parts: make([]inPart, len(job.Parts)), short: newShortReads(job.Reads)}
 	at := int64(0)
 	for i, p := range job.Parts {
 		if p.Size < 0 || p.Size > job.Size-at || p.At < 0 {
@@ -97,7 +100,7 @@ func hostRead(c *call, mem []byte, stack []uint64) {
 	if c.mode == modeSniff {
 		end = min(end, abi.SniffHead)
 	}
-	n := c.pread(b, c.in.pos, end)
+	n := c.pread(c.in.short.cut(b), c.in.pos, end)
 	c.in.pos += int64(n)
 	c.advance(c.in.pos, n)
 	give(stack, int32(n))
