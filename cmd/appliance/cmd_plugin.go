@@ -11,5 +11,5 @@ func (r *root) pluginCmd() *cobra.Command {
 		Long: `A decoder plugin is a WebAssembly module that turns one kind of recording into tables. The
 appliance takes those inside its binary, those in /etc/wayside/plugins, and those in plugins/ of
 its data folder.`,
-	}, r.pluginRemoteCmds()...)
+	}, append(r.pluginRemoteCmds(), r.pluginAuthorCmds()...)...)
 }

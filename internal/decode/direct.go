@@ -199,7 +199,7 @@ type directDecode struct {
 	Rows      int64               `json:"rows"`
 	Tables    []directTable       `json:"tables"`
 	Issues    runtime.IssueCounts `json:"issues"`
-	Children  int                 `json:"children"` // found inside, neither kept nor decoded
+	Children  int                 `json:"child_count"` // files found inside, neither kept nor decoded
 	Error     *runtime.Failure    `json:"error"`
 	Duration  float64             `json:"duration"`
 }
