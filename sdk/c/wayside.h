@@ -76,6 +76,14 @@ extern "C" {
 #define WAYSIDE__INLINE static inline
 #endif
 
+/* Keeps the compiler from writing an address that it knows into every access: the engine proves the bounds of a pointer
+ * once for all of them, those of a constant each time. On 64 MB of samples it halved what the sets cost beyond raw arrays. */
+#if defined(__wasm__) && defined(__GNUC__)
+#define WAYSIDE__OPAQUE(p) __asm__("" : "+r"(p))
+#else
+#define WAYSIDE__OPAQUE(p) ((void)0)
+#endif
+
 /* ## The plugin
  *
  * What a plugin is, beside its tables. All texts are UTF-8 and end with NUL; NULL is the same as none. */
@@ -219,12 +227,14 @@ void wayside_describe_rows(wayside_table *t, const char *column, int64_t plus, c
         wayside__declare(t, &c->c, name, #NAME, (uint8_t)sizeof(T), attr);                                             \
     }                                                                                                                  \
     WAYSIDE__INLINE void wayside_##NAME##_set(wayside_##NAME *c, T v) {                                                \
-        if (WAYSIDE__UNLIKELY(c->c.p == c->c.end)) {                                                                   \
-            wayside__overfull(&c->c);                                                                                  \
+        wayside__column *k = &c->c;                                                                                    \
+        WAYSIDE__OPAQUE(k);                                                                                            \
+        if (WAYSIDE__UNLIKELY(k->end == k->p)) {                                                                       \
+            wayside__overfull(k);                                                                                      \
             return;                                                                                                    \
         }                                                                                                              \
-        __builtin_memcpy(c->c.p, &v, sizeof v);                                                                        \
-        c->c.p += sizeof v;                                                                                            \
+        __builtin_memcpy(k->p, &v, sizeof v);                                                                          \
+        k->p += sizeof v;                                                                                              \
     }                                                                                                                  \
     WAYSIDE__INLINE void wayside_##NAME##_null(wayside_##NAME *c) { wayside__null(&c->c); }                            \
     WAYSIDE__INLINE void wayside_##NAME##_set_or(wayside_##NAME *c, T v, bool there) {                                 \
@@ -271,6 +281,7 @@ WAYSIDE__INLINE void wayside_declare_bin(wayside_table *t, wayside_text *c, cons
 WAYSIDE__INLINE void wayside_text_set(wayside_text *c, const void *v, size_t n) {
     wayside__column *k = &c->c;
     uint32_t end;
+    WAYSIDE__OPAQUE(k);
     if (WAYSIDE__UNLIKELY(k->p == k->end)) {
         wayside__overfull(k);
         return;
