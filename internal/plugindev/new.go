@@ -43,7 +43,7 @@ type project struct {
 }
 
 // Languages lists the languages that a project can be written in.
-func Languages() []string { return []string{"go"} }
+func Languages() []string { return []string{"go", "c", "rust"} }
 
 // New writes a project that builds and passes its tests, and gives its folder and files. It replaces no file.
 func New(cfg NewConfig) (dir string, files []string, err error) {
@@ -90,6 +90,14 @@ func newProject(cfg NewConfig) (*project, error) {
 		p.files = map[string]string{
 			"Makefile": "go/Makefile.tmpl", "go.mod": "go/go.mod.tmpl", "sdk/go/go.mod": "go/sdk.go.mod.tmpl", "main.go": "go/main.go.tmpl",
 			"decoder/decoder.go": "go/decoder.go.tmpl", "decoder/decoder_test.go": "go/decoder_test.go.tmpl",
+		}
+	case "c":
+		p.Source, p.SDK = "decoder.c", "sdk/c"
+		p.files = map[string]string{"Makefile": "c/Makefile.tmpl", "decoder.c": "c/decoder.c.tmpl"}
+	case "rust":
+		p.Source, p.SDK = "src/lib.rs", "sdk/rust"
+		p.files = map[string]string{
+			"Makefile": "rust/Makefile.tmpl", "Cargo.toml": "rust/Cargo.toml.tmpl", "src/lib.rs": "rust/lib.rs.tmpl",
 		}
 	default:
 		return nil, errcode.Invalid("--lang", "%.80q is not one of %s", cfg.Language, strings.Join(Languages(), ", "))
