@@ -46,6 +46,10 @@ func oracle(s *Schema, batches []*Batch) []oracleRow {
 				if !s.Columns[j].Type.varlen() {
 					o.raw[j] = v.Int(s.Columns[j].Type, i)
 				}
+				// A code without a label reads as its number; where a label reads the same, a table holds the two as one.
+				if l := slices.Index(s.Columns[j].Labels, o.text[j]); l >= 0 {
+					o.raw[j] = int64(l)
+				}
 			}
 			out = append(out, o)
 		}
