@@ -19,7 +19,7 @@ func TestWorkersDieWithTheServer(t *testing.T) {
 		return
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run", "^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), orphanEnv+"=1")
+	cmd.Env = append(os.Environ(), orphanEnv+"=1", "TMPDIR="+t.TempDir()) // what the killed one leaves goes with this test
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
