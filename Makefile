@@ -63,6 +63,9 @@ bench: build ## the figures of the README, as ratios against this machine's own 
 
 bench-runtime: build sdk-examples ## the SDKs' example decoders against the same decoder compiled natively, and a guest that only reads
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -guests bin/examples -only guests
+	@echo 'compiling alone, C (to reach: 10 ms), Rust and Go (700 ms):'
+	GUESTS=$(CURDIR)/bin/examples/c/tracklog.wasm:$(CURDIR)/bin/examples/rust/tracklog.wasm:$(CURDIR)/bin/examples/go/tracklog.wasm \
+		$(GO) test -run '^$$' -bench Compile -count 5 ./internal/runtime/worker
 
 # CYCLES, RESTARTS and HOURS make it longer; ARGS takes every other option of ./soak, ONLY phases by name.
 soak: build ## wear the appliance out, about ten minutes (HOURS=2 CYCLES=500 RESTARTS=100 ONLY=kill,load): docs/soak.md

@@ -36,7 +36,7 @@ type language struct {
 
 func languages() []language {
 	return []language{
-		{"C", "c/tracklog.wasm", "≥ 1.2", "≤ 0.25", "≤ 15", "≤ 10"},
+		{"C", "c/tracklog.wasm", "≥ 1.2", "≤ 0.25", "≤ 15", "–"},
 		{"Rust", "rust/tracklog.wasm", "≥ 1.0", "≤ 0.25", "≤ 15", "–"},
 		{"Go", "go/tracklog.wasm", "≥ 0.55", "≤ 1.5", "≤ 75", "≤ 700"},
 	}
@@ -98,13 +98,17 @@ func (b *bench) logs() (long, short string, err error) {
 
 // baselines times the native decoder and the guest that only reads.
 func (b *bench) baselines(ctx context.Context, reader *rig, long string) ([]figure, error) {
-	var native, read spread
+	var native, arrays, read spread
 	for range b.runs {
 		took, err := nativeTracklog(long)
 		if err != nil {
 			return nil, err
 		}
 		native = append(native, rate(took))
+		if took, err = nativeArrays(long); err != nil {
+			return nil, err
+		}
+		arrays = append(arrays, rate(took))
 		if took, err = reader.decode(ctx, long); err != nil {
 			return nil, err
 		}
@@ -112,6 +116,7 @@ func (b *bench) baselines(ctx context.Context, reader *rig, long string) ([]figu
 	}
 	return []figure{
 		{"log of 64 MiB to columns, compiled natively, MB/s", "–", native.String()},
+		{"its samples to plain arrays, compiled natively, MB/s", "–", arrays.String()},
 		{"the same log only read by a guest, MB/s", "–", read.String()},
 	}, nil
 }
@@ -135,7 +140,7 @@ func nativeTracklog(path string) (time.Duration, error) {
 
 // language measures one decoder.
 func (b *bench) language(ctx context.Context, l language, wasm []byte, long, short string) ([]figure, error) {
-	var install, start, trip, speed, ratio, memory spread
+	var install, start, trip, speed, ratio, design, memory spread
 	for range b.runs {
 		r, err := b.rig(ctx, wasm)
 		if err != nil {
@@ -161,11 +166,16 @@ func (b *bench) language(ctx context.Context, l language, wasm []byte, long, sho
 			if err != nil {
 				return err
 			}
+			arrays, err := nativeArrays(long)
+			if err != nil {
+				return err
+			}
 			if took, err = r.decode(ctx, long); err != nil {
 				return err
 			}
 			speed = append(speed, rate(took))
 			ratio = append(ratio, plain.Seconds()/took.Seconds())
+			design = append(design, arrays.Seconds()/took.Seconds())
 			n, err := childMemory()
 			memory = append(memory, float64(n)/mib)
 			return err
@@ -177,9 +187,10 @@ func (b *bench) language(ctx context.Context, l language, wasm []byte, long, sho
 	return []figure{
 		{l.name + ": log of 64 MiB to columns, MB/s", "–", speed.String()},
 		{l.name + ": ÷ the same decoder compiled natively", l.speed, ratio.String()},
+		{l.name + ": ÷ samples to plain arrays, compiled natively", l.speed, design.String()},
 		{l.name + ": 10 kB in a fresh instance of a warm worker, p50, ms", l.trip, trip.String()},
 		{l.name + ": worker start and first file, ms", l.start, start.String()},
-		{l.name + ": installed (worker, checks, initialisation, compiling), ms", l.install, install.String()},
+		{l.name + ": installed (worker, checks, initialisation, compiling, golden vectors), ms", l.install, install.String()},
 		{l.name + ": worker after the log of 64 MiB, peak, MiB resident", "≤ 45 + the guest's", memory.String()},
 	}, nil
 }

@@ -805,7 +805,7 @@ static void *wayside__enlarge(void *p, size_t had, size_t used, size_t n) {
 
 /* JSON */
 
-static void wayside__write(wayside__json *j, const char *s, size_t n) {
+WAYSIDE__RARE static void wayside__write(wayside__json *j, const char *s, size_t n) {
     if (n > j->room - j->n) {
         size_t room = j->room < 1024 ? 1024 : 2 * j->room;
         char *v;
@@ -819,9 +819,9 @@ static void wayside__write(wayside__json *j, const char *s, size_t n) {
     j->n += n;
 }
 
-static void wayside__raw(wayside__json *j, const char *s) { wayside__write(j, s, wayside__len(s)); }
+WAYSIDE__RARE static void wayside__raw(wayside__json *j, const char *s) { wayside__write(j, s, wayside__len(s)); }
 
-static void wayside__text(wayside__json *j, const char *s) {
+WAYSIDE__RARE static void wayside__text(wayside__json *j, const char *s) {
     wayside__raw(j, "\"");
     for (; *s != 0; s++) {
         char t[8];
@@ -839,18 +839,18 @@ static void wayside__text(wayside__json *j, const char *s) {
 }
 
 /* Begins an object or a list, and ends it. */
-static void wayside__open(wayside__json *j, const char *bracket) {
+WAYSIDE__RARE static void wayside__open(wayside__json *j, const char *bracket) {
     wayside__raw(j, bracket);
     j->comma = false;
 }
 
-static void wayside__close(wayside__json *j, const char *bracket) {
+WAYSIDE__RARE static void wayside__close(wayside__json *j, const char *bracket) {
     wayside__raw(j, bracket);
     j->comma = true;
 }
 
 /* Begins an element, of an object with its key. */
-static void wayside__element(wayside__json *j, const char *key) {
+WAYSIDE__RARE static void wayside__element(wayside__json *j, const char *key) {
     if (j->comma) wayside__raw(j, ",");
     j->comma = true;
     if (key != NULL) {
@@ -859,25 +859,25 @@ static void wayside__element(wayside__json *j, const char *key) {
     }
 }
 
-static void wayside__key(wayside__json *j, const char *key, const char *v) {
+WAYSIDE__RARE static void wayside__key(wayside__json *j, const char *key, const char *v) {
     if (v == NULL) return;
     wayside__element(j, key);
     wayside__text(j, v);
 }
 
-static void wayside__int(wayside__json *j, const char *key, int64_t v) {
+WAYSIDE__RARE static void wayside__int(wayside__json *j, const char *key, int64_t v) {
     char t[24];
     wayside__element(j, key);
     wayside__write(j, t, wayside_print(t, sizeof t, "%lld", (long long)v));
 }
 
-static void wayside__flag(wayside__json *j, const char *key, bool v) {
+WAYSIDE__RARE static void wayside__flag(wayside__json *j, const char *key, bool v) {
     if (!v) return;
     wayside__element(j, key);
     wayside__raw(j, "true");
 }
 
-static void wayside__list(wayside__json *j, const char *key, const char *const *v) {
+WAYSIDE__RARE static void wayside__list(wayside__json *j, const char *key, const char *const *v) {
     if (v == NULL) return;
     wayside__element(j, key);
     wayside__open(j, "[");
@@ -976,7 +976,7 @@ static void wayside__begin(bool manifest) {
     wayside__run.stopped = wayside__run.failed = false;
 }
 
-static void wayside__walk_rule(wayside__json *j, const wayside_walk *w) {
+WAYSIDE__RARE static void wayside__walk_rule(wayside__json *j, const wayside_walk *w) {
     size_t i;
     wayside__element(j, "walk");
     wayside__open(j, "{");
@@ -1009,7 +1009,7 @@ static void wayside__walk_rule(wayside__json *j, const wayside_walk *w) {
     wayside__close(j, "}");
 }
 
-static void wayside__format_json(wayside__json *j, const wayside_format *f) {
+WAYSIDE__RARE static void wayside__format_json(wayside__json *j, const wayside_format *f) {
     size_t i;
     wayside__element(j, NULL);
     wayside__open(j, "{");
@@ -1042,7 +1042,7 @@ static void wayside__format_json(wayside__json *j, const wayside_format *f) {
     wayside__close(j, "}");
 }
 
-void wayside__manifest(const wayside_info *info, void (*declare)(void)) {
+WAYSIDE__RARE void wayside__manifest(const wayside_info *info, void (*declare)(void)) {
     wayside__json j = {NULL, 0, 0, false};
     wayside_table *t;
     size_t i;

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tetratelabs/wazero/experimental"
+
 	"github.com/wayside-edge/wayside/internal/runtime/module"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
 	"github.com/wayside-edge/wayside/internal/table"
@@ -18,6 +20,31 @@ import (
 	"github.com/wayside-edge/wayside/sdk/go/sdktest"
 )
 
+// BenchmarkCompile compiles modules as a compile worker does, without what an installation does beside it.
+// GUESTS=path:path names them.
+func BenchmarkCompile(b *testing.B) {
+	for p := range strings.SplitSeq(os.Getenv("GUESTS"), ":") {
+		wasm, err := os.ReadFile(p)
+		if err != nil {
+			b.Skip("GUESTS names no modules: " + err.Error())
+		}
+		ctx := experimental.WithCompilationWorkers(b.Context(), compileWorkers)
+		b.Run(filepath.Base(filepath.Dir(p)), func(b *testing.B) {
+			for b.Loop() {
+				e, err := newEngine(ctx, wasm, engineOptions{memoryMiB: 256, cacheDir: b.TempDir()})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := e.close(ctx); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkExamples decodes a log of 64 MiB by the example decoder, compiled natively and as each guest of
+// GUESTS=path:path.
 func BenchmarkExamples(b *testing.B) {
 	var in bytes.Buffer
 	if err := trackgen.Write(&in, trackgen.Options{Seed: 1, Bytes: benchBytes, Plain: true}); err != nil {
@@ -54,10 +81,10 @@ func BenchmarkExamples(b *testing.B) {
 	for p := range strings.SplitSeq(os.Getenv("GUESTS"), ":") {
 		wasm, err := os.ReadFile(p)
 		if err != nil {
-			b.Fatal(err)
+			b.Skip("GUESTS names no modules: " + err.Error())
 		}
 		s := benchSession(b, wasm, manifest)
-		b.Run(filepath.Base(p), func(b *testing.B) {
+		b.Run(filepath.Base(filepath.Dir(p)), func(b *testing.B) {
 			b.SetBytes(benchBytes)
 			before := processorTime(b)
 			for b.Loop() {
