@@ -192,7 +192,7 @@ func TestWrongFile(t *testing.T) {
 		"two documents":  {"a: 1\n---\nb: 1\n", []string{":1: unknown key", ":2: a second document"}},
 		"alias":          {"server:\n  hosts: &h [a]\nplugins:\n  dirs: *h\n", []string{":4: plugins.dirs: a value, a list"}},
 		"list for value": {"log:\n  level: [a]\n", []string{":2: log.level: a list stands where one value is meant"}},
-		"range":          {"decode:\n  workers: 0\n  stall: 1ms\n  memory: 8 GiB\n", []string{":2: decode.workers: must be at least 1", ":4: decode.memory: must be at most 4 GiB", ":3: decode.stall: must be at least 100ms"}},
+		"range":          {"decode:\n  workers: 0\n  stall: 1ms\n  memory: 1025 MiB\n  max_memory: 2 GiB\n", []string{":2: decode.workers: must be at least 1", ":4: decode.memory: must be at most 1 GiB", ":5: decode.max_memory: must be at most 1 GiB", ":3: decode.stall: must be at least 100ms"}},
 		"map value":      {"queue:\n  weights: {email: x}\n", []string{`:2: queue.weights: email: "x" is no whole number`}},
 		"exposed":        {"server:\n  listen: 0.0.0.0:80\n", []string{":2: server.listen: 0.0.0.0:80 can be reached from other machines; that needs auth.required"}},
 		"exposed kv":     {"kv:\n  listen: :6379\n", []string{":2: kv.listen: :6379 can be reached"}},

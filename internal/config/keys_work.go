@@ -12,12 +12,12 @@ func decodeKeys() []key {
 			shown: "min(cores, 4)", doc: "Worker processes that decode at the same time.",
 		},
 		{
-			name: "decode.memory", def: "256 MiB", at: func(c *Config) any { return &c.Decode.Memory }, lo: mib, hi: 4 * gib, built: true,
-			doc: "Memory of a decoder.",
+			name: "decode.memory", def: "256 MiB", at: func(c *Config) any { return &c.Decode.Memory }, lo: mib, hi: gib, built: true,
+			doc: "Memory of a decoder whose manifest asks for none, at most `decode.max_memory`.",
 		},
 		{
-			name: "decode.max_memory", def: "1 GiB", at: func(c *Config) any { return &c.Decode.MaxMemory }, lo: mib, hi: 4 * gib, built: true,
-			doc: "Most memory that a plugin's manifest may ask for.",
+			name: "decode.max_memory", def: "1 GiB", at: func(c *Config) any { return &c.Decode.MaxMemory }, lo: mib, hi: gib, built: true,
+			doc: "Most memory that a plugin's manifest may ask for, at most 1 GiB.",
 		},
 		{
 			name: "decode.stall", def: "10s", at: func(c *Config) any { return &c.Decode.Stall }, lo: 0.1, hi: 3600, built: true,

@@ -26,7 +26,7 @@ type setting struct {
 func pluginSettings() []setting {
 	return []setting{
 		{key{name: "enabled"}, nil},
-		{key{name: "memory", lo: mib, hi: 4 * gib}, func(s *PluginSettings) any { return &s.Memory }},
+		{key{name: "memory", lo: mib, hi: gib}, func(s *PluginSettings) any { return &s.Memory }},
 		{key{name: "stall", lo: 0.1, hi: 3600}, func(s *PluginSettings) any { return &s.Stall }},
 		{key{name: "timeout", lo: 1, hi: 7 * day}, func(s *PluginSettings) any { return &s.Timeout }},
 		{key{name: "timeout_per_mb", lo: 0.001, hi: 3600}, func(s *PluginSettings) any { return &s.TimeoutPerMB }},

@@ -73,6 +73,7 @@ func TestWrongPluginSettings(t *testing.T) {
 	for line, want := range map[int]string{
 		4: `plugins.settings.rail.memry: unknown setting "memry"; did you mean "memory"?`,
 		5: `plugins.settings.rail.stall: "soon" is no duration`,
+		6: `plugins.settings.rail.memory: must be at most 1 GiB`,
 		7: `plugins.settings.rail.timeout.a: unknown setting "timeout.a"`,
 		8: `plugins.settings.rail.params: a mapping of parameters`,
 		9: `plugins.settings.Rail.memory: "Rail" is no id`, 10: `plugins.settings.one: a mapping of settings`,
@@ -82,6 +83,8 @@ func TestWrongPluginSettings(t *testing.T) {
 			t.Errorf("no %q in\n%s", place, got)
 		}
 	}
+	file = write(t, "decode: {max_memory: 512 MiB}\nplugins:\n  settings: {rail: {memory: 1 GiB}}\n")
+	got = strings.Join(wrong(t, Options{File: file, Env: home}), "\n")
 	if !strings.Contains(got, "plugins.settings: gives a plugin more memory than decode.max_memory") {
 		t.Errorf("memory above the most is not told:\n%s", got)
 	}
