@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 	"testing"
@@ -163,9 +164,17 @@ func installAttacks() map[string]installCase {
 				m.Tables[0].Columns = append(m.Tables[0].Columns, abi.Column{Name: "c" + itoa(len(m.Tables[0].Columns)), Type: abi.TypeI8})
 			}
 		}), "columns"},
-		"regex that explodes": {manifest(func(m *abi.Manifest) { m.Formats[0].Sniff = []abi.Sniff{{Regex: "((a{1,500}){1,500}){1,500}"}} }), "sniff rule"},
-		"many functions":      {runtimetest.Many("mm", 65537).Wasm(), "65537 functions"},
-		"compile bomb":        {runtimetest.CompileBomb("mm", 60).Wasm(), "compiling takes longer than"},
+		"regex that explodes":           {manifest(func(m *abi.Manifest) { m.Formats[0].Sniff = []abi.Sniff{{Regex: "((a{1,500}){1,500}){1,500}"}} }), "sniff rule"},
+		"element segment out of bounds": {runtimetest.ElementSegment("mm", 3, 2, 2).Wasm(), "element segment 0 ends at element 4 of table 0, which has 3"},
+		"element segment at the top":    {runtimetest.ElementSegment("mm", 3, -1, 1).Wasm(), "element segment 0 ends at"},
+		"element segment, by a global":  {runtimetest.ElementSegmentByGlobal("mm", 3, 2, 2).Wasm(), "compile: element[0] couldn't evaluate offset"},
+		"data segment out of bounds":    {runtimetest.DataSegment("mm", 65535, 2).Wasm(), "data segment 0 ends at byte 65537 of the memory"},
+		"data segment at the top":       {runtimetest.DataSegment("mm", -1, 1).Wasm(), "data segment 0 ends at"},
+		"data segment, by a global":     {runtimetest.DataSegmentByGlobal("mm", 65535, 2).Wasm(), "compile: calculate offset"},
+		"tables of too many elements":   {raw(4, 2, 0x70, 0, 0x80, 0x80, 0x40, 0x70, 0, 1), "elements or more"},
+		"sections without end":          {append(made(ends), bytes.Repeat([]byte{0, 1, 0}, 5000)...), "more than 4096 sections"},
+		"many functions":                {runtimetest.Many("mm", 65537).Wasm(), "65537 functions"},
+		"compile bomb":                  {runtimetest.CompileBomb("mm", 60).Wasm(), "compiling takes longer than"},
 	}
 }
 

@@ -40,7 +40,10 @@ type Info struct {
 	rewritable  bool   // no instruction changes what a snapshot of memory and globals does not hold
 }
 
-const maxTableElements = 1 << 20
+const (
+	maxTableElements = 1 << 20 // of all tables together: they live in the worker's own heap
+	maxTables        = 256
+)
 
 // Check applies the static limits. The error is PluginRejected and says what was exceeded.
 func Check(b []byte, limits Limits) (Info, error) {
@@ -87,6 +90,8 @@ type checker struct {
 	memory  bool
 	seen    uint32
 
+	tableSizes []uint32 // least elements of each table
+
 	declared int // functions in the function section
 	called   signatures
 	indexes  map[string]uint32 // of exported functions
@@ -128,8 +133,12 @@ func (c *checker) section(s Section) error {
 				c.indexes[name] = index
 			}
 		}
+	case secElement:
+		err = c.elementSegments(r)
 	case secCode:
 		err = c.code(r)
+	case secData:
+		err = c.dataSegments(r)
 	}
 	if err == nil && r.err != nil {
 		err = rejected("section %d: %v", s.ID, r.err)
@@ -173,11 +182,18 @@ func HostFunction(name string) bool {
 }
 
 func (c *checker) tables(r *reader) error {
-	for n := r.u32(); n > 0 && r.err == nil; n-- {
+	n := r.u32()
+	if n > maxTables && r.err == nil {
+		return rejected("the module has %d tables, the limit is %d", n, maxTables)
+	}
+	var all uint64
+	for ; n > 0 && r.err == nil; n-- {
 		r.byte()
-		if least, _ := limitsOf(r); least > maxTableElements {
-			return rejected("a table has %d elements, the limit is %d", least, maxTableElements)
+		least, _ := limitsOf(r)
+		if all += uint64(least); all > maxTableElements {
+			return rejected("the tables have %d elements or more, the limit is %d", all, maxTableElements)
 		}
+		c.tableSizes = append(c.tableSizes, least)
 	}
 	return nil
 }

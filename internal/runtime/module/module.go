@@ -37,6 +37,10 @@ const (
 // Page is the size of a WebAssembly page.
 const Page = 64 << 10
 
+// maxSections bounds the sections of a module. Real ones have some twenty, and one more for each golden vector; a list of
+// millions of empty ones would take many times the memory of the module, in the serving process too.
+const maxSections = 4096
+
 var header = []byte("\x00asm\x01\x00\x00\x00") //nolint:gochecknoglobals // constant bytes
 
 // errMalformed is what the reader reports; callers say in which section.
@@ -57,6 +61,9 @@ func Sections(b []byte) ([]Section, error) {
 	r := reader{b: b, p: len(header)}
 	var out []Section
 	for r.more() {
+		if len(out) == maxSections {
+			return nil, rejected("the module has more than %d sections", maxSections)
+		}
 		id := r.byte()
 		body := r.take(r.u32())
 		if r.err != nil {

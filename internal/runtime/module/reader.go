@@ -54,6 +54,23 @@ func (r *reader) u32() uint32 {
 	return 0
 }
 
+// s32 reads a signed LEB128 of 32 bits and gives those bits.
+func (r *reader) s32() uint32 {
+	var v int64
+	for shift := 0; shift < 35; shift += 7 {
+		c := r.byte()
+		v |= int64(c&0x7f) << shift
+		if c < 0x80 {
+			if c&0x40 != 0 {
+				v |= -1 << (shift + 7)
+			}
+			return uint32(v)
+		}
+	}
+	r.fail()
+	return 0
+}
+
 // sleb passes over a signed LEB128 of at most max bytes.
 func (r *reader) sleb(limit int) {
 	for range limit {

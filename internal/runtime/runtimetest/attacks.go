@@ -126,3 +126,38 @@ func (m *Module) RawSection(id byte, body []byte) {
 	}
 	m.raw[id] = body
 }
+
+// ElementSegment gives a guest with a table of so many elements and an active segment of count functions at an offset.
+func ElementSegment(id string, elements, at, count int) *Guest {
+	return elementsAt(id, elements, Const(at), count)
+}
+
+// ElementSegmentByGlobal is ElementSegment with a global that holds the offset.
+func ElementSegmentByGlobal(id string, elements, at, count int) *Guest {
+	g := elementsAt(id, elements, GlobalGet(0), count)
+	g.RawGlobal(cat([]byte{I32, 0}, Const(at), []byte{0x0b})...)
+	return g
+}
+
+func elementsAt(id string, elements int, at []byte, count int) *Guest {
+	g := NewGuest(id, 1, 16)
+	g.RawSection(4, cat([]byte{1, 0x70, 0}, U(elements)))
+	items := make([]byte, count) // function 0, so many times
+	g.RawSection(9, cat([]byte{1, 0}, at, []byte{0x0b}, U(count), items))
+	return g.Decode(Const(0))
+}
+
+// DataSegment gives a guest with a memory of one page and an active segment of count bytes at an offset.
+func DataSegment(id string, at, count int) *Guest {
+	g := NewGuest(id, 1, 16)
+	g.Data(at, make([]byte, count))
+	return g.Decode(Const(0))
+}
+
+// DataSegmentByGlobal is DataSegment with a global that holds the offset.
+func DataSegmentByGlobal(id string, at, count int) *Guest {
+	g := NewGuest(id, 1, 16)
+	g.RawGlobal(cat([]byte{I32, 0}, Const(at), []byte{0x0b})...)
+	g.RawSection(11, cat([]byte{1, 0}, GlobalGet(0), []byte{0x0b}, U(count), make([]byte, count)))
+	return g.Decode(Const(0))
+}
