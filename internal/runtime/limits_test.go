@@ -1,8 +1,10 @@
 package runtime
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -148,6 +150,44 @@ func TestWorkersHaveNoEnvironment(t *testing.T) {
 			t.Errorf("limits lack %q: %v\n%s", want, err, limits)
 		}
 	}
+}
+
+// TestWorkersHaveLowPriority looks at every thread of a decode and of an unpack worker.
+func TestWorkersHaveLowPriority(t *testing.T) {
+	r := newRig(t, nil, map[string][]byte{"lines": runtimetest.Lines("lines").Wasm()})
+	r.stillDecodes("before a look")
+	r.unpack([]byte("not wrapped"), 0)
+	workers := r.pool.Stats().Workers
+	if len(workers) != 2 {
+		t.Fatalf("%+v", workers)
+	}
+	want := max(10, niceOf(t, "/proc/self/stat")) // a test may run with less already
+	for _, w := range workers {
+		threads, err := filepath.Glob("/proc/" + itoa(w.PID) + "/task/*/stat")
+		if err != nil || len(threads) == 0 {
+			t.Fatalf("%s: %v %v", w.Plugin, threads, err)
+		}
+		for _, thread := range threads {
+			if got := niceOf(t, thread); got != want {
+				t.Errorf("%s: %s has nice %d, want %d", w.Plugin, thread, got, want)
+			}
+		}
+	}
+}
+
+// niceOf reads the nice value of a thread.
+func niceOf(t *testing.T, path string) int {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // from the third one, the state
+	n, err := strconv.Atoi(fields[19-3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func readProc(pid int, name string) (string, error) {

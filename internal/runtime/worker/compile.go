@@ -27,7 +27,7 @@ const compileWorkers = 2
 func compileRole(
 	ctx context.Context, sock *wire.Conn, page *wire.Page, setup *wire.Setup, wasm []byte, conf *confinement,
 ) error {
-	lowPriority()
+	lowerPriority(conf, lowestNice)
 	ctx = experimental.WithCompilationWorkers(ctx, compileWorkers)
 	if setup.Sandbox {
 		confineFiles(conf, readWrite(setup.Dir))

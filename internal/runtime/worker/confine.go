@@ -15,9 +15,13 @@ import (
 )
 
 const (
-	oomScore   = 800       // workers go first when memory runs out
-	maxFiles   = 512       // 256 tables and what the process itself needs
-	maxOutput  = 256 << 30 // bytes of one output file: a last resort, far beyond the output limit
+	oomScore  = 800       // workers go first when memory runs out
+	maxFiles  = 512       // 256 tables and what the process itself needs
+	maxOutput = 256 << 30 // bytes of one output file: a last resort, far beyond the output limit
+
+	// Priorities. A guest that keeps its processor busy must not slow the API: what a worker has to do can wait, a caller
+	// of the API does. Nothing waits for a compile worker but the first decode.
+	busyNice   = 10
 	lowestNice = 19
 )
 
@@ -136,10 +140,20 @@ func confineFiles(conf *confinement, rules ...landlock.Rule) {
 	conf.LandlockABI = int(version)
 }
 
-// lowPriority puts the whole process last in line for the processor. A filter above may forbid it.
-func lowPriority() {
-	if unix.Setpgid(0, 0) == nil {
-		_ = unix.Setpriority(unix.PRIO_PGRP, 0, lowestNice)
+// lowerPriority lowers the priority of the whole process. The kernel knows priorities of threads only, and those of a
+// group of processes: so this one becomes a group of its own, unless it is one already. An appliance that runs at a lower
+// priority itself keeps its workers there.
+func lowerPriority(conf *confinement, nice int) {
+	if has, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil && 20-has >= nice { // the call counts from 20 down
+		return
+	}
+	_ = unix.Setpgid(0, 0) // fails where it leads a session: then it leads a group too
+	if unix.Getpgrp() != os.Getpid() {
+		note(conf, "priority: no group of its own")
+		return
+	}
+	if err := unix.Setpriority(unix.PRIO_PGRP, 0, nice); err != nil {
+		note(conf, "priority: "+err.Error())
 	}
 }
 

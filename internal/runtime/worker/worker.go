@@ -68,6 +68,9 @@ func serve(ctx context.Context, socketFD, pageFD int, shut func(filtered bool)) 
 	}
 	goruntime.GOMAXPROCS(processors)
 	debug.SetMemoryLimit(heapLimit(&setup))
+	if setup.Role != wire.RoleCompile {
+		lowerPriority(&conf, busyNice)
+	}
 	if m.Kind == wire.KindSetup && setup.Role == wire.RoleUnpack {
 		confineResources(&conf, &setup)
 		return unpackRole(sock, page, &setup, &conf)
