@@ -20,8 +20,8 @@ type installCase struct {
 }
 
 // lyingImports lists the imports of the ABI that take addresses, with code that calls each with a lying one for every place
-// where an address and a length, or room for an answer, go.
-func lyingImports(g *runtimetest.Guest) map[string][]byte {
+// where an address and a length, or room for an answer, go. A sub-file is open, with the handle 0.
+func lyingImports(g *runtimetest.ChildGuest) map[string][]byte {
 	drop := runtimetest.Op(runtimetest.Drop)
 	out := map[string][]byte{}
 	for name, at := range map[string][2]int{
@@ -40,7 +40,13 @@ func lyingImports(g *runtimetest.Guest) map[string][]byte {
 		out["log, "+name] = join(i32(0), lie, runtimetest.Call(g.Log))
 		out["param's key, "+name] = join(lie, i32(0), i32(0), runtimetest.Call(g.Param), drop)
 		out["param's room, "+name] = join(good, lie, runtimetest.Call(g.Param), drop)
+		out["child, "+name] = join(lie, runtimetest.Call(g.Child), drop)
+		out["child_write, "+name] = join(i32(0), lie, runtimetest.Call(g.ChildWrite), drop)
 		out["part, "+name] = join(i32(0), lie, runtimetest.Call(g.Part), drop)
+	}
+	for name, handle := range map[string]int{"none": 1, "far": 0x7fffffff, "negative": -1} {
+		out["child_write to a lying handle, "+name] = join(i32(handle), g.Text("text"), runtimetest.Call(g.ChildWrite), drop)
+		out["child_close of a lying handle, "+name] = join(i32(handle), runtimetest.Call(g.ChildClose))
 	}
 	out["emit, at the end"] = join(i32(0), i32(0xfff1), runtimetest.Call(g.Emit), drop)
 	out["emit, at the top"] = join(i32(0), i32(-1), runtimetest.Call(g.Emit), drop)
@@ -50,22 +56,22 @@ func lyingImports(g *runtimetest.Guest) map[string][]byte {
 // TestEveryImportChecksItsPointers calls every import with addresses and lengths that lie: one module, which the first
 // four bytes of a file tell what to do.
 func TestEveryImportChecksItsPointers(t *testing.T) {
-	g := runtimetest.NewGuest("liar", 1, 16)
+	g := runtimetest.NewChildGuest("liar")
 	var names []string
-	code := join(i32(runtimetest.BufAt), i32(4), runtimetest.Call(g.Read), runtimetest.Op(runtimetest.Drop))
+	code := join(g.Begin("sub-file"), i32(runtimetest.BufAt), i32(4), runtimetest.Call(g.Read), runtimetest.Op(runtimetest.Drop))
 	for name, lie := range lyingImports(g) {
 		code = join(code, i32(runtimetest.BufAt), runtimetest.Load(0), i32(len(names)), runtimetest.Op(runtimetest.Eq), runtimetest.If(lie))
 		names = append(names, name)
 	}
 	g.Decode(code, i32(0))
 	r := newRig(t, short, map[string][]byte{"liar": g.Wasm(), "lines": runtimetest.Lines("lines").Wasm()})
-	if len(names) < 90 {
+	if len(names) < 110 {
 		t.Fatalf("only %d lies", len(names))
 	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 4)
 	for n, name := range names {
-		j := r.request("liar", runtimetest.Words(uint32(n)))
+		j := r.request("liar", runtimetest.Words(uint32(n))).family()
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()

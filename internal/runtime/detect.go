@@ -197,33 +197,36 @@ func (p *Pool) sniff(ctx context.Context, e *entry, head []byte, size int64) (fl
 	if err != nil {
 		return 0, fmt.Errorf("sniff: %w", err)
 	}
-	score, err := w.sniff(f, min(size, int64(len(head))), p.cfg.Limits.Sniff)
-	if err != nil {
+	said, err := w.sniff(f, min(size, int64(len(head))), p.cfg.Limits.Sniff)
+	switch {
+	case err != nil:
 		p.release(w, "sniff")
 		return 0, fmt.Errorf("sniff: %w", err)
+	case said.Recycle:
+		p.release(w, "trapped")
+	default:
+		p.release(w, "")
 	}
-	p.release(w, "")
-	return float64(score) / 100, nil
+	return float64(min(max(said.Score, 0), 100)) / 100, nil
 }
 
-func (w *proc) sniff(f *os.File, size int64, limit time.Duration) (int, error) {
+func (w *proc) sniff(f *os.File, size int64, limit time.Duration) (said wire.Sniffed, err error) {
 	if err := w.sock.SetDeadline(time.Now().Add(limit)); err != nil {
-		return 0, fmt.Errorf("ask: %w", err)
+		return said, fmt.Errorf("ask: %w", err)
 	}
 	if err := w.sock.Send(wire.KindSniff, wire.Sniff{Size: size}, f); err != nil {
-		return 0, fmt.Errorf("ask: %w", err)
+		return said, fmt.Errorf("ask: %w", err)
 	}
 	m, err := w.sock.Recv()
 	if err != nil {
-		return 0, fmt.Errorf("ask: %w", err)
+		return said, fmt.Errorf("ask: %w", err)
 	}
 	defer m.Close()
-	var s wire.Sniffed
 	if m.Kind != wire.KindSniffed {
-		return 0, fmt.Errorf("ask: %w", wire.ErrProtocol)
+		return said, fmt.Errorf("ask: %w", wire.ErrProtocol)
 	}
-	if err := m.Decode(&s); err != nil {
-		return 0, fmt.Errorf("ask: %w", err)
+	if err := m.Decode(&said); err != nil {
+		return said, fmt.Errorf("ask: %w", err)
 	}
-	return min(max(s.Score, 0), 100), nil
+	return said, nil
 }

@@ -33,6 +33,13 @@ func short(c *Config) {
 
 func i32(v int) []byte { return runtimetest.Const(v) }
 
+// times runs code n times; it counts in local variable 0.
+func times(n int, code ...[]byte) []byte {
+	count := join(runtimetest.Get(0), i32(1), runtimetest.Op(runtimetest.Add), runtimetest.Set(0),
+		runtimetest.Get(0), i32(n), runtimetest.Op(runtimetest.LtU), runtimetest.BrIf(0))
+	return runtimetest.Loop(append(code, count)...)
+}
+
 func verdictCases() map[string]verdictCase {
 	type g = runtimetest.Guest
 	forever := runtimetest.Loop(runtimetest.Br(0))
@@ -115,6 +122,15 @@ func endless() map[string]verdictCase {
 		"issues without end": {func(x *g) *g {
 			return x.Decode(again(i32(1), runtimetest.Const64(0), x.Text("code"), x.Text("text"), runtimetest.Call(x.Issue)), i32(0))
 		}, Failed, errcode.Stalled, 0},
+		"a billion issues": {func(x *g) *g {
+			return x.Decode(times(1_000_000_000, i32(1), runtimetest.Const64(0), x.Text("code"), x.Text(strings.Repeat("text", 200)), runtimetest.Call(x.Issue)), i32(0))
+		}, Failed, errcode.Stalled, 0},
+		"a billion issues after rows": {func(x *g) *g {
+			return x.Decode(x.Rows(3), times(1_000_000_000, i32(3), runtimetest.Const64(0), x.Text("code"), x.Text("text"), runtimetest.Call(x.Issue)), i32(0))
+		}, Partial, errcode.Stalled, 3},
+		"a million tables of one name": {func(x *g) *g {
+			return x.Decode(times(1_000_000, x.Text(`{"name":"t","columns":[{"name":"a","type":"i64"}]}`), runtimetest.Call(x.Table), runtimetest.Op(runtimetest.Drop)), i32(0))
+		}, Failed, errcode.ABIViolation, 0},
 		"log without end": {func(x *g) *g {
 			return x.Decode(again(i32(0), x.Text("text"), runtimetest.Call(x.Log)), i32(0))
 		}, Failed, errcode.Stalled, 0},
@@ -217,6 +233,18 @@ func lies() map[string]verdictCase {
 		}),
 		"table named like the host's": code(func(g *g) []byte {
 			return join(g.Text(`{"name":"issues","columns":[{"name":"a","type":"i8"}]}`), runtimetest.Call(g.Table), runtimetest.Op(runtimetest.Drop))
+		}),
+		"table's name is not UTF-8": code(func(g *g) []byte {
+			return join(g.Text("{\"name\":\"x\xff\",\"columns\":[{\"name\":\"a\",\"type\":\"i8\"}]}"), runtimetest.Call(g.Table), runtimetest.Op(runtimetest.Drop))
+		}),
+		"column's name is not UTF-8": code(func(g *g) []byte {
+			return join(g.Text("{\"name\":\"x\",\"columns\":[{\"name\":\"\xc3\",\"type\":\"i8\"}]}"), runtimetest.Call(g.Table), runtimetest.Op(runtimetest.Drop))
+		}),
+		"issue's code is not UTF-8": code(func(g *g) []byte {
+			return join(i32(1), runtimetest.Const64(0), g.Text("a\xff"), g.Text("text"), runtimetest.Call(g.Issue))
+		}),
+		"code of fail is not UTF-8": code(func(g *g) []byte {
+			return join(g.Text("\xfe\xff"), g.Text("text"), runtimetest.Call(g.Fail))
 		}),
 		"table twice": code(func(g *g) []byte {
 			return join(g.Text(`{"name":"rows","columns":[{"name":"a","type":"i8"}]}`), runtimetest.Call(g.Table), runtimetest.Op(runtimetest.Drop))

@@ -156,7 +156,8 @@ type Sniff struct {
 
 // Sniffed is its answer, 0–100.
 type Sniffed struct {
-	Score int `json:"score"`
+	Score   int  `json:"score"`
+	Recycle bool `json:"recycle,omitempty"` // as in Done
 }
 
 // Vectors asks, before a module is compiled, for the decodes of its golden vectors.

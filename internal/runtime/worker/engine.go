@@ -202,7 +202,7 @@ func (s *session) sniff(ctx context.Context, job *wire.Sniff, input *os.File) er
 	if err != nil {
 		ret = 0
 	}
-	if err := s.sock.Send(wire.KindSniffed, wire.Sniffed{Score: int(min(max(ret, 0), 100))}); err != nil {
+	if err := s.sock.Send(wire.KindSniffed, wire.Sniffed{Score: int(min(max(ret, 0), 100)), Recycle: err != nil}); err != nil {
 		return fmt.Errorf("report a sniff: %w", err)
 	}
 	return nil

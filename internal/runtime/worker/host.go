@@ -109,6 +109,11 @@ func hostIssue(c *call, mem []byte, stack []uint64) {
 		c.violate("issue: there is no severity %d", severity)
 	}
 	code := c.code(mem, abi.ImportIssue, arg(stack, 2), arg(stack, 3))
+	if abi.Severity(severity) != abi.Fatal && c.out.issues.full() { // a guest may say more than a billion of them
+		c.bytes(mem, abi.ImportIssue, arg(stack, 4), arg(stack, 5))
+		c.out.issue(c, abi.Severity(severity), off, code, "")
+		return
+	}
 	text := c.text(mem, abi.ImportIssue, arg(stack, 4), arg(stack, 5))
 	if abi.Severity(severity) == abi.Fatal && c.fatal == nil {
 		c.fatal = &wire.Verdict{Code: verdictCode(code), Message: text}

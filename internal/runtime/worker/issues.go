@@ -41,6 +41,9 @@ func (l *issueLog) reset() {
 	l.codeOffsets, l.messageIndex = []uint32{0}, []uint32{0}
 }
 
+// full reports that no more issues are listed, unless one is fatal.
+func (l *issueLog) full() bool { return l.t.rows >= l.limit }
+
 // issue counts an issue and, while the limit is not reached, writes it. off < 0 = it concerns no offset.
 func (o *output) issue(c *call, severity abi.Severity, off int64, code, message string) {
 	l := o.issues
@@ -52,7 +55,7 @@ func (o *output) issue(c *call, severity abi.Severity, off int64, code, message 
 	case abi.Error, abi.Fatal:
 		l.errors++
 	}
-	if l.t.rows >= l.limit && severity != abi.Fatal {
+	if l.full() && severity != abi.Fatal {
 		l.over++
 		return
 	}
