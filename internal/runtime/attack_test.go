@@ -203,11 +203,13 @@ func TestInstallAttacks(t *testing.T) {
 		}
 	}, modules)
 	r.decode(r.request("lines", make([]byte, 4096)))
+	good := r.stream()
+	defer good.end()
 	for name, c := range cases {
-		err := waitFor(r, module.Hash(c.wasm))
+		var err error
+		good.during(name, func() { err = waitFor(r, module.Hash(c.wasm)) })
 		if !errcode.Is(err, errcode.PluginRejected) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want plugin_rejected with %q", name, err, c.says)
 		}
-		r.stillDecodes("beside " + name)
 	}
 }
