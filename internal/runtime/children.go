@@ -56,7 +56,7 @@ func (a *attempt) child(w *proc, m *wire.Message) error {
 	if err := m.Decode(&c); err != nil {
 		return err //nolint:wrapcheck // says what it is
 	}
-	if rule := a.childRule(); rule.Refuse != "" || c.Index != len(a.children.list) || c.Index >= rule.Max {
+	if rule := a.childRule(); rule.Refuse != "" || c.Index != len(a.children.list) || c.Index >= rule.Max || len(c.Name) > 3*abi.MaxChildName {
 		return fmt.Errorf("sub-file %d: %w", c.Index, wire.ErrProtocol)
 	}
 	a.children.list = append(a.children.list, childFile{Child: Child{Index: c.Index, Name: ChildName(c.Name)}})

@@ -13,7 +13,6 @@ import (
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
 	"github.com/wayside-edge/wayside/internal/table"
-	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
 // pollEvery is how often a running decode is looked at: the stall clock, the deadline, progress.
@@ -94,6 +93,7 @@ type attempt struct {
 	killed    *Failure // the worker was killed for it
 	confirmed uint64   // steps done before the kill: batches accepted, sub-files completed
 	children  children
+	heard     heard
 }
 
 // attempt runs the decode. The worker goes back to the pool, or ends. A worker that turns out to be dead before it
@@ -263,6 +263,9 @@ func (c *clock) check(now time.Time, st *wire.State) *Failure {
 
 // take handles a message of the worker; ended says that it was the last one of the decode.
 func (a *attempt) take(ctx context.Context, w *proc, m *wire.Message) (ended bool, err error) {
+	if len(m.Body) > maxHeard {
+		return false, fmt.Errorf("message of %d bytes: %w", len(m.Body), wire.ErrProtocol)
+	}
 	switch m.Kind {
 	case wire.KindOpen:
 		var q wire.Open
@@ -275,11 +278,7 @@ func (a *attempt) take(ctx context.Context, w *proc, m *wire.Message) (ended boo
 		if err := m.Decode(&d); err != nil {
 			return false, err //nolint:wrapcheck // says what it is
 		}
-		if d.Schema == nil || d.Index != len(a.declared) || d.Index >= abi.MaxTables || d.Schema.Validate() != nil {
-			return false, fmt.Errorf("declared table: %w", wire.ErrProtocol)
-		}
-		a.declared = append(a.declared, a.req.schemas(d.Schema)...)
-		return false, nil
+		return false, a.declare(&d, len(m.Body))
 	case wire.KindChild, wire.KindChildEnd:
 		return false, a.child(w, m)
 	case wire.KindLog:
@@ -287,10 +286,13 @@ func (a *attempt) take(ctx context.Context, w *proc, m *wire.Message) (ended boo
 		if err := m.Decode(&l); err != nil {
 			return false, err //nolint:wrapcheck // says what it is
 		}
-		a.log.Log(ctx, slog.Level(l.Level), "decoder log", "text", l.Text)
-		return false, nil
+		level, err := a.heard.log(&l, a.limits.LogBytes)
+		if err == nil {
+			a.log.Log(ctx, level, "decoder log", "text", l.Text)
+		}
+		return false, err
 	case wire.KindDone:
-		return true, m.Decode(&a.done) //nolint:wrapcheck // says what it is
+		return true, a.end(m)
 	default:
 		return false, fmt.Errorf("decode: %w: kind %d", wire.ErrProtocol, m.Kind)
 	}
@@ -316,8 +318,8 @@ func (a *attempt) open(w *proc, indexes []int) (err error) {
 			}
 		}
 	}()
-	if len(indexes) == 0 || len(indexes) > wire.MaxFiles {
-		return fmt.Errorf("open %d tables: %w", len(indexes), wire.ErrProtocol)
+	if err := a.heard.open(indexes); err != nil {
+		return err
 	}
 	for _, i := range indexes {
 		s := a.schema(i)

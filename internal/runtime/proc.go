@@ -29,6 +29,7 @@ const (
 	decodeHeapMiB  = 72
 	compileHeapMiB = 512
 	stderrTail     = 4 << 10
+	stderrPatience = 5 * time.Second // for the end of a worker's stderr when the worker itself has ended
 )
 
 // launcher starts processes from one thread that lives as long as it does: the kernel kills a child when the thread
@@ -107,7 +108,7 @@ func startProc(ctx context.Context, cfg *Config, l *launcher, setup *wire.Setup,
 	p.cmd = exec.Command(cfg.Self, "worker", string(setup.Role), id) //nolint:gosec,noctx // our own program; ended by kill
 	p.cmd.Dir = "/"
 	p.cmd.Env = []string{} // nothing of ours: not nil, which would be all of it
-	p.cmd.Stderr = p.stderr
+	p.cmd.Stderr, p.cmd.WaitDelay = p.stderr, stderrPatience
 	p.cmd.ExtraFiles = []*os.File{childSock, pageFile}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := l.start(ctx, p.cmd); err != nil {
@@ -137,8 +138,11 @@ func (p *proc) kill() { _ = p.cmd.Process.Kill() }
 // dispose ends the process and frees what belongs to it.
 func (p *proc) dispose() {
 	p.kill()
+	// Before its end is waited for, which is not there while anything holds the other end of its stderr: it may be on its
+	// way to us in a message that nobody reads.
+	_ = p.sock.Close()
 	<-p.exited
-	_, _ = p.sock.Close(), p.page.Close()
+	_ = p.page.Close()
 }
 
 // alive reports whether the process has not been reaped yet.

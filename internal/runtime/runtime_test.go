@@ -26,6 +26,9 @@ import (
 // TestMain lets the test binary be its own worker.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		if isRogue(os.Args) {
+			os.Exit(rogue(os.Args[3]))
+		}
 		os.Exit(worker.Main())
 	}
 	goleak.VerifyTestMain(m)
@@ -55,6 +58,14 @@ func (l *logSink) Write(p []byte) (int, error) {
 func (l *logSink) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// take gives the lines and forgets them.
+func (l *logSink) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.buf.Reset()
 	return l.buf.String()
 }
 

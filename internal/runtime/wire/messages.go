@@ -114,6 +114,9 @@ type Opened struct {
 	Code    errcode.Code `json:"code,omitempty"`   // why there are none
 }
 
+// LogLine is counted towards the limit of log for each line, beside the bytes of its text.
+const LogLine = 32
+
 // Log is a line from the guest.
 type Log struct {
 	Level int    `json:"level"` // as in log/slog

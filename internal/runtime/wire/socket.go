@@ -5,16 +5,27 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// sendPatience is how long the serving process waits until there is room for a message. The kernel has room for hundreds
+// of them, and a worker asks for one at a time: one that does not read what it asked for must not hold up its decode.
+const sendPatience = 2 * time.Second
+
 // polled is the serving process's end, on Go's network poller: no thread waits for an idle worker.
 type polled struct{ c *net.UnixConn }
 
 func (p *polled) send(b, oob []byte) error {
+	if err := p.c.SetWriteDeadline(time.Now().Add(sendPatience)); err != nil {
+		return err //nolint:wrapcheck // Send wraps
+	}
 	_, _, err := p.c.WriteMsgUnix(b, oob, nil)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // not one of Recv, after which it is tried again
+		return fmt.Errorf("%w: the other end does not read", ErrProtocol)
+	}
 	return err //nolint:wrapcheck // Send wraps
 }
 

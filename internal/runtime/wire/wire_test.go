@@ -82,6 +82,31 @@ func TestDeadlineAndEnd(t *testing.T) {
 	}
 }
 
+// TestSendToOneThatDoesNotRead: the serving process must not wait for a worker that asks and never listens.
+func TestSendToOneThatDoesNotRead(t *testing.T) {
+	parent, _ := pair(t)
+	if err := parent.SetDeadline(time.Now()); err != nil { // of receiving
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			if err := parent.Send(KindOpened, Opened{}); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, ErrProtocol) || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+	case <-time.After(5 * sendPatience):
+		t.Error("it is still sending")
+	}
+}
+
 func open(t *testing.T) int {
 	t.Helper()
 	fds, err := os.ReadDir("/proc/self/fd")

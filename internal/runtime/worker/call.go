@@ -32,7 +32,6 @@ const (
 // Limits of what a guest may say at once.
 const (
 	maxMessage   = 4096 // bytes of an issue's, a failure's or a log line's text; longer ones are cut
-	logLineCost  = 32   // counted for each log line beside its text
 	maxTableJSON = abi.MaxManifestBytes
 )
 
@@ -201,7 +200,7 @@ func (c *call) line(level int, text string) {
 	if c.logLeft <= 0 || c.log == nil {
 		return
 	}
-	if c.logLeft -= int64(len(text)) + logLineCost; c.logLeft <= 0 {
+	if c.logLeft -= int64(len(text)) + wire.LogLine; c.logLeft <= 0 {
 		text = "the decoder's log ends here: its allowance is used up"
 	}
 	c.log(level, text)
