@@ -229,9 +229,9 @@ func (r *Registry) compileIn(ctx context.Context, e *entry, dir string, wasm []b
 	}
 	switch {
 	case out.Rejected != "":
-		return errcode.New(errcode.PluginRejected, out.Rejected)
+		return errcode.New(errcode.PluginRejected, clip(out.Rejected))
 	case out.Error != "":
-		return fmt.Errorf("compile: %s", out.Error)
+		return fmt.Errorf("compile: %s", clip(out.Error))
 	}
 	return nil
 }

@@ -15,17 +15,23 @@ import (
 	"github.com/wayside-edge/wayside/internal/table"
 )
 
-// maxDoing bounds what a compile worker says of what it is at.
-const maxDoing = 200
+const (
+	maxDoing = 200  // bounds what a compile worker says of what it is at
+	maxLines = 1000 // bounds how often: it is told of every golden vector, of which there are at most abi.MaxVectors
+)
 
 // followCompile answers a compile worker until it tells how it ended. doing is what it was at, for a reason's end.
 func (r *Registry) followCompile(ctx context.Context, w *proc, e *entry, wasm []byte) (out wire.Compiled, doing string, err error) {
-	for {
+	asked := false
+	for lines := 0; ; lines++ {
 		m, err := w.sock.Recv()
 		if err != nil {
 			return out, doing, err //nolint:wrapcheck // the caller tells what it means
 		}
 		m.Close() // it brings no files
+		if lines > maxLines {
+			return out, doing, fmt.Errorf("compile: %w: more than %d messages", wire.ErrProtocol, maxLines)
+		}
 		switch m.Kind {
 		case wire.KindCompiled:
 			return out, doing, m.Decode(&out) //nolint:wrapcheck // says what it is
@@ -34,13 +40,18 @@ func (r *Registry) followCompile(ctx context.Context, w *proc, e *entry, wasm []
 			if err := m.Decode(&l); err != nil {
 				return out, doing, err //nolint:wrapcheck // says what it is
 			}
-			doing = fmt.Sprintf(" (%.*s)", maxDoing, l.Text)
+			l.Text = fmt.Sprintf("%.*s", maxDoing, l.Text)
+			doing = " (" + l.Text + ")"
 			r.cfg.Logger.DebugContext(ctx, "plugin is being compiled", "plugin", e.id(), "doing", l.Text)
 		case wire.KindVectors:
 			var q wire.Vectors
 			if err := m.Decode(&q); err != nil {
 				return out, doing, err //nolint:wrapcheck // says what it is
 			}
+			if asked {
+				return out, doing, fmt.Errorf("compile: %w: golden vectors asked for twice", wire.ErrProtocol)
+			}
+			asked = true
 			g, err := goldenOf(e, wasm, q.Manifest)
 			if err != nil {
 				return out, doing, err

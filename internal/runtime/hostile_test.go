@@ -131,6 +131,15 @@ func endless() map[string]verdictCase {
 		"a million tables of one name": {func(x *g) *g {
 			return x.Decode(times(1_000_000, x.Text(`{"name":"t","columns":[{"name":"a","type":"i64"}]}`), runtimetest.Call(x.Table), runtimetest.Op(runtimetest.Drop)), i32(0))
 		}, Failed, errcode.ABIViolation, 0},
+		"tables of more than a manifest": {func(x *g) *g {
+			big := runtimetest.NewGuest(idOf(x), 32, 64)
+			schema := func(at int, name string) []byte {
+				s := `{"name":"` + name + `","columns":[{"name":"a","type":"i64"}],"description":"` + strings.Repeat("x", 600_000) + `"}`
+				big.Data(at, []byte(s))
+				return join(i32(at), i32(len(s)), runtimetest.Call(big.Table), runtimetest.Op(runtimetest.Drop))
+			}
+			return big.Decode(big.Rows(1), schema(0x10000, "one"), schema(0x100000, "two"), i32(0))
+		}, Partial, errcode.TableLimit, 1},
 		"log without end": {func(x *g) *g {
 			return x.Decode(again(i32(0), x.Text("text"), runtimetest.Call(x.Log)), i32(0))
 		}, Failed, errcode.Stalled, 0},

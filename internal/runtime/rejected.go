@@ -62,7 +62,7 @@ func (r *Registry) rejectedBefore(e *entry) string {
 		return ""
 	}
 	var was rejection
-	b, err := os.ReadFile(filepath.Join(r.folder(e), rejectedFile))
+	b, err := wire.ReadSmall(filepath.Join(r.folder(e), rejectedFile))
 	if err == nil {
 		err = json.Unmarshal(b, &was)
 	}

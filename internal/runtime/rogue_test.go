@@ -22,7 +22,10 @@ import (
 const roguePrefix = "rogue-"
 
 func isRogue(args []string) bool {
-	return len(args) > 3 && args[2] == string(wire.RoleDecode) && strings.HasPrefix(args[3], roguePrefix)
+	if len(args) < 4 || !strings.HasPrefix(args[3], roguePrefix) {
+		return false
+	}
+	return args[2] == string(wire.RoleDecode) || rogueCompilers()[strings.TrimPrefix(args[3], roguePrefix)] != nil
 }
 
 // talker is the rogue's side of the socket.
@@ -156,6 +159,50 @@ func rogueCases() map[string]rogueCase {
 	}
 }
 
+// rogueCompilers are compile workers that a guest has taken over: the code that they make of it runs in them too.
+func rogueCompilers() map[string]func(t *talker) {
+	return map[string]func(t *talker){
+		"asksagain": func(t *talker) {
+			for range 2 {
+				t.say(wire.KindVectors, wire.Vectors{})
+				_, _ = t.Recv()
+			}
+		},
+		"tellsmuch": func(t *talker) {
+			for {
+				t.say(wire.KindLog, wire.Log{Text: strings.Repeat("rogue", 10_000)})
+			}
+		},
+		"rejectslong": func(t *talker) { t.say(wire.KindCompiled, wire.Compiled{Rejected: strings.Repeat("rogue", 1<<20)}) },
+		"hasnothing":  func(t *talker) { t.say(wire.KindCompiled, wire.Compiled{}) },
+	}
+}
+
+// TestRogueCompilers: none of them makes its module a plugin, and what they say stays small.
+func TestRogueCompilers(t *testing.T) {
+	modules := map[string][]byte{"lines": runtimetest.Lines("lines").Wasm()}
+	for name := range rogueCompilers() {
+		modules[roguePrefix+name] = runtimetest.NewGuest(roguePrefix+name, 1, 16).Decode(i32(0)).Wasm()
+	}
+	r := newRig(t, nil, modules)
+	for name := range rogueCompilers() {
+		sha := module.Hash(modules[roguePrefix+name])
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		_, err := r.reg.compiled(ctx, r.entry(roguePrefix+name))
+		cancel()
+		if err == nil || ctx.Err() == context.DeadlineExceeded || len(err.Error()) > 2*maxReason {
+			t.Errorf("%s: %.500v", name, err)
+		}
+		if p, _ := r.reg.Get(roguePrefix + name); p.State == Active || p.SHA256 != sha {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	r.stillDecodes("beside rogue compilers")
+	if n := len(r.log.take()); n > 1<<20 {
+		t.Errorf("the log has %d bytes", n)
+	}
+}
+
 // rogue is the process.
 func rogue(id string) int {
 	page, err := wire.MapPage(wire.PageFD)
@@ -165,6 +212,11 @@ func rogue(id string) int {
 	t := &talker{wire.Inherited(wire.SocketFD), page}
 	if _, err := t.Recv(); err != nil {
 		return 1
+	}
+	if compiler := rogueCompilers()[strings.TrimPrefix(id, roguePrefix)]; compiler != nil {
+		compiler(t)
+		_, _ = t.Recv() // until it is killed
+		return 0
 	}
 	t.say(wire.KindReady, wire.Ready{})
 	for {

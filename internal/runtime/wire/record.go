@@ -3,10 +3,13 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	goruntime "runtime"
 	"runtime/debug"
+
+	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
 // Files in the folder of a compiled module, beside the engine's own cache.
@@ -17,6 +20,9 @@ const (
 
 // recordVersion changes when an older folder must not be used any more.
 const recordVersion = 1
+
+// maxSmall bounds a record: a manifest of the longest, every character escaped, and the rest.
+const maxSmall = 8 * abi.MaxManifestBytes
 
 const engineModule = "github.com/tetratelabs/wazero"
 
@@ -45,9 +51,31 @@ func Generator() string {
 	return fmt.Sprintf("wayside-%d wazero-%s %s-%s", recordVersion, engine, goruntime.GOOS, goruntime.GOARCH)
 }
 
+// ReadSmall reads a file of a module's folder, where a compile worker can write what it likes: a file of any size must
+// not become as much memory.
+func ReadSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxSmall {
+		return nil, fmt.Errorf("read %s: no file of at most %d bytes", path, maxSmall)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSmall))
+	if err != nil {
+		return nil, fmt.Errorf("read: %w", err)
+	}
+	return b, nil
+}
+
 // ReadRecord reads the record in a module's folder and whether it can be used for the module.
 func ReadRecord(dir, sha256 string) (*Record, bool) {
-	b, err := os.ReadFile(filepath.Join(dir, RecordFile))
+	b, err := ReadSmall(filepath.Join(dir, RecordFile))
 	if err != nil {
 		return nil, false
 	}

@@ -2,9 +2,11 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -160,6 +162,40 @@ func TestHostilePackets(t *testing.T) {
 		if after := open(t); after != before {
 			t.Errorf("%s: %d descriptors before, %d after", name, before, after)
 		}
+	}
+}
+
+// TestRecordsOfAnySize: what a compile worker leaves must not become as much memory of the serving process.
+func TestRecordsOfAnySize(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, RecordFile)
+	good, err := json.Marshal(Record{Generator: Generator(), SHA256: "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := ReadRecord(dir, "a"); !ok {
+		t.Error("a good record is refused")
+	}
+	if err := os.WriteFile(path, append(good, bytes.Repeat([]byte(" "), maxSmall)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := ReadRecord(dir, "a"); ok {
+		t.Error("a record that is too large is read")
+	}
+	if err := os.Truncate(path, 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := ReadRecord(dir, "a"); ok {
+		t.Error("a record of 1 TiB is read")
+	}
+	if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := ReadRecord(dir, "a"); ok {
+		t.Error("a folder is read")
 	}
 }
 

@@ -31,8 +31,8 @@ const (
 
 // Limits of what a guest may say at once.
 const (
-	maxMessage   = 4096 // bytes of an issue's, a failure's or a log line's text; longer ones are cut
-	maxTableJSON = abi.MaxManifestBytes
+	maxMessage   = 4096                 // bytes of an issue's, a failure's or a log line's text; longer ones are cut
+	maxTableJSON = abi.MaxManifestBytes // of one table found at run time, and of all together
 )
 
 // call is the state of one instance: what it was given, what it has done, and why it ended. One goroutine uses it.

@@ -23,6 +23,8 @@ const (
 	// of the API does. Nothing waits for a compile worker but the first decode.
 	busyNice   = 10
 	lowestNice = 19
+
+	maxCompiled = 4 << 30 // bytes of one file that a compile worker writes: by default it has less memory than that
 )
 
 // confinement is how far this process has shut itself in.
@@ -75,6 +77,9 @@ func confineResources(conf *confinement, setup *wire.Setup) {
 		}
 	}
 	limit("data limit", unix.RLIMIT_DATA, uint64(setup.DataMiB)<<20)
+	if setup.Role == wire.RoleCompile {
+		limit("output limit", unix.RLIMIT_FSIZE, maxCompiled)
+	}
 	limit("time limit", unix.RLIMIT_CPU, uint64(setup.CPUSeconds))
 }
 

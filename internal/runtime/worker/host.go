@@ -74,6 +74,9 @@ func hostTable(c *call, mem []byte, stack []uint64) {
 	if arg(stack, 1) > maxTableJSON {
 		c.violate("table: the schema has %d bytes, the limit is %d", arg(stack, 1), maxTableJSON)
 	}
+	if c.out.schemaBytes += int64(arg(stack, 1)); c.out.schemaBytes > maxTableJSON {
+		c.stop(errcode.TableLimit, fmt.Sprintf("the schemas of the tables that the decoder declared have more than %d bytes", maxTableJSON))
+	}
 	var t abi.Table
 	if err := json.Unmarshal(c.bytes(mem, abi.ImportTable, arg(stack, 0), arg(stack, 1)), &t); err != nil {
 		c.violate("table: %v", err)

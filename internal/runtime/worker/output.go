@@ -35,12 +35,15 @@ type output struct {
 	zone   *time.Location // of naive times, nil = they stay so
 
 	// The guest's side.
-	tables   []*outTable
-	issues   *issueLog
-	raw      int64 // raw bytes of columns and sub-files so far
-	rows     int64
-	repeated bool // the steps that were asked for are done, and the instance was ended
-	children children
+	tables []*outTable
+	issues *issueLog
+	raw    int64 // raw bytes of columns and sub-files so far
+	rows   int64
+	// schemaBytes is the JSON of the tables declared at run time: all of them together have what a manifest may have, because
+	// the serving process keeps them as long as the decode.
+	schemaBytes int64
+	repeated    bool // the steps that were asked for are done, and the instance was ended
+	children    children
 
 	queue chan *batch
 	done  chan struct{} // closed when the encoder's goroutine has ended
