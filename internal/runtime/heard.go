@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/wire"
@@ -18,6 +19,8 @@ const (
 	maxHeard = 8 * abi.MaxManifestBytes
 	// maxReason bounds what a worker gives as a reason, in bytes; a good one's is at most three times a guest's text.
 	maxReason = 16 << 10
+	// maxEntryName bounds the path of an archive's entry, as package archive does.
+	maxEntryName = 1024
 	// logSlack is what the log of a decode may have beyond its limit: the line that says that it ends.
 	logSlack = 1 << 10
 	// maxRows bounds the rows of a table, so that the sums of all of them stay numbers.
@@ -117,6 +120,42 @@ func workersVerdict(c errcode.Code) bool {
 		return true
 	}
 	return false
+}
+
+// believeUnpacked checks what an unpack worker answers, but for the sizes, and cuts its reasons. Hashes become names of
+// results, and names are shown.
+func believeUnpacked(a *wire.Unpacked) error {
+	broken := func(what string) error { return fmt.Errorf("unpack: %s: %w", what, wire.ErrProtocol) }
+	if !slices.Contains([]string{"", "gzip", "zstd", "zip", "tar"}, a.Wrapped) || min(a.Written, int64(a.Hidden)) < 0 {
+		return broken("kind or counts")
+	}
+	for i := range a.Parts {
+		if p := &a.Parts[i]; len(p.Name) > maxEntryName || !utf8.ValidString(p.Name) || !isSHA256(p.SHA256) {
+			return broken("entry")
+		}
+	}
+	if len(a.Damage) > 2*MaxParts {
+		return broken("damage")
+	}
+	for i := range a.Damage {
+		d := &a.Damage[i]
+		if !workersVerdict(d.Code) || d.At < 0 {
+			return broken("damage")
+		}
+		d.Message = clip(d.Message)
+	}
+	if r := a.Refused; r != nil {
+		if !workersVerdict(r.Code) {
+			return broken("refusal")
+		}
+		r.Message = clip(r.Message)
+	}
+	return nil
+}
+
+// isSHA256 reports whether s is the hash of something, as hex.
+func isSHA256(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // clip cuts what a worker gives as a reason.

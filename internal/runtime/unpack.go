@@ -309,6 +309,9 @@ func (p *Pool) followUnpack(ctx context.Context, w *proc, req *UnpackRequest, an
 
 // unpackedOf makes a result of a worker's answer. Numbers that do not fit together are a broken worker's.
 func unpackedOf(a *wire.Unpacked, req *UnpackRequest) (Unpacked, error) {
+	if err := believeUnpacked(a); err != nil {
+		return Unpacked{}, err
+	}
 	out := Unpacked{Wrapped: a.Wrapped, Bundle: a.Bundle, Size: a.Written, Hidden: a.Hidden}
 	if a.Refused != nil {
 		out.Refused = &Failure{Code: a.Refused.Code, Message: a.Refused.Message}
