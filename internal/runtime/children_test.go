@@ -145,6 +145,9 @@ func TestSubFiles(t *testing.T) {
 			if got := j.members(t, res); got != tc.whole {
 				t.Errorf("sub-files %q, want %q", got, tc.whole)
 			}
+			if st, err := os.Stat(filepath.Join(j.dir, "child-0")); name == "too large" && (err != nil || st.Size() != 0) {
+				t.Errorf("what was left out still takes %v bytes: %v", st.Size(), err)
+			}
 			if got := j.codes(); name != "bomb" && got != tc.issues {
 				t.Errorf("issues %q, want %q", got, tc.issues)
 			}

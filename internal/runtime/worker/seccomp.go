@@ -29,6 +29,7 @@ func allowed() []uint32 {
 		unix.SYS_GETTID, unix.SYS_GETRANDOM, unix.SYS_CLOSE, unix.SYS_FSTAT, unix.SYS_LSEEK, unix.SYS_READV, unix.SYS_WRITEV,
 		unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_PWAIT2, unix.SYS_EVENTFD2,
 		unix.SYS_MEMFD_CREATE, // messages larger than a packet
+		unix.SYS_FTRUNCATE,    // a sub-file that is dropped gives its space back; what may be cut may be overwritten too
 		unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK, unix.SYS_RESTART_SYSCALL,
 		unix.SYS_EXIT, unix.SYS_EXIT_GROUP, unix.SYS_MINCORE, unix.SYS_BRK, unix.SYS_TIMER_CREATE, unix.SYS_TIMER_SETTIME,
 		unix.SYS_TIMER_DELETE, unix.SYS_SETITIMER,
