@@ -4,7 +4,7 @@
 // It is apart because the two sides never import each other. A message is {version, kind, flags} in three bytes and
 // a body in JSON: encoding and parsing one takes about 5 µs, against 1 ms for the smallest decode. A body too large
 // for a packet travels in a memory file. The serving process treats everything a worker sends as hostile: kinds,
-// sizes and descriptors are checked here, and a worker whose message does not parse is killed.
+// sizes and descriptors are checked here, what is said in package runtime, and a worker whose message does not parse is killed.
 //
 // The package owns no goroutine. A Conn may be written by several goroutines and read by one.
 package wire
