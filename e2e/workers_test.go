@@ -134,7 +134,7 @@ func checkDescriptors(t *testing.T, a *appliance, dir string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ok := false
+		var ok bool
 		switch e.Name() {
 		case "0", "1":
 			ok = name == "/dev/null"

@@ -114,12 +114,10 @@ func (a *attempt) believe(v *wire.Verdict) error {
 
 // workersVerdict reports whether a code is one that a worker can come to by itself.
 func workersVerdict(c errcode.Code) bool {
-	switch c {
-	case errcode.UnknownFormat, errcode.Truncated, errcode.CorruptRecord, errcode.Unsupported, errcode.Trap,
-		errcode.ABIViolation, errcode.MemoryLimit, errcode.OutputLimit, errcode.TableLimit:
-		return true
-	}
-	return false
+	return slices.Contains([]errcode.Code{
+		errcode.UnknownFormat, errcode.Truncated, errcode.CorruptRecord, errcode.Unsupported, errcode.Trap,
+		errcode.ABIViolation, errcode.MemoryLimit, errcode.OutputLimit, errcode.TableLimit,
+	}, c)
 }
 
 // believeUnpacked checks what an unpack worker answers, but for the sizes, and cuts its reasons. Hashes become names of

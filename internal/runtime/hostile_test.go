@@ -140,6 +140,12 @@ func endless() map[string]verdictCase {
 			}
 			return big.Decode(big.Rows(1), schema(0x10000, "one"), schema(0x100000, "two"), i32(0))
 		}, Partial, errcode.TableLimit, 1},
+		"table as large as a manifest": {func(x *g) *g { // and six times as large on its way, for its characters
+			big := runtimetest.NewGuest(idOf(x), 32, 64)
+			s := `{"name":"one","columns":[{"name":"a","type":"i64"}],"description":"` + strings.Repeat("<", 1_048_000) + `"}`
+			big.Data(0x10000, []byte(s))
+			return big.Decode(big.Rows(1), i32(0x10000), i32(len(s)), runtimetest.Call(big.Table), runtimetest.Op(runtimetest.Drop), i32(0))
+		}, Done, "", 1},
 		"log without end": {func(x *g) *g {
 			return x.Decode(again(i32(0), x.Text("text"), runtimetest.Call(x.Log)), i32(0))
 		}, Failed, errcode.Stalled, 0},
