@@ -15,6 +15,10 @@ func FuzzModule(f *testing.F) {
 	g.Global(5)
 	g.Func(abi.ExportInitialize, nil, nil, nil, runtimetest.Block(runtimetest.Br(0)), runtimetest.Const64(-1), runtimetest.Op(runtimetest.Drop))
 	f.Add(g.Decode(runtimetest.Op(0xfc, 11, 0)).Wasm())
+	f.Add(runtimetest.ElementSegment("gg", 3, 1, 2).Wasm())
+	f.Add(runtimetest.ElementSegmentByGlobal("gg", 3, 1, 2).Wasm())
+	f.Add(runtimetest.DataSegment("gg", 65530, 6).Wasm())
+	f.Add(runtimetest.DataSegmentByGlobal("gg", 65530, 6).Wasm())
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x05\x03\x01\x00\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _ = EmbeddedManifest(b)
