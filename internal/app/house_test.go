@@ -158,7 +158,6 @@ var walls = map[string][]string{
 	"github.com/prometheus":         {"internal/observe"},
 	"github.com/parquet-go":         {"internal/table"},
 	"github.com/apache/arrow-go":    {"internal/table"},
-	"github.com/fsnotify":           {"internal/runtime", "internal/watch"},
 	"github.com/santhosh-tekuri":    {"internal/runtime", "internal/runtime/module"},
 	"github.com/knadh/koanf":        {"internal/config"},
 	"github.com/coreos/go-systemd":  {"internal/app"},

@@ -24,45 +24,72 @@ const (
 	compilePatience = 20
 )
 
-// Run compiles what is not compiled yet, one module at a time and those that decodes wait for first, until ctx ends.
+// maxCompiles is how many modules are compiled at a time where there is memory for it, so that one that takes half a
+// minute does not keep another waiting.
+const maxCompiles = 2
+
+// Run compiles what is not compiled yet, until ctx ends: those that decodes wait for first, then the smaller ones.
 func (r *Registry) Run(ctx context.Context) error {
 	launching, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var wg sync.WaitGroup
+	var wg, compilers sync.WaitGroup
 	wg.Go(func() { r.launcher.run(launching) })
 	defer wg.Wait()
 	defer cancel()
 	if r.cfg.Watch && len(r.cfg.Dirs) > 0 {
 		wg.Go(func() { r.watch(ctx) })
 	}
-	for ctx.Err() == nil {
-		e, again := r.next(time.Now())
-		if e != nil {
-			r.compile(ctx, e)
-			continue
-		}
-		var later <-chan time.Time
-		if again > 0 {
-			t := time.NewTimer(again)
-			defer t.Stop()
-			later = t.C
-		}
-		select {
-		case <-r.wake:
-		case <-later:
-		case <-ctx.Done():
-		}
+	for range maxCompiles {
+		compilers.Go(func() { r.compileAll(ctx) })
 	}
+	compilers.Wait()
 	return nil
 }
 
-// next chooses the module to compile; with none, again says when to ask once more (0 = when woken). Only modules that
-// serve an id or are to serve it, or whose id is not known yet, are compiled unasked.
-func (r *Registry) next(now time.Time) (chosen *entry, again time.Duration) {
+// compileAll compiles one module after the other until ctx ends.
+func (r *Registry) compileAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		e, again := r.next(time.Now(), r.cfg.room())
+		if e == nil {
+			r.sleep(ctx, again)
+			continue
+		}
+		r.signal() // one change of the folders may bring several, and wakes one of us
+		r.compile(ctx, e)
+		r.mu.Lock()
+		r.compiling--
+		e.compiling = false
+		r.mu.Unlock()
+		r.signal() // a place is free, and another module may serve the id now
+	}
+}
+
+// sleep returns when there may be something to compile, at the latest in again (0 = whenever that is).
+func (r *Registry) sleep(ctx context.Context, again time.Duration) {
+	var later <-chan time.Time
+	if again > 0 {
+		t := time.NewTimer(again)
+		defer t.Stop()
+		later = t.C
+	}
+	select {
+	case <-r.wake:
+	case <-later:
+	case <-ctx.Done():
+	}
+}
+
+// next takes the module to compile, which the caller gives back; with none, again says when to ask once more (0 = when
+// woken). Only modules that serve an id or are to serve it, or whose id is not known yet, are compiled unasked. room
+// says whether there is memory for one beside another.
+func (r *Registry) next(now time.Time, room bool) (chosen *entry, again time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.compiling > 0 && !room {
+		return nil, 0 // its end wakes us
+	}
 	v := r.now.Load()
 	for _, e := range r.all() {
-		if st, _ := r.verdict(e); st != Compiling || (e.wanted == 0 && !r.needed(v, e)) {
+		if st, _ := r.verdict(e); st != Compiling || e.compiling || (e.wanted == 0 && !r.needed(v, e)) {
 			continue
 		}
 		if wait := e.retryAt.Sub(now); wait > 0 {
@@ -71,11 +98,23 @@ func (r *Registry) next(now time.Time) (chosen *entry, again time.Duration) {
 			}
 			continue
 		}
-		if chosen == nil || (e.wanted > 0 && chosen.wanted == 0) {
+		if chosen == nil || e.sooner(chosen) {
 			chosen = e
 		}
 	}
+	if chosen != nil {
+		chosen.compiling = true
+		r.compiling++
+	}
 	return chosen, again
+}
+
+// sooner reports whether e is to be compiled before another module. The caller holds mu.
+func (e *entry) sooner(than *entry) bool {
+	if waits := e.wanted > 0; waits != (than.wanted > 0) {
+		return waits
+	}
+	return e.size < than.size
 }
 
 // needed reports whether a module is to be compiled though no decode waits for it. The caller holds mu.
@@ -133,7 +172,6 @@ func (r *Registry) compile(ctx context.Context, e *entry) {
 	if state == Rejected && !slices.ContainsFunc(changed.plugins, func(c Plugin) bool { return c.SHA256 == p.SHA256 }) {
 		r.cfg.Recorder.PluginChanged(p) // it would have taken the place of another
 	}
-	r.signal() // another module may serve the id now
 }
 
 // compiled gives the record of the module's compiled code, which it has made unless another process has made it in

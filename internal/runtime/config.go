@@ -20,7 +20,7 @@ type Config struct {
 	Limits      Limits
 	Rules                     // they can change later: Registry.SetRules
 	Watch       bool          // follow what happens in Dirs while the registry runs
-	Debounce    time.Duration // how long a file must not have changed before it is read, default 500 ms
+	Debounce    time.Duration // how long a file must not have changed before it is read, default 500 ms; a tenth of it once its writer is done
 	InstallDir  string        // the one of Dirs that Install writes into, "" = none
 	States      States        // nil = nothing is kept for the next start
 	Interpreter bool          // decode workers interpret instead of running compiled code: slow, for tests of decoders on both engines
@@ -28,7 +28,9 @@ type Config struct {
 	Logger      *slog.Logger // nil = discard
 	Recorder    Recorder     // nil = none
 
-	plainInit bool // tests: do not store modules initialised
+	plainInit bool                     // tests: do not store modules initialised
+	notify    func() (notifier, error) // default newInotify
+	room      func() bool              // whether there is memory for two compile workers, default roomForTwo
 }
 
 // Dir is a folder of dropped plugins.
@@ -86,5 +88,11 @@ func withDefaults(c Config) Config {
 		c.Recorder = noRecorder{}
 	}
 	c.Limits = c.Limits.withDefaults()
+	if c.notify == nil {
+		c.notify = newInotify
+	}
+	if c.room == nil {
+		c.room = func() bool { return roomForTwo(c.Limits.CompileMiB) }
+	}
 	return c
 }

@@ -1,13 +1,17 @@
 package runtime
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/module"
@@ -39,6 +43,7 @@ type entry struct {
 	file   string // for people
 	source Source
 	load   func() ([]byte, error)
+	size   int // bytes
 
 	manifest atomic.Pointer[module.Manifest] // nil = not known yet
 	params   atomic.Pointer[paramSchema]
@@ -51,6 +56,7 @@ type entry struct {
 	record    *wire.Record  // of compiled code, nil = none
 	ready     chan struct{} // closed when state is neither Compiling nor waiting
 	stale     bool          // the folder's record is not to be believed
+	compiling bool          // somebody compiles it
 	wanted    int           // decodes that wait
 	killed    int           // compile workers that ended without an explanation, one after the other
 	retryAt   time.Time
@@ -120,7 +126,7 @@ func (r *Registry) adopt(e *entry) error {
 	if err != nil {
 		return err
 	}
-	e.sha = module.Hash(b)
+	e.sha, e.size = module.Hash(b), len(b)
 	r.mu.Lock()
 	keys := r.rules.Keys
 	r.mu.Unlock()
@@ -175,22 +181,53 @@ func (r *Registry) original(e *entry) ([]byte, error) {
 	return nil, errcode.New(errcode.PluginRejected, "the file has changed since it was found")
 }
 
+// readModule reads a module that nobody else writes.
 func readModule(fsys fs.FS, name string, limit int) ([]byte, error) {
-	st, err := fs.Stat(fsys, name)
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("read module: %w", err)
+	}
+	defer f.Close()
+	return readOpen(f, limit)
+}
+
+// readFile reads a module from a folder where anybody may have put anything: links are not followed, opening a FIFO or a
+// device does not wait, and a file that grows while it is read is not followed without end.
+func readFile(path string, limit int) ([]byte, error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, errNoFile() // opening some devices does something
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	switch {
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENODEV): // a link, a socket, a device that is not there
+		return nil, errNoFile()
+	case err != nil:
+		return nil, fmt.Errorf("read module: %w", err)
+	}
+	defer f.Close()
+	return readOpen(f, limit)
+}
+
+func readOpen(f fs.File, limit int) ([]byte, error) {
+	st, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("read module: %w", err)
 	}
 	if !st.Mode().IsRegular() {
 		return nil, errNoFile()
 	}
-	if st.Size() > int64(limit) {
-		return nil, errcode.Newf(errcode.PluginRejected, "the module has %d bytes, the limit is %d", st.Size(), limit)
+	size := st.Size()
+	if size <= int64(limit) {
+		b := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+		if _, err := b.ReadFrom(io.LimitReader(f, int64(limit)+1)); err != nil {
+			return nil, fmt.Errorf("read module: %w", err)
+		}
+		if b.Len() <= limit {
+			return b.Bytes(), nil
+		}
+		size = int64(b.Len())
 	}
-	b, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		return nil, fmt.Errorf("read module: %w", err)
-	}
-	return b, nil
+	return nil, errcode.Newf(errcode.PluginRejected, "the module has %d bytes, the limit is %d", size, limit)
 }
 
 func errNoFile() error {

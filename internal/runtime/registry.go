@@ -34,14 +34,16 @@ type Registry struct {
 	gate     chan struct{} // capacity 1: taken by who reads or changes the folders
 	saving   chan struct{} // capacity 1: taken by who saves states
 	quiet    *quiet
+	said     map[string]string // of folders, the last time; who has the gate may use it
 	now      atomic.Pointer[view]
 
-	mu      sync.Mutex // guards what follows and the guarded fields of entries and places; nothing blocks under it
-	rules   Rules
-	places  []*place         // built-in ones, then those of Config.Dirs in their order, by name in each
-	retired []*entry         // replaced or removed not long ago
-	saved   map[string]Saved // by plugin id
-	sniffer sniffer
+	mu        sync.Mutex // guards what follows and the guarded fields of entries and places; nothing blocks under it
+	rules     Rules
+	places    []*place         // built-in ones, then those of Config.Dirs in their order, by name in each
+	retired   []*entry         // replaced or removed not long ago
+	saved     map[string]Saved // by plugin id
+	compiling int              // modules that are being compiled
+	sniffer   sniffer
 }
 
 // sniffer runs wayside_sniff of a plugin; the pool is one.
@@ -55,7 +57,7 @@ func OpenRegistry(ctx context.Context, cfg Config) (*Registry, error) {
 	cfg = withDefaults(cfg)
 	r := &Registry{
 		cfg: cfg, launcher: newLauncher(), wake: make(chan struct{}, 1), gate: make(chan struct{}, 1),
-		saving: make(chan struct{}, 1), quiet: newQuiet(cfg.Debounce), rules: cfg.Rules, saved: map[string]Saved{},
+		saving: make(chan struct{}, 1), quiet: newQuiet(cfg.Debounce), said: map[string]string{}, rules: cfg.Rules, saved: map[string]Saved{},
 	}
 	if r.cfg.CompiledDir == "" {
 		return nil, errors.New("open plugins: no folder for compiled code")

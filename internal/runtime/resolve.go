@@ -93,9 +93,11 @@ func (r *Registry) resolve() *view {
 		}
 	}
 	v := &view{heirs: map[*entry]bool{}, byID: map[string]int{}, byFormat: map[string]int{}, bySHA: map[string]int{}}
-	for _, es := range groups {
+	ids := make(map[*entry]string, len(groups)) // of those that serve
+	for id, es := range groups {
 		slices.SortFunc(es, r.compare)
 		v.entries = append(v.entries, es[0])
+		ids[es[0]] = id
 		if h := r.heir(es); h != nil {
 			v.heirs[h] = true
 		}
@@ -103,11 +105,8 @@ func (r *Registry) resolve() *view {
 	slices.SortFunc(v.entries, func(a, b *entry) int { return cmp.Compare(a.id(), b.id()) })
 	for i, e := range v.entries {
 		p := r.plugin(e)
-		for id, es := range groups {
-			if es[0] == e {
-				p.ID, p.Others = id, r.others(es[1:])
-			}
-		}
+		p.ID = ids[e]
+		p.Others = r.others(groups[p.ID][1:])
 		v.plugins = append(v.plugins, p)
 		v.order = append(v.order, i)
 		v.byID[p.ID] = i

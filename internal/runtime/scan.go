@@ -9,12 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// maxFiles is how many modules of a folder are looked at; the others are named in the log.
+// maxFiles is how many modules of a folder are looked at; the log says that there are others.
 const maxFiles = 1000
 
 // stamp tells whether a file may have changed.
@@ -46,8 +47,12 @@ const (
 func (r *Registry) rescan(ctx context.Context, mode scanMode) (again time.Duration) {
 	for i := range r.cfg.Dirs {
 		wait, err := r.scanDir(ctx, i, mode)
-		if err != nil {
-			r.cfg.Logger.WarnContext(ctx, "plugin folder not read", "folder", r.cfg.Dirs[i].Path, "error", err)
+		text := ""
+		if err != nil && ctx.Err() == nil {
+			text = err.Error()
+		}
+		if path := r.cfg.Dirs[i].Path; r.news("unread", path, text) {
+			r.cfg.Logger.WarnContext(ctx, "plugin folder not read", "folder", path, "error", err)
 		}
 		if wait > 0 && (again == 0 || wait < again) {
 			again = wait
@@ -56,6 +61,15 @@ func (r *Registry) rescan(ctx context.Context, mode scanMode) (again time.Durati
 	r.publish(ctx)
 	r.dropKept(ctx)
 	return again
+}
+
+// news reports whether there is something to say of a folder that was not said of it the last time: folders are looked
+// at again and again. "" = there is nothing. The caller has the gate.
+func (r *Registry) news(kind, folder, text string) bool {
+	key := kind + " " + folder
+	old := r.said[key]
+	r.said[key] = text
+	return text != "" && text != old
 }
 
 // publish makes what the entries say count.
@@ -74,9 +88,12 @@ func (r *Registry) scanDir(ctx context.Context, dir int, mode scanMode) (again t
 	if err != nil {
 		return 0, fmt.Errorf("list %s plugins: %w", d.Source, err)
 	}
+	many := ""
 	if len(names) > maxFiles {
-		r.cfg.Logger.WarnContext(ctx, "too many plugins in a folder", "folder", d.Path, "files", len(names), "limit", maxFiles)
-		names = names[:maxFiles]
+		many, names = strconv.Itoa(len(names)), names[:maxFiles]
+	}
+	if r.news("many", d.Path, many) {
+		r.cfg.Logger.WarnContext(ctx, "too many plugins in a folder, the others are left out", "folder", d.Path, "files", many, "limit", maxFiles)
 	}
 	present := map[string]bool{}
 	for _, name := range names {
@@ -94,6 +111,7 @@ func (r *Registry) scanDir(ctx context.Context, dir int, mode scanMode) (again t
 		}
 	}
 	r.dropMissing(ctx, dir, present)
+	r.quiet.keep(filepath.Clean(d.Path), present)
 	return again, nil
 }
 
@@ -122,7 +140,7 @@ func (r *Registry) look(ctx context.Context, dir int, path string, mode scanMode
 		return 0, err //nolint:wrapcheck // only whether it exists matters
 	}
 	st := stampOf(info)
-	p := r.placeOf(path)
+	p, early := r.placeOf(path), false
 	if mode == readChanged {
 		r.mu.Lock()
 		same := p != nil && p.stamp == st && !p.now.reread
@@ -134,27 +152,32 @@ func (r *Registry) look(ctx context.Context, dir int, path string, mode scanMode
 		if st.size == 0 && st.mode.IsRegular() {
 			return 0, nil // somebody has only begun to write
 		}
-		if wait := r.quiet.wait(path, st, time.Now()); wait > 0 {
+		if wait, early = r.quiet.wait(path, st, time.Now()); wait > 0 {
 			return wait, nil
 		}
 	}
+	e := r.read(dir, path)
+	if early && e.state == Rejected {
+		if wait := r.quiet.doubt(path, time.Now()); wait > 0 {
+			return wait, nil // it was closed, and somebody may go on writing
+		}
+	}
 	r.quiet.forget(path)
-	r.take(ctx, dir, path, st)
+	r.take(ctx, dir, path, st, e)
 	if after, err := os.Lstat(path); err == nil && stampOf(after) != st {
 		return r.cfg.Debounce, nil // it changed while it was read
 	}
 	return 0, nil
 }
 
-// take reads a file and makes its content what the place holds. publish makes it count.
-func (r *Registry) take(ctx context.Context, dir int, path string, st stamp) {
+// read makes an entry of what a file holds now.
+func (r *Registry) read(dir int, path string) *entry {
+	return r.newEntry(path, r.cfg.Dirs[dir].Source, func() ([]byte, error) { return readFile(path, r.cfg.Limits.static().Bytes) })
+}
+
+// take makes the content of a file what the place holds. publish makes it count.
+func (r *Registry) take(ctx context.Context, dir int, path string, st stamp, e *entry) {
 	d := r.cfg.Dirs[dir]
-	e := r.newEntry(path, d.Source, func() ([]byte, error) {
-		if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			return nil, errNoFile()
-		}
-		return readModule(os.DirFS(filepath.Dir(path)), filepath.Base(path), r.cfg.Limits.static().Bytes)
-	})
 	p := r.placeOf(path)
 	r.mu.Lock()
 	fresh := p == nil || p.now.sha != e.sha || e.sha == "" && p.now.reason != e.reason

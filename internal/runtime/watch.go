@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 )
 
 const (
@@ -21,10 +19,10 @@ const (
 // watcher follows the plugin folders for a registry. Its goroutine is watch.
 type watcher struct {
 	reg     *Registry
-	notify  *fsnotify.Watcher // nil = the kernel tells nothing
-	watched map[string]stamp  // folders, as they were when the watch began
-	timer   *time.Timer       // to the next scan
-	armed   time.Time         // when that is, zero = not at all
+	notify  notifier         // nil = the kernel tells nothing
+	watched map[string]stamp // folders, as they were when the watch began
+	timer   *time.Timer      // to the next scan
+	armed   time.Time        // when that is, zero = not at all
 }
 
 // watch makes changes of the folders count until ctx ends.
@@ -32,7 +30,7 @@ func (r *Registry) watch(ctx context.Context) {
 	w := &watcher{reg: r, watched: map[string]stamp{}, timer: time.NewTimer(0)}
 	defer w.timer.Stop()
 	every := rescanEvery
-	notify, err := fsnotify.NewWatcher()
+	notify, err := r.cfg.notify()
 	if err != nil {
 		every = pollEveryBlind
 		r.cfg.Logger.WarnContext(ctx, "plugin folders are looked at now and then: the kernel does not tell of changes", "error", err)
@@ -49,8 +47,9 @@ func (r *Registry) watch(ctx context.Context) {
 			return
 		case ev := <-w.events():
 			w.event(ctx, ev)
-		case err := <-w.errors():
+		case err := <-w.lost():
 			r.cfg.Logger.WarnContext(ctx, "changes of plugin folders were missed, looking at all", "error", err)
+			w.follow(ctx) // a folder may have gone
 			w.arm(0)
 		case <-w.timer.C:
 			w.armed = time.Time{}
@@ -62,18 +61,18 @@ func (r *Registry) watch(ctx context.Context) {
 	}
 }
 
-func (w *watcher) events() <-chan fsnotify.Event {
+func (w *watcher) events() <-chan folderEvent {
 	if w.notify == nil {
 		return nil
 	}
-	return w.notify.Events
+	return w.notify.Events()
 }
 
-func (w *watcher) errors() <-chan error {
+func (w *watcher) lost() <-chan error {
 	if w.notify == nil {
 		return nil
 	}
-	return w.notify.Errors
+	return w.notify.Lost()
 }
 
 // scan reads what has changed.
@@ -100,21 +99,27 @@ func (w *watcher) arm(d time.Duration) {
 }
 
 // event takes what the kernel told.
-func (w *watcher) event(ctx context.Context, ev fsnotify.Event) {
-	if _, folder := w.watched[ev.Name]; folder || !w.isDir(filepath.Dir(ev.Name)) {
+func (w *watcher) event(ctx context.Context, ev folderEvent) {
+	if _, folder := w.watched[ev.path]; folder || !w.isDir(filepath.Dir(ev.path)) {
 		w.follow(ctx) // a folder has come, gone or been moved
 		w.arm(w.reg.cfg.Debounce)
 		return
 	}
-	if filepath.Ext(ev.Name) != wasmExt {
+	if filepath.Ext(ev.path) != wasmExt {
 		return
 	}
-	if ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename) {
-		w.reg.quiet.forget(ev.Name)
-	} else {
-		w.reg.quiet.changed(ev.Name, time.Now())
+	q := w.reg.quiet
+	switch ev.what {
+	case gone:
+		q.forget(ev.path)
+		w.arm(q.soon())
+	case complete:
+		q.changed(ev.path, true, time.Now())
+		w.arm(q.soon())
+	case changed, itself:
+		q.changed(ev.path, false, time.Now())
+		w.arm(w.reg.cfg.Debounce)
 	}
-	w.arm(w.reg.cfg.Debounce)
 }
 
 func (w *watcher) isDir(path string) bool {
@@ -145,7 +150,7 @@ func (w *watcher) follow(ctx context.Context) {
 	}
 	for dir, st := range w.watched {
 		if want[dir] != st {
-			_ = w.notify.Remove(dir) // it may have gone by itself
+			w.notify.Remove(dir)
 			delete(w.watched, dir)
 		}
 	}
@@ -158,6 +163,6 @@ func (w *watcher) follow(ctx context.Context) {
 			continue
 		}
 		w.watched[dir] = st
-		w.arm(w.reg.cfg.Debounce) // what came before the watch
+		w.arm(0) // what came before the watch is seen for the first time now, and read when it is quiet
 	}
 }
