@@ -64,6 +64,11 @@ func testServe(t *testing.T, bin string) {
 	}
 	hup()
 	until("configuration reloaded")
+	write("log: {level: info}\nserver: {slow_request: 9s}\nplugins: {policy: off}\n")
+	hup()
+	if said := until("with the next start only"); !strings.Contains(said, "start only: server.slow_request\n") {
+		t.Errorf("it does not say what needs a restart: %s", said)
+	}
 	write("log: {levl: error}\n")
 	hup()
 	until("levl")

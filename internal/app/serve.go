@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -130,8 +131,12 @@ func (a *appliance) reload(ctx context.Context) error {
 		}
 		a.logs.SetLevels(cfg.Log.Level.Slog(), levels(cfg.Log.Modules))
 		a.reloadRules(ctx, cfg)
-		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String())
-		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels and the rules of plugins are in effect, other changes come with the next start")
+		later := a.cfg.NeedRestart(&cfg)
+		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String(), "need_restart", later)
+		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels and the rules of plugins are in effect")
+		if len(later) > 0 {
+			fmt.Fprintln(a.env.Stderr, "configuration reloaded: changed, and in effect with the next start only:", strings.Join(later, ", "))
+		}
 	}
 }
 

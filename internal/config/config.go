@@ -317,6 +317,21 @@ type Entry struct {
 // Entries gives every key with its value and source, in the order of the documentation.
 func (c *Config) Entries() []Entry { return c.entries }
 
+// NeedRestart gives the keys that say something else in another configuration, and that a reload does not change.
+func (c *Config) NeedRestart(other *Config) []string {
+	was := make(map[string]string, len(c.entries))
+	for _, e := range c.entries {
+		was[e.Key] = e.Value
+	}
+	var keys []string
+	for _, e := range other.entries {
+		if e.Built && !e.Live && e.Value != was[e.Key] {
+			keys = append(keys, e.Key)
+		}
+	}
+	return keys
+}
+
 // Warnings gives what Load noticed that does not stop the start: a `.env` file that was not trusted, a key whose part
 // is not built, a hint.
 func (c *Config) Warnings() []string { return c.warnings }

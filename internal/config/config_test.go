@@ -411,3 +411,29 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestLiveKeysAreInEffect names the keys that package app makes count at a reload; the others may not promise it.
+func TestLiveKeysAreInEffect(t *testing.T) {
+	inEffect := []string{"plugins.policy", "plugins.keys", "plugins.override", "plugins.settings", "log.level", "log.modules"}
+	c := load(t, Options{Env: home})
+	var promised []string
+	for _, e := range c.Entries() {
+		if e.Live && e.Built {
+			promised = append(promised, e.Key)
+		}
+	}
+	if d := cmp.Diff(inEffect, promised); d != "" {
+		t.Errorf("keys that count at a reload: %s", d)
+	}
+}
+
+func TestNeedRestart(t *testing.T) {
+	was := load(t, Options{File: write(t, "plugins: {policy: off}\nserver: {upload_stall: 9s}\n"), Env: home})
+	now := load(t, Options{File: write(t, "log: {level: debug}\nserver: {slow_request: 9s, rate_burst: 7}\n"), Env: home})
+	if d := cmp.Diff([]string{"server.slow_request", "server.upload_stall"}, was.NeedRestart(&now)); d != "" {
+		t.Error(d)
+	}
+	if same := now.NeedRestart(&now); same != nil {
+		t.Error(same)
+	}
+}

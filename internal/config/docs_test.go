@@ -108,10 +108,12 @@ A variable that is set but empty counts as not set.
 
 An unknown key or a wrong value stops the start, with its place and the nearest valid key. ` + "`wayside config show`" + ` prints every key, its value and
 where it came from; ` + "`wayside config check`" + ` only checks. Keys marked *later* are accepted; the part that uses them is not in this version.
-Keys marked *live* are those that a reload may change; the others need a restart.
+Keys marked *live* count anew at SIGHUP (` + "`systemctl reload`" + `); the others need a restart, and the reload names those of them that have changed.
+A file that cannot be read or is wrong leaves everything as it was.
 
 Durations are written ` + "`250ms`, `10s`, `5m`, `1h30m`, `7d`" + ` or as a number of seconds. Sizes are written ` + "`512 KiB`, `64m`, `1 GiB`" + ` or as a number of bytes;
-units are powers of 1,024. Lists are written ` + "`[a, b]`" + `, in variables ` + "`a,b`" + `; mappings ` + "`{a: 1}`" + `, in variables ` + "`a=1`" + `.
+units are powers of 1,024. Lists are written ` + "`[a, b]`" + `, in variables ` + "`a,b`" + `; mappings ` + "`{a: 1}`" + `, in variables ` + "`a=1`" + `,
+a value with commas as ` + "`a=\"1,2\"`" + `.
 
 Outside systemd a file ` + "`.env`" + ` in the working directory is read as if its variables were set, if it belongs to the user or root and
 others cannot write it. Variables that are really set win over it.

@@ -43,7 +43,7 @@ func serverKeys() []key {
 			doc: "Address of the HTTP API and console. Port 0 picks a free one. An address that other machines can reach needs `auth.required: true`.",
 		},
 		{
-			name: "server.hosts", def: "[]", at: func(c *Config) any { return &c.Server.Hosts }, built: true, live: true,
+			name: "server.hosts", def: "[]", at: func(c *Config) any { return &c.Server.Hosts }, built: true,
 			doc: "Names accepted in the Host header besides localhost, 127.0.0.1, [::1] and the listener's own address.",
 		},
 		{
@@ -55,11 +55,11 @@ func serverKeys() []key {
 			doc: "Private key file (PEM) of `server.tls_cert`.",
 		},
 		{
-			name: "server.max_upload", def: "none", at: func(c *Config) any { return &c.Server.MaxUpload }, built: true, live: true,
+			name: "server.max_upload", def: "none", at: func(c *Config) any { return &c.Server.MaxUpload }, built: true,
 			older: []string{"MAX_UPLOAD_SIZE"}, doc: "Largest recording that is taken. `none`: as much as the disk holds above `store.reserve`.",
 		},
 		{
-			name: "server.slow_request", def: "1s", at: func(c *Config) any { return &c.Server.SlowRequest }, lo: 0.001, hi: 3600, built: true, live: true,
+			name: "server.slow_request", def: "1s", at: func(c *Config) any { return &c.Server.SlowRequest }, lo: 0.001, hi: 3600, built: true,
 			older: []string{"SLOW_REQUEST_THRESHOLD"},
 			doc:   "A request that takes longer is logged as `slow_request_detected`; uploads and streams are not.",
 		},
@@ -93,7 +93,7 @@ func serverKeys() []key {
 func storeKeys() []key {
 	return []key{
 		{
-			name: "store.reserve", def: "256 MiB", at: func(c *Config) any { return &c.Store.Reserve }, lo: mib, hi: tib, built: true, live: true,
+			name: "store.reserve", def: "256 MiB", at: func(c *Config) any { return &c.Store.Reserve }, lo: mib, hi: tib, built: true,
 			doc: "Free space below which nothing new is taken (507); reading and finishing go on. At least 12 MiB, which the database itself needs.",
 		},
 		{
@@ -129,7 +129,7 @@ func pluginKeys() []key {
 			name: "plugins.settings", def: "{}", at: func(c *Config) any { return &c.Plugins.Settings }, built: true, live: true,
 			doc: "What holds for one plugin, by its id: `rail: {enabled: true, memory: 128 MiB, stall: 20s, timeout: 5m, timeout_per_mb: 2s, output_ratio: 500, " +
 				"output_base: 1 GiB, max_issues: 100, max_log: 64 KiB, params: {timezone: Europe/Berlin}}`. The limits stand in for those of `decode`, " +
-				"memory at most `decode.max_memory`; `params` are defaults of the decoder's parameters. In a variable: `rail.memory=128 MiB,rail.params.timezone=UTC`.",
+				"memory at most `decode.max_memory`; `params` are defaults of the decoder's parameters. In a variable: `rail.memory=128 MiB,rail.params.timezone=UTC`, a value with commas in double quotes as in JSON: `rail.params.tables=\"a,b\"`.",
 		},
 		{
 			name: "plugins.watch", def: "true", at: func(c *Config) any { return &c.Plugins.Watch }, built: true,
@@ -137,7 +137,7 @@ func pluginKeys() []key {
 		},
 		{
 			name: "plugins.debounce", def: "500ms", at: func(c *Config) any { return &c.Plugins.Debounce }, lo: 0.01, hi: 60, built: true,
-			doc: "How long a plugin's file must not have changed before it is read.",
+			doc: "How long a plugin's file must not have changed before it is read; a tenth of it once its writer has closed it or renamed it into place.",
 		},
 		{
 			name: "plugins.max_module", def: "16 MiB", at: func(c *Config) any { return &c.Plugins.MaxModule }, lo: kib, hi: 256 * mib, built: true,
@@ -165,7 +165,7 @@ func pluginKeys() []key {
 		},
 		{
 			name: "plugins.compile_memory", def: "768 MiB", at: func(c *Config) any { return &c.Plugins.CompileMemory }, lo: 64 * mib, hi: 64 * gib, built: true,
-			doc: "Memory that compiling one module may take.",
+			doc: "Memory that compiling one module may take. Two are compiled at a time where the machine has it for both, and 256 MiB left.",
 		},
 	}
 }

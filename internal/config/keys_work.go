@@ -101,7 +101,7 @@ func queueKeys() []key {
 			doc: "How the next job is chosen among queues: in proportion to their weights, or always the largest weight first.",
 		},
 		{
-			name: "queue.weights", def: "{default: 5, decode: 5, email: 3, reports: 5, analytics: 2, cleanup: 1}", lo: 1, hi: 1000, live: true, built: true,
+			name: "queue.weights", def: "{default: 5, decode: 5, email: 3, reports: 5, analytics: 2, cleanup: 1}", lo: 1, hi: 1000, built: true,
 			at:  func(c *Config) any { return &c.Queue.Weights },
 			doc: "Weights of queues by name; larger is more important. Names given here are added to the defaults.",
 		},

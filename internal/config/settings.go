@@ -136,7 +136,7 @@ func showSettings(m map[string]PluginSettings) string {
 			}
 		}
 		for _, p := range slices.Sorted(maps.Keys(s.Params)) {
-			items = append(items, id+"."+paramsName+"."+p+": "+s.Params[p])
+			items = append(items, id+"."+paramsName+"."+p+": "+quote(s.Params[p]))
 		}
 	}
 	return "{" + strings.Join(items, ", ") + "}"

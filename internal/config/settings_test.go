@@ -2,9 +2,12 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -33,12 +36,12 @@ plugins:
 		"rail": {
 			Memory: 128 * mib, Timeout: 5 * time.Minute, Stall: 20 * time.Second, TimeoutPerMB: 2 * time.Second, OutputRatio: 500,
 			OutputBase: gib, MaxIssues: 100, MaxLog: 64 * kib,
-			Params: map[string]string{"timezone": "UTC", "names": "a,b", "a.b": "yes"},
+			Params: map[string]string{"timezone": "UTC", "names": "a,b", "a.b": "yes", "note": `x, "y" = z`},
 		},
 		"old-one": {Disabled: true},
 		"other":   {Stall: time.Second},
 	}
-	env := withEnv("WAYSIDE_PLUGINS_SETTINGS=rail.params.timezone=UTC, other.stall=1s")
+	env := withEnv(`WAYSIDE_PLUGINS_SETTINGS=rail.params.timezone=UTC, rail.params.note= "x, \"y\" = z" ,other.stall=1s`)
 	c := load(t, Options{File: file, Env: env})
 	if d := cmp.Diff(want, c.Plugins.Settings); d != "" {
 		t.Errorf("settings: %s", d)
@@ -49,8 +52,7 @@ plugins:
 			t.Errorf("shown as %s, want %s in it", shown, part)
 		}
 	}
-	delete(want["rail"].Params, "names") // a comma cannot be written on one line
-	simple := load(t, Options{Env: withEnv("WAYSIDE_PLUGINS_SETTINGS=" + strings.ReplaceAll(shown, "rail.params.names: a,b, ", ""))})
+	simple := load(t, Options{Env: withEnv("WAYSIDE_PLUGINS_SETTINGS=" + shown)})
 	if d := cmp.Diff(want, simple.Plugins.Settings); d != "" {
 		t.Errorf("what is shown, read again: %s", d)
 	}
@@ -88,4 +90,46 @@ func TestWrongPluginSettings(t *testing.T) {
 	if !strings.Contains(got, "plugins.settings: gives a plugin more memory than decode.max_memory") {
 		t.Errorf("memory above the most is not told:\n%s", got)
 	}
+}
+
+func TestQuotedValues(t *testing.T) {
+	for text, want := range map[string]string{
+		`a="1,2",b=3`: "a|1,2 b|3", `{a: "1,2" , b: "", }`: "a|1,2 b|", `a="x\"y\\"`: `a|x"y\`, `a=x"y`: `a|x"y`, `a="é\u00e9"`: "a|éé",
+		`a="x`: "!has no quotation mark", `a="x" y`: "!a comma is meant", `a="\q"`: "!no string as in JSON", `a="x\`: "!no quotation mark",
+		`"a,b"=1`: "!is not of the form",
+	} {
+		m, err := splitMap(text)
+		if reason, bad := strings.CutPrefix(want, "!"); bad {
+			if err == nil || !strings.Contains(err.Error(), reason) {
+				t.Errorf("%s: %v %v, want %q", text, m, err, reason)
+			}
+			continue
+		}
+		var got []string
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			got = append(got, fmt.Sprint(name, "|", m[name]))
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%s: %q %v, want %q", text, got, err, want)
+		}
+	}
+}
+
+// FuzzSplitMap writes any value so that it is read again as it was, beside another one.
+func FuzzSplitMap(f *testing.F) {
+	for _, s := range []string{"", "a", "a,b", `"`, `\`, `x\",y=1`, "{a: 1}", "é,\x00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		_, _ = splitMap(s)
+		if !utf8.ValidString(s) || s != strings.TrimSpace(s) {
+			return // refused before, and trimmed always
+		}
+		for _, text := range []string{"a=" + quote(s) + ",b=1", "{a: " + quote(s) + ", b: 1}"} {
+			m, err := splitMap(text)
+			if err != nil || m["a"] != s || m["b"] != "1" || len(m) != 2 {
+				t.Fatalf("%q: %q %v", text, m, err)
+			}
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -153,15 +154,16 @@ func splitList(s string) []string {
 	return strings.Split(s, ",")
 }
 
-// splitMap splits "a=1,b=2" or "{a: 1, b: 2}".
+// splitMap splits "a=1,b=2" or "{a: 1, b: 2}". A value in double quotes is a string as in JSON, and may hold commas.
 func splitMap(s string) (map[string]any, error) {
 	sep := "="
 	if strings.HasPrefix(s, "{") && strings.HasSuffix(s, "}") {
 		s, sep = s[1:len(s)-1], ":"
 	}
 	out := map[string]any{}
-	for item := range strings.SplitSeq(s, ",") {
-		if strings.TrimSpace(item) == "" {
+	for s != "" {
+		var item string
+		if item, s, _ = strings.Cut(s, ","); strings.TrimSpace(item) == "" {
 			continue
 		}
 		name, value, ok := strings.Cut(item, sep)
@@ -169,9 +171,51 @@ func splitMap(s string) (map[string]any, error) {
 		if !ok || name == "" {
 			return nil, fmt.Errorf("%q is not of the form name%svalue", clip(item), sep)
 		}
+		if value = strings.TrimLeft(value, " \t"); strings.HasPrefix(value, `"`) {
+			var err error
+			if s != "" {
+				value += "," + s
+			}
+			if value, s, err = quoted(value); err != nil {
+				return nil, fmt.Errorf("%s: %w", clip(name), err)
+			}
+		}
 		out[name] = strings.TrimSpace(value)
 	}
 	return out, nil
+}
+
+// quoted reads the string at the beginning of s, and gives what comes after the comma behind it.
+func quoted(s string) (value, rest string, err error) {
+	end := 1
+	for ; end < len(s) && s[end] != '"'; end++ {
+		if s[end] == '\\' {
+			end++
+		}
+	}
+	if end >= len(s) {
+		return "", "", fmt.Errorf("%s has no quotation mark at its end", clip(s))
+	}
+	if err := json.Unmarshal([]byte(s[:end+1]), &value); err != nil {
+		return "", "", fmt.Errorf("%s is no string as in JSON", clip(s[:end+1]))
+	}
+	rest = strings.TrimLeft(s[end+1:], " \t")
+	if after, ok := strings.CutPrefix(rest, ","); ok || rest == "" {
+		return value, after, nil
+	}
+	return "", "", fmt.Errorf("a comma is meant after %s", clip(s[:end+1]))
+}
+
+// quote writes a value of a mapping so that splitMap reads the same.
+func quote(s string) string {
+	if s != "" && s == strings.TrimSpace(s) && !strings.ContainsAny(s, `,"`) {
+		return s
+	}
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string can always be written
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func (k *key) allowed(s string) error {
