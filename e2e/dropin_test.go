@@ -17,10 +17,10 @@ import (
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
-// busyGuest takes the compiler a second or two: many functions that differ.
-func busyGuest(functions int) []byte {
-	g := runtimetest.Lines("busy")
-	g.Change(func(m *abi.Manifest) { m.Version = "1.0.0" })
+// busy gives a decoder that takes the compiler a second or two: many functions.
+func busy(id string, functions int) []byte {
+	g := runtimetest.Lines(id)
+	g.Change(func(m *abi.Manifest) { m.Version = "2.0.0" })
 	body := make([][]byte, 0, 400)
 	for i := range 200 {
 		body = append(body, runtimetest.Const(i), runtimetest.Op(runtimetest.Drop))
@@ -61,7 +61,7 @@ func TestDropInTime(t *testing.T) {
 				a.upload("example.RU", example(t), "")
 			}
 			if c.beside {
-				if err := os.WriteFile(filepath.Join(a.dir, "plugins", "busy.wasm"), busyGuest(12000), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(a.dir, "plugins", "busy.wasm"), busy("busy", 12000), 0o600); err != nil {
 					t.Fatal(err)
 				}
 				a.compiling("busy")

@@ -95,7 +95,7 @@ func decoderFindings(ctx context.Context, engine *localdecode.Engine) []finding 
 
 func decoderFinding(p runtime.Plugin, err error) finding {
 	const check = "decoders"
-	name := fmt.Sprintf("%s %s (%s)", p.ID, p.Version, p.Source)
+	name := named(p.ID, p.Version, p.Source)
 	switch {
 	case p.State == runtime.Rejected:
 		return warn(check, "replace or remove it", "%s is rejected: %s", name, oneLine(p.Reason))
@@ -115,10 +115,18 @@ func decoderFinding(p runtime.Plugin, err error) finding {
 	return ok(check, "%s is %s; formats %s%s", name, p.State, strings.Join(formats, ", "), signed)
 }
 
+// named names a module; its version is not always known.
+func named(what, version string, source runtime.Source) string {
+	if version != "" {
+		what += " " + version
+	}
+	return fmt.Sprintf("%s (%s)", what, source)
+}
+
 // otherFinding tells of a module that does not serve the id it has, and what does.
 func otherFinding(p runtime.Plugin, o runtime.Version) finding {
 	const check = "decoders"
-	what := strings.TrimSpace(fmt.Sprintf("%s %s (%s)", o.File, o.Version, o.Source))
+	what := named(o.File, o.Version, o.Source)
 	if o.State == runtime.Rejected {
 		return warn(check, "replace or remove it", "%s is rejected, %s %s (%s) serves: %s", what, p.ID, p.Version, p.Source, oneLine(o.Reason))
 	}

@@ -34,6 +34,8 @@ const (
 	// decoders. compileWait bounds the wait for a decoder that turns out to need it again.
 	compileDelay = 200 * time.Millisecond
 	compileWait  = 2 * time.Second
+	// removedDelay is when a job is tried again whose decoder has just been removed.
+	removedDelay = time.Second
 	// fullDelay is when a job that met a full disk is tried again.
 	fullDelay = 5 * time.Second
 	// progressEvery is the least time between two progress events of a decode.
@@ -52,6 +54,8 @@ type Registry interface {
 	Params(pluginID string, given map[string]string) (json.RawMessage, error)
 	// Wait returns when the plugin version can be used, or with plugin_rejected.
 	Wait(ctx context.Context, sha256 string) error
+	// MayComeBack reports whether a decoder was removed only just now, as by somebody who replaces its file in two steps.
+	MayComeBack(pluginID string) bool
 }
 
 // Recorder counts finished decodes; nil = nobody counts.
@@ -209,6 +213,8 @@ func (d *Decoder) choosePlugin(ctx context.Context, a *attempt) error {
 	rec := &a.rec
 	pl, ok := d.Registry.Get(rec.Decoder.ID)
 	switch {
+	case !ok && d.Registry.MayComeBack(rec.Decoder.ID):
+		return errRemoved
 	case !ok:
 		return errcode.Newf(errcode.PluginRejected, "decoder %s is not installed", rec.Decoder.ID)
 	case pl.State == runtime.Disabled:
@@ -235,6 +241,9 @@ func (d *Decoder) choosePlugin(ctx context.Context, a *attempt) error {
 
 // errCompiling is the cause when a job gives way because its decoder is not compiled yet.
 var errCompiling = errors.New("the decoder is still being compiled")
+
+// errRemoved is the cause when a job gives way because its decoder has just been removed.
+var errRemoved = errors.New("the decoder has just been removed")
 
 func (d *Decoder) request(ctx context.Context, rec catalog.Decode, f catalog.File, input *os.File, s *table.Staging) runtime.Request {
 	trace := queue.TraceOf(ctx)
@@ -367,6 +376,8 @@ func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outco
 		return out
 	case errors.Is(err, errCompiling):
 		return queue.Outcome{Release: true, Delay: compileDelay}
+	case errors.Is(err, errRemoved):
+		return queue.Outcome{Release: true, Delay: removedDelay}
 	case code == errcode.DiskFull, disk.IsNoSpace(err):
 		return queue.Outcome{Release: true, Delay: fullDelay}
 	case code == errcode.PluginRejected, code == errcode.DecoderDisabled, code == errcode.NotFound, code == errcode.ValidationFailed:

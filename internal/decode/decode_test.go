@@ -35,11 +35,18 @@ func plugin() runtime.Plugin {
 
 // registry knows one decoder, for files that begin with "toy".
 type registry struct {
-	plugin runtime.Plugin
-	wait   error
+	plugin  runtime.Plugin
+	wait    error
+	removed bool // it is not there
+	lately  bool // it was removed only just now
 }
 
+func (r *registry) MayComeBack(id string) bool { return r.lately && id == r.plugin.ID }
+
 func (r *registry) Get(id string) (runtime.Plugin, bool) {
+	if r.removed {
+		return runtime.Plugin{}, false
+	}
 	return r.plugin, id == r.plugin.ID || id == r.plugin.Formats[0].ID
 }
 
@@ -346,6 +353,21 @@ func TestHandleOfARejectedDecoderFails(t *testing.T) {
 	x.reg.wait = errcode.New(errcode.PluginRejected, "no good")
 	rec, job := x.queued("toy")
 	if got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit); got.Status != catalog.Failed || got.Error.Code != errcode.PluginRejected {
+		t.Errorf("record %+v", got)
+	}
+}
+
+// TestHandleOfARemovedDecoder gives way while somebody may be replacing its file, then fails.
+func TestHandleOfARemovedDecoder(t *testing.T) {
+	x := setup(t)
+	rec, job := x.queued("toy")
+	x.reg.removed, x.reg.lately = true, true
+	if out := x.d.Handle(t.Context(), job); !out.Release || out.Delay != removedDelay || out.Commit != nil || out.Err != nil {
+		t.Errorf("outcome %+v", out)
+	}
+	x.reg.lately = false
+	got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit)
+	if got.Status != catalog.Failed || got.Error.Code != errcode.PluginRejected || !strings.Contains(got.Error.Message, "toy is not installed") {
 		t.Errorf("record %+v", got)
 	}
 }

@@ -149,6 +149,7 @@ func (r *Registry) compile(ctx context.Context, e *entry) {
 		e.killed++
 	case errcode.Is(err, errcode.PluginRejected):
 		e.reject(err.Error())
+		r.refused = append(r.refused, e)
 	default:
 		e.retryAt = time.Now().Add(retryAfter)
 	}
@@ -169,9 +170,6 @@ func (r *Registry) compile(ctx context.Context, e *entry) {
 		log.ErrorContext(ctx, "plugin could not be compiled, trying again later", "error", err)
 	}
 	r.tell(ctx, changed)
-	if state == Rejected && !slices.ContainsFunc(changed.plugins, func(c Plugin) bool { return c.SHA256 == p.SHA256 }) {
-		r.cfg.Recorder.PluginChanged(p) // it would have taken the place of another
-	}
 }
 
 // compiled gives the record of the module's compiled code, which it has made unless another process has made it in

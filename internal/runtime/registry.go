@@ -23,6 +23,7 @@ const (
 	retryAfter  = 10 * time.Second    // a compile that failed for a reason of ours
 	killedAfter = time.Second         // a compile whose worker was killed more than once
 	maxKilled   = 3                   // then it is the module's fault
+	comeBack    = 15 * time.Second    // decodes wait for a plugin whose file was removed
 )
 
 // Registry knows the plugins: what they are, which formats they decode, and whether they can be used yet. Run compiles
@@ -43,6 +44,7 @@ type Registry struct {
 	retired   []*entry         // replaced or removed not long ago
 	saved     map[string]Saved // by plugin id
 	compiling int              // modules that are being compiled
+	refused   []*entry         // rejected since the last settle: to be told, also where they only would have served
 	sniffer   sniffer
 }
 
@@ -192,6 +194,14 @@ func (r *Registry) Get(idOrFormat string) (Plugin, bool) {
 		return Plugin{}, false
 	}
 	return v.plugins[i], true
+}
+
+// MayComeBack reports whether a plugin was removed only just now. Who replaces a file by removing it and copying another
+// does not mean to fail the decodes that wait.
+func (r *Registry) MayComeBack(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.retired, func(e *entry) bool { return e.id() == id && time.Since(e.retiredAt) < comeBack })
 }
 
 // Progress tells how many plugins there are and how many of them still are to be compiled.

@@ -124,6 +124,61 @@ func TestRejectionsAreKept(t *testing.T) {
 	}
 }
 
+// teller keeps which plugins it was told of in which state.
+type teller struct {
+	noRecorder
+	told chan string
+}
+
+func (c *teller) PluginChanged(p Plugin) {
+	select {
+	case c.told <- fmt.Sprint(p.ID, " ", p.State):
+	default:
+	}
+}
+
+// TestRejectionsAreTold tells of every module that is rejected, once, also where another goes on serving and where the
+// module was never compiled.
+func TestRejectionsAreTold(t *testing.T) {
+	d, c := newDrop(t), &teller{told: make(chan string, 100)}
+	r := newRig(t, func(cfg *Config) { d.config(cfg); cfg.Recorder = c }, nil)
+	count := func() (n int) {
+		for {
+			select {
+			case s := <-c.told:
+				if s == "drop rejected" {
+					n++
+				}
+			default:
+				return n
+			}
+		}
+	}
+	d.put("a.wasm", lines("drop", "1.0.0"))
+	r.until("drop", "active", active("1.0.0"))
+	if n := count(); n != 0 {
+		t.Errorf("a good one was rejected %d times", n)
+	}
+	for name, bad := range map[string][]byte{
+		"no module": []byte("x"), "another version that is not compiled": broken("drop", "1.2.0"), "cut": lines("drop", "1.1.0")[:50],
+	} {
+		d.put("a.wasm", bad)
+		var last string
+		r.until("drop", "kept", func(p Plugin, found bool) bool {
+			last = ""
+			if rejectedBeside("1.0.0")(p, found) {
+				last = p.Others[0].SHA256
+			}
+			return last == module.Hash(bad)
+		})
+		told := 0
+		r.until("drop", "told", func(Plugin, bool) bool { told += count(); return told > 0 })
+		if r.reg.rescan(t.Context(), readAll); told+count() != 1 {
+			t.Errorf("%s: told %d times", name, told+count())
+		}
+	}
+}
+
 // otherProgram gives this program under a name and time of its own.
 func otherProgram(t *testing.T) string {
 	t.Helper()

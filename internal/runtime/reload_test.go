@@ -293,6 +293,9 @@ func TestInstallAndRemove(t *testing.T) {
 	if _, ok := r.reg.Get("drop"); ok {
 		t.Error("still there")
 	}
+	if !r.reg.MayComeBack("drop") || r.reg.MayComeBack("none") || r.reg.MayComeBack("built") {
+		t.Error("who was removed only just now may come back, and nobody else")
+	}
 	for id, code := range map[string]errcode.Code{"drop": errcode.NotFound, "none": errcode.NotFound} {
 		if err := r.reg.Remove(t.Context(), id); !errcode.Is(err, code) {
 			t.Errorf("remove %s: %v, want %s", id, err, code)

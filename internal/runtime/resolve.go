@@ -56,7 +56,30 @@ func (r *Registry) settle(now time.Time) change {
 	v := r.resolve()
 	r.now.Store(v)
 	c.plugins, c.save = differences(old, v), r.unsaved()
+	if old == nil {
+		r.refused = nil // see tellRejected
+	}
+	for _, e := range r.refused {
+		if p := r.plugin(e); !slices.ContainsFunc(c.plugins, func(o Plugin) bool { return o.State == Rejected && o.SHA256 == p.SHA256 && o.File == p.File }) {
+			p.ID = r.listedAs(e)
+			c.plugins = append(c.plugins, p)
+		}
+	}
+	r.refused = nil
 	return c
+}
+
+// listedAs gives the id under which a module is shown. One whose own is not known counts as a version of what its file
+// held before. The caller holds mu.
+func (r *Registry) listedAs(e *entry) string {
+	if e.manifest.Load() == nil {
+		for _, p := range r.places {
+			if p.now == e && p.good != nil && p.good != e {
+				return p.good.id()
+			}
+		}
+	}
+	return e.id()
 }
 
 // retire keeps an entry for those who have chosen it already. The caller holds mu.
@@ -85,10 +108,7 @@ func (r *Registry) resolve() *view {
 				continue
 			}
 			seen[e.sha] = e.sha != ""
-			id := e.id()
-			if e.manifest.Load() == nil && e != p.good && p.good != nil {
-				id = p.good.id() // what was to replace it
-			}
+			id := r.listedAs(e)
 			groups[id] = append(groups[id], e)
 		}
 	}

@@ -50,8 +50,14 @@ func TestRoomInControlGroups(t *testing.T) {
 		need int64
 		want bool
 	}{
-		{"0::/a/b\n", 500, true}, {"0::/a/b\n", 501, false}, {"0::/a/b/deeper\n", 501, false}, {"0::/\n", 1 << 40, true},
-		{"1:cpu:/\n0::/a\n", 501, false}, {"1:memory:/a\n", 1 << 40, true}, {"0::/../../a\n", 501, false}, {"", 1, true},
+		{"0::/a/b\n", 500, true},
+		{"0::/a/b\n", 501, false},
+		{"0::/a/b/deeper\n", 501, false},
+		{"0::/\n", 1 << 40, true},
+		{"1:cpu:/\n0::/a\n", 501, false},
+		{"1:memory:/a\n", 1 << 40, true},
+		{"0::/../../a\n", 501, false},
+		{"", 1, true},
 	} {
 		if got := cgroupHasRoom(root, []byte(c.own), c.need); got != c.want {
 			t.Errorf("%q, %d bytes: %v", c.own, c.need, got)

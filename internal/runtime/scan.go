@@ -206,6 +206,9 @@ func (r *Registry) take(ctx context.Context, dir int, path string, st stamp, e *
 		}
 	}
 	state, reason := r.verdict(e)
+	if fresh && state == Rejected {
+		r.refused = append(r.refused, e)
+	}
 	r.mu.Unlock()
 	if !fresh {
 		return
