@@ -112,6 +112,20 @@ func MkdirAll(fs FS, dir string, perm os.FileMode) error {
 	return nil
 }
 
+// Empty removes what is in a folder, not durably: it is for what an attempt left that came to no end.
+func Empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("empty folder: %w", err)
+	}
+	for _, e := range entries {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("empty folder: %w", err)
+		}
+	}
+	return nil
+}
+
 // Rename gives the file or folder oldName the name newName, durably. The content must have been synced before; of a
 // folder that means its files and the folder itself, see SyncTree. A file of that name is replaced; a folder is
 // not, unless it is empty.

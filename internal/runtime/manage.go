@@ -178,26 +178,35 @@ func (r *Registry) SetEnabled(ctx context.Context, id string, on bool) (Plugin, 
 		r.mu.Unlock()
 		return Plugin{}, errcode.Newf(errcode.Conflict, "%s is disabled in the configuration: plugins.settings.%s.enabled", id, id)
 	}
-	s := r.saved[id]
-	s.Disabled, s.Good = !on, maps.Clone(s.Good)
 	r.mu.Unlock()
-	if r.cfg.States != nil {
-		r.saving <- struct{}{}
-		err := r.cfg.States.SavePlugin(ctx, id, s)
-		<-r.saving
-		if err != nil {
-			return Plugin{}, fmt.Errorf("save state of plugin %s: %w", id, err)
-		}
+	if err := r.saveEnabled(ctx, id, on); err != nil {
+		return Plugin{}, err
 	}
-	r.mu.Lock()
-	s = r.saved[id]
-	s.Disabled = !on
-	r.saved[id] = s
-	r.mu.Unlock()
 	r.publish(ctx)
 	r.cfg.Logger.InfoContext(ctx, "plugin switched", "plugin", id, "enabled", on)
 	p, _ = r.Get(id)
 	return p, nil
+}
+
+// saveEnabled makes it durable whether a plugin is used, then makes it count.
+func (r *Registry) saveEnabled(ctx context.Context, id string, on bool) error {
+	r.saving <- struct{}{} // from the look at what is saved to its change: a save in between would be undone
+	defer func() { <-r.saving }()
+	r.mu.Lock()
+	s := r.saved[id]
+	s.Disabled, s.Good = !on, maps.Clone(s.Good)
+	r.mu.Unlock()
+	if r.cfg.States != nil {
+		if err := r.cfg.States.SavePlugin(ctx, id, s); err != nil {
+			return fmt.Errorf("save state of plugin %s: %w", id, err)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s = r.saved[id] // its good versions may have changed: who changed them waits for the turn to save them
+	s.Disabled = !on
+	r.saved[id] = s
+	return nil
 }
 
 // Reload reads the folders anew, whether anything seems to have changed or not, and gives the modules of an id that

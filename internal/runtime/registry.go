@@ -19,11 +19,10 @@ import (
 
 const (
 	wasmExt     = ".wasm"
-	forgetAfter = 30 * 24 * time.Hour // an unused folder of compiled code
-	retryAfter  = 10 * time.Second    // a compile that failed for a reason of ours
-	killedAfter = time.Second         // a compile whose worker was killed more than once
-	maxKilled   = 3                   // then it is the module's fault
-	comeBack    = 15 * time.Second    // decodes wait for a plugin whose file was removed
+	retryAfter  = 10 * time.Second // a compile that failed for a reason of ours
+	killedAfter = time.Second      // a compile whose worker was killed more than once
+	maxKilled   = 3                // then it is the module's fault
+	comeBack    = 15 * time.Second // decodes wait for a plugin whose file was removed
 )
 
 // Registry knows the plugins: what they are, which formats they decode, and whether they can be used yet. Run compiles
@@ -75,7 +74,7 @@ func OpenRegistry(ctx context.Context, cfg Config) (*Registry, error) {
 	if err := r.loadAll(ctx); err != nil {
 		return nil, fmt.Errorf("open plugins: %w", err)
 	}
-	r.forgetUnused(time.Now())
+	r.forgetUnused(ctx, time.Now())
 	r.mu.Lock()
 	c := r.settle(time.Now())
 	r.mu.Unlock()
@@ -160,24 +159,6 @@ func (r *Registry) recordOf(e *entry) (*wire.Record, bool) {
 		return nil, false
 	}
 	return rec, true
-}
-
-// forgetUnused removes the compiled code of modules that are gone for long.
-func (r *Registry) forgetUnused(now time.Time) {
-	dirs, err := os.ReadDir(r.cfg.CompiledDir)
-	if err != nil {
-		return
-	}
-	for _, d := range dirs {
-		info, err := d.Info()
-		if err != nil || !d.IsDir() || d.Name() == keptName || now.Sub(info.ModTime()) < forgetAfter ||
-			slices.ContainsFunc(r.all(), func(e *entry) bool { return e.sha == d.Name() }) {
-			continue
-		}
-		if err := os.RemoveAll(filepath.Join(r.cfg.CompiledDir, d.Name())); err != nil {
-			r.cfg.Logger.Warn("old compiled plugin could not be removed", "folder", d.Name(), "error", err)
-		}
-	}
 }
 
 // Plugins lists the plugins by id.

@@ -45,7 +45,7 @@ func (r *Registry) noteRejection(ctx context.Context, e *entry, err error) {
 	}
 	b, err := json.Marshal(r.rejectionOf(e, err.Error()))
 	if err == nil {
-		err = emptyFolder(r.folder(e))
+		err = disk.Empty(r.folder(e))
 	}
 	if err == nil {
 		err = disk.WriteFile(disk.OS, filepath.Join(r.folder(e), rejectedFile), b, 0o600)
@@ -86,18 +86,4 @@ func (r *Registry) tellRejected() {
 	for _, p := range out {
 		r.cfg.Recorder.PluginChanged(p)
 	}
-}
-
-// emptyFolder removes what a compile worker left that came to no end.
-func emptyFolder(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("empty folder: %w", err)
-	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("empty folder: %w", err)
-		}
-	}
-	return nil
 }

@@ -193,6 +193,22 @@ func TestFolderThatComesLater(t *testing.T) {
 	}
 }
 
+// TestFolderInsideAnother has one plugin folder below another, made while the registry runs.
+func TestFolderInsideAnother(t *testing.T) {
+	d := newDrop(t)
+	below := filepath.Join(d.dir, "more", "still")
+	r := newRig(t, func(c *Config) { d.config(c); c.Dirs = append(c.Dirs, Dir{below, Data}) }, nil)
+	d.put("a.wasm", []byte("junk")) // the outer one is followed
+	r.until("a.wasm", "rejected", func(_ Plugin, found bool) bool { return found })
+	if err := os.MkdirAll(below, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(below, "b.wasm"), []byte("other junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.until("b.wasm", "rejected", func(_ Plugin, found bool) bool { return found })
+}
+
 // TestLastGoodVersionSurvivesARestart opens a registry again over a file that is broken by now, also without compiled
 // code.
 func TestLastGoodVersionSurvivesARestart(t *testing.T) {

@@ -60,6 +60,7 @@ func (r *Registry) rescan(ctx context.Context, mode scanMode) (again time.Durati
 	}
 	r.publish(ctx)
 	r.dropKept(ctx)
+	r.forgetUnused(ctx, time.Now())
 	return again
 }
 

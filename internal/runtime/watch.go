@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -100,7 +101,7 @@ func (w *watcher) arm(d time.Duration) {
 
 // event takes what the kernel told.
 func (w *watcher) event(ctx context.Context, ev folderEvent) {
-	if _, folder := w.watched[ev.path]; folder || !w.isDir(filepath.Dir(ev.path)) {
+	if _, folder := w.watched[ev.path]; folder || w.leads(ev.path) || !w.isDir(filepath.Dir(ev.path)) {
 		w.follow(ctx) // a folder has come, gone or been moved
 		w.arm(w.reg.cfg.Debounce)
 		return
@@ -120,6 +121,16 @@ func (w *watcher) event(ctx context.Context, ev folderEvent) {
 		q.changed(ev.path, false, time.Now())
 		w.arm(w.reg.cfg.Debounce)
 	}
+}
+
+// leads reports whether one of the folders is, or would be, at a path or below it.
+func (w *watcher) leads(path string) bool {
+	for _, d := range w.reg.cfg.Dirs {
+		if dir := filepath.Clean(d.Path); dir == path || strings.HasPrefix(dir, path+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *watcher) isDir(path string) bool {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/tetratelabs/wazero/experimental"
@@ -60,7 +59,7 @@ func staticLimits(setup *wire.Setup) module.Limits {
 
 func compile(ctx context.Context, v *vetting) (*wire.Record, error) {
 	setup, wasm := v.setup, v.wasm
-	if err := emptyFolder(setup.Dir); err != nil {
+	if err := disk.Empty(setup.Dir); err != nil {
 		return nil, err
 	}
 	info, err := module.Check(wasm, staticLimits(setup))
@@ -170,20 +169,6 @@ func writeRecord(dir string, rec *wire.Record) error {
 	}
 	if err := disk.WriteFile(disk.OS, filepath.Join(dir, wire.RecordFile), b, 0o600); err != nil {
 		return fmt.Errorf("store record: %w", err)
-	}
-	return nil
-}
-
-// emptyFolder removes what an earlier attempt left.
-func emptyFolder(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("empty folder: %w", err)
-	}
-	for _, e := range entries {
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("empty folder: %w", err)
-		}
 	}
 	return nil
 }
