@@ -152,11 +152,14 @@ func (c *Catalog) PutPlugin(b *store.Batch, p Plugin) error {
 }
 
 func (c *Catalog) put(b *store.Batch, key string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
+	// Names full of < and > are not to take six times their bytes: what fits into one commit is counted in them.
+	var data bytes.Buffer
+	enc := json.NewEncoder(&data)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode record %s: %w", key, err)
 	}
-	b.Set(c.space, []byte(key), data)
+	b.Set(c.space, []byte(key), bytes.TrimSuffix(data.Bytes(), []byte("\n")))
 	return nil
 }
 

@@ -62,9 +62,17 @@ func (c *Config) checkAccess() []rule {
 	}
 }
 
-// childMemtable is the part of store.memtable that a file found inside another needs: a commit takes 15 % of it, and the
-// records of a file with the longest name, its decode and its job up to 3 KiB.
-const childMemtable = 20 << 10
+// What one commit takes of the files that a decode found inside its file: the records of each, with the longest names,
+// and of them all the lists of parts, the decode that found them and the end of its job. A commit takes 15 % of
+// store.memtable.
+const (
+	childCommit     = 2560
+	childCommitBase = 112 << 10
+	commitShare     = 15
+)
+
+// childMemtable gives the smallest store.memtable for a number of files that a decode may find inside its file.
+func childMemtable(files int) Size { return (Size(files)*childCommit + childCommitBase) * 100 / commitShare }
 
 func (c *Config) checkLimits() []rule {
 	a := c.Alerts
@@ -77,9 +85,9 @@ func (c *Config) checkLimits() []rule {
 		{!slices.ContainsFunc(slices.Collect(maps.Values(c.Plugins.Settings)), greedy), "plugins.settings", "gives a plugin more memory than decode.max_memory"},
 		{c.Decode.Memory <= c.Decode.MaxMemory, "decode.memory", "must not be larger than decode.max_memory"},
 		{
-			c.Store.Memtable >= Size(c.Decode.MaxChildren)*childMemtable, "decode.max_children",
+			c.Store.Memtable >= childMemtable(c.Decode.MaxChildren), "decode.max_children",
 			fmt.Sprintf("%d files found inside one do not fit one commit: that needs store.memtable of %d bytes",
-				c.Decode.MaxChildren, Size(c.Decode.MaxChildren)*childMemtable),
+				c.Decode.MaxChildren, childMemtable(c.Decode.MaxChildren)),
 		},
 		{!slices.ContainsFunc(c.KV.EvictDBs, evict), "kv.evict_dbs", "names a database beyond kv.databases"},
 		{c.Cache.URL != "" || c.Cache.DB < c.KV.Databases, "cache.db", "names a database beyond kv.databases"},

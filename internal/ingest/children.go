@@ -57,6 +57,7 @@ type Children struct {
 	list      []*child
 	trace     queue.Trace
 	before    int  // files of the tree that are recorded already
+	partsLeft int  // bytes that lists of parts may still take in the commit
 	committed bool // written by the committer, read after the end of the commit
 	held      []hold
 	unlock    func()
@@ -177,7 +178,11 @@ func (in *Ingester) planFor(params json.RawMessage, recognise func(*plan, Upload
 // settle decides, under the lock of the delivered file, which of the files are new.
 func (c *Children) settle(ctx context.Context, f catalog.File, d catalog.Decode) error {
 	c.parent = catalog.Parent{FileID: f.ID, DecodeID: d.ID, RootID: f.Root(), Depth: f.Depth() + 1}
-	var err error
+	c.partsLeft = childPartsSum
+	err := c.recordPlugins(ctx)
+	if err != nil {
+		return err
+	}
 	if c.unlock, err = c.in.locks.lock(ctx, treeLock(f.Root())); err != nil {
 		return err
 	}
@@ -201,8 +206,33 @@ func (c *Children) settle(ctx context.Context, f catalog.File, d catalog.Decode)
 	return nil
 }
 
+// recordPlugins records the decoders of the files, each in a commit of its own: their schemas, of each file again, would
+// not fit the commit of the files.
+func (c *Children) recordPlugins(ctx context.Context) error {
+	done := map[string]bool{}
+	for i := range c.held {
+		p := &c.held[i].plan
+		if !p.known || done[p.match.Plugin.SHA256] {
+			continue
+		}
+		done[p.match.Plugin.SHA256] = true
+		b := c.in.DB.Batch()
+		if err := c.in.Catalog.PutPlugin(b, p.match.Plugin); err != nil {
+			return fmt.Errorf("record decoder: %w", err)
+		}
+		if b.Len() == 0 {
+			continue
+		}
+		if err := c.in.DB.Commit(ctx, b); err != nil {
+			return fmt.Errorf("record decoder: %w", err)
+		}
+	}
+	return nil
+}
+
 func (c *Children) child(ctx context.Context, h *hold) (*child, error) {
 	one := &child{plan: h.plan, decode: true}
+	one.plan.inside.Failure = short(h.plan.inside.Failure)
 	id, known, err := c.in.Catalog.ChildOf(ctx, c.parent.FileID, h.name, h.sha)
 	if err != nil {
 		return nil, fmt.Errorf("look for an earlier one: %w", err)
@@ -223,7 +253,7 @@ func (c *Children) child(ctx context.Context, h *hold) (*child, error) {
 		ID: id, Name: h.name, Size: h.size, SHA256: h.sha, MediaType: "application/octet-stream", Format: h.plan.match.Format,
 		CreatedAt: c.in.Now().UTC(), Source: catalog.SourceChild, Parent: &parent, Wrapped: h.plan.inside.Wrapped,
 	}
-	one.file.Parts, one.file.PartCount = fewParts(h.plan.inside.Parts)
+	one.file.Parts, one.file.PartCount, c.partsLeft = fewParts(h.plan.inside.Parts, c.partsLeft)
 	return one, nil
 }
 

@@ -30,10 +30,12 @@ func (x *fixture) take(parent Accepted, files ...string) []string {
 		x.Fatal(err)
 	}
 	defer c.Release()
+	c.trace = x.trace
 	b := x.DB.Batch()
 	if err := c.Stage(b); err != nil {
 		x.Fatal(err)
 	}
+	x.staged = b.Size()
 	if err := x.DB.Commit(x.Context(), b); err != nil {
 		x.Fatal(err)
 	}

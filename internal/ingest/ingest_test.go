@@ -57,6 +57,8 @@ type fixture struct {
 	*Ingester
 	dir    string
 	engine *local.Engine
+	staged int64 // bytes of the last commit of files found inside another
+	trace  queue.Trace
 }
 
 func setup(t *testing.T) *fixture {

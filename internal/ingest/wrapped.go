@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -85,17 +86,37 @@ func (in *Ingester) inspect(ctx context.Context, p *plan, u Upload, sha string, 
 	return nil
 }
 
-// childParts bounds the list of parts in the record of a file that was found inside another: all of them are recorded in
-// one commit.
-const childParts = 8 << 10
+// childMessage bounds the text that says why a file found inside another is not decoded: it may hold names of parts.
+const childMessage = 300
 
-// fewParts gives the first of the parts and the number of all.
-func fewParts(parts []catalog.Part) (first []catalog.Part, count int) {
+// short gives why a file found inside another is not decoded, in a text whose length is bounded.
+func short(f *catalog.Failure) *catalog.Failure {
+	if f == nil || len(f.Message) <= childMessage {
+		return f
+	}
+	cut := *f
+	cut.Message = strings.ToValidUTF8(f.Message[:childMessage], "") + "…"
+	return &cut
+}
+
+// Lists of parts in the records of files that were found inside another. All of them are recorded in one commit, so the
+// lists are bounded: each, and in sum. Parts beyond it are counted; who needs them asks the archive.
+const (
+	childParts    = 8 << 10
+	childPartsSum = 64 << 10
+)
+
+// fewParts gives the first of the parts that take no more than a number of bytes in a record, the number of all, and
+// the bytes that are left.
+func fewParts(parts []catalog.Part, room int) (first []catalog.Part, count, left int) {
+	most := min(room, childParts)
 	size := 0
 	for i := range parts {
-		if size += 160 + 2*len(parts[i].Name); size > childParts {
-			return parts[:i], len(parts)
+		n := 160 + 2*len(parts[i].Name)
+		if size+n > most {
+			return parts[:i], len(parts), room - size
 		}
+		size += n
 	}
-	return parts, len(parts)
+	return parts, len(parts), room - size
 }
