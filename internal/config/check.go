@@ -72,7 +72,9 @@ const (
 )
 
 // childMemtable gives the smallest store.memtable for a number of files that a decode may find inside its file.
-func childMemtable(files int) Size { return (Size(files)*childCommit + childCommitBase) * 100 / commitShare }
+func childMemtable(files int) Size {
+	return (Size(files)*childCommit + childCommitBase) * 100 / commitShare
+}
 
 func (c *Config) checkLimits() []rule {
 	a := c.Alerts

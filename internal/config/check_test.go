@@ -18,9 +18,9 @@ func TestFilesInsideFitOneCommit(t *testing.T) {
 		{"10000", "64MiB", false},
 		{"10000", "256MiB", true},
 	} {
-		c, err := Load(Options{Env: withEnv("WAYSIDE_DECODE_MAX_CHILDREN="+tc.children, "WAYSIDE_STORE_MEMTABLE="+tc.memtable), systemFile: "/nonexistent"})
+		_, err := Load(Options{Env: withEnv("WAYSIDE_DECODE_MAX_CHILDREN="+tc.children, "WAYSIDE_STORE_MEMTABLE="+tc.memtable), systemFile: "/nonexistent"})
 		if (err == nil) != tc.ok || err != nil && !strings.Contains(err.Error(), "decode.max_children") {
-			t.Errorf("%s files, %s: %v %v", tc.children, tc.memtable, c, err)
+			t.Errorf("%s files, %s: %v", tc.children, tc.memtable, err)
 		}
 	}
 }
