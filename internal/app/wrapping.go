@@ -20,12 +20,12 @@ type wrapping struct {
 
 func (w wrapping) Inspect(ctx context.Context, p ingest.Parcel) (ingest.Inside, error) {
 	found, err := w.decoder.Inspect(ctx, decode.InspectRequest{
-		Input: p.Input, Size: p.Size, Head: p.Head, Name: p.Name, Decoder: p.Decoder, Together: p.Together,
+		Input: p.Input, Size: p.Size, Head: p.Head, Name: p.Name, Decoder: p.Decoder, Together: p.Together, Most: p.Most,
 	})
 	if err != nil {
 		return ingest.Inside{}, fmt.Errorf("unwrap: %w", err)
 	}
-	in := ingest.Inside{Wrapped: found.Wrapped, Parts: found.Parts, Failure: found.Failure}
+	in := ingest.Inside{Wrapped: found.Wrapped, Parts: found.Parts, Failure: found.Failure, Cost: found.Cost}
 	if found.Known {
 		pl, ok := w.registry.Get(found.Found.Decoder)
 		in.Match, in.Known = ingest.Match{Format: found.Found.Format, Plugin: decode.CatalogPlugin(pl)}, ok

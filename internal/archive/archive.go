@@ -36,6 +36,7 @@ const (
 type Limits struct {
 	Ratio   int64 // unpacked bytes for each packed one
 	Base    int64 // plus
+	Most    int64 // whatever the ratio allows; 0 = as much as that
 	Entries int   // of an archive, folders included
 }
 
@@ -63,9 +64,10 @@ const maxDamage = 100
 
 // Result says what was unpacked.
 type Result struct {
-	Kind    Kind // "" = the input is not wrapped
-	Hidden  int  // regular files that were passed over: hidden ones and those that systems leave in folders
-	Stopped bool // the sink had enough
+	Kind    Kind  // "" = the input is not wrapped
+	Hidden  int   // regular files that were passed over: hidden ones and those that systems leave in folders
+	Stopped bool  // the sink had enough
+	Cost    int64 // bytes that came out of the packed input, whether the sink took them or not
 	Damage  []Damage
 }
 
@@ -81,6 +83,9 @@ func Unpack(src io.ReaderAt, size int64, lim Limits, sink Sink) (Result, error) 
 	}
 	u := &unpacker{sink: sink, left: lim.Base + lim.Ratio*size, lim: lim, source: &source{r: src}}
 	u.res.Kind = Detect(head)
+	if lim.Most > 0 {
+		u.left = min(u.left, lim.Most)
+	}
 	in := io.NewSectionReader(u.source, 0, size)
 	var err error
 	switch u.res.Kind {
@@ -143,11 +148,15 @@ type unpacker struct {
 
 // unpacked counts bytes that came out of the packed input, whether anybody wants them or not.
 func (u *unpacker) unpacked(n int) error {
-	if u.left -= int64(n); u.left < 0 {
-		return errcode.Newf(errcode.OutputLimit,
-			"it unpacks to more than %d times its size and %d bytes: it is refused as a bomb", u.lim.Ratio, u.lim.Base)
+	u.res.Cost += int64(n)
+	if u.left -= int64(n); u.left >= 0 {
+		return nil
 	}
-	return nil
+	if u.lim.Most > 0 && u.res.Cost > u.lim.Most {
+		return errcode.Newf(errcode.OutputLimit, "it unpacks to more than the %d bytes that are left for looking into it", u.lim.Most)
+	}
+	return errcode.Newf(errcode.OutputLimit,
+		"it unpacks to more than %d times its size and %d bytes: it is refused as a bomb", u.lim.Ratio, u.lim.Base)
 }
 
 // damaged notes damage; err is what a parser said of it.

@@ -24,6 +24,7 @@ import (
 	"hash"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,6 +56,8 @@ var ErrHeld = errcode.New(errcode.Conflict, "the recording is being stored at th
 // Guard says whether n more bytes may be written.
 type Guard interface {
 	CheckSpace(n int64) error
+	// Spare gives how many bytes may be written.
+	Spare() (int64, error)
 }
 
 // Config says where blobs are kept.
@@ -74,6 +77,8 @@ type Config struct {
 type noGuard struct{}
 
 func (noGuard) CheckSpace(int64) error { return nil }
+
+func (noGuard) Spare() (int64, error) { return math.MaxInt64, nil }
 
 // Dir is an open folder of blobs. All its methods are safe for concurrent use.
 type Dir struct {

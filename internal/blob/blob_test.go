@@ -155,6 +155,8 @@ type guardFunc func(n int64) error
 
 func (g guardFunc) CheckSpace(n int64) error { return g(n) }
 
+func (guardFunc) Spare() (int64, error) { return 1 << 20, nil }
+
 // TestBuffersAreNotMixed stores several recordings at once on a slow disk, where hashing is done long before writing.
 func TestBuffersAreNotMixed(t *testing.T) {
 	cfg := testConfig(t)

@@ -24,5 +24,17 @@ func (d *Dir) Scratch() (*os.File, error) {
 	return f, nil
 }
 
+// Room gives how many bytes the disk has room for, at least one: an error says that there is none.
+func (d *Dir) Room() (int64, error) {
+	if err := d.cfg.Guard.CheckSpace(1); err != nil {
+		return 0, err
+	}
+	n, err := d.cfg.Guard.Spare()
+	if err != nil {
+		return 0, fmt.Errorf("ask for room: %w", err)
+	}
+	return max(n, 1), nil
+}
+
 // CheckSpace says whether the disk has room for n more bytes.
 func (d *Dir) CheckSpace(n int64) error { return d.cfg.Guard.CheckSpace(n) }

@@ -27,6 +27,7 @@ const unpackShare = 0.3
 type refusal struct {
 	runtime.Failure
 	wrapped string // how the file is wrapped
+	cost    int64  // bytes that were unpacked to find it out
 }
 
 func (r *refusal) Error() string { return r.Message }
@@ -49,17 +50,22 @@ type wrapped struct {
 	input    *os.File
 	size     int64
 	heads    int64               // bytes of each part that are wanted, 0 = all
+	most     int64               // unpacked bytes that may be spent, 0 = as many as the limits allow
 	progress func(share float64) // nil = nobody asks
 }
 
 // unwrap unwraps a file; the caller closes the result. nil = it is not wrapped.
 func (d *Decoder) unwrap(ctx context.Context, w wrapped) (*unwrapped, error) {
+	room, err := d.Blobs.Room()
+	if err != nil {
+		return nil, fmt.Errorf("unwrap recording: %w", err)
+	}
 	out, err := d.Blobs.Scratch()
 	if err != nil {
 		return nil, fmt.Errorf("unwrap recording: %w", err)
 	}
 	req := runtime.UnpackRequest{
-		Input: w.input, Size: w.size, Output: out, Heads: w.heads, Check: func() error { return d.Blobs.CheckSpace(0) },
+		Input: w.input, Size: w.size, Output: out, Heads: w.heads, Most: w.most, Room: room, Check: func() error { return d.Blobs.CheckSpace(0) },
 	}
 	if w.progress != nil {
 		req.Progress = func(read int64) { w.progress(float64(read) / float64(max(w.size, 1))) }
@@ -70,7 +76,7 @@ func (d *Decoder) unwrap(ctx context.Context, w wrapped) (*unwrapped, error) {
 	case err != nil:
 		return nil, errors.Join(fmt.Errorf("unwrap recording: %w", err), u.close())
 	case u.Refused != nil:
-		return nil, errors.Join(&refusal{*u.Refused, u.Wrapped}, u.close())
+		return nil, errors.Join(&refusal{*u.Refused, u.Wrapped, u.Cost}, u.close())
 	case u.Wrapped == "":
 		return nil, u.close()
 	}
@@ -81,7 +87,7 @@ func (d *Decoder) unwrap(ctx context.Context, w wrapped) (*unwrapped, error) {
 func (d *Decoder) prepare(u *unwrapped, name string, pl runtime.Plugin) (runtime.Prepared, error) {
 	p, err := d.Unwrapper.Prepare(&u.Unpacked, u.file, name, pl)
 	if e, ok := errors.AsType[*errcode.Error](err); ok {
-		return p, &refusal{runtime.Failure{Code: e.Code, Message: e.Text}, u.Wrapped}
+		return p, &refusal{runtime.Failure{Code: e.Code, Message: e.Text}, u.Wrapped, u.Cost}
 	}
 	if err != nil {
 		return p, fmt.Errorf("unwrap recording: %w", err)
@@ -155,6 +161,8 @@ type InspectRequest struct {
 	Name     string
 	Decoder  string // plugin id; "" = find out
 	Together bool   // the caller knows that the files of an archive are one recording
+	// Most is how many unpacked bytes looking into it may cost: 0 = as many as the limits allow, less = none are left.
+	Most int64
 }
 
 // Inspection is what a wrapped file holds.
@@ -164,6 +172,7 @@ type Inspection struct {
 	Found   runtime.Detection
 	Known   bool             // Found is set
 	Failure *catalog.Failure // why it can never be decoded
+	Cost    int64            // bytes that were unpacked to find it out
 }
 
 // Inspect looks into a file. Of a stream it unpacks the beginning only, of an archive everything, but it keeps no more
@@ -172,7 +181,12 @@ func (d *Decoder) Inspect(ctx context.Context, r InspectRequest) (Inspection, er
 	if d.Unwrapper == nil || !runtime.MaybeWrapped(r.Head) {
 		return Inspection{}, nil
 	}
-	u, err := d.unwrap(ctx, wrapped{input: r.Input, size: r.Size, heads: runtime.HeadBytes})
+	if r.Most < 0 {
+		return Inspection{Failure: &catalog.Failure{
+			Code: errcode.OutputLimit, Message: "looking into the files found beside it has unpacked as much as it may: decode it by itself",
+		}}, nil
+	}
+	u, err := d.unwrap(ctx, wrapped{input: r.Input, size: r.Size, heads: runtime.HeadBytes, most: r.Most})
 	if err != nil {
 		return Inspection{}.failed(err)
 	}
@@ -184,7 +198,7 @@ func (d *Decoder) Inspect(ctx context.Context, r InspectRequest) (Inspection, er
 }
 
 func (d *Decoder) inspect(ctx context.Context, u *unwrapped, r InspectRequest) (Inspection, error) {
-	in := Inspection{Wrapped: u.Wrapped}
+	in := Inspection{Wrapped: u.Wrapped, Cost: u.Cost}
 	for _, e := range u.Entries {
 		in.Parts = append(in.Parts, catalog.Part{Name: e.Name, Size: e.Size, SHA256: e.SHA256})
 	}
@@ -219,6 +233,7 @@ func (d *Decoder) inspect(ctx context.Context, u *unwrapped, r InspectRequest) (
 // failed makes a verdict of an error that is one about the file.
 func (in Inspection) failed(err error) (Inspection, error) {
 	if r, ok := errors.AsType[*refusal](err); ok {
+		in.Cost = max(in.Cost, r.cost)
 		in.Wrapped, in.Failure = r.wrapped, &catalog.Failure{Code: r.Code, Message: r.Message}
 		return in, nil
 	}

@@ -57,6 +57,7 @@ type Children struct {
 	list      []*child
 	trace     queue.Trace
 	before    int  // files of the tree that are recorded already
+	look      look // what looking into the files may still cost
 	partsLeft int  // bytes that lists of parts may still take in the commit
 	committed bool // written by the committer, read after the end of the commit
 	held      []hold
@@ -81,7 +82,7 @@ type hold struct {
 // Take stores what a decode of a file found. The caller stages it with the decode's end and calls Release when that is
 // committed or given up.
 func (in *Ingester) Take(ctx context.Context, f catalog.File, d catalog.Decode, found []Child) (*Children, error) {
-	c := &Children{in: in, trace: queue.TraceOf(ctx)}
+	c := &Children{in: in, trace: queue.TraceOf(ctx), look: in.newLook()}
 	for _, one := range found {
 		if err := c.store(ctx, d.Params, one); err != nil {
 			c.Release() //nolint:contextcheck // cleans up whatever ended
@@ -97,7 +98,7 @@ func (in *Ingester) Take(ctx context.Context, f catalog.File, d catalog.Decode, 
 
 // TakeSame is Take for what another decode with the same result found; nil where some of that is gone.
 func (in *Ingester) TakeSame(ctx context.Context, f catalog.File, d, twin catalog.Decode) (*Children, error) {
-	c := &Children{in: in, trace: queue.TraceOf(ctx)}
+	c := &Children{in: in, trace: queue.TraceOf(ctx), look: in.newLook()}
 	for _, id := range twin.Children {
 		err := c.hold(ctx, d.Params, id)
 		if err != nil {
@@ -130,7 +131,7 @@ func (c *Children) store(ctx context.Context, params json.RawMessage, one Child)
 	}
 	c.held = append(c.held, hold{name: one.Name, sha: b.SHA256, size: b.Size, release: b.Release})
 	h := &c.held[len(c.held)-1]
-	h.plan, err = c.in.planFor(params, func(p *plan, u Upload) error {
+	h.plan, err = c.in.planFor(&c.look, params, func(p *plan, u Upload) error {
 		u.Name = one.Name
 		return c.in.recogniseBlob(ctx, p, u, b.SHA256, sample{b.Head, b.Size})
 	})
@@ -149,7 +150,7 @@ func (c *Children) hold(ctx context.Context, params json.RawMessage, id string) 
 	}
 	c.held = append(c.held, hold{name: f.Name, sha: f.SHA256, size: f.Size, release: release})
 	h := &c.held[len(c.held)-1]
-	h.plan, err = c.in.planFor(params, func(p *plan, u Upload) error {
+	h.plan, err = c.in.planFor(&c.look, params, func(p *plan, u Upload) error {
 		u.Name = f.Name
 		return c.in.recogniseStored(ctx, p, u, f)
 	})
@@ -157,10 +158,10 @@ func (c *Children) hold(ctx context.Context, params json.RawMessage, id string) 
 }
 
 // planFor recognises a file with the parameters that it inherits, or without where its decoder does not take them.
-func (in *Ingester) planFor(params json.RawMessage, recognise func(*plan, Upload) error) (plan, error) {
+func (in *Ingester) planFor(l *look, params json.RawMessage, recognise func(*plan, Upload) error) (plan, error) {
 	var given map[string]json.RawMessage
 	var zone string
-	var p plan
+	p := plan{look: l}
 	if json.Unmarshal(params, &given) == nil && json.Unmarshal(given[inheritedParam], &zone) == nil && zone != "" {
 		err := recognise(&p, Upload{Params: map[string]string{inheritedParam: zone}})
 		if !errcode.Is(err, errcode.ValidationFailed) {

@@ -132,7 +132,7 @@ func TestChildrenInheritTheZone(t *testing.T) {
 		t.Errorf("%s %v", d.Params, err)
 	}
 	refusal := errcode.Invalid("param.timezone", "not taken")
-	p, err := x.planFor(json.RawMessage(`{"timezone":"UTC"}`), func(p *plan, u Upload) error {
+	p, err := x.planFor(nil, json.RawMessage(`{"timezone":"UTC"}`), func(p *plan, u Upload) error {
 		if len(u.Params) > 0 {
 			return refusal
 		}
@@ -142,7 +142,7 @@ func TestChildrenInheritTheZone(t *testing.T) {
 	if err != nil || !p.known {
 		t.Errorf("a decoder that takes no zone: %+v %v", p, err)
 	}
-	if p, err := x.planFor(nil, func(p *plan, _ Upload) error { p.known = true; return refusal }); err != nil || p.known {
+	if p, err := x.planFor(nil, nil, func(p *plan, _ Upload) error { p.known = true; return refusal }); err != nil || p.known {
 		t.Errorf("a decoder that needs parameters: %+v %v", p, err)
 	}
 }

@@ -94,6 +94,10 @@ type Config struct {
 	// ChildDepth is how deep inside each other files are recorded that decoders find inside files, 0 = none are;
 	// ChildTotal is how many of them inside one delivered file.
 	ChildDepth, ChildTotal int
+	// LookTime and LookBytes bound what looking into the files found inside one may cost, all of them together: the time,
+	// and the bytes that are unpacked. 0 = one minute and 4 GiB.
+	LookTime  time.Duration
+	LookBytes int64
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 }
@@ -111,6 +115,12 @@ func New(c Config) *Ingester {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.LookTime <= 0 {
+		c.LookTime = time.Minute
+	}
+	if c.LookBytes <= 0 {
+		c.LookBytes = 4 << 30
 	}
 	return &Ingester{Config: c, locks: newKeyedLocks()}
 }
@@ -178,6 +188,9 @@ type plan struct {
 	known  bool // match is set
 	params json.RawMessage
 	inside Inside // of a recording that came wrapped
+
+	inspected bool  // inside is what it is
+	look      *look // bounds what looking into it costs; nil = its own limits do
 }
 
 // plan checks what the caller asks for before any byte is read.

@@ -57,9 +57,10 @@ func (in *Ingester) Redecode(ctx context.Context, r Redecode) (d catalog.Decode,
 		}
 	}
 	b := in.DB.Batch()
-	if f.Wrapped != "" && f.Format == "" && p.known && p.inside.Parts != nil {
-		// Nobody knew what of it is to be decoded when it came. Now a decoder does, and offsets count in its parts.
-		f.Parts, f.PartCount = p.inside.Parts, 0
+	if f.Format == "" && p.known && (f.Wrapped == "" && p.inside.Wrapped != "" || p.inside.Parts != nil) {
+		// Nobody knew what of it is to be decoded when it came, or looked into it. Now a decoder does, and offsets count
+		// in its parts.
+		f.Wrapped, f.Parts, f.PartCount = p.inside.Wrapped, p.inside.Parts, 0
 		if err := in.Catalog.PutFile(b, f); err != nil {
 			return d, false, fmt.Errorf("record parts: %w", err)
 		}
@@ -77,7 +78,8 @@ func (in *Ingester) Redecode(ctx context.Context, r Redecode) (d catalog.Decode,
 const headBytes = 64 << 10
 
 func (in *Ingester) recogniseStored(ctx context.Context, p *plan, u Upload, f catalog.File) error {
-	if p.known && f.Wrapped == "" {
+	plain := f.Wrapped == "" && f.Format != "" // else it may be that nobody has looked into it: see look
+	if p.known && plain {
 		return nil
 	}
 	r, err := in.Blobs.Open(f.SHA256)
@@ -90,7 +92,7 @@ func (in *Ingester) recogniseStored(ctx context.Context, p *plan, u Upload, f ca
 		return fmt.Errorf("read recording: %w", err)
 	}
 	s := sample{head, f.Size}
-	if f.Wrapped == "" {
+	if plain {
 		return in.recognise(ctx, p, u, s)
 	}
 	return in.recogniseBlob(ctx, p, u, f.SHA256, s)

@@ -25,6 +25,7 @@ type Parcel struct {
 	Name     string
 	Decoder  string // plugin id; "" = find out
 	Together bool   // see Upload
+	Most     int64  // unpacked bytes that looking into it may cost: 0 = no bound of its own, less = none are left
 }
 
 // Inside is what a recording holds. The zero value is one that is not wrapped.
@@ -34,6 +35,7 @@ type Inside struct {
 	Match   Match
 	Known   bool             // Match is set: a decoder recognised what is inside
 	Failure *catalog.Failure // why it can never be decoded, nil = it may
+	Cost    int64            // bytes that were unpacked to find it out
 }
 
 // failure is why what is planned cannot be done, nil where it can.
@@ -49,8 +51,11 @@ func (p *plan) failure() *catalog.Failure {
 
 // recogniseBlob finds the decoder of a stored recording, by what is in it where it came wrapped.
 func (in *Ingester) recogniseBlob(ctx context.Context, p *plan, u Upload, sha string, s sample) error {
-	if err := in.inspect(ctx, p, u, sha, s); err != nil {
-		return err
+	if !p.inspected {
+		if err := in.inspect(ctx, p, u, sha, s); err != nil {
+			return err
+		}
+		p.inspected = true
 	}
 	if p.inside.Wrapped == "" && p.inside.Failure == nil {
 		return in.recognise(ctx, p, u, s)
@@ -79,7 +84,11 @@ func (in *Ingester) inspect(ctx context.Context, p *plan, u Upload, sha string, 
 	if p.known {
 		r.Decoder = p.match.Plugin.ID
 	}
-	p.inside, err = in.Wrapping.Inspect(ctx, r)
+	if p.look == nil {
+		p.inside, err = in.Wrapping.Inspect(ctx, r)
+	} else {
+		p.inside, err = p.look.into(ctx, in.Wrapping, r)
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("look into recording: %w", err)
 	}

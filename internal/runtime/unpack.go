@@ -50,6 +50,11 @@ type UnpackRequest struct {
 	Size   int64    // its bytes
 	Output *os.File // takes what is unpacked, from its beginning; the caller closes it
 	Heads  int64    // only so many bytes of a stream, or of each entry, are written; 0 = all
+	// Most is how many bytes may be unpacked at all, whatever the ratio allows; 0 = as many as that.
+	Most int64
+	// Room is how many bytes of the disk the output may take; an unpacking that needs more ends with DiskFull before it
+	// takes them. 0 = nobody counts.
+	Room int64
 	// Check is called now and then while it runs, and at its end: an error ends it and is what Unpack returns. nil = nobody
 	// asks.
 	Check func() error
@@ -66,6 +71,7 @@ type Unpacked struct {
 	Hidden  int      // files that were passed over: hidden ones, and what systems leave in folders
 	Damage  []Damage // what is wrong with it
 	Refused *Failure // it cannot be unpacked at all
+	Cost    int64    // bytes that were unpacked, also those that are not in the output
 }
 
 // Entry is a file of an archive.
@@ -214,6 +220,7 @@ func (p *Pool) unpackIn(ctx context.Context, w *proc, req *UnpackRequest) (out U
 	lim := &p.cfg.Limits
 	job := wire.Unpack{
 		Size: req.Size, Ratio: lim.UnpackRatio, Base: lim.UnpackBase, Entries: min(lim.UnpackEntries, MaxParts), Heads: req.Heads,
+		Most: req.Most, Room: req.Room,
 	}
 	if err := w.sock.Send(wire.KindUnpack, job, req.Input, req.Output); err != nil {
 		return out, p.crashed(w, err)
@@ -312,7 +319,7 @@ func unpackedOf(a *wire.Unpacked, req *UnpackRequest) (Unpacked, error) {
 	if err := believeUnpacked(a); err != nil {
 		return Unpacked{}, err
 	}
-	out := Unpacked{Wrapped: a.Wrapped, Bundle: a.Bundle, Size: a.Written, Hidden: a.Hidden}
+	out := Unpacked{Wrapped: a.Wrapped, Bundle: a.Bundle, Size: a.Written, Hidden: a.Hidden, Cost: max(a.Cost, 0)}
 	if a.Refused != nil {
 		out.Refused = &Failure{Code: a.Refused.Code, Message: a.Refused.Message}
 		return out, nil

@@ -253,6 +253,16 @@ func (db *DB) Space(prefix string) Space {
 // disk_full error if less than the reserve would remain.
 func (db *DB) CheckSpace(n int64) error { return db.guard.check(n) }
 
+// Spare gives how many bytes may be written to the disk of the database before its reserve is reached; it may be less
+// than none.
+func (db *DB) Spare() (int64, error) {
+	free, _, err := db.guard.measure()
+	if err != nil {
+		return 0, failed(err)
+	}
+	return free - db.guard.reserve, nil
+}
+
 // Health tells the state of the database.
 func (db *DB) Health() Health {
 	h := Health{

@@ -16,6 +16,8 @@ type Unpack struct {
 	Ratio   int64 `json:"ratio"`   // unpacked bytes for each packed one
 	Base    int64 `json:"base"`    // plus
 	Entries int   `json:"entries"` // most entries of an archive
+	Most    int64 `json:"most"`    // unpacked bytes whatever the ratio, 0 = as many as that allows
+	Room    int64 `json:"room"`    // bytes that the output may have, 0 = as many as come: beyond it the disk is full
 	Heads   int64 `json:"heads"`   // only so many bytes of the stream, or of each entry, go into the output; 0 = all
 }
 
@@ -41,6 +43,7 @@ type Unpacked struct {
 	Bundle  bool           `json:"bundle"`  // Parts is what it holds, not a stream
 	Parts   []UnpackedPart `json:"parts,omitempty"`
 	Written int64          `json:"written"`
+	Cost    int64          `json:"cost"` // bytes that were unpacked, also those that were not written
 	Hidden  int            `json:"hidden"`
 	Damage  []Damage       `json:"damage,omitempty"`
 	Refused *Verdict       `json:"refused,omitempty"` // nothing of the output is to be used

@@ -66,8 +66,8 @@ func unpackOne(sock *wire.Conn, page *wire.Page, m *wire.Message) error {
 
 // unpack unwraps a file.
 func unpack(job *wire.Unpack, in, out *os.File, page *wire.Page) wire.Unpacked {
-	s := &unpackSink{heads: job.Heads, out: bufio.NewWriterSize(out, outputBuffer)}
-	lim := archive.Limits{Ratio: job.Ratio, Base: job.Base, Entries: job.Entries}
+	s := &unpackSink{heads: job.Heads, room: job.Room, out: bufio.NewWriterSize(out, outputBuffer)}
+	lim := archive.Limits{Ratio: job.Ratio, Base: job.Base, Most: job.Most, Entries: job.Entries}
 	res, err := archive.Unpack(&progress{in: in, size: job.Size, page: page}, job.Size, lim, s)
 	if err == nil {
 		s.end()
@@ -75,17 +75,20 @@ func unpack(job *wire.Unpack, in, out *os.File, page *wire.Page) wire.Unpacked {
 	}
 	answer := wire.Unpacked{
 		Wrapped: string(res.Kind), Bundle: res.Bundle(), Parts: s.parts, Written: s.written, Hidden: res.Hidden,
+		Cost: max(res.Cost, s.taken),
 	}
 	for _, d := range res.Damage {
 		answer.Damage = append(answer.Damage, wire.Damage{Code: d.Code, Message: d.Text, At: d.At, Ignored: d.Ignored})
+	}
+	if err != nil { // of the last part, not all that counts was written
+		answer.Parts = nil
 	}
 	refusal, refused := errors.AsType[*errcode.Error](err)
 	switch {
 	case err == nil:
 	case refused:
 		answer.Refused = &wire.Verdict{Code: refusal.Code, Message: refusal.Text}
-		answer.Parts = nil
-	case disk.IsNoSpace(err):
+	case disk.IsNoSpace(err), errors.Is(err, errNoRoom):
 		answer.Failed = &wire.Verdict{Code: errcode.DiskFull, Message: err.Error()}
 	default:
 		answer.Failed = &wire.Verdict{Code: errcode.Internal, Message: err.Error()}
@@ -113,10 +116,15 @@ func (p *progress) ReadAt(b []byte, off int64) (int, error) {
 type unpackSink struct {
 	out     *bufio.Writer
 	heads   int64 // 0 = everything is written
+	room    int64 // bytes that may be written, 0 = all
 	parts   []wire.UnpackedPart
 	hash    hash.Hash // of the last part
 	written int64
+	taken   int64 // also what was not written
 }
+
+// errNoRoom ends an unpacking that would take more of the disk than it was given.
+var errNoRoom = errors.New("what is unpacked does not fit the free space of the disk")
 
 // Begin begins a part.
 func (s *unpackSink) Begin(name string) error {
@@ -149,6 +157,10 @@ func (s *unpackSink) Write(b []byte) (int, error) {
 		p.Kept += int64(len(keep))
 	} else if s.heads > 0 {
 		keep = b[:min(int64(len(b)), s.heads-s.written)]
+	}
+	s.taken += int64(len(b))
+	if s.room > 0 && int64(len(keep)) > s.room-s.written {
+		return 0, errNoRoom
 	}
 	n, err := s.out.Write(keep)
 	s.written += int64(n)
