@@ -53,6 +53,7 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "sweep", a.sweep)
 	parts.start(ctx, "watchdog", a.watchdog)
 	parts.start(ctx, "reload", a.reload)
+	parts.start(ctx, "unwrapped files", a.decoder.ShelveUntil)
 	parts.start(ctx, "http", a.server.Run)
 	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)
 	a.health.Started()

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,5 +31,13 @@ func TestScratchHasNoName(t *testing.T) {
 	}
 	if err := d.CheckSpace(1); err != nil {
 		t.Error(err)
+	}
+	if n, err := d.Room(); err != nil || n < 1 {
+		t.Errorf("room for %d bytes, %v", n, err)
+	}
+	full := errors.New("full")
+	d.cfg.Guard = guardFunc(func(int64) error { return full })
+	if n, err := d.Room(); !errors.Is(err, full) {
+		t.Errorf("room for %d bytes on a full disk, %v", n, err)
 	}
 }

@@ -3,7 +3,7 @@
 //
 // It is apart from runtime, which runs decoders and knows neither jobs nor records, and from ingest, which decides
 // that something is to be decoded. A Decoder is a queue.Handler: the dispatcher owns the goroutines it runs on, it
-// starts none and holds no lock.
+// starts none. Its one lock is that of the files that are unwrapped for a look, whose owner is ShelveUntil.
 package decode
 
 import (
@@ -84,6 +84,7 @@ type Config struct {
 // Decoder runs decode jobs.
 type Decoder struct {
 	Config
+	shelf shelf
 }
 
 // New returns a Decoder.
@@ -94,7 +95,7 @@ func New(c Config) *Decoder {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Decoder{c}
+	return &Decoder{Config: c}
 }
 
 // payload is what ingest puts into a decode job.

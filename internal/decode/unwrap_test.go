@@ -21,9 +21,11 @@ type unpacker struct {
 	content string
 	err     error
 	found   error
+	asked   []runtime.UnpackRequest
 }
 
 func (u *unpacker) Unpack(_ context.Context, r runtime.UnpackRequest) (runtime.Unpacked, error) {
+	u.asked = append(u.asked, r)
 	if err := r.Check(); err != nil {
 		return runtime.Unpacked{}, err
 	}

@@ -156,6 +156,9 @@ func TestDiskFull(t *testing.T) {
 	fs.SetFree(cfg.Reserve - 1)
 	wantFull(try(false))
 	wantFull(db.CheckSpace(0))
+	if n, err := db.Spare(); n != -1 || err != nil {
+		t.Errorf("%d bytes to spare, %v", n, err)
+	}
 	if err := try(true); err != nil {
 		t.Errorf("essential work below the reserve: %v", err)
 	}
