@@ -65,7 +65,7 @@ func TestMainJob(t *testing.T) {
 	}
 }
 
-func filesBelow(t *testing.T, dir string) []string {
+func filesBelow(t testing.TB, dir string) []string {
 	t.Helper()
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {

@@ -15,6 +15,7 @@ type slow struct {
 	hang   bool // until nobody waits any more
 	asked  int  // without a bound
 	most   []int64
+	late   int // asked when no time was left
 	failed error
 }
 
@@ -27,6 +28,9 @@ func (s *slow) Inspect(ctx context.Context, r Parcel) (Inside, error) {
 	case r.Most == 0:
 		s.asked++
 	case s.hang:
+		if ctx.Err() != nil {
+			s.late++
+		}
 		<-ctx.Done()
 		return Inside{}, context.Cause(ctx)
 	}
@@ -79,11 +83,11 @@ func TestLookingIntoFilesInsideIsBounded(t *testing.T) {
 		t.Errorf("asked for by itself: %+v %v", f, err)
 	}
 
-	w.hang, x.LookTime = true, time.Millisecond
+	w.hang, x.LookTime = true, 50*time.Millisecond
 	other := x.accept(upload("other", "toy other box"))
 	got = x.failures(x.take(other, "a=wrapped 5", "b=wrapped 6", "c=toy plain"))
-	if got[0] != errcode.Deadline || got[1] != errcode.Deadline || got[2] != "" {
-		t.Errorf("codes %q", got)
+	if got[0] != errcode.Deadline || got[1] != errcode.Deadline || got[2] != "" || w.late != 1 {
+		t.Errorf("codes %q, %d looked into when no time was left", got, w.late)
 	}
 	w.hang, w.failed = false, errcode.New(errcode.DiskFull, "full")
 	if _, err := x.Take(t.Context(), other.File, *other.Decode, inside("d=wrapped 7")); !errcode.Is(err, errcode.DiskFull) {
