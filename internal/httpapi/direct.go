@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -75,7 +76,7 @@ func (s *Server) routeDirect(api huma.API, bodies map[string]*huma.RequestBody) 
 		summary: "Decode the body and answer a table; nothing is stored",
 		detail: "The header Wayside-Decode-Status says done, or partial where the recording is damaged or the decoder was stopped " +
 			"after some rows; Wayside-Decode-Issues counts the issues, Wayside-Decode-Children the files found inside, which are not decoded. With to=json and without table the answer is {decode, tables: {name: [rows]}}, for at most 64 MiB of input. " +
-			"Parameters of the decoder are query parameters `param.<name>`.",
+			"Parameters of the decoder are query parameters `param.<name>`. A form has one file: a recording of several comes as an archive.",
 		params:  []*huma.Param{decoderParam()},
 		answers: map[string]*huma.Response{"200": streams("The table", mediaTypes()...)},
 	}, s.decodeDirectly)
@@ -177,7 +178,8 @@ func detectionDTO(d runtime.Detection) Detection {
 	return out
 }
 
-// openBody gives the recording in a body and its name: the body itself, or the first file of a form.
+// openBody gives the recording in a body and its name: the body itself, or the file of a form. A form of several files
+// cannot be read to its end: none of them is passed over silently.
 func openBody(r *http.Request, name string) (io.Reader, string, error) {
 	parts, err := multipartOf(r)
 	if err != nil {
@@ -193,7 +195,35 @@ func openBody(r *http.Request, name string) (io.Reader, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return part, partName(part), nil
+	return &onlyPart{part, func() error { return noMoreFiles(r, parts) }}, partName(part), nil
+}
+
+// onlyPart is the one file of a form.
+type onlyPart struct {
+	io.Reader
+	end func() error // looks at what follows it, nil = nothing does
+}
+
+// Read gives the next bytes of the file.
+func (o *onlyPart) Read(p []byte) (int, error) {
+	n, err := o.Reader.Read(p)
+	if isEOF(err) {
+		if more := o.end(); more != nil {
+			return 0, more
+		}
+	}
+	return n, err //nolint:wrapcheck // io.EOF has to stay what it is
+}
+
+func noMoreFiles(r *http.Request, parts *multipart.Reader) error {
+	_, err := nextFile(r, parts)
+	switch {
+	case isEOF(err):
+		return nil
+	case err != nil:
+		return err
+	}
+	return errcode.Invalid("file", "the form has several files, and this takes one: send those of one recording as a zip archive, or to /files with bundle=true")
 }
 
 // tableWriter writes a table as it is made. Headers go out with the first byte, so that an error before it can still

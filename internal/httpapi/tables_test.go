@@ -308,6 +308,12 @@ func TestDirect(t *testing.T) {
 	if res := w.post("/decode", body, ct); string(res.body) != "RUform;" || got.Name != "f.ru" || got.Limit != maxWhole || got.To != table.JSON {
 		t.Errorf("form: %q, %+v", res.body, got)
 	}
+	body, ct = form(t, "f.ru", "RUform", "g.ru", "RUother")
+	for _, path := range []string{"/decode", "/detect"} {
+		wantProblem(t, w.post(path, body, ct), 422, "validation_failed")
+	}
+	body, ct = form(t, "f.ru", strings.Repeat("RU", 200_000), "g.ru", "RUother")
+	wantProblem(t, w.post("/detect", body, ct), 422, "validation_failed")
 	for _, how := range []string{"dies", "panics"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url("/decode"), strings.NewReader(how))
 		if err != nil {
