@@ -50,9 +50,13 @@ of them in one document.
 Files that come as gzip or zstd are unwrapped first. A zip or tar archive (also a compressed one) is
 one recording: its files are decoded together, what no decoder knows is left out.
 
+Files that a decoder finds inside a file are decoded too, and what is inside them: with -o DIR into
+DIR/<file>/inside/<name>/, with --to json as the document's "children"; one table on standard output
+is that of the file alone. What no decoder knows of them is named and is no failure.
+
 With --combine the files of a folder that can follow each other, such as the hourly files of a
 train's recorder, are decoded as one recording in the order of their time; so are files that are
-named one by one.
+named one by one. Those that come as gzip or zstd are among them.
 
 Exit code 0: every file was decoded wholly. 1: some failed or are partial. 2: wrong usage.`,
 		Example: `  wayside decode run.RU

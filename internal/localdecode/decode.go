@@ -35,6 +35,9 @@ type outcome struct {
 	stopped   error               // the whole call ends: interrupted, or nowhere to write
 	wrapped   string              // gzip, zstd, zip, tar; "" = the file is as it is
 	stored    int64               // bytes of a wrapped file; size is without the wrapping then
+	opened    bool                // what was found inside is decoded
+	inside    insideTally
+	spool     *os.File // documents of what was found inside; nil = none
 }
 
 // status gives how the decode ended.
@@ -50,6 +53,10 @@ func (o *outcome) discard() {
 	for name, f := range o.files {
 		_ = f.Close()
 		delete(o.files, name)
+	}
+	if o.spool != nil {
+		_ = o.spool.Close()
+		o.spool = nil
 	}
 }
 
@@ -112,14 +119,13 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 	if u != nil {
 		defer u.file.Close()
 	}
-	scr.began(o.in, o.size)
+	if o.in.depth == 0 {
+		scr.began(o.in, o.size)
+	}
 	if err := c.recognise(ctx, f, o, u); err != nil {
 		return err
 	}
-	if err := c.checkTables(o.plugin); err != nil {
-		return err
-	}
-	params, err := c.Registry.Params(o.plugin.ID, c.Params)
+	params, err := c.params(o)
 	if err != nil {
 		return fmt.Errorf("parameters of %s: %w", o.plugin.ID, err)
 	}
@@ -150,9 +156,15 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 		Tables:  c.wanted(),
 		Create:  func(s *table.Schema) (*os.File, error) { return o.create(s, out) },
 
-		CreateChild: func(int) (*os.File, error) { return os.OpenFile(os.DevNull, os.O_WRONLY, 0) },
-		Progress:    func(p runtime.Progress) { scr.progress(o.in, p.BytesRead) },
+		Progress: func(p runtime.Progress) {
+			if o.in.depth == 0 {
+				scr.progress(o.in, p.BytesRead)
+			}
+		},
 	}
+	kids := &nest{}
+	defer kids.remove()
+	c.takeChildren(o, kids, out, &req)
 	if u != nil {
 		u.prep.Fill(&req)
 		req.Input = u.file
@@ -162,7 +174,21 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 		return fmt.Errorf("decode: %w", err)
 	}
 	o.result, o.failure = &res, res.Failure
-	return out.finish(ctx, o)
+	if err := out.finish(ctx, o); err != nil {
+		return err
+	}
+	return c.decodeInside(ctx, o, kids, out, scr)
+}
+
+// params gives the parameters of a decode, and refuses tables that it cannot give.
+func (c *Config) params(o *outcome) (json.RawMessage, error) {
+	if o.in.depth > 0 {
+		return c.childParams(o.plugin.ID)
+	}
+	if err := c.checkTables(o.plugin); err != nil {
+		return nil, err
+	}
+	return c.Registry.Params(o.plugin.ID, c.Params) //nolint:wrapcheck // the caller says what was tried
 }
 
 // openInput opens the file of an input, or makes one of its parts.
@@ -244,6 +270,9 @@ const headBytes = 64 << 10
 // recognise finds the decoder and waits until it can be used.
 func (c *Config) recognise(ctx context.Context, f *os.File, o *outcome, u *unwrapped) error {
 	id := c.Decoder
+	if o.in.depth > 0 {
+		id = "" // named for what was named
+	}
 	switch {
 	case id != "":
 	case o.in.known.Decoder != "":

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -125,6 +126,11 @@ func (f fake) Decode(ctx context.Context, req runtime.Request) (runtime.Result, 
 			res.Status, res.Failure = runtime.Partial, &runtime.Failure{Code: errcode.Truncated, Message: "the file ends early", Offset: &at}
 			res.Issues.Errors++
 		default:
+			if inside, ok := strings.CutPrefix(line, "CHILD "); ok {
+				if err := f.child(req, &res, inside); err != nil {
+					return runtime.Result{}, err
+				}
+			}
 			lines = append(lines, line)
 		}
 		req.Progress(runtime.Progress{BytesRead: req.Size / 2})
@@ -147,6 +153,27 @@ func (f fake) Decode(ctx context.Context, req runtime.Request) (runtime.Result, 
 		{Schema: linesSchema(), Rows: res.Rows}, {Schema: emptySchema()}, {Schema: table.Issues()},
 	}
 	return res, nil
+}
+
+// child finds a file inside: its name and its quoted content.
+func (fake) child(req runtime.Request, res *runtime.Result, text string) error {
+	if req.RefuseChildren != "" {
+		res.Issues.Warnings++
+		return nil
+	}
+	name, quoted, _ := strings.Cut(text, " ")
+	content, err := strconv.Unquote(quoted)
+	if err != nil {
+		return err
+	}
+	c := runtime.Child{Index: len(res.Children), Name: name, Size: int64(len(content))}
+	res.Children = append(res.Children, c)
+	file, err := req.CreateChild(c.Index)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(file, content)
+	return errors.Join(err, file.Close())
 }
 
 func (fake) emit(req runtime.Request, lines []string) error {

@@ -26,6 +26,8 @@ type input struct {
 	size  int64  // -1 = not known before it is read
 	group string // files of one group may be one recording: a folder, namedGroup, "" = it stands for itself
 
+	nested // its place inside another input
+
 	parts []input           // the files that are decoded as one, in their order; nil = it is a file
 	known runtime.Detection // what the parts were recognised as
 	twins []twin            // files left out

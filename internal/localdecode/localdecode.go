@@ -64,6 +64,8 @@ type Config struct {
 	Registry  Registry
 	Pool      Pool
 	Unwrapper Unwrapper // nil = files are decoded as they are
+
+	places *places // folders that are taken
 }
 
 // Totals counts inputs by how their decode ended.
@@ -95,6 +97,7 @@ func Run(ctx context.Context, cfg Config) (Totals, error) {
 	if err := cfg.checkInputs(inputs); err != nil {
 		return Totals{}, err
 	}
+	cfg.places = newPlaces(inputs)
 	out, err := openSink(&cfg, inputs)
 	if err != nil {
 		return Totals{}, err
@@ -121,11 +124,14 @@ func Run(ctx context.Context, cfg Config) (Totals, error) {
 type tally struct {
 	Totals
 	inputs   int
+	inside   insideTally
 	families map[family]int // files of each, where they were not combined
 }
 
 func (t *tally) add(c *Config, o *outcome) {
 	t.count(o.status())
+	t.inside.add(&o.inside)
+	t.Done, t.Partial, t.Failed = t.Done+o.inside.Done, t.Partial+o.inside.Partial, t.Failed+o.inside.Failed
 	if f, ok := c.familyOf(&o.in, &o.plugin, o.detection); ok && !c.Combine {
 		t.families[f]++
 	}

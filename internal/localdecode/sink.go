@@ -25,6 +25,10 @@ type sink interface {
 	create(in input, s *table.Schema) (*os.File, error)
 	// finish does what remains after a decode that has a verdict.
 	finish(ctx context.Context, o *outcome) error
+	// opens reports whether files found inside inputs are decoded too; adopt then keeps what became of one, child, with
+	// the outcome that it was found in. It is called by the decoder of the input, after finish.
+	opens() bool
+	adopt(parent, child *outcome) error
 	// put prints the outcome or passes it on; outcomes come in the order of the inputs.
 	put(o *outcome, scr *screen) error
 	total(scr *screen, t *tally) error
@@ -117,12 +121,15 @@ func (s *folderSink) finish(_ context.Context, o *outcome) error {
 	return nil
 }
 
-func (s *folderSink) put(o *outcome, scr *screen) error {
+func (s *folderSink) put(o *outcome, scr *screen) error { return scr.print(s.lines(o)) }
+
+// lines says what became of an input and of what was found inside it.
+func (s *folderSink) lines(o *outcome) string {
 	line := statusLine(o)
 	if o.status() != runtime.Failed {
 		line += " -> " + printable(filepath.Join(s.cfg.Out, o.in.out)) + string(filepath.Separator)
 	}
-	return scr.print(line + "\n" + twinLines(o.in.twins) + childLines(o))
+	return line + "\n" + twinLines(o.in.twins) + childLines(o) + o.text
 }
 
 func (s *folderSink) total(scr *screen, t *tally) error { return printTotal(scr, t) }
@@ -155,7 +162,7 @@ func (s *streamSink) put(o *outcome, scr *screen) error {
 	var err error
 	switch {
 	case s.whole():
-		err = s.document(o)
+		err = s.document(s.cfg.Stdout, o)
 	case o.status() != runtime.Failed:
 		err = s.table(s.cfg.Stdout, o, *o.table(s.cfg.Tables[0]))
 	}
@@ -190,13 +197,13 @@ func (s *streamSink) table(w io.Writer, o *outcome, t runtime.TableResult) error
 	return nil
 }
 
-// document writes {"decode": …, "tables": {name: rows}}, as POST /api/v1/decode does.
-func (s *streamSink) document(o *outcome) error {
+// document writes {"decode": …, "tables": {name: rows}}, as POST /api/v1/decode does, and "children" with a document of each
+// file that was found inside, where there are any.
+func (s *streamSink) document(w io.Writer, o *outcome) error {
 	head, err := json.Marshal(describe(o))
 	if err != nil {
 		return fmt.Errorf("describe decode: %w", err)
 	}
-	w := s.cfg.Stdout
 	if _, err := fmt.Fprintf(w, "{\"decode\": %s,\n\"tables\": {", head); err != nil {
 		return err
 	}
@@ -212,7 +219,28 @@ func (s *streamSink) document(o *outcome) error {
 			return err
 		}
 	}
-	_, err = io.WriteString(w, "}}\n")
+	if err := s.children(w, o); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, "}\n")
+	return err
+}
+
+// children ends the tables of a document and writes those of the files found inside.
+func (s *streamSink) children(w io.Writer, o *outcome) error {
+	if _, err := io.WriteString(w, "}"); err != nil || o.spool == nil {
+		return err
+	}
+	if _, err := o.spool.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("read document: %w", err)
+	}
+	if _, err := io.WriteString(w, ",\n\"children\": [\n"); err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, o.spool); err != nil {
+		return fmt.Errorf("copy document: %w", err)
+	}
+	_, err := io.WriteString(w, "]")
 	return err
 }
 
@@ -317,10 +345,18 @@ func failureText(f *runtime.Failure) string {
 
 // printTotal ends the output for more than one input.
 func printTotal(scr *screen, t *tally) error {
-	if t.inputs < 2 {
+	if t.inputs < 2 && t.inside.files == 0 {
 		return nil
 	}
-	text := fmt.Sprintf("%s: %d done, %d partial, %d failed\n", plural(int64(t.inputs), "input"), t.Done, t.Partial, t.Failed)
+	text := plural(int64(t.inputs), "input")
+	if n := t.inside.files; n > 0 {
+		text += " and " + plural(int64(n), "file") + " inside"
+	}
+	text += fmt.Sprintf(": %d done, %d partial, %d failed", t.Done, t.Partial, t.Failed)
+	if n := t.inside.unknown; n > 0 {
+		text += fmt.Sprintf(", %d inside of no known format", n)
+	}
+	text += "\n"
 	if n := t.combinable(); n > 0 {
 		text += fmt.Sprintf("hint: %s can follow each other: --combine decodes those of one folder as one recording\n", plural(int64(n), "file"))
 	}
