@@ -52,7 +52,7 @@ func (c *Config) combine(ctx context.Context, inputs []input) ([]input, error) {
 		case of[i] == nil:
 			out = append(out, inputs[i])
 		case families[*of[i]] != nil:
-			in, err := join(ctx, families[*of[i]])
+			in, err := c.join(ctx, families[*of[i]])
 			if err != nil {
 				return nil, err
 			}
@@ -73,10 +73,15 @@ func (c *Config) probe(ctx context.Context, in input, head []byte) (family, memb
 	if err != nil {
 		return family{}, member{}, false
 	}
+	l, err := c.lookInto(ctx, &in, head)
+	if err != nil {
+		return family{}, member{}, false
+	}
+	in.inner = l.inner
 	found := runtime.Detection{Decoder: c.Decoder}
 	if c.Decoder == "" {
 		var ok bool
-		if found, ok = c.detect(ctx, head, in.size, in.name); !ok {
+		if found, ok = c.detect(ctx, l.head, l.size, cmp.Or(in.inner, in.name)); !ok {
 			return family{}, member{}, false
 		}
 	}
@@ -88,14 +93,14 @@ func (c *Config) probe(ctx context.Context, in input, head []byte) (family, memb
 		return family{}, member{}, false
 	}
 	if _, ok := c.format(&p, found); !ok { // the user named a decoder of several formats
-		found = c.formatIn(ctx, &p, head, &in)
+		found = c.formatIn(ctx, &p, l, cmp.Or(in.inner, in.name))
 	}
 	f, ok := c.familyOf(&in, &p, found)
 	if !ok {
 		return family{}, member{}, false
 	}
 	format, _ := c.format(&p, found)
-	key, ok := format.Sequence.Key(head)
+	key, ok := format.Sequence.Key(l.head)
 	return f, member{in: in, key: key, found: found}, ok
 }
 
@@ -136,8 +141,8 @@ func (c *Config) format(p *runtime.Plugin, found runtime.Detection) (runtime.For
 }
 
 // formatIn recognises which of a decoder's formats a file is of, without one where it is of none.
-func (c *Config) formatIn(ctx context.Context, p *runtime.Plugin, head []byte, in *input) runtime.Detection {
-	d, ok := c.detect(ctx, head, in.size, in.name)
+func (c *Config) formatIn(ctx context.Context, p *runtime.Plugin, l look, name string) runtime.Detection {
+	d, ok := c.detect(ctx, l.head, l.size, name)
 	i := slices.IndexFunc(d.Candidates, func(k runtime.Candidate) bool { return k.Decoder == p.ID })
 	if !ok || i < 0 {
 		return runtime.Detection{Decoder: p.ID}
@@ -147,12 +152,12 @@ func (c *Config) formatIn(ctx context.Context, p *runtime.Plugin, head []byte, i
 }
 
 // join makes one input of the files of a family.
-func join(ctx context.Context, members []member) (input, error) {
+func (c *Config) join(ctx context.Context, members []member) (input, error) {
 	first := members[0].in
 	slices.SortStableFunc(members, func(a, b member) int {
 		return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.in.name, b.in.name))
 	})
-	members, twins, err := withoutTwins(ctx, members)
+	members, twins, err := c.withoutTwins(ctx, members)
 	if err != nil {
 		return input{}, err
 	}
@@ -190,29 +195,40 @@ func folderName(dir string) string {
 	return "recording"
 }
 
-// withoutTwins leaves out files whose bytes an earlier one has. Only files of one key and size are compared.
-func withoutTwins(ctx context.Context, members []member) (kept []member, twins []twin, err error) {
+// withoutTwins leaves out files whose bytes, without what they are wrapped in, an earlier one has. Only files of one key
+// and size are compared; where some of a key are wrapped, all of it.
+func (c *Config) withoutTwins(ctx context.Context, members []member) (kept []member, twins []twin, err error) {
 	type class struct {
 		key  string
 		size int64
 	}
 	classes := map[class]int{}
+	wrapped := map[string]bool{}
 	for _, m := range members {
-		classes[class{m.key, m.in.size}]++
+		wrapped[m.key] = wrapped[m.key] || m.in.inner != ""
+	}
+	classOf := func(m member) class {
+		if wrapped[m.key] {
+			return class{m.key, -1}
+		}
+		return class{m.key, m.in.size}
+	}
+	for _, m := range members {
+		classes[classOf(m)]++
 	}
 	seen := map[string]string{}
 	for _, m := range members {
-		if classes[class{m.key, m.in.size}] > 1 {
-			sum, err := fileSHA256(ctx, m.in.path)
+		if classes[classOf(m)] > 1 {
+			p, err := c.copyInput(ctx, io.Discard, &m.in)
 			if ctx.Err() != nil {
 				return nil, nil, err
 			}
-			if other := seen[sum]; err == nil && other != "" {
+			if other := seen[p.sum]; err == nil && other != "" {
 				twins = append(twins, twin{m.in.shown, other})
 				continue
 			}
 			if err == nil { // else it shows when the file is decoded
-				seen[sum] = m.in.shown
+				seen[p.sum] = m.in.shown
 			}
 		}
 		kept = append(kept, m)

@@ -89,7 +89,7 @@ func TestCombinedInTheOrderOfTime(t *testing.T) {
 
 func sha(t *testing.T, path string) string {
 	t.Helper()
-	sum, err := fileSHA256(t.Context(), path)
+	_, sum, err := copyFile(t.Context(), io.Discard, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,19 +268,19 @@ func TestPartGoneMeanwhile(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, "000000.lines")); err != nil {
 		t.Fatal(err)
 	}
-	f, _, err := assemble(t.Context(), inputs)
-	if !errors.Is(err, os.ErrNotExist) || f != nil {
-		t.Error(f, err)
+	c := &Config{Registry: fake{}}
+	if a, err := c.assemble(t.Context(), inputs); !errors.Is(err, os.ErrNotExist) || a != nil {
+		t.Error(a, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := assemble(ctx, inputs[1:]); !errors.Is(err, context.Canceled) {
+	if _, err := c.assemble(ctx, inputs[1:]); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if _, err := (&Config{Registry: fake{}}).combine(ctx, inputs[1:]); !errors.Is(err, context.Canceled) {
+	if _, err := c.combine(ctx, inputs[1:]); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if _, _, err := assemble(t.Context(), make([]input, runtime.MaxParts+1)); err == nil || !strings.Contains(err.Error(), "10,001 files") {
+	if _, err := c.assemble(t.Context(), make([]input, runtime.MaxParts+1)); err == nil || !strings.Contains(err.Error(), "10,001 files") {
 		t.Error(err)
 	}
 }

@@ -24,7 +24,9 @@ import (
 type outcome struct {
 	in        input
 	size      int64
-	parts     []runtime.Part // of an input that has parts, once they are read
+	parts     []runtime.Part   // of an input that has parts, once they are read
+	notes     []runtime.Note   // what is wrong with the wrapping of its parts
+	cut       *runtime.Failure // what is missing of them
 	detection runtime.Detection
 	plugin    runtime.Plugin
 	result    *runtime.Result  // nil where no decoder ran
@@ -149,6 +151,8 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 		SHA256:  sum,
 		Name:    o.in.name,
 		Parts:   o.parts,
+		Notes:   o.notes,
+		Cut:     o.cut,
 		Params:  params,
 		Reveal:  reveals(params),
 		Form:    out.form(),
@@ -197,12 +201,12 @@ func (c *Config) openInput(ctx context.Context, o *outcome) (f *os.File, err err
 		f, o.size, err = c.open(ctx, o.in)
 		return f, err
 	}
-	f, o.parts, err = assemble(ctx, o.in.parts)
-	o.size = 0
-	for i := range o.parts {
-		o.size += o.parts[i].Size
+	a, err := c.assemble(ctx, o.in.parts)
+	if err != nil {
+		return nil, err
 	}
-	return f, err
+	o.parts, o.size, o.notes, o.cut = a.parts, a.size, a.notes, a.cut
+	return a.file, nil
 }
 
 // identity gives the SHA-256 that stands for the input: that of its bytes, or of its list of parts.

@@ -24,6 +24,7 @@ type input struct {
 	name  string // last part, for recognition by extension
 	out   string // folder of its tables, relative to the output folder
 	size  int64  // -1 = not known before it is read
+	inner string // its name without what it is wrapped in, where --combine has looked into it; "" = it is not wrapped
 	group string // files of one group may be one recording: a folder, namedGroup, "" = it stands for itself
 
 	nested // its place inside another input

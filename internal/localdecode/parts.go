@@ -16,31 +16,26 @@ import (
 // copyStep is how much is copied between looks at the context.
 const copyStep = 4 << 20
 
-// assemble copies the parts of a recording back to back into a temporary file that has no name, and hashes each.
-func assemble(ctx context.Context, inputs []input) (*os.File, []runtime.Part, error) {
+// assemble copies the parts of a recording, without what they are wrapped in, back to back into a temporary file that has
+// no name, and hashes each.
+func (c *Config) assemble(ctx context.Context, inputs []input) (*assembled, error) {
 	if len(inputs) > runtime.MaxParts {
-		return nil, nil, errcode.Invalid("--combine", "%s are more than the %s that a recording may have",
+		return nil, errcode.Invalid("--combine", "%s are more than the %s that a recording may have",
 			plural(int64(len(inputs)), "file"), thousands(runtime.MaxParts))
 	}
 	f, err := unlinked()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	parts := make([]runtime.Part, len(inputs))
+	a := &assembled{file: f}
 	for i := range inputs {
-		size, sum, err := copyFile(ctx, f, inputs[i].path)
+		p, err := c.copyInput(ctx, f, &inputs[i])
 		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("read part: %w", err), f.Close())
+			return nil, errors.Join(fmt.Errorf("read part %s: %w", printable(inputs[i].name), err), f.Close())
 		}
-		parts[i] = runtime.Part{Name: runtime.PartName(inputs[i].name), Size: size, SHA256: sum}
+		a.add(&inputs[i], p)
 	}
-	return f, parts, nil
-}
-
-// fileSHA256 hashes a file.
-func fileSHA256(ctx context.Context, path string) (string, error) {
-	_, sum, err := copyFile(ctx, io.Discard, path)
-	return sum, err
+	return a, nil
 }
 
 // copyFile copies a file and gives its size and hash.
@@ -50,13 +45,17 @@ func copyFile(ctx context.Context, w io.Writer, path string) (size int64, sum st
 		return 0, "", fmt.Errorf("open file: %w", err)
 	}
 	defer f.Close()
+	return copyReader(ctx, w, f)
+}
+
+func copyReader(ctx context.Context, w io.Writer, r io.Reader) (size int64, sum string, err error) {
 	h := sha256.New()
 	w = io.MultiWriter(h, w)
 	for {
 		if ctx.Err() != nil {
 			return 0, "", fmt.Errorf("copy file: %w", context.Cause(ctx))
 		}
-		n, err := io.CopyN(w, f, copyStep)
+		n, err := io.CopyN(w, r, copyStep)
 		size += n
 		if errors.Is(err, io.EOF) {
 			return size, hex.EncodeToString(h.Sum(nil)), nil

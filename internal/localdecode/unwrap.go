@@ -37,12 +37,23 @@ func (c *Config) unwrap(ctx context.Context, f *os.File, o *outcome) (*unwrapped
 	if !runtime.MaybeWrapped(head) {
 		return nil, nil //nolint:nilnil // it is as it is
 	}
+	u, err := c.unpack(ctx, runtime.UnpackRequest{Input: f, Size: o.size})
+	if err != nil || u == nil {
+		return nil, err
+	}
+	o.wrapped, o.stored = u.Wrapped, o.size
+	return u, nil
+}
+
+// unpack unwraps a file into one that has no name; the caller closes the result. nil = it is not wrapped.
+func (c *Config) unpack(ctx context.Context, req runtime.UnpackRequest) (*unwrapped, error) {
 	out, err := unlinked()
 	if err != nil {
 		return nil, err
 	}
 	u := &unwrapped{file: out}
-	u.Unpacked, err = c.Unwrapper.Unpack(ctx, runtime.UnpackRequest{Input: f, Size: o.size, Output: out})
+	req.Output = out
+	u.Unpacked, err = c.Unwrapper.Unpack(ctx, req)
 	switch {
 	case err != nil:
 		return nil, errors.Join(fmt.Errorf("unwrap input: %w", err), out.Close())
@@ -51,7 +62,6 @@ func (c *Config) unwrap(ctx context.Context, f *os.File, o *outcome) (*unwrapped
 	case u.Wrapped == "":
 		return nil, out.Close() //nolint:wrapcheck // nothing was written to it
 	}
-	o.wrapped, o.stored = u.Wrapped, o.size
 	return u, nil
 }
 
