@@ -117,6 +117,12 @@ func TestHandleOfTheDeepest(t *testing.T) {
 	if got.Cached || got.ResultKey == first.ResultKey || len(got.Children) != 0 || !x.d.Results.Has(got.ResultKey) {
 		t.Errorf("deepest: %+v", got)
 	}
+	x.kids.refused = runtime.ChildLimit
+	other, job := x.queued("toy box")
+	if got := x.commit(other.ID, x.d.Handle(t.Context(), job).Commit); got.Cached {
+		t.Errorf("another reason, the same result: %+v", got)
+	}
+	x.kids.refused = runtime.ChildDepth
 	again, job := x.queued("toy box")
 	if got := x.commit(again.ID, x.d.Handle(t.Context(), job).Commit); !got.Cached || got.ResultKey == first.ResultKey {
 		t.Errorf("deepest again: %+v", got)

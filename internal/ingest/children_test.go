@@ -208,3 +208,28 @@ func TestDeleteFileTakesWhatIsInside(t *testing.T) {
 		t.Errorf("index %v %v, %d in all", left, err, x.tree(root.File.ID))
 	}
 }
+
+// TestTakeOfEqualBytes: names tell files apart that have the same bytes, and a delivery's result is left to the job to find.
+func TestTakeOfEqualBytes(t *testing.T) {
+	x := setup(t)
+	x.finish(*x.accept(upload("own", "toy one")).Decode)
+	root := x.accept(upload("box", "toy box"))
+	ids := x.take(root, "a=toy one", "b=toy one")
+	if again := x.take(root, "a=toy one", "b=toy one"); !slices.Equal(again, ids) || ids[0] == ids[1] {
+		t.Errorf("taken again: %v, before %v", again, ids)
+	}
+	decodes, err := x.Catalog.DecodesOf(t.Context(), ids[0])
+	if err != nil || len(decodes) != 1 {
+		t.Fatal(decodes, err)
+	}
+	if d, err := x.Catalog.Decode(t.Context(), decodes[0]); err != nil || d.Status != catalog.Queued || d.Cached {
+		t.Errorf("done at once, without the lock of its digest: %+v %v", d, err)
+	}
+	if err := x.DeleteDecode(t.Context(), decodes[0]); err != nil {
+		t.Fatal(err)
+	}
+	x.take(root, "a=toy one", "b=toy one")
+	if now, err := x.Catalog.DecodesOf(t.Context(), ids[0]); err != nil || len(now) != 1 || now[0] == decodes[0] {
+		t.Errorf("a file whose decode was deleted: %v %v", now, err)
+	}
+}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime"
-	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
 // look is what recognition sees of a file that may be wrapped.
@@ -103,11 +102,8 @@ func (a *assembled) add(in *input, p copied) {
 		name = in.inner
 	}
 	for _, d := range p.damage {
-		at := a.size + d.At
-		n := runtime.Note{Severity: abi.Error, Offset: &at, Code: string(d.Code), Message: name + ": " + d.Message}
-		if d.Ignored {
-			n.Severity, n.Code = abi.Warning, "ignored_bytes"
-		} else if a.cut == nil {
+		n := d.Note(name, a.size)
+		if !d.Ignored && a.cut == nil {
 			a.cut = &runtime.Failure{Code: d.Code, Message: n.Message, Offset: n.Offset}
 		}
 		a.notes = append(a.notes, n)

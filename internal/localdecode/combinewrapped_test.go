@@ -24,7 +24,7 @@ func (gunzipper) Unpack(_ context.Context, req runtime.UnpackRequest) (runtime.U
 	var u runtime.Unpacked
 	z, err := gzip.NewReader(io.NewSectionReader(req.Input, 0, req.Size))
 	if err != nil {
-		return u, nil
+		return u, nil //nolint:nilerr // it is not wrapped
 	}
 	u.Wrapped = "gzip"
 	var r io.Reader = z

@@ -25,7 +25,7 @@ func boxOf(pairs ...string) string {
 // noTemp fails where a folder of files found inside is left in the folder for temporary files.
 func noTemp(t *testing.T) {
 	t.Helper()
-	if left, err := filepath.Glob(filepath.Join(os.TempDir(), "wayside-decode-*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "wayside-decode-*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 }
@@ -93,7 +93,7 @@ func TestFilesInsideInOneDocument(t *testing.T) {
 		Children []doc                       `json:"children"`
 	}
 	var got doc
-	if err := json.Unmarshal([]byte(c.out.String()), &got); err != nil {
+	if err := json.Unmarshal(c.out.Bytes(), &got); err != nil {
 		t.Fatalf("%v in %s", err, c.out.String())
 	}
 	kids := got.Children

@@ -322,7 +322,7 @@ func (p *Prepared) damage(u *Unpacked, offset func(at int64) *int64) {
 		n := Note{Severity: abi.Error, Offset: offset(d.At), Code: string(d.Code), Message: d.Message}
 		switch {
 		case d.Ignored:
-			n.Severity, n.Code = abi.Warning, "ignored_bytes"
+			n.Severity, n.Code = abi.Warning, ignoredBytes
 		case u.Wrapped != "zip": // nothing comes after it
 			n.Severity = abi.Fatal
 		}

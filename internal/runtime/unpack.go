@@ -15,6 +15,8 @@ import (
 )
 
 const (
+	// ignoredBytes is the code of the issue about bytes that nothing is lost by.
+	ignoredBytes = "ignored_bytes"
 	// unpackID stands for a plugin's id in logs, metrics and the list of workers.
 	unpackID = "archive"
 	// unpackMiB is the memory of an unpack worker: the largest window of a zstd stream, and the process.
@@ -89,6 +91,17 @@ type Damage struct {
 	Message string
 	At      int64 // unpacked bytes before it
 	Ignored bool  // nothing is lost by it
+}
+
+// Note words damage of a part of a recording, which begins at an offset of all its parts. Other parts come after it, so it
+// is no fatal one.
+func (d *Damage) Note(part string, start int64) Note {
+	at := start + d.At
+	n := Note{Severity: abi.Error, Offset: &at, Code: string(d.Code), Message: part + ": " + d.Message}
+	if d.Ignored {
+		n.Severity, n.Code = abi.Warning, ignoredBytes
+	}
+	return n
 }
 
 // unpackers are the workers that unwrap files. They are no decoders: a file that has to be unwrapped needs one before
