@@ -57,7 +57,7 @@ func decodeKeys() []key {
 		},
 		{
 			name: "decode.max_children", def: "200", at: func(c *Config) any { return &c.Decode.MaxChildren }, lo: 1, hi: 10_000, built: true,
-			doc: "Most files that one decode may find inside its file. They are recorded in one commit, so a larger number needs a larger `store.memtable`: 17 KiB for each, and 750 KiB.",
+			doc: "Most files that one decode may find inside its file. They are recorded in one commit, so a larger number needs a larger `store.memtable`: 17 KiB for each, and 750 KiB. Looking into those that are archives may take a minute and unpack 4 GiB, for all of them together.",
 		},
 		{
 			name: "decode.max_child_bytes", def: "1 GiB", at: func(c *Config) any { return &c.Decode.MaxChildBytes }, lo: kib, hi: tib, built: true,
