@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -187,5 +188,31 @@ func TestFullDiskWhileFilesInsideAreWritten(t *testing.T) {
 	a.nothingLeft(up.File.ID)
 	if _, err := a.stop(); err != nil {
 		t.Errorf("stop: %v\n%s", err, a.log.tail())
+	}
+}
+
+// TestCommandLineDecodesFilesInside: without a server, what is inside a packed container gives the tables that it gives by
+// itself.
+func TestCommandLineDecodesFilesInside(t *testing.T) {
+	plugins, dir := buildGuest(t, "container", boxManifest), t.TempDir()
+	one, out := rail(1), filepath.Join(dir, "out")
+	body := gzipped(t, box(inside{"one.RU.gz", gzipped(t, one)}, inside{"deep.box", box(inside{"one.RU", one})}, inside{"notes", []byte("unknown")}))
+	for name, b := range map[string][]byte{"c.box.gz": body, "one.RU": one} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(built(t), "decode", filepath.Join(dir, "c.box.gz"), filepath.Join(dir, "one.RU"), "--plugins", plugins, "-o", out, "--to", "csv")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	want, err := os.ReadFile(filepath.Join(out, "one.RU", "records.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"inside/one.RU.gz", "inside/deep.box/inside/one.RU"} {
+		if got, err := os.ReadFile(filepath.Join(out, "c.box.gz", path, "records.csv")); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes, want %d, %v", path, len(got), len(want), err)
+		}
 	}
 }
