@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,7 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wayside-edge/wayside/internal/app"
+	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/internal/plugindev"
+	"github.com/wayside-edge/wayside/internal/runtime"
 )
 
 // pluginAuthorCmds are the commands of a decoder's author. They need no appliance.
@@ -254,12 +258,21 @@ func (r *root) pluginVerifyCmd() *cobra.Command {
 	var keys []string
 	asJSON := false
 	cmd := &cobra.Command{
-		Use:   "verify --key PUB.pem… FILE.wasm",
+		Use:   "verify FILE.wasm",
 		Short: "Check the signature of a plugin",
-		Long:  `Exit code 0: one of the keys has signed exactly these bytes. 1: none has. 2: wrong usage.`,
-		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			v, err := plugindev.Verify(args[0], keys)
+		Long: `Checks it against plugins.keys of the appliance's configuration and the keys given by --key.
+
+Exit code 0: one of the keys has signed exactly these bytes. 1: none has. 2: wrong usage, or no
+key to check against.`,
+		Example: `  wayside plugin verify my-logger.wasm
+  wayside plugin verify --key me.pub.pem my-logger.wasm`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			configured, err := r.configuredKeys(cmd, len(keys) > 0)
+			if err != nil {
+				return err
+			}
+			v, err := plugindev.Verify(args[0], keys, configured)
 			if err != nil {
 				return fmt.Errorf("verify: %w", err)
 			}
@@ -279,6 +292,27 @@ func (r *root) pluginVerifyCmd() *cobra.Command {
 	}
 	cmd.Flags().StringArrayVar(&keys, "key", nil, "public key that is trusted, a PEM file or base64 (may be given again)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it for programs")
-	_ = cmd.MarkFlagRequired("key")
+	config.AddFlags(cmd.Flags())
+	for _, name := range []string{"listen", "kv-listen", "log-level", "log-format"} {
+		_ = cmd.Flags().MarkHidden(name)
+	}
 	return cmd
+}
+
+// configuredKeys are the keys of the configuration, read as an appliance reads them. An author may have no right to read
+// the machine's configuration, which is no reason to refuse a check against a key that is given: it is said, and the
+// check goes on.
+func (r *root) configuredKeys(cmd *cobra.Command, given bool) ([]ed25519.PublicKey, error) {
+	cfg, err := r.load(cmd.Flags())
+	if err == nil {
+		var rules runtime.Rules
+		if rules, err = app.PluginRules(cfg); err == nil {
+			return rules.Keys, nil
+		}
+	}
+	if !given || cmd.Flags().Changed("config") {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	fmt.Fprintln(r.std.err, "note: checked without the keys of plugins.keys:", err)
+	return nil, nil
 }

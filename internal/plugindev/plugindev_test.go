@@ -207,7 +207,7 @@ func TestSignAndVerify(t *testing.T) {
 	}
 	check := func(what string, want bool, keys ...string) {
 		t.Helper()
-		if v, err := Verify(path, keys); err != nil || v.Valid != want || v.Valid == (v.Reason != "") {
+		if v, err := Verify(path, keys, nil); err != nil || v.Valid != want || v.Valid == (v.Reason != "") {
 			t.Errorf("%s: %+v, %v", what, v, err)
 		}
 	}
@@ -225,7 +225,7 @@ func TestSignAndVerify(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := Verify(path, []string{k.Public}); err == nil && v.Valid {
+	if v, err := Verify(path, []string{k.Public}, nil); err == nil && v.Valid {
 		t.Error("a changed module is valid")
 	}
 }

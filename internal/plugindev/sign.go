@@ -130,20 +130,22 @@ type Verification struct {
 	Reason string `json:"reason,omitempty"` // why it is not valid
 }
 
-// Verify checks the signature of a module against public keys, each the path of a PEM file or the base64 of the key.
-func Verify(file string, keys []string) (Verification, error) {
+// Verify checks the signature of a module against public keys: those given, each the path of a PEM file or the base64 of
+// the key, and those that the configuration trusts.
+func Verify(file string, given []string, configured []ed25519.PublicKey) (Verification, error) {
 	v := Verification{File: file}
-	if len(keys) == 0 {
-		return v, errcode.Invalid("--key", "name the public keys that you trust")
+	if len(given)+len(configured) == 0 {
+		return v, errcode.Invalid("--key", "no key to check against: give one, or set plugins.keys in the configuration")
 	}
-	trusted := make([]ed25519.PublicKey, 0, len(keys))
-	for _, k := range keys {
+	trusted := make([]ed25519.PublicKey, 0, len(given)+len(configured))
+	for _, k := range given {
 		pub, err := publicKey(k)
 		if err != nil {
 			return v, err
 		}
 		trusted = append(trusted, pub)
 	}
+	trusted = append(trusted, configured...)
 	b, err := readModule(file)
 	if err != nil {
 		return v, err
@@ -157,7 +159,7 @@ func Verify(file string, keys []string) (Verification, error) {
 	default:
 		v.Signed, v.KeyID = true, sig.KeyID
 		if v.Valid = sig.Verify(trusted); !v.Valid {
-			v.Reason = "the signature, by key " + sig.KeyID + ", is not one of the keys given over these bytes"
+			v.Reason = "the signature, by key " + sig.KeyID + ", is not that of a trusted key over these bytes"
 		}
 	}
 	return v, nil
