@@ -83,12 +83,14 @@ func watched(cfg *DevConfig) (string, error) {
 	var b strings.Builder
 	n := 0
 	err := filepath.WalkDir(cfg.Dir, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it went while we looked; of the project's own folder there is no d
+		}
+		if err != nil {
+			return err
+		}
 		name := d.Name()
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil // it went while we looked
-		case err != nil:
-			return err
 		case d.IsDir() && path != cfg.Dir && (name == "build" || name == "target" || strings.HasPrefix(name, ".")):
 			return fs.SkipDir
 		case d.IsDir() || filepath.Ext(name) == wasmExt || strings.HasPrefix(name, "."):
