@@ -153,7 +153,7 @@ func TestFolderThatCannotBeRead(t *testing.T) {
 		d := newDeaf()
 		reg, dir, log := follow(t, func() (notifier, error) { return d, nil })
 		junk(t, dir, "a.wasm")
-		if !after(time.Second, reg, "a.wasm") {
+		if !after(rescanEvery+time.Second, reg, "a.wasm") {
 			t.Fatal("not found")
 		}
 		if err := os.Rename(dir, dir+"-aside"); err != nil {
