@@ -9,7 +9,7 @@ import "embed"
 // github.com/wayside-edge/wayside/sdk/go, with its packages abi and sdktest), c and rust.
 //
 //go:embed go/abi/abi.go go/abi/manifest.go
-//go:embed go/child.go go/column.go go/guest_child_wasip1.go go/guest_wasip1.go go/host.go go/input.go go/parts.go go/sdk.go go/table.go
+//go:embed go/child.go go/column.go go/found.go go/guest_child_wasip1.go go/guest_wasip1.go go/host.go go/input.go go/parts.go go/sdk.go go/table.go
 //go:embed go/sdktest/child.go go/sdktest/parts.go go/sdktest/sdktest.go
 //go:embed c/wayside.h
 //go:embed rust/Cargo.toml rust/src/*.rs

@@ -28,6 +28,9 @@ func hostOpenPart(index int32) int32
 //go:wasmimport wayside_v1 manifest
 func hostManifest(p unsafe.Pointer, n uint32)
 
+//go:wasmimport wayside_v1 table
+func hostTable(p unsafe.Pointer, n uint32) int32
+
 //go:wasmimport wayside_v1 emit
 func hostEmit(table int32, desc unsafe.Pointer) int32
 
@@ -62,7 +65,7 @@ func GuestManifest(p *Plugin) {
 }
 
 func guestHost(p *Plugin) Host {
-	h := Host{Input: guest{}, Parts: guest{}, Param: guestParam, Sink: &guestSink{}}
+	h := Host{Input: guest{}, Parts: guest{}, Param: guestParam, Sink: &guestSink{}, Declare: guestDeclare}
 	for _, c := range p.info.Capabilities {
 		switch c {
 		case abi.CapSeek:
@@ -111,6 +114,10 @@ func guestParam(key string) (string, bool) {
 	return guestText(func(buf []byte) int32 {
 		return hostParam(unsafe.Pointer(unsafe.StringData(key)), uint32(len(key)), unsafe.Pointer(unsafe.SliceData(buf)), uint32(len(buf)))
 	})
+}
+
+func guestDeclare(schema []byte) int {
+	return int(hostTable(unsafe.Pointer(unsafe.SliceData(schema)), uint32(len(schema))))
 }
 
 // guestText gives what get copies into a buffer; get tells the whole length, or less than 0 where there is nothing.

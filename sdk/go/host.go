@@ -8,13 +8,16 @@ import (
 
 // Host is where a decoder's bytes come from and its rows go: the imports of the ABI in a guest, anything natively.
 type Host struct {
-	Input  io.Reader                       // the open part of the input, from its start
-	At     RandomAccess                    // the same, anywhere; nil without capability seek
-	Parts  Parts                           // nil = the input is one part without a name
-	Param  func(key string) (string, bool) // nil = no parameters
-	Files  Files                           // takes files found inside the input; nil without capability child
-	Sink   Sink
-	Strict bool // check after every row, not only after every batch, that each column got one value
+	Input io.Reader                       // the open part of the input, from its start
+	At    RandomAccess                    // the same, anywhere; nil without capability seek
+	Parts Parts                           // nil = the input is one part without a name
+	Param func(key string) (string, bool) // nil = no parameters
+	Files Files                           // takes files found inside the input; nil without capability child
+	Sink  Sink
+	// Declare takes the schema of a table found at run time, a JSON document of abi.Table, and gives the table's index;
+	// nil = none are taken.
+	Declare func(schema []byte) int
+	Strict  bool // check after every row, not only after every batch, that each column got one value
 }
 
 // Parts are the files that an input came as. At the start part 0 is open.
@@ -46,7 +49,7 @@ type Sink interface {
 
 // Batch is a run of complete rows of one table, column by column, in the layout of package abi.
 type Batch struct {
-	Table   int // index in the manifest
+	Table   int // index in the manifest, or of Host.Declare
 	Rows    int
 	Columns []Data
 }

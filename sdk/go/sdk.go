@@ -47,6 +47,8 @@
 // A decoder that finds whole files inside its input (capability child) hands them on with Input.Child; the host makes each
 // a file with a decode of its own.
 //
+// A decoder whose columns only the header of its input tells begins a table with Input.Table while it decodes.
+//
 // The declarations are also the manifest, so that code and manifest cannot drift. A plugin's main package exports
 // three functions for WebAssembly (see plugins/rail) and is built by
 // GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared; the same decoder runs natively with Plugin.Run, which is how
@@ -165,6 +167,7 @@ func (p *Plugin) Manifest() *abi.Manifest {
 func (p *Plugin) Run(h Host) int32 {
 	ses := &session{host: h}
 	s := &Schema{ses: ses}
+	ses.schema = s
 	err := ses.guard(func() error {
 		decode := p.open(s)
 		s.begin()
@@ -209,6 +212,7 @@ func (p *Plugin) Sniff(h Host) int32 {
 // session is one run of a plugin: what its input and its tables share.
 type session struct {
 	host    Host
+	schema  *Schema
 	stopped bool  // the host wants no more rows
 	files   int   // found inside the input and being written
 	err     error // the first error outside the decoder's sight

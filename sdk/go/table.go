@@ -18,6 +18,8 @@ const (
 type Schema struct {
 	ses    *session
 	tables []*Table
+	open   int // tables that the host knows
+	found  int // bytes of the schemas found at run time
 }
 
 // Table declares a table. Its first column is seq, which counts the rows from 1 by itself.
@@ -31,11 +33,17 @@ func (s *Schema) Table(name, description string) *Table {
 // begin makes the tables ready for rows.
 func (s *Schema) begin() {
 	for _, t := range s.tables {
-		t.grow(min(firstRows, t.maxRows))
-		t.limit = t.room
-		if s.ses.host.Strict {
-			t.limit = 0
-		}
+		t.begin()
+	}
+	s.open = len(s.tables)
+}
+
+// begin makes the table ready for rows.
+func (t *Table) begin() {
+	t.grow(min(firstRows, t.maxRows))
+	t.limit = t.room
+	if t.ses.host.Strict {
+		t.limit = 0
 	}
 }
 
@@ -74,6 +82,7 @@ type Table struct {
 	width   int   // bytes of a row's fixed part
 	maxRows int   // rows that fill a batch
 	flushed int64 // rows in earlier batches
+	copies  int   // names that Name gave a number
 	batch   Batch
 }
 
@@ -159,6 +168,9 @@ func (t *Table) check() {
 
 // flush emits the complete rows.
 func (t *Table) flush() {
+	if t.index == notOpen {
+		panic("table " + t.desc.Name + " has rows and was not opened")
+	}
 	t.check()
 	if t.texts()+t.n*t.width > abi.MaxBatchBytes && t.ses.err == nil {
 		t.ses.err = errTooLarge

@@ -159,7 +159,7 @@ func (c *call) code(mem []byte, what string, ptr, n uint32) string {
 func verdictCode(code string) errcode.Code {
 	switch c := errcode.Code(code); c {
 	case errcode.UnknownFormat, errcode.Truncated, errcode.CorruptRecord, errcode.Unsupported,
-		errcode.Trap, errcode.OutputLimit, errcode.MemoryLimit: // these three are what an SDK finds by itself
+		errcode.Trap, errcode.OutputLimit, errcode.MemoryLimit, errcode.TableLimit: // these four are what an SDK finds by itself
 		return c
 	default:
 		if strings.HasPrefix(code, string(errcode.Truncated)) {

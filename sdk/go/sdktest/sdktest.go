@@ -4,6 +4,7 @@ package sdktest
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -31,8 +32,8 @@ type Result struct {
 	FailCode string
 	FailText string
 	Issues   []Issue
-	Tables   map[string]*Rows
-	Children []Child // files found inside the input, in the order in which they were begun
+	Tables   map[string]*Rows // those of the manifest, and those found at run time
+	Children []Child          // files found inside the input, in the order in which they were begun
 
 	tables []*Rows
 }
@@ -52,7 +53,7 @@ func runWith(p *sdk.Plugin, h sdk.Host, children int) *Result {
 		r.tables = append(r.tables, rows)
 		r.Tables[t.Name] = rows
 	}
-	h.Sink, h.Strict = r, true
+	h.Sink, h.Strict, h.Declare = r, true, r.declare
 	files := grant(p, &h, r, children)
 	r.Code = p.Run(h)
 	files.end()
@@ -82,6 +83,21 @@ func (r *Result) Count(code string) int {
 func (r *Result) Emit(b *sdk.Batch) bool {
 	r.tables[b.Table].take(b)
 	return true
+}
+
+// declare makes a table of a schema found at run time, and panics where the host would end the instance.
+func (r *Result) declare(schema []byte) int {
+	var t abi.Table
+	if err := json.Unmarshal(schema, &t); err != nil {
+		panic(fmt.Sprintf("the schema of a table: %v", err))
+	}
+	if r.Tables[t.Name] != nil || len(r.tables) >= abi.MaxTables || len(t.Columns) > abi.MaxColumns {
+		panic(fmt.Sprintf("table %s: the host would not take it", t.Name))
+	}
+	rows := newRows(t)
+	r.tables = append(r.tables, rows)
+	r.Tables[t.Name] = rows
+	return len(r.tables) - 1
 }
 
 // Issue keeps an issue.
