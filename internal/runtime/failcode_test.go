@@ -10,8 +10,8 @@ import (
 // TestCodesThatADecoderGives: a panic that an SDK has caught is a trap like one that it has not.
 func TestCodesThatADecoderGives(t *testing.T) {
 	for given, want := range map[string]errcode.Code{
-		"trap": errcode.Trap, "output_limit": errcode.OutputLimit, "truncated_record": errcode.Truncated,
-		"unsupported": errcode.Unsupported, "no_such_code": errcode.CorruptRecord, "stalled": errcode.CorruptRecord,
+		"trap": errcode.Trap, "output_limit": errcode.OutputLimit, "table_limit": errcode.TableLimit,
+		"truncated_record": errcode.Truncated, "unsupported": errcode.Unsupported, "no_such_code": errcode.CorruptRecord, "stalled": errcode.CorruptRecord,
 	} {
 		g := runtimetest.NewGuest("fails", 1, 16)
 		g.Decode(g.Text(given), g.Text("why"), runtimetest.Call(g.Fail), runtimetest.Const(1))

@@ -200,6 +200,8 @@ typedef struct wayside_table {
     int64_t *seq;
     uintptr_t *desc;
     wayside__json json;
+    uint32_t copies; /* names that wayside_name gave a number */
+    char made[64];   /* by wayside_name */
 } wayside_table;
 
 /* Implementation of what follows. */
@@ -210,7 +212,8 @@ void wayside__end_batch(wayside_table *t);
 void wayside__null(wayside__column *c);
 bool wayside__extend(wayside__column *c, size_t n);
 
-/** Declares a table. Columns are declared after it. Both must outlive the decode. */
+/** Declares a table. Columns are declared after it. Both must outlive the decode. While a decode runs it begins a table
+ * that was found in the input: see wayside_open_table. */
 void wayside_declare_table(wayside_table *t, const char *name, const char *description);
 
 /** Says how many bytes of the input a row covers from its column `offset`: the value of `column` (NULL: 0) plus `plus`;
@@ -320,6 +323,34 @@ WAYSIDE__INLINE uint32_t wayside_room(const wayside_table *t) { return t->room -
 
 /** Takes rows that were written into the memory of all columns of fixed width; texts are set one by one, as ever. */
 void wayside_added(wayside_table *t, uint32_t rows);
+
+/* ## Tables found at run time
+ *
+ * Some logs name their columns in the header of the file. A decoder declares such a table while it decodes, its columns
+ * after it, and then opens it. Rows are written as those of any table. A table that the decoder knows beforehand is
+ * declared in the function declare instead, so that it stands in the manifest.
+ *
+ *     wayside_f64 *values = wayside_keep(channels * sizeof *values);
+ *     if (values == NULL) return 1;
+ *     wayside_declare_table(&table, "samples", "one row a sample");
+ *     for (i = 0; i < channels; i++)
+ *         wayside_declare_f64(&table, &values[i], wayside_name(&table, name[i], length[i]), &(wayside_attr){.unit = unit[i]});
+ *     if (!wayside_open_table(&table)) return 1;
+ */
+
+/** Makes a column's name of n bytes of text: letters of ASCII in lower case and digits stay, everything else between them
+ * becomes one _. A name that a column of the table has gets a number, which counts on over the table: "Temp. [C]" becomes
+ * temp_c, a second one temp_c_2. The name is valid until the next call; declaring a column copies it. */
+const char *wayside_name(wayside_table *t, const void *text, size_t n);
+
+/** Gives a table that was found in the input to the host; rows follow. False where it was not taken, and the decode fails:
+ * with table_limit beyond 256 tables of a decode, 4,096 columns of a table or 1 MiB of the schemas found at run time
+ * together; with trap for a name that is none or is taken, which is a mistake of the decoder, as is a second call. */
+bool wayside_open_table(wayside_table *t);
+
+/** Gives n bytes, cleared, that stay until the decode ends, or NULL: for columns of which only the input tells how many
+ * there are. The SDK has noted then that the decode fails with memory_limit. */
+void *wayside_keep(size_t n);
 
 /* ## Input
  *
@@ -514,6 +545,7 @@ WAYSIDE__IMPORT(size) int64_t wayside_host_size(void);
 WAYSIDE__IMPORT(part) int32_t wayside_host_part(int32_t index, void *p, uint32_t cap);
 WAYSIDE__IMPORT(open_part) int32_t wayside_host_open_part(int32_t index);
 WAYSIDE__IMPORT(manifest) void wayside_host_manifest(const void *p, uint32_t n);
+WAYSIDE__IMPORT(table) int32_t wayside_host_table(const void *p, uint32_t n);
 WAYSIDE__IMPORT(emit) int32_t wayside_host_emit(int32_t table, const uintptr_t *desc);
 WAYSIDE__IMPORT(issue) void wayside_host_issue(int32_t severity, int64_t off, const void *code, uint32_t code_len, const void *p, uint32_t n);
 WAYSIDE__IMPORT(fail) void wayside_host_fail(const void *code, uint32_t code_len, const void *p, uint32_t n);
@@ -542,6 +574,11 @@ enum {
     WAYSIDE__FIRST_TEXT = 1024,
     WAYSIDE__FIRST_BUFFER = 16 << 10,
     WAYSIDE__FULL_BUFFER = 256 << 10,
+    WAYSIDE__MAX_SCHEMAS = 1 << 20, /* of the tables found at run time, together */
+    WAYSIDE__MAX_TABLES = 256,
+    WAYSIDE__MAX_COLUMNS = 4096,
+    WAYSIDE__MAX_NAME = 63,
+    WAYSIDE__NOT_OPEN = -1, /* index of a table found at run time until the host has taken it */
     WAYSIDE__MOST = 1 << 30, /* of anything */
     WAYSIDE__MESSAGE = 1024
 };
@@ -549,10 +586,22 @@ enum {
 static uint8_t wayside__first_buffer[WAYSIDE__FIRST_BUFFER];
 wayside__input wayside__in;
 
+/* Memory of wayside_keep, before its bytes. */
+typedef union wayside__kept {
+    struct {
+        union wayside__kept *next;
+        size_t size;
+    } head;
+    uint8_t align[16];
+} wayside__kept;
+
 /* The run: why it ends, if it does. */
 static struct {
     wayside_table *first, *last;
-    bool manifest, stopped, failed;
+    wayside__kept *kept;
+    size_t schemas;
+    uint32_t open;
+    bool manifest, decoding, stopped, failed;
     char code[64], message[WAYSIDE__MESSAGE];
 } wayside__run;
 
@@ -803,6 +852,36 @@ static void *wayside__enlarge(void *p, size_t had, size_t used, size_t n) {
     return to;
 }
 
+void *wayside_keep(size_t n) {
+    wayside__kept *k = n > WAYSIDE__MOST - sizeof *k ? NULL : (wayside__kept *)wayside_alloc(n + sizeof *k);
+    if (k == NULL) {
+        wayside_fail("memory_limit", "the decoder asks for %zu bytes", n);
+        return NULL;
+    }
+    k->head.next = wayside__run.kept;
+    k->head.size = n + sizeof *k;
+    wayside__run.kept = k;
+    __builtin_memset(k + 1, 0, n);
+    return k + 1;
+}
+
+static void wayside__let_go(void) {
+    while (wayside__run.kept != NULL) {
+        wayside__kept *k = wayside__run.kept;
+        wayside__run.kept = k->head.next;
+        wayside_free(k, k->head.size);
+    }
+}
+
+/* Gives a copy of a text that stays until the decode ends. */
+static const char *wayside__keep_text(const char *s) {
+    size_t n = wayside__len(s) + 1;
+    char *to = (char *)wayside_keep(n);
+    if (to == NULL) return "";
+    wayside__copy((uint8_t *)to, (const uint8_t *)s, n);
+    return to;
+}
+
 /* JSON */
 
 WAYSIDE__RARE static void wayside__write(wayside__json *j, const char *s, size_t n) {
@@ -887,21 +966,31 @@ WAYSIDE__RARE static void wayside__list(wayside__json *j, const char *key, const
 
 /* Declarations */
 
+/* Says whether the schema of a table is written: for the manifest, or because it was found at run time. */
+static bool wayside__writes(const wayside_table *t) { return wayside__run.manifest || t->index == WAYSIDE__NOT_OPEN; }
+
 void wayside_declare_table(wayside_table *t, const char *name, const char *description) {
     static const wayside_table none;
+    const wayside_table *o;
+    for (o = wayside__run.first; o != NULL; o = o->next)
+        if (o == t) { /* the list of tables would have no end */
+            wayside_fail("trap", "table %s: its variable is in use", name);
+            return;
+        }
     *t = none;
     t->name = name;
     t->columns = 1;
     t->width = 8;
     t->max_rows = WAYSIDE__BATCH_ROWS;
-    if (wayside__run.last != NULL) {
-        t->index = wayside__run.last->index + 1;
-        wayside__run.last->next = t;
-    } else {
-        wayside__run.first = t;
-    }
+    t->index = wayside__run.last != NULL ? wayside__run.last->index + 1 : 0;
+    if (wayside__run.last != NULL) wayside__run.last->next = t;
+    else wayside__run.first = t;
     wayside__run.last = t;
-    if (!wayside__run.manifest) return;
+    if (wayside__run.decoding) {
+        t->index = WAYSIDE__NOT_OPEN;
+        t->name = wayside__keep_text(name);
+    }
+    if (!wayside__writes(t)) return;
     wayside__key(&t->json, "name", name);
     wayside__key(&t->json, "description", description);
     wayside__element(&t->json, "columns");
@@ -912,7 +1001,7 @@ void wayside_declare_table(wayside_table *t, const char *name, const char *descr
 void wayside_describe_rows(wayside_table *t, const char *column, int64_t plus, const char *layouts) {
     wayside__json *j = &t->json, old = t->json;
     static const wayside__json none;
-    if (!wayside__run.manifest) return;
+    if (!wayside__writes(t)) return;
     *j = none;
     wayside__element(j, "row_length");
     wayside__open(j, "{");
@@ -929,6 +1018,16 @@ void wayside_describe_rows(wayside_table *t, const char *column, int64_t plus, c
     j->comma = true;
 }
 
+/* Ends the schema of a table and gives its memory back. */
+static void wayside__end_schema(wayside_table *t, wayside__json *j) {
+    static const wayside__json none;
+    wayside__open(j, "{");
+    if (t->json.n > 0) wayside__write(j, t->json.v, t->json.n);
+    wayside__close(j, "]}");
+    wayside_free(t->json.v, t->json.room);
+    t->json = none;
+}
+
 void wayside__declare(wayside_table *t, wayside__column *c, const char *name, const char *type, uint8_t width,
                       const wayside_attr *attr) {
     static const wayside__column none;
@@ -937,8 +1036,12 @@ void wayside__declare(wayside_table *t, wayside__column *c, const char *name, co
     wayside__json *j = &t->json;
     if (attr == NULL) attr = &plain;
     *c = none;
+    if (wayside__run.decoding && t->index != WAYSIDE__NOT_OPEN) {
+        wayside_fail("trap", "table %s: column %s comes too late", t->name, name);
+        return;
+    }
     c->table = t;
-    c->name = name;
+    c->name = wayside__run.decoding ? wayside__keep_text(name) : name;
     c->text = width == 0;
     c->width = c->text ? 4 : width;
     c->nullable = attr->nullable;
@@ -949,7 +1052,7 @@ void wayside__declare(wayside_table *t, wayside__column *c, const char *name, co
     t->width += c->width;
     rows = WAYSIDE__BATCH_BYTES / t->width;
     t->max_rows = rows < 1 ? 1 : rows > WAYSIDE__BATCH_ROWS ? WAYSIDE__BATCH_ROWS : rows;
-    if (!wayside__run.manifest) return;
+    if (!wayside__writes(t)) return;
     j->comma = true;
     wayside__element(j, NULL);
     wayside__open(j, "{");
@@ -972,6 +1075,10 @@ static void wayside__begin(bool manifest) {
     wayside__in.buf = wayside__first_buffer;
     wayside__in.size = sizeof wayside__first_buffer;
     wayside__run.first = wayside__run.last = NULL;
+    wayside__run.kept = NULL;
+    wayside__run.schemas = 0;
+    wayside__run.open = 0;
+    wayside__run.decoding = false;
     wayside__run.manifest = manifest;
     wayside__run.stopped = wayside__run.failed = false;
 }
@@ -1063,10 +1170,7 @@ WAYSIDE__RARE void wayside__manifest(const wayside_info *info, void (*declare)(v
     wayside__open(&j, "[");
     for (t = wayside__run.first; t != NULL; t = t->next) {
         wayside__element(&j, NULL);
-        wayside__open(&j, "{");
-        if (t->json.n > 0) wayside__write(&j, t->json.v, t->json.n);
-        wayside__close(&j, "]}");
-        wayside_free(t->json.v, t->json.room);
+        wayside__end_schema(t, &j);
     }
     wayside__close(&j, "]");
     if (info->params != NULL) {
@@ -1078,6 +1182,7 @@ WAYSIDE__RARE void wayside__manifest(const wayside_info *info, void (*declare)(v
     wayside__close(&j, "}");
     if (!wayside__run.failed) wayside_host_manifest(j.v, (uint32_t)j.n);
     wayside_free(j.v, j.room);
+    wayside__let_go();
 }
 
 /* Columns */
@@ -1100,6 +1205,7 @@ static void wayside__trim(wayside__column *c, uint32_t n) {
 
 WAYSIDE__RARE void wayside__overfull(wayside__column *c) {
     if (c->table == NULL) wayside_fail("trap", "a column was not declared");
+    else if (c->table->index == WAYSIDE__NOT_OPEN) wayside_fail("trap", "table %s was not opened", c->table->name);
     else wayside_fail("trap", "table %s: column %s has more values than rows", c->table->name, c->name);
 }
 
@@ -1235,6 +1341,12 @@ static void wayside__grow(wayside_table *t, uint32_t rows) {
     t->room = rows;
 }
 
+/* Makes the table ready for rows. */
+static void wayside__begin_table(wayside_table *t) {
+    wayside__grow(t, t->max_rows < WAYSIDE__FIRST_ROWS ? t->max_rows : WAYSIDE__FIRST_ROWS);
+    t->limit = t->room;
+}
+
 /* Says whether every column has one value a row; else the decode fails, and the rows of the batch are dropped. */
 static bool wayside__check(wayside_table *t) {
     wayside__column *c;
@@ -1290,6 +1402,7 @@ static void wayside__flush(wayside_table *t) {
 
 /* The rare part of wayside_end_row: ends a batch, or makes room for more rows of it. */
 WAYSIDE__RARE void wayside__end_batch(wayside_table *t) {
+    if (t->index == WAYSIDE__NOT_OPEN) wayside_fail("trap", "table %s was not opened", t->name);
     if (wayside__run.manifest || t->room == 0) { /* no decode runs, or there was no memory at all */
         t->n = 0;
         return;
@@ -1310,6 +1423,106 @@ void wayside_added(wayside_table *t, uint32_t rows) {
         if (!c->text && (size_t)(c->end - c->p) >= c->width * (size_t)rows) c->p += c->width * (size_t)rows;
     t->n += rows;
     if (t->n >= t->limit) wayside__end_batch(t);
+}
+
+/* Tables found at run time */
+
+/* Says whether the table has a column. */
+static bool wayside__has(const wayside_table *t, const char *name) {
+    const wayside__column *c;
+    for (c = t->first; c != NULL; c = c->next)
+        if (wayside__same(c->name, name)) return true;
+    return wayside__same(name, "seq");
+}
+
+/* Makes a name that no other column is looked at for, and gives its length. */
+static size_t wayside__plain_name(char *to, const char *text, size_t n) {
+    size_t i, k = 0;
+    bool gap = false;
+    for (i = 0; i < n && k < WAYSIDE__MAX_NAME; i++) {
+        char c = text[i];
+        if (c >= 'A' && c <= 'Z') c = (char)(c + ('a' - 'A'));
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9')) {
+            gap = k > 0;
+            continue;
+        }
+        if (k == 0 && c <= '9') to[k++] = 'c'; /* a name begins with a letter */
+        if (gap) to[k++] = '_';
+        gap = false;
+        if (k < WAYSIDE__MAX_NAME) to[k++] = c;
+    }
+    to[k] = 0;
+    return k > 0 ? k : wayside_print(to, WAYSIDE__MAX_NAME, "column");
+}
+
+const char *wayside_name(wayside_table *t, const void *text, size_t n) {
+    char number[16];
+    size_t base = wayside__plain_name(t->made, (const char *)text, n), digits, keep;
+    char stem[WAYSIDE__MAX_NAME + 1];
+    wayside__copy((uint8_t *)stem, (const uint8_t *)t->made, base + 1);
+    while (wayside__has(t, t->made)) {
+        t->copies++;
+        digits = wayside_print(number, sizeof number, "_%u", (unsigned)t->copies + 1);
+        keep = base < WAYSIDE__MAX_NAME - digits ? base : WAYSIDE__MAX_NAME - digits;
+        wayside_print(t->made, sizeof t->made, "%.*s%s", (int)keep, stem, number);
+    }
+    return t->made;
+}
+
+/* Says whether a name is ^[a-z][a-z0-9_]{0,62}$. */
+static bool wayside__valid_name(const char *s) {
+    size_t i;
+    if (s[0] < 'a' || s[0] > 'z') return false;
+    for (i = 0; s[i] != 0; i++)
+        if ((s[i] < 'a' || s[i] > 'z') && (s[i] < '0' || s[i] > '9') && s[i] != '_') return false;
+    return i <= WAYSIDE__MAX_NAME;
+}
+
+/* Says whether the host takes a table; what it would not take ends the instance with a reason that helps nobody. */
+static bool wayside__admit(const wayside_table *t) {
+    const wayside_table *o;
+    const wayside__column *c, *d;
+    if (wayside__run.open >= WAYSIDE__MAX_TABLES)
+        return wayside_fail("table_limit", "there are more than %d tables", WAYSIDE__MAX_TABLES) == 0;
+    if (t->columns > WAYSIDE__MAX_COLUMNS)
+        return wayside_fail("table_limit", "table %s: there are more than %d columns", t->name, WAYSIDE__MAX_COLUMNS) == 0;
+    if (!wayside__valid_name(t->name) || wayside__same(t->name, "issues"))
+        return wayside_fail("trap", "\"%.*s\" cannot be the name of a table", 80, t->name) == 0;
+    for (o = wayside__run.first; o != NULL; o = o->next)
+        if (o != t && o->index != WAYSIDE__NOT_OPEN && wayside__same(o->name, t->name))
+            return wayside_fail("trap", "table %s: there are two", t->name) == 0;
+    for (c = t->first; c != NULL; c = c->next) {
+        bool twice = wayside__same(c->name, "seq");
+        if (!wayside__valid_name(c->name))
+            return wayside_fail("trap", "table %s: \"%.*s\" cannot be the name of a column", t->name, 80, c->name) == 0;
+        for (d = t->first; d != c; d = d->next) twice = twice || wayside__same(c->name, d->name);
+        if (twice) return wayside_fail("trap", "table %s: there are two columns %s", t->name, c->name) == 0;
+    }
+    return true;
+}
+
+bool wayside_open_table(wayside_table *t) {
+    wayside__json j = {NULL, 0, 0, false};
+    if (wayside__run.failed) return false;
+    if (!wayside__run.decoding || t->index != WAYSIDE__NOT_OPEN) {
+        wayside_fail("trap", "table %s is open already", t->name);
+        return false;
+    }
+    if (!wayside__admit(t)) return false;
+    wayside__end_schema(t, &j);
+    wayside__run.schemas += j.n;
+    if (wayside__run.schemas > WAYSIDE__MAX_SCHEMAS)
+        wayside_fail("table_limit", "the schemas of the tables found at run time have more than %d bytes", WAYSIDE__MAX_SCHEMAS);
+    if (!wayside__run.failed) {
+        int32_t index = wayside_host_table(j.v, (uint32_t)j.n);
+        if (index < 0) wayside_fail("table_limit", "table %s: the host does not take it", t->name);
+        else t->index = index;
+    }
+    wayside_free(j.v, j.room);
+    if (wayside__run.failed) return false;
+    wayside__run.open++;
+    wayside__begin_table(t);
+    return !wayside__run.failed;
 }
 
 /* Input */
@@ -1462,6 +1675,8 @@ static void wayside__release(wayside_table *t) {
     if (t->desc != NULL) wayside_free(t->desc, (4 + 4 * (size_t)t->columns) * sizeof(uintptr_t));
     t->seq = NULL;
     t->desc = NULL;
+    wayside_free(t->json.v, t->json.room);
+    t->json.v = NULL;
     t->room = t->limit = t->n = 0;
 }
 
@@ -1484,14 +1699,17 @@ int32_t wayside__decode(void (*declare)(void), int32_t (*decode)(void)) {
     wayside__begin(false);
     declare();
     for (t = wayside__run.first; t != NULL && !wayside__run.failed; t = t->next) {
-        wayside__grow(t, t->max_rows < WAYSIDE__FIRST_ROWS ? t->max_rows : WAYSIDE__FIRST_ROWS);
-        t->limit = t->room;
+        wayside__begin_table(t);
+        wayside__run.open++;
     }
+    wayside__run.decoding = true;
     result = wayside__run.failed ? 1 : decode();
     for (t = wayside__run.first; t != NULL; t = t->next) wayside__end(t, result != 0 || wayside__run.failed);
     for (t = wayside__run.first; t != NULL; t = t->next) wayside__release(t);
     if (wayside__in.buf != wayside__first_buffer) wayside_free(wayside__in.buf, wayside__in.size);
     wayside__in.buf = wayside__first_buffer;
+    wayside__run.decoding = false;
+    wayside__let_go();
     if (!wayside__run.failed) return result;
     wayside_host_fail(wayside__run.code, (uint32_t)wayside__len(wayside__run.code), wayside__run.message,
                       (uint32_t)wayside__len(wayside__run.message));
@@ -1507,6 +1725,7 @@ int32_t wayside__sniff(int32_t (*sniff)(const uint8_t *head, size_t n)) {
     sure = wayside__run.failed ? 0 : sniff(head, have < WAYSIDE__SNIFF_HEAD ? have : WAYSIDE__SNIFF_HEAD);
     if (wayside__in.buf != wayside__first_buffer) wayside_free(wayside__in.buf, wayside__in.size);
     wayside__in.buf = wayside__first_buffer;
+    wayside__let_go();
     return sure < 0 ? 0 : sure > 100 ? 100 : sure;
 }
 

@@ -392,6 +392,9 @@ func (t *Table) add(desc abi.Column, c column) {
 
 // describe puts a column into the manifest and computes how many rows fill a batch.
 func (t *Table) describe(desc abi.Column) {
+	if t.room > 0 {
+		panic("table " + t.desc.Name + ": column " + desc.Name + " comes too late")
+	}
 	t.desc.Columns = append(t.desc.Columns, desc)
 	w := abi.Width(desc.Type)
 	if w == 0 {

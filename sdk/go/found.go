@@ -102,7 +102,11 @@ func (t *Table) Open() error {
 	if t.ses.host.Declare == nil {
 		return Fail(CodeTableLimit, "the host takes no table found at run time")
 	}
-	t.index = t.ses.host.Declare(schema)
+	index := t.ses.host.Declare(schema)
+	if index < 0 {
+		return Fail(CodeTableLimit, "table %s: the host does not take it", t.desc.Name)
+	}
+	t.index = index
 	s.open++
 	t.begin()
 	return nil

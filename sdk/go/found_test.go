@@ -141,6 +141,12 @@ func TestTableLimits(t *testing.T) {
 		"opened twice":     {func(in *sdk.Input) error { tab := in.Table("t", ""); return errors.Join(tab.Open(), tab.Open()) }, sdk.CodeTrap, 2},
 		"rows before open": {func(in *sdk.Input) error { in.Table("t", "").EndRow(); return nil }, sdk.CodeTrap, 1},
 		"a value before":   {func(in *sdk.Input) error { in.Table("t", "").Int8("v", sdk.Attr{}).Set(1); return nil }, sdk.CodeTrap, 1},
+		"a late column": {func(in *sdk.Input) error {
+			tab := in.Table("t", "")
+			err := tab.Open()
+			tab.Int8("v", sdk.Attr{})
+			return err
+		}, sdk.CodeTrap, 2},
 		"never opened":     {func(in *sdk.Input) error { in.Table("t", "").Int8("v", sdk.Attr{}); return nil }, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,7 +14,8 @@ static struct {
     int32_t parts, open, stop_after, batches;
     bool seek;
     uint64_t rows, columns, bytes, nulls, issues;
-    char code[64], manifest[1 << 16], last[4096];
+    int32_t found;
+    char code[64], manifest[1 << 16], last[4096], schema[4096];
     size_t last_len;
 } host;
 
@@ -57,9 +58,16 @@ void wayside_host_manifest(const void *p, uint32_t n) {
     if (n < sizeof host.manifest) memcpy(host.manifest, p, n), host.manifest[n] = 0;
 }
 
+/* Takes tables found at run time, whose indexes go on from the one of the manifest. */
+int32_t wayside_host_table(const void *p, uint32_t n) {
+    if (n < sizeof host.schema) memcpy(host.schema, p, n), host.schema[n] = 0;
+    return ++host.found;
+}
+
 /* Looks at every byte that a batch names, so that the sanitizer does. */
 int32_t wayside_host_emit(int32_t table, const uintptr_t *d) {
     uint64_t sum = (uint64_t)table;
+    if (table < 0 || table > host.found) abort();
     host.rows += d[0];
     host.columns = d[1];
     for (uintptr_t i = 0; i < d[1]; i++) {
@@ -229,6 +237,111 @@ static int32_t others(void) {
     return 0;
 }
 
+/* Tables found at run time. */
+static wayside_table found[300];
+
+static bool open_one(int i, const char *table, const char *column) {
+    wayside_i8 *v = wayside_keep(sizeof *v);
+    wayside_declare_table(&found[i], table, NULL);
+    if (column != NULL) wayside_declare_i8(&found[i], v, column, NULL);
+    return wayside_open_table(&found[i]);
+}
+
+static int32_t found_tables(void) {
+    char name[16];
+    for (int i = 0; i < 2; i++) {
+        int32_t n = 3;
+        wayside_i32 *v = wayside_keep((size_t)n * sizeof *v);
+        wayside_text *s = wayside_keep(sizeof *s);
+        wayside_print(name, sizeof name, "found_%d", i);
+        wayside_declare_table(&found[i], name, "found");
+        for (int k = 0; k < n; k++) wayside_declare_i32(&found[i], &v[k], wayside_name(&found[i], "Temp. [\xc2\xb0" "C]", 11), &(wayside_attr){.unit = "Cel", .nullable = true});
+        wayside_declare_utf8(&found[i], s, "text", NULL);
+        memset(name, 'x', sizeof name - 1); /* names are copied */
+        if (!wayside_open_table(&found[i])) return 1;
+        for (int row_no = 0; row_no < 10000; row_no++) {
+            for (int k = 0; k < n; k++) wayside_i32_set_or(&v[k], row_no, row_no % 3 != 0);
+            wayside_text_set(s, "text", 4);
+            wayside_end_row(&found[i]);
+        }
+    }
+    return 0;
+}
+
+static int32_t column_names(void) {
+    static const char *const want[][2] = {
+        {"Temp. [\xc2\xb0" "C]", "temp_c"}, {"temp c", "temp_c_2"}, {"temp_c", "temp_c_3"}, {"seq", "seq_4"}, {"", "column"}, {"--", "column_5"},
+        {"1. Achse", "c1_achse"}, {" U(t) ", "u_t"}, {"\xff\xfe", "column_6"},
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa_"},
+        {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-c", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa_7"},
+    };
+    wayside_declare_table(&found[0], "names", NULL);
+    for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+        const char *got = wayside_name(&found[0], want[i][0], strlen(want[i][0]));
+        if (strcmp(got, want[i][1]) != 0) return wayside_fail("corrupt_record", "%s", got);
+        wayside_declare_i8(&found[0], wayside_keep(sizeof(wayside_i8)), got, NULL);
+    }
+    return wayside_open_table(&found[0]) ? 0 : 1;
+}
+static int32_t too_many_tables(void) {
+    for (int i = 0; i < 256; i++) {
+        char name[8];
+        wayside_print(name, sizeof name, "t%d", i);
+        if (!open_one(i, name, "v")) return host.found == 255 ? 1 : wayside_fail("corrupt_record", "%d", host.found);
+    }
+    return 0;
+}
+static int32_t columns_of(int n) {
+    wayside_declare_table(&found[0], "wide", NULL);
+    for (int i = 0; i < n; i++) wayside_declare_i8(&found[0], wayside_keep(sizeof(wayside_i8)), wayside_name(&found[0], i % 2 ? "x" : "x 999", i % 2 ? 1 : 5), NULL);
+    return wayside_open_table(&found[0]) ? 0 : 1;
+}
+static int32_t most_columns(void) { return columns_of(4095); }
+static int32_t too_many_columns(void) { return columns_of(4096); }
+static int32_t too_long_schemas(void) {
+    static char long_text[400 << 10];
+    memset(long_text, 'x', sizeof long_text - 1);
+    for (int i = 0; i < 3; i++) {
+        char name[8];
+        wayside_print(name, sizeof name, "t%d", i);
+        wayside_declare_table(&found[i], name, long_text);
+        if (!wayside_open_table(&found[i])) return host.found == 2 ? 1 : 2;
+    }
+    return 0;
+}
+static int32_t bad_table(void) { return open_one(0, "T", "v") ? 0 : 1; }
+static int32_t reserved(void) { return open_one(0, "issues", "v") ? 0 : 1; }
+static int32_t bad_column(void) { return open_one(0, "u", "a b") ? 0 : 1; }
+static int32_t seq_twice(void) { return open_one(0, "u", "seq") ? 0 : 1; }
+static int32_t known_name(void) { return open_one(0, "t", "v") ? 0 : 1; }
+static int32_t same_name(void) { return open_one(0, "u", "v") && open_one(1, "u", "v") ? 0 : 1; }
+static int32_t same_variable(void) { return open_one(0, "u", "v") && open_one(0, "w", "v") ? 0 : 1; }
+static int32_t open_twice(void) { return open_one(0, "u", "v") && wayside_open_table(&found[0]) ? 0 : 1; }
+static int32_t never_opened(void) {
+    wayside_declare_table(&found[0], "u", NULL);
+    wayside_declare_i8(&found[0], wayside_keep(sizeof(wayside_i8)), "v", NULL);
+    return 0;
+}
+static int32_t rows_before(void) {
+    wayside_declare_table(&found[0], "u", NULL);
+    wayside_end_row(&found[0]);
+    return 0;
+}
+static int32_t value_before(void) {
+    wayside_i8 *v = wayside_keep(sizeof *v);
+    wayside_declare_table(&found[0], "u", NULL);
+    wayside_declare_i8(&found[0], v, "v", NULL);
+    wayside_i8_set(v, 1);
+    return 0;
+}
+static int32_t late_column(void) {
+    wayside_i8 *v = wayside_keep(sizeof *v);
+    if (!open_one(0, "u", "v")) return 1;
+    wayside_declare_i8(&found[0], v, "w", NULL);
+    wayside_i8_set(v, 1);
+    return 0;
+}
+
 static bool run(int32_t (*decode_t)(void), const char *code) {
     int32_t r = wayside__decode(declare_t, decode_t);
     return (r != 0) == (code[0] != 0) && strcmp(host.code, code) == 0;
@@ -244,6 +357,13 @@ static void unit(void) {
         {"many rows", many, "", 20000},          {"long texts", long_texts, "", 20},   {"a text too long", too_long, "output_limit", 0},
         {"a value twice", twice, "trap", 1},     {"no value", missing, "trap", 0},     {"a text twice", text_twice, "trap", 0},
         {"a null too many", no_null, "trap", 0}, {"half a row", half_row, "corrupt_record", 1}, {"rows at once", filled, "", 10000},
+        {"found tables", found_tables, "", 20000}, {"column names", column_names, "", 0}, {"most columns", most_columns, "", 0},
+        {"many tables", too_many_tables, "table_limit", 0}, {"many columns", too_many_columns, "table_limit", 0},
+        {"long schemas", too_long_schemas, "table_limit", 0}, {"a bad table", bad_table, "trap", 0}, {"issues", reserved, "trap", 0},
+        {"a bad column", bad_column, "trap", 0}, {"seq twice", seq_twice, "trap", 0}, {"a name of the manifest", known_name, "trap", 0},
+        {"a name twice", same_name, "trap", 0}, {"a variable twice", same_variable, "trap", 0}, {"open twice", open_twice, "trap", 0},
+        {"never opened", never_opened, "", 0}, {"rows before open", rows_before, "trap", 0}, {"a value before open", value_before, "trap", 0},
+        {"a late column", late_column, "trap", 0},
         {"more than room", overfilled, "trap", 0}, {"mended text", mended, "", 1},     {"formats", others, "", 0},
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
@@ -253,6 +373,12 @@ static void unit(void) {
     fresh();
     run(mended, "");
     check(host.last_len == 16 && memcmp(host.last, "a\xef\xbf\xbd" "b\xef\xbf\xbd" "c\xef\xbf\xbd\xf0\x9f\x98\x80", 16) == 0, "U+FFFD for runs");
+    fresh();
+    run(found_tables, "");
+    check(host.columns == 5 && host.nulls == 2 * 3 * 3334 && strcmp(host.schema,
+          "{\"name\":\"found_1\",\"description\":\"found\",\"columns\":[{\"name\":\"seq\",\"type\":\"i64\",\"description\":\"number of the row, from 1\"},"
+          "{\"name\":\"temp_c\",\"type\":\"i32\",\"unit\":\"Cel\",\"nullable\":true},{\"name\":\"temp_c_2\",\"type\":\"i32\",\"unit\":\"Cel\",\"nullable\":true},"
+          "{\"name\":\"temp_c_3\",\"type\":\"i32\",\"unit\":\"Cel\",\"nullable\":true},{\"name\":\"text\",\"type\":\"utf8\"}]}") == 0, "the schema of a found table");
     fresh();
     run(many, "");
     check(host.columns == 4 && host.nulls == 6667 + 500, "nulls");
