@@ -79,7 +79,7 @@ func cDeclaration(lines []string) (code, name string) {
 
 // rustPage documents the public items of the crate in the order of its sources, the crate's own comment first.
 func rustPage(root string, out *bytes.Buffer) error {
-	for _, name := range []string{"lib", "manifest", "table", "column", "input", "error", "host", "numbers", "memory"} {
+	for _, name := range []string{"lib", "manifest", "table", "found", "column", "input", "error", "host", "numbers", "memory"} {
 		text, err := os.ReadFile(filepath.Join(root, "sdk", "rust", "src", name+".rs"))
 		if err != nil {
 			return fmt.Errorf("read a source: %w", err)
@@ -138,7 +138,7 @@ func rustCode(lines []string) (code string, more int) {
 	if !whole || strings.HasSuffix(first, ";") {
 		first, _, _ = strings.Cut(first, " {")
 		if name, typ, ok := strings.Cut(strings.TrimSuffix(first, ";"), " "); ok && !strings.HasPrefix(first, "pub ") && name != "macro_rules!" {
-			first = fmt.Sprintf("pub fn %s(&self, name: &'static str, attr: Attr) -> Column<%s>", name, typ)
+			first = fmt.Sprintf("pub fn %s(&self, name: &str, attr: Attr) -> Column<%s>", name, typ)
 		}
 		return strings.TrimSuffix(strings.TrimSuffix(first, ";"), " {"), 0
 	}

@@ -72,6 +72,9 @@ impl ColumnState {
         let name = self.name;
         // A column has a table as long as it has memory, and for ever.
         let table = unsafe { &mut *self.table };
+        if table.index.is_none() {
+            return table.fail("trap", format_args!("table {} was not opened", table.name));
+        }
         table.fail("trap", format_args!("table {}: column {} has more values than rows", table.name, name));
     }
 

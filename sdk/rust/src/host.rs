@@ -21,6 +21,11 @@ pub trait Host {
         let _ = index;
         false
     }
+    /// Takes the schema of a table found at run time, as JSON, and gives the table's index; negative = it does not.
+    fn table(&mut self, schema: &[u8]) -> i32 {
+        let _ = schema;
+        -1
+    }
     /// Takes a batch of a table, counted from 0; false = no more rows are wanted.
     fn emit(&mut self, table: usize, batch: &Batch) -> bool;
     /// Takes a problem at a byte offset, -1 = none.
@@ -119,6 +124,7 @@ pub mod guest {
             pub fn part(index: i32, p: *mut u8, cap: usize) -> i32;
             pub fn open_part(index: i32) -> i32;
             pub fn manifest(p: *const u8, n: usize);
+            pub fn table(p: *const u8, n: usize) -> i32;
             pub fn emit(table: i32, desc: *const usize) -> i32;
             pub fn issue(severity: i32, off: i64, code: *const u8, code_len: usize, p: *const u8, n: usize);
             pub fn fail(code: *const u8, code_len: usize, p: *const u8, n: usize);
@@ -148,6 +154,9 @@ pub mod guest {
         }
         fn open_part(&mut self, index: usize) -> bool {
             unsafe { import::open_part(index as i32) == 0 }
+        }
+        fn table(&mut self, schema: &[u8]) -> i32 {
+            unsafe { import::table(schema.as_ptr(), schema.len()) }
         }
         fn emit(&mut self, table: usize, batch: &Batch) -> bool {
             unsafe { import::emit(table as i32, batch.desc.as_ptr()) == 0 }

@@ -48,6 +48,8 @@
 //! # fn main() {}
 //! ```
 //!
+//! A decoder whose columns only the header of its input tells begins a table with [`Input::table`] while it decodes.
+//!
 //! A guest is a `cdylib` for `wasm32-unknown-unknown`. Without `std` it also needs [`panic_handler!`]. Natively a decoder
 //! runs with [`run`] on any [`Host`], which is how it is tested.
 //!
@@ -62,6 +64,7 @@ extern crate alloc;
 
 mod column;
 mod error;
+mod found;
 mod host;
 mod input;
 mod json;

@@ -122,15 +122,15 @@ pub struct Range {
 }
 
 /// Attributes of a column beside its name and type.
-pub struct Attr {
+pub struct Attr<'a> {
     /// UCUM.
-    pub unit: &'static str,
+    pub unit: &'a str,
     /// What it is.
-    pub description: &'static str,
+    pub description: &'a str,
     /// time, position, speed, latitude, longitude, value.
-    pub role: &'static str,
+    pub role: &'a str,
     /// Of an enum, by index, "" = none.
-    pub labels: &'static [&'static str],
+    pub labels: &'a [&'a str],
     /// Of a decimal: digits after the point.
     pub scale: u32,
     /// Rows may lack a value.
@@ -141,9 +141,9 @@ pub struct Attr {
     pub sensitive: bool,
 }
 
-impl Attr {
+impl<'a> Attr<'a> {
     /// Nothing, to begin with: `Attr { unit: "m", ..Attr::NONE }`.
-    pub const NONE: Attr = Attr {
+    pub const NONE: Attr<'a> = Attr {
         unit: "",
         description: "",
         role: "",

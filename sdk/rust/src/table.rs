@@ -24,9 +24,19 @@ pub(crate) struct Run {
     stopped: bool, // the host wants no more rows
     failed: Option<Error>,
     manifest: bool,
+    decoding: bool, // a table that is declared now was found in the input
+    first: *mut TableState,
+    last: *mut TableState,
+    pub(crate) open: usize,    // tables that the host knows
+    pub(crate) schemas: usize, // bytes of those found at run time
 }
 
 impl Run {
+    fn new(host: Option<*mut dyn Host>, manifest: bool) -> Run {
+        let (first, last) = (null_mut(), null_mut());
+        Run { host, stopped: false, failed: None, manifest, decoding: false, first, last, open: 0, schemas: 0 }
+    }
+
     /// Gives the host while the run goes on.
     pub(crate) fn host(&mut self) -> Option<&mut dyn Host> {
         // It was given to run, which has not returned.
@@ -36,6 +46,18 @@ impl Run {
     /// Says whether reading gives nothing more.
     pub(crate) fn over(&self) -> bool {
         self.stopped || self.failed.is_some()
+    }
+
+    /// Looks at every table.
+    pub(crate) fn each(&self, mut f: impl FnMut(&TableState)) {
+        let mut p: *const TableState = self.first;
+        while !p.is_null() {
+            // States live for ever, and nothing changes one meanwhile.
+            unsafe {
+                f(&*p);
+                p = (*p).next;
+            }
+        }
     }
 
     /// Notes why the decode fails. The first reason counts.
@@ -57,31 +79,30 @@ pub(crate) struct TableState {
     room: usize,             // rows that the columns have room for
     max_rows: usize,
     width: usize,
-    columns: usize,
-    index: usize,
+    pub(crate) columns: usize,
+    pub(crate) index: Option<usize>, // None = found at run time, and the host has not taken it yet
     flushed: i64,
     pub(crate) name: &'static str,
+    pub(crate) copies: usize, // names that Table::name gave a number
     first: *mut ColumnState,
     last: *mut ColumnState,
-    next: *mut TableState,
+    pub(crate) next: *mut TableState,
     seq: *mut i64,
     desc: *mut usize,
     run: *mut Run,
-    json: Json,
-    tail: Json, // what follows the columns in the manifest
+    pub(crate) json: Json,
+    pub(crate) tail: Json, // what follows the columns in the manifest
 }
 
 /// Collects the tables of a decoder while they are declared.
 pub struct Schema {
     run: *mut Run,
-    first: *mut TableState,
-    last: *mut TableState,
 }
 
 /// A table's writer: give each column its value, then call end_row. A column that got no value, or two, in a row is a
 /// mistake of the decoder: the run ends with code trap.
 pub struct Table {
-    state: *mut TableState,
+    pub(crate) state: *mut TableState,
 }
 
 /// Moves a value to memory that is never freed; null where there is none.
@@ -95,79 +116,95 @@ fn keep<T>(v: T) -> *mut T {
     p
 }
 
+/// Copies a text to memory that is never freed.
+pub(crate) fn keep_text(s: &str) -> &'static str {
+    if s.is_empty() {
+        return "";
+    }
+    let p = memory::get(s.len());
+    if p.is_null() {
+        panic!("no memory for the name of a column");
+    }
+    // Memory of this size, which holds the same text for ever.
+    unsafe {
+        core::ptr::copy_nonoverlapping(s.as_ptr(), p, s.len());
+        core::str::from_utf8_unchecked(core::slice::from_raw_parts(p, s.len()))
+    }
+}
+
+/// Begins a table of a run.
+pub(crate) fn begin_table(run: *mut Run, name: &'static str, description: &str) -> Table {
+    let mut t = TableState {
+        n: 0,
+        limit: 0,
+        room: 0,
+        max_rows: BATCH_ROWS,
+        width: 8,
+        columns: 1,
+        index: None,
+        flushed: 0,
+        name,
+        copies: 0,
+        first: null_mut(),
+        last: null_mut(),
+        next: null_mut(),
+        seq: null_mut(),
+        desc: null_mut(),
+        run,
+        json: Json::new(),
+        tail: Json::new(),
+    };
+    // States live for ever, and no reference to the run is kept.
+    let r = unsafe { &mut *run };
+    if !r.decoding {
+        t.index = Some(r.open);
+        r.open += 1;
+    }
+    if t.writes() {
+        t.json.open("{");
+        t.json.field("name", name);
+        t.json.field("description", description);
+        t.json.key("columns");
+        t.json.open("[");
+        let seq = Attr { description: "number of the row, from 1", ..Attr::NONE };
+        seq.write(&mut t.json, "seq", "i64");
+    }
+    let p = keep(t);
+    if r.last.is_null() {
+        r.first = p;
+    } else {
+        unsafe { (*r.last).next = p };
+    }
+    r.last = p;
+    Table { state: p }
+}
+
 impl Schema {
     fn new(run: Run) -> Schema {
-        Schema { run: keep(run), first: null_mut(), last: null_mut() }
+        Schema { run: keep(run) }
     }
 
     pub(crate) fn for_manifest() -> Schema {
-        Schema::new(Run { host: None, stopped: false, failed: None, manifest: true })
+        Schema::new(Run::new(None, true))
     }
 
     /// Declares a table. Its first column is seq, which counts the rows from 1 by itself.
     pub fn table(&mut self, name: &'static str, description: &'static str) -> Table {
-        let mut t = TableState {
-            n: 0,
-            limit: 0,
-            room: 0,
-            max_rows: BATCH_ROWS,
-            width: 8,
-            columns: 1,
-            index: 0,
-            flushed: 0,
-            name,
-            first: null_mut(),
-            last: null_mut(),
-            next: null_mut(),
-            seq: null_mut(),
-            desc: null_mut(),
-            run: self.run,
-            json: Json::new(),
-            tail: Json::new(),
-        };
-        // States live for ever.
-        unsafe {
-            if (*self.run).manifest {
-                t.json.open("{");
-                t.json.field("name", name);
-                t.json.field("description", description);
-                t.json.key("columns");
-                t.json.open("[");
-                let seq = Attr { description: "number of the row, from 1", ..Attr::NONE };
-                seq.write(&mut t.json, "seq", "i64");
-            }
-            if !self.last.is_null() {
-                t.index = (*self.last).index + 1;
-            }
-            let p = keep(t);
-            if self.last.is_null() {
-                self.first = p;
-            } else {
-                (*self.last).next = p;
-            }
-            self.last = p;
-            Table { state: p }
-        }
+        begin_table(self.run, name, description)
     }
 
     /// Writes the tables of the manifest; false where there was no memory.
     pub(crate) fn describe(&mut self, j: &mut Json) -> bool {
         let mut whole = true;
         self.each(|t| {
-            t.json.close("]");
             j.element();
-            j.raw(t.json.bytes());
-            j.raw(t.tail.bytes());
-            j.raw(b"}");
-            whole = whole && !t.json.short && !t.tail.short;
-            t.json = Json::new();
-            t.tail = Json::new();
+            whole = t.describe(j) && whole;
         });
         whole
     }
 
     fn each(&mut self, mut f: impl FnMut(&mut TableState)) {
-        let mut p = self.first;
+        let mut p = unsafe { (*self.run).first };
         while !p.is_null() {
             // States live for ever, and f has the only reference to this one.
             unsafe {
@@ -181,7 +218,7 @@ impl Schema {
 macro_rules! columns {
     ($($(#[$doc:meta])* $name:ident $t:ty;)*) => {$(
         $(#[$doc])*
-        pub fn $name(&self, name: &'static str, attr: Attr) -> Column<$t> {
+        pub fn $name(&self, name: &str, attr: Attr) -> Column<$t> {
             self.column(name, stringify!($name), attr)
         }
     )*};
@@ -232,22 +269,23 @@ impl Table {
     }
 
     /// Declares a column of UTF-8 texts.
-    pub fn utf8(&self, name: &'static str, attr: Attr) -> Text {
+    pub fn utf8(&self, name: &str, attr: Attr) -> Text {
         Text { state: self.add(name, "utf8", 0, attr) }
     }
 
     /// Declares a column of bytes.
-    pub fn bin(&self, name: &'static str, attr: Attr) -> Text {
+    pub fn bin(&self, name: &str, attr: Attr) -> Text {
         Text { state: self.add(name, "bin", 0, attr) }
     }
 
-    fn column<T: Number>(&self, name: &'static str, typ: &'static str, attr: Attr) -> Column<T> {
+    fn column<T: Number>(&self, name: &str, typ: &'static str, attr: Attr) -> Column<T> {
         Column { state: self.add(name, typ, core::mem::size_of::<T>(), attr), of: PhantomData }
     }
 
-    fn add(&self, name: &'static str, typ: &'static str, width: usize, attr: Attr) -> *mut ColumnState {
+    fn add(&self, name: &str, typ: &'static str, width: usize, attr: Attr) -> *mut ColumnState {
         // As of state; nothing else refers to it while a column is declared.
         let t = unsafe { &mut *self.state };
+        let name = keep_text(name);
         let text = width == 0;
         let width = if text { 4 } else { width };
         let c = keep(ColumnState {
@@ -266,6 +304,10 @@ impl Table {
             nullable: attr.nullable,
             nulls: false,
         });
+        if t.index.is_some() && t.run().decoding {
+            t.fail("trap", format_args!("table {}: column {} comes too late", t.name, name));
+            return c; // it has no room and belongs to no row
+        }
         if t.last.is_null() {
             t.first = c;
         } else {
@@ -275,7 +317,7 @@ impl Table {
         t.columns += 1;
         t.width += width;
         t.max_rows = (BATCH_BYTES / t.width).max(1).min(BATCH_ROWS);
-        if unsafe { (*t.run).manifest } {
+        if t.writes() {
             attr.write(&mut t.json, name, typ);
         }
         c
@@ -285,7 +327,7 @@ impl Table {
     /// and, as the JSON array of the manifest's layouts ("": none), which fields lie in them.
     pub fn describe_rows(&mut self, column: &str, plus: i64, layouts: &str) {
         let t = self.state();
-        if !unsafe { (*t.run).manifest } {
+        if !t.writes() {
             return;
         }
         let j = &mut t.tail;
@@ -344,7 +386,7 @@ impl Table {
 }
 
 impl TableState {
-    fn run(&self) -> &mut Run {
+    pub(crate) fn run(&self) -> &mut Run {
         // It lives for ever, and no reference to it is kept.
         unsafe { &mut *self.run }
     }
@@ -361,7 +403,30 @@ impl TableState {
         (self.max_rows + 7) / 8
     }
 
-    fn each(&self, mut f: impl FnMut(&mut ColumnState)) {
+    /// Says whether the schema is written: for the manifest, or because the table was found at run time.
+    fn writes(&self) -> bool {
+        self.index.is_none() || self.run().manifest
+    }
+
+    /// Ends the schema, of which nothing is kept; false where there was no memory for all of it.
+    pub(crate) fn describe(&mut self, j: &mut Json) -> bool {
+        self.json.close("]");
+        j.raw(self.json.bytes());
+        j.raw(self.tail.bytes());
+        j.raw(b"}");
+        let whole = !self.json.short && !self.tail.short;
+        self.json = Json::new();
+        self.tail = Json::new();
+        whole
+    }
+
+    /// Makes the table ready for rows.
+    pub(crate) fn begin(&mut self) {
+        self.grow(FIRST_ROWS.min(self.max_rows));
+        self.limit = self.room;
+    }
+
+    pub(crate) fn each(&self, mut f: impl FnMut(&mut ColumnState)) {
         let mut p = self.first;
         while !p.is_null() {
             // As of Schema.
@@ -376,6 +441,9 @@ impl TableState {
     #[cold]
     #[inline(never)]
     fn end_batch(&mut self) {
+        if self.index.is_none() {
+            self.fail("trap", format_args!("table {} was not opened", self.name));
+        }
         if self.room == 0 {
             self.n = 0; // no decode runs, or there was no memory at all
             return;
@@ -501,8 +569,8 @@ impl TableState {
             at += 4;
         });
         let run = self.run();
-        if let Some(host) = run.host() {
-            if !host.emit(self.index, &Batch { desc }) {
+        if let (Some(host), Some(index)) = (run.host(), self.index) {
+            if !host.emit(index, &Batch { desc }) {
                 run.stopped = true;
             }
         }
@@ -542,6 +610,8 @@ impl TableState {
         memory::give(self.desc as *mut u8, self.desc_bytes());
         self.seq = null_mut();
         self.desc = null_mut();
+        self.json = Json::new();
+        self.tail = Json::new();
         self.n = 0;
         self.room = 0;
         self.limit = 0;
@@ -551,16 +621,14 @@ impl TableState {
 /// Makes the run of a host. The pointer is used until the run is closed, within the borrow of the host.
 fn open(host: &mut dyn Host) -> Schema {
     let host: *mut dyn Host = unsafe { core::mem::transmute::<&mut dyn Host, &'static mut dyn Host>(host) };
-    Schema::new(Run { host: Some(host), stopped: false, failed: None, manifest: false })
+    Schema::new(Run::new(Some(host), false))
 }
 
 pub(crate) fn run<D: Decoder>(host: &mut dyn Host) -> i32 {
     let mut schema = open(host);
     let mut decoder = D::declare(&mut schema);
-    schema.each(|t| {
-        t.grow(FIRST_ROWS.min(t.max_rows));
-        t.limit = t.room;
-    });
+    schema.each(|t| t.begin());
+    unsafe { (*schema.run).decoding = true };
     let mut input = Input::new(schema.run);
     if unsafe { (*schema.run).failed.is_none() } {
         if let Err(e) = decoder.decode(&mut input) {

@@ -16,6 +16,7 @@ struct Memory {
     last: Vec<u8>,
     code: String,
     children: Vec<u8>,
+    found: Vec<String>,
 }
 
 impl Host for Memory {
@@ -52,7 +53,12 @@ impl Host for Memory {
         self.at = 0;
         index < self.parts.len()
     }
-    fn emit(&mut self, _: usize, batch: &Batch) -> bool {
+    fn table(&mut self, schema: &[u8]) -> i32 {
+        self.found.push(String::from_utf8(schema.to_vec()).unwrap());
+        self.found.len() as i32 // after the one of the manifest
+    }
+    fn emit(&mut self, table: usize, batch: &Batch) -> bool {
+        assert!(table <= self.found.len());
         self.rows += batch.rows();
         for i in 0..batch.columns() {
             let c = batch.column(i);
@@ -304,6 +310,127 @@ fn parameters_and_children() {
         Ok(())
     });
     assert_eq!(host.children, b"data");
+}
+
+#[test]
+fn tables_are_found_at_run_time() {
+    let host = ends!("", 20_000, |_r, input| {
+        for i in 0..2 {
+            let mut t = input.table(&format!("found_{}", i), "found");
+            let mut v: Vec<_> = (0..3)
+                .map(|_| t.i32(t.name("Temp. [°C]".as_bytes()), Attr { unit: "Cel", nullable: true, ..Attr::NONE }))
+                .collect();
+            let description = String::from("a \"text\"");
+            let mut s = t.utf8("text", Attr { description: &description, ..Attr::NONE });
+            t.open()?;
+            for row in 0..10_000 {
+                for c in &mut v {
+                    c.set_or_null(if row % 3 == 0 { None } else { Some(row) });
+                }
+                s.set_str("text");
+                t.end_row();
+            }
+        }
+        Ok(())
+    });
+    assert_eq!(host.nulls, 2 * 3 * 3334);
+    assert_eq!(
+        host.found[1],
+        concat!(
+            r#"{"name":"found_1","description":"found","columns":[{"name":"seq","type":"i64","description":"number of the row, from 1"},"#,
+            r#"{"name":"temp_c","type":"i32","unit":"Cel","nullable":true},{"name":"temp_c_2","type":"i32","unit":"Cel","nullable":true},"#,
+            r#"{"name":"temp_c_3","type":"i32","unit":"Cel","nullable":true},{"name":"text","type":"utf8","description":"a \"text\""}]}"#
+        )
+    );
+}
+
+#[test]
+fn column_names() {
+    ends!("", 0, |_r, input| {
+        let a62 = "a".repeat(62);
+        let mut t = input.table("names", "");
+        for (text, want) in [
+            ("Temp. [°C]".as_bytes(), "temp_c"),
+            (b"temp c", "temp_c_2"),
+            (b"temp_c", "temp_c_3"),
+            (b"seq", "seq_4"),
+            (b"", "column"),
+            (b"--", "column_5"),
+            (b"1. Achse", "c1_achse"),
+            (b" U(t) ", "u_t"),
+            (b"\xff\xfe", "column_6"),
+            (format!("{} b", a62).as_bytes(), &format!("{}_", a62)),
+            (format!("{}-c", a62).as_bytes(), &format!("{}_7", &a62[1..])),
+        ] {
+            let got = t.name(text);
+            assert_eq!(got, want);
+            t.i8(got, Attr::NONE);
+        }
+        t.open()
+    });
+}
+
+/// Begins a table with one column and opens it.
+fn one(input: &mut Input, table: &str, column: &str) -> Result<Table, Error> {
+    let mut t = input.table(table, "");
+    t.i8(column, Attr::NONE);
+    t.open().map(|_| t)
+}
+
+fn columns(input: &mut Input, n: usize) -> Result<(), Error> {
+    let mut t = input.table("wide", "");
+    for i in 0..n {
+        t.i8(t.name(if i % 2 == 0 { b"x" } else { b"x 999" }), Attr::NONE);
+    }
+    t.open()
+}
+
+#[test]
+fn limits_of_tables() {
+    let host = ends!("table_limit", 0, |_r, input| {
+        for i in 0..256 {
+            one(input, &format!("t{}", i), "v")?;
+        }
+        Ok(())
+    });
+    assert_eq!(host.found.len(), 255);
+    ends!("", 0, |_r, input| { columns(input, 4095) });
+    ends!("table_limit", 0, |_r, input| { columns(input, 4096) });
+    let host = ends!("table_limit", 0, |_r, input| {
+        for i in 0..3 {
+            input.table(&format!("long{}", i), &"x".repeat(400 << 10)).open()?;
+        }
+        Ok(())
+    });
+    assert_eq!(host.found.len(), 2);
+}
+
+#[test]
+fn mistakes_with_tables() {
+    ends!("trap", 0, |_r, input| { one(input, "T", "v").map(drop) });
+    ends!("trap", 0, |_r, input| { one(input, "issues", "v").map(drop) });
+    ends!("trap", 0, |_r, input| { one(input, "u", "a b").map(drop) });
+    ends!("trap", 0, |_r, input| { one(input, &"a".repeat(64), "v").map(drop) });
+    ends!("trap", 0, |_r, input| { one(input, "u", "seq").map(drop) });
+    ends!("trap", 0, |_r, input| { one(input, "t", "v").map(drop) });
+    ends!("trap", 0, |_r, input| { one(input, "u", "v").and(one(input, "u", "v")).map(drop) });
+    ends!("trap", 0, |_r, input| { one(input, "u", "v").and_then(|mut t| t.open()) });
+    ends!("", 0, |_r, input| {
+        input.table("u", "").i8("v", Attr::NONE);
+        Ok(())
+    });
+    ends!("trap", 0, |_r, input| {
+        input.table("u", "").end_row();
+        Ok(())
+    });
+    ends!("trap", 0, |_r, input| {
+        input.table("u", "").i8("v", Attr::NONE).set(1);
+        Ok(())
+    });
+    ends!("trap", 0, |_r, input| {
+        one(input, "u", "v")?.i8("w", Attr::NONE).set(1);
+        Ok(())
+    });
 }
 
 #[test]
