@@ -487,7 +487,8 @@ WAYSIDE__PRINTF(3, 4) size_t wayside_print(char *buf, size_t cap, const char *fo
  *
  * With capability child a decoder gives out files that lie in its input; each becomes a file and a decode of its own. */
 
-/** Begins a sub-file and gives its handle, negative where the host refuses it. */
+/** Begins a sub-file and gives its handle, negative where the host refuses it. The name may come from the input: one that
+ * is longer than 255 bytes is cut, none is "unnamed". At most 8 are open at a time. */
 int32_t wayside_child(const char *name);
 
 /** Writes n bytes to a sub-file; false where the host refuses them. */
@@ -578,6 +579,7 @@ enum {
     WAYSIDE__MAX_TABLES = 256,
     WAYSIDE__MAX_COLUMNS = 4096,
     WAYSIDE__MAX_NAME = 63,
+    WAYSIDE__MAX_CHILD = 255, /* bytes of a sub-file's name */
     WAYSIDE__NOT_OPEN = -1, /* index of a table found at run time until the host has taken it */
     WAYSIDE__MOST = 1 << 30, /* of anything */
     WAYSIDE__MESSAGE = 1024
@@ -1653,7 +1655,13 @@ int64_t wayside_param_int(const char *key, int64_t def) {
 
 /* Sub-files */
 
-int32_t wayside_child(const char *name) { return wayside_host_child(name, (uint32_t)wayside__len(name)); }
+int32_t wayside_child(const char *name) {
+    size_t n = wayside__len(name);
+    if (n == 0) return wayside_child("unnamed");
+    if (n > WAYSIDE__MAX_CHILD)
+        for (n = WAYSIDE__MAX_CHILD; n > 1 && ((uint8_t)name[n] & 0xc0) == 0x80;) n--; /* whole characters */
+    return wayside_host_child(name, (uint32_t)n);
+}
 
 bool wayside_child_write(int32_t child, const void *p, size_t n) {
     return n <= WAYSIDE__MOST && wayside_host_child_write(child, p, (uint32_t)n) >= 0;

@@ -147,7 +147,7 @@ func TestTableLimits(t *testing.T) {
 			tab.Int8("v", sdk.Attr{})
 			return err
 		}, sdk.CodeTrap, 2},
-		"never opened":     {func(in *sdk.Input) error { in.Table("t", "").Int8("v", sdk.Attr{}); return nil }, "", 1},
+		"never opened": {func(in *sdk.Input) error { in.Table("t", "").Int8("v", sdk.Attr{}); return nil }, "", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := finder(func(in *sdk.Input, _ *sdk.Table) error { return c.decode(in) })

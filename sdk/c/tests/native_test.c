@@ -15,6 +15,7 @@ static struct {
     bool seek;
     uint64_t rows, columns, bytes, nulls, issues;
     int32_t found;
+    uint32_t name_len;
     char code[64], manifest[1 << 16], last[4096], schema[4096];
     size_t last_len;
 } host;
@@ -111,7 +112,11 @@ int32_t wayside_host_param(const void *key, uint32_t n, void *p, uint32_t cap) {
     return 6;
 }
 
-int32_t wayside_host_child(const void *name, uint32_t n) { return n == 5 && memcmp(name, "child", 5) == 0 ? 7 : -1; }
+int32_t wayside_host_child(const void *name, uint32_t n) {
+    if (n == 0 || n > 255) abort();
+    host.name_len = n;
+    return n == 5 && memcmp(name, "child", 5) == 0 ? 7 : -1;
+}
 int32_t wayside_host_child_write(int32_t child, const void *p, uint32_t n) {
     (void)p;
     return child == 7 ? (int32_t)n : -1;
@@ -234,6 +239,12 @@ static int32_t others(void) {
     if (wayside_param_int("n", 1) != -12345 || wayside_param_int("m", 9) != 9 || !wayside_param_is("n", "-12345")) return wayside_fail("corrupt_record", "param");
     if (c != 7 || !wayside_child_write(c, "x", 1) || wayside_child("no") >= 0) return wayside_fail("corrupt_record", "child");
     wayside_child_close(c);
+    {
+        static char name[400];
+        if (wayside_child("") >= 0 || host.name_len != 7) return wayside_fail("corrupt_record", "no name");
+        for (size_t i = 0; i < sizeof name - 1; i++) name[i] = (char)(i % 2 ? 0xa4 : 0xc3);
+        if (wayside_child(name) >= 0 || host.name_len != 254) return wayside_fail("corrupt_record", "a long name");
+    }
     return 0;
 }
 

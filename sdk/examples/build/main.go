@@ -1,4 +1,4 @@
-// Command build compiles the example decoders of the SDKs to WebAssembly: bin/examples/{go,c,rust}/tracklog.wasm. It is
+// Command build compiles the example decoders of the SDKs to WebAssembly: bin/examples/{go,c,rust}/{tracklog,chanlog}.wasm. It is
 // a command of its own because C and Rust need compilers that the project does not: it says which are missing, with the
 // command that installs them, and installs them with -install where it may.
 package main
@@ -103,17 +103,30 @@ func (b *builder) build(ctx context.Context, lang string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
 	}
-	module := filepath.Join(dir, "tracklog.wasm")
+	for _, name := range []string{"tracklog", "chanlog"} {
+		if err := b.module(ctx, lang, name, filepath.Join(dir, name+".wasm")); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// module compiles one decoder. The first of them lies in the language's own folder.
+func (b *builder) module(ctx context.Context, lang, name, module string) error {
+	sub := ""
+	if name != "tracklog" {
+		sub = "/" + name
+	}
 	var err error
 	switch lang {
 	case "go":
 		err = b.tool(ctx, []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}, "go", "build", "-trimpath", "-buildvcs=false",
-			"-buildmode=c-shared", "-ldflags=-s -w", "-o", module, "./sdk/examples/go")
+			"-buildmode=c-shared", "-ldflags=-s -w", "-o", module, "./sdk/examples/go"+sub)
 	case "c":
 		err = b.tool(ctx, nil, b.clang, "--target=wasm32", "-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-nostdlib",
-			"-Wl,--no-entry", "-Wl,--strip-all", "-Isdk/c", "-o", module, "sdk/examples/c/tracklog.c")
+			"-Wl,--no-entry", "-Wl,--strip-all", "-Isdk/c", "-o", module, "sdk/examples/c/"+name+".c")
 	case "rust":
-		err = b.rust(ctx, module)
+		err = b.rust(ctx, name, "sdk/examples/rust"+sub+"/src/lib.rs", module)
 	default:
 		err = errors.New("no such language")
 	}
@@ -129,7 +142,7 @@ func (b *builder) build(ctx context.Context, lang string) error {
 }
 
 // rust compiles crate and example without cargo, which the Debian packages do without too.
-func (b *builder) rust(ctx context.Context, module string) error {
+func (b *builder) rust(ctx context.Context, name, source, module string) error {
 	tmp, err := os.MkdirTemp("", "wayside-rust-")
 	if err != nil {
 		return fmt.Errorf("make a folder: %w", err)
@@ -142,8 +155,8 @@ func (b *builder) rust(ctx context.Context, module string) error {
 		return err
 	}
 	args = append([]string{
-		"--crate-type=cdylib", "--crate-name=tracklog", "-Clto=fat", "-Cstrip=symbols",
-		"--extern=wayside=" + lib, "-o", module, "sdk/examples/rust/src/lib.rs",
+		"--crate-type=cdylib", "--crate-name=" + name, "-Clto=fat", "-Cstrip=symbols",
+		"--extern=wayside=" + lib, "-o", module, source,
 	}, common...)
 	return b.tool(ctx, nil, b.rustc, args...)
 }

@@ -6,6 +6,8 @@ use core::fmt;
 /// Sizes of the read buffer: it starts small, because most files are, and doubles with every read that fills it.
 const FIRST_BUFFER: usize = 16 << 10;
 const FULL_BUFFER: usize = 256 << 10;
+/// Bytes of a sub-file's name.
+const MAX_CHILD: usize = 255;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -306,8 +308,14 @@ impl Input {
     }
 
     /// Begins a sub-file, which becomes a file and a decode of its own, and gives its handle; None where the host refuses
-    /// it. It needs capability child.
+    /// it. It needs capability child. The name may come from the input: one that is longer than 255 bytes is cut, none is
+    /// "unnamed". At most 8 are open at a time.
     pub fn child(&mut self, name: &str) -> Option<i32> {
+        let mut n = name.len().min(MAX_CHILD);
+        while !name.is_char_boundary(n) {
+            n -= 1;
+        }
+        let name = if n == 0 { "unnamed" } else { &name[..n] };
         let h = self.run().host().map_or(-1, |h| h.child(name));
         if h < 0 {
             return None;

@@ -88,6 +88,7 @@ impl Host for Memory {
         3
     }
     fn child(&mut self, name: &str) -> i32 {
+        assert!(name == "child" || name == "other" || name == "unnamed" || name.len() == 254);
         if name == "child" {
             7
         } else {
@@ -304,6 +305,8 @@ fn parameters_and_children() {
         assert_eq!((input.param_int("n", 1), input.param_int("m", 9)), (-12, 9));
         assert!(input.param_bool("n", true));
         assert_eq!(input.child("other"), None);
+        assert_eq!(input.child(""), None);
+        assert_eq!(input.child(&"ä".repeat(200)), None);
         let c = input.child("child").unwrap();
         assert!(input.child_write(c, b"data"));
         input.child_close(c);
