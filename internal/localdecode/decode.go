@@ -178,19 +178,19 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 		return fmt.Errorf("decode: %w", err)
 	}
 	o.result, o.failure = &res, res.Failure
+	if err := c.checkTables(o); err != nil {
+		return err
+	}
 	if err := out.finish(ctx, o); err != nil {
 		return err
 	}
 	return c.decodeInside(ctx, o, kids, out, scr)
 }
 
-// params gives the parameters of a decode, and refuses tables that it cannot give.
+// params gives the parameters of a decode.
 func (c *Config) params(o *outcome) (json.RawMessage, error) {
 	if o.in.depth > 0 {
 		return c.childParams(o.plugin.ID)
-	}
-	if err := c.checkTables(o.plugin); err != nil {
-		return nil, err
 	}
 	return c.Registry.Params(o.plugin.ID, c.Params) //nolint:wrapcheck // the caller says what was tried
 }
@@ -349,20 +349,19 @@ func (c *Config) detect(ctx context.Context, head []byte, size int64, name strin
 	}
 }
 
-// checkTables refuses names that the decoder cannot give. A decoder that declares its tables while it runs, with none
-// in its manifest, may give any.
-func (c *Config) checkTables(p runtime.Plugin) error {
-	if len(p.Tables) == 0 {
+// checkTables refuses names that the decode did not give. It comes after the decode: a decoder may declare tables of which
+// its manifest knows nothing while it runs.
+func (c *Config) checkTables(o *outcome) error {
+	if o.in.depth > 0 || o.status() == runtime.Failed {
 		return nil
 	}
-	names := make([]string, 0, len(p.Tables)+1)
-	for _, s := range p.Tables {
-		names = append(names, s.Name)
+	names := make([]string, 0, len(o.result.Tables))
+	for _, t := range o.result.Tables {
+		names = append(names, t.Schema.Name)
 	}
-	names = append(names, "issues")
 	for _, t := range c.Tables {
 		if !slices.Contains(names, t) {
-			return errcode.Newf(errcode.NotFound, "decoder %s has no table %q; it has %s", p.ID, t, strings.Join(slices.Compact(names), ", "))
+			return errcode.Newf(errcode.NotFound, "decoder %s has no table %q; it has %s", o.plugin.ID, t, strings.Join(names, ", "))
 		}
 	}
 	return nil

@@ -220,10 +220,13 @@ func (h *host) decode(ctx context.Context, p *runtime.Plugin, rec *recording, w 
 		Plugin: p.SHA256, Input: in, Size: rec.size, SHA256: rec.sha256, Name: rec.name, Parts: rec.parts, Params: w.params,
 		Form: w.form, ShortReads: w.reads,
 		Create: func(s *table.Schema) (*os.File, error) { return h.create(o, s.Name) },
+		// Sub-files are taken, and nothing of them is kept, as when a module is vetted: else its golden tests would not be
+		// what it is vetted with.
+		CreateChild: func(int) (*os.File, error) { return nowhere() },
 	}
 	if w.form == "" {
 		req.Form = table.NDJSON
-		req.Create = func(*table.Schema) (*os.File, error) { return os.OpenFile(os.DevNull, os.O_WRONLY, 0) }
+		req.Create = func(*table.Schema) (*os.File, error) { return nowhere() }
 	}
 	if w.none {
 		req.Tables = []string{}
@@ -239,6 +242,8 @@ func (h *host) decode(ctx context.Context, p *runtime.Plugin, rec *recording, w 
 	}
 	return o, nil
 }
+
+func nowhere() (*os.File, error) { return os.OpenFile(os.DevNull, os.O_WRONLY, 0) }
 
 // create makes the file of a table, without a name: one handle goes to the worker, one stays in the outcome. A table that
 // is asked for again, by a decode that is repeated after a kill, begins anew.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -125,4 +126,49 @@ func TestDamagedChannelLogsGiveTheSameBytes(t *testing.T) {
 			t.Errorf("%s: %s", lang, golden.Diff([]byte(want), []byte(got)))
 		}
 	}
+}
+
+// TestToolsKnowFoundTables: golden files of `wayside plugin test` and golden tests in a module hold the rows of tables that
+// no manifest has; the module is vetted with them before it decodes.
+func TestToolsKnowFoundTables(t *testing.T) {
+	logs := t.TempDir()
+	for name, data := range channelLogs() {
+		if err := os.WriteFile(filepath.Join(logs, name), data, 0o600); err != nil { //nolint:forbidigo // an input
+			t.Fatal(err)
+		}
+	}
+	for i, lang := range languages {
+		module, args := filepath.Join(root, "bin", "examples", lang, "chanlog.wasm"), []string{"--testdata", logs}
+		if i == 0 {
+			args = append(args, "--update") // the others have to give the same
+		}
+		tool(t, append([]string{"plugin", "test", module, "--fuzz", "0"}, args...)...)
+		b, err := os.ReadFile(filepath.Join(logs, "whole.chl"+golden.Suffix))
+		if err != nil || !bytes.Contains(b, []byte(`{"table":"group_1","row":`)) {
+			t.Errorf("%s: %v, golden file\n%s", lang, err, b)
+		}
+		plugins := t.TempDir()
+		tool(t, "plugin", "pack", module, "-o", filepath.Join(plugins, "chanlog.wasm"), "--testdata", logs)
+		in := filepath.Join(logs, "whole.chl")
+		if out := tool(t, "decode", "--plugins", plugins, "--table", "group_1", "--to", "csv", in); bytes.Count(out, []byte("\n")) < 40 {
+			t.Errorf("%s, packed: %s", lang, out)
+		}
+	}
+}
+
+// tool runs the real command, which must end well, and gives what it prints.
+func tool(t *testing.T, args ...string) []byte {
+	t.Helper()
+	bin, err := filepath.Abs(filepath.Join(root, "bin", "wayside"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), bin, args...)
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+t.TempDir())
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("wayside %v: %v\n%s%s", args, err, out.Bytes(), errs.Bytes())
+	}
+	return out.Bytes()
 }

@@ -49,7 +49,7 @@ static void declare(void) {
     wayside_declare_table(t, "channels", "one row a channel of the header");
     wayside_declare_utf8(t, &channels.table, "table", &(wayside_attr){.description = "with the channel's values"});
     wayside_declare_utf8(t, &channels.column, "column", &(wayside_attr){.description = "of that table"});
-    wayside_declare_enum8(t, &channels.type, "type", &(wayside_attr){.labels = WAYSIDE_STRINGS("", "integer", "float", "text")});
+    wayside_declare_enum8(t, &channels.type, "type", &(wayside_attr){.description = "of its values", .labels = WAYSIDE_STRINGS("", "integer", "float", "text")});
     wayside_declare_utf8(t, &channels.name, "name", &(wayside_attr){.description = "as the header says it"});
     wayside_declare_utf8(t, &channels.unit, "unit", &(wayside_attr){.description = "as the header says it"});
 }

@@ -56,7 +56,7 @@ func declare(s *sdk.Schema) *channels {
 		Table:  t,
 		table:  t.Text("table", sdk.Attr{Description: "with the channel's values"}),
 		column: t.Text("column", sdk.Attr{Description: "of that table"}),
-		typ:    t.Enum8("type", sdk.Attr{Labels: []string{"", "integer", "float", "text"}}),
+		typ:    t.Enum8("type", sdk.Attr{Description: "of its values", Labels: []string{"", "integer", "float", "text"}}),
 		name:   t.Text("name", sdk.Attr{Description: "as the header says it"}),
 		unit:   t.Text("unit", sdk.Attr{Description: "as the header says it"}),
 	}

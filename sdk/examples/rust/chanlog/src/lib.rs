@@ -67,7 +67,10 @@ impl Decoder for Chanlog {
         Chanlog {
             table: t.utf8("table", Attr { description: "with the channel's values", ..Attr::NONE }),
             column: t.utf8("column", Attr { description: "of that table", ..Attr::NONE }),
-            typ: t.enum8("type", Attr { labels: &["", "integer", "float", "text"], ..Attr::NONE }),
+            typ: t.enum8(
+                "type",
+                Attr { description: "of its values", labels: &["", "integer", "float", "text"], ..Attr::NONE },
+            ),
             name: t.utf8("name", Attr { description: "as the header says it", ..Attr::NONE }),
             unit: t.utf8("unit", Attr { description: "as the header says it", ..Attr::NONE }),
             channels: t,
