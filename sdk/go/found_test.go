@@ -59,8 +59,16 @@ func TestTableFoundAtRunTime(t *testing.T) {
 
 // names are texts of headers and the names that every SDK makes of them; the tests in C and Rust have the same.
 var names = [][2]string{
-	{"Temp. [°C]", "temp_c"}, {"temp c", "temp_c_2"}, {"temp_c", "temp_c_3"}, {"seq", "seq_4"}, {"", "column"}, {"--", "column_5"},
-	{"1. Achse", "c1_achse"}, {" U(t) ", "u_t"}, {"\xff\xfe", "column_6"}, {strings.Repeat("a", 62) + " b", strings.Repeat("a", 62) + "_"},
+	{"Temp. [°C]", "temp_c"},
+	{"temp c", "temp_c_2"},
+	{"temp_c", "temp_c_3"},
+	{"seq", "seq_4"},
+	{"", "column"},
+	{"--", "column_5"},
+	{"1. Achse", "c1_achse"},
+	{" U(t) ", "u_t"},
+	{"\xff\xfe", "column_6"},
+	{strings.Repeat("a", 62) + " b", strings.Repeat("a", 62) + "_"},
 	{strings.Repeat("a", 62) + "-c", strings.Repeat("a", 61) + "_7"},
 }
 
