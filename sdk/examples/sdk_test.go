@@ -196,7 +196,7 @@ func TestDamagedInputsGiveTheSameBytes(t *testing.T) {
 	}
 }
 
-// TestHeaderNatively builds the tests of the C header with sanitizers and gives the example decoder damaged inputs.
+// TestHeaderNatively builds the tests of the C header with sanitizers and gives the example decoders damaged inputs.
 func TestHeaderNatively(t *testing.T) {
 	cc := ""
 	for _, name := range []string{os.Getenv("CC"), "gcc", "cc", "clang"} {
@@ -204,23 +204,28 @@ func TestHeaderNatively(t *testing.T) {
 			cc = path
 		}
 	}
-	dir := t.TempDir()
-	bin := filepath.Join(dir, "native")
-	build := exec.CommandContext(t.Context(), cmp.Or(cc, "cc"), "-std=c99", "-Wall", "-Wextra", "-Werror", "-g", "-O1",
-		"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I"+root+"/sdk/c", "-o", bin, root+"/sdk/c/tests/native_test.c")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	var files []string
-	for i := range uint64(300) {
-		files = append(files, filepath.Join(dir, fmt.Sprintf("%03d.trk", i)))
-		data := trackgen.Damage(input(t, trackgen.Options{Seed: i, Bytes: 5_000}), i)
-		if err := os.WriteFile(files[i], data, 0o600); err != nil { //nolint:forbidigo // an input
-			t.Fatal(err)
+	for flag, log := range map[string]func(seed uint64) []byte{
+		"-DTRACKLOG": func(seed uint64) []byte { return input(t, trackgen.Options{Seed: seed, Bytes: 5_000}) },
+		"-DCHANLOG":  func(seed uint64) []byte { return trackgen.Channels(trackgen.Options{Seed: seed, Bytes: 2_000}, 2) },
+	} {
+		dir := t.TempDir()
+		bin := filepath.Join(dir, "native")
+		build := exec.CommandContext(t.Context(), cmp.Or(cc, "cc"), "-std=c99", "-Wall", "-Wextra", "-Werror", "-g", "-O1", flag,
+			"-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I"+root+"/sdk/c", "-o", bin, root+"/sdk/c/tests/native_test.c")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", flag, err, out)
 		}
-	}
-	if out, err := exec.CommandContext(t.Context(), bin, files...).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+		var files []string
+		for i := range uint64(300) {
+			files = append(files, filepath.Join(dir, fmt.Sprintf("%03d.log", i)))
+			data := trackgen.Damage(log(i), i)
+			if err := os.WriteFile(files[i], data, 0o600); err != nil { //nolint:forbidigo // an input
+				t.Fatal(err)
+			}
+		}
+		if out, err := exec.CommandContext(t.Context(), bin, files...).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", flag, err, out)
+		}
 	}
 }
 
