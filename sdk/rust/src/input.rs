@@ -1,6 +1,6 @@
 use crate::error::{End, Error, Message};
 use crate::memory;
-use crate::table::Run;
+use crate::run::Run;
 use core::fmt;
 
 /// Sizes of the read buffer: it starts small, because most files are, and doubles with every read that fills it.

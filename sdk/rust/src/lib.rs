@@ -71,6 +71,7 @@ mod json;
 mod manifest;
 mod memory;
 mod numbers;
+mod run;
 mod table;
 
 pub use column::{Column, Number, Text};
@@ -108,7 +109,7 @@ pub trait Decoder: Sized {
 
 /// Decodes one input of a host and gives the result of `wayside_decode`: 0 when it went well.
 pub fn run<D: Decoder>(host: &mut dyn Host) -> i32 {
-    table::run::<D>(host)
+    run::run::<D>(host)
 }
 
 /// Gives a decoder's manifest, as JSON, to `take`.
@@ -118,7 +119,7 @@ pub fn manifest<D: Decoder>(take: &mut dyn FnMut(&[u8])) {
 
 /// Gives a decoder's confidence in the input of a host, 0 to 100.
 pub fn sniff<D: Decoder>(host: &mut dyn Host) -> i32 {
-    table::sniff::<D>(host)
+    run::sniff::<D>(host)
 }
 
 /// Makes the exports of a plugin of a [`Decoder`].

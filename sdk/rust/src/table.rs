@@ -1,11 +1,9 @@
 use crate::column::{Column, ColumnState, Number, Text};
-use crate::error::{Error, Message};
-use crate::host::{Batch, Host};
-use crate::input::Input;
+use crate::host::Batch;
 use crate::json::Json;
 use crate::manifest::Attr;
 use crate::memory;
-use crate::Decoder;
+use crate::run::Run;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::null_mut;
@@ -14,63 +12,8 @@ use core::ptr::null_mut;
 const BATCH_ROWS: usize = 8192;
 pub(crate) const BATCH_BYTES: usize = 1 << 20;
 const MAX_BATCH_BYTES: usize = 16 << 20;
-const SNIFF_HEAD: usize = 64 << 10;
 /// Rows that a table makes room for first: most files are small.
 const FIRST_ROWS: usize = 64;
-
-/// One run of a decoder. It is never freed, so that what points to it may be kept; the host is gone when it has ended.
-pub(crate) struct Run {
-    host: Option<*mut dyn Host>,
-    stopped: bool, // the host wants no more rows
-    failed: Option<Error>,
-    manifest: bool,
-    decoding: bool, // a table that is declared now was found in the input
-    first: *mut TableState,
-    last: *mut TableState,
-    pub(crate) open: usize,    // tables that the host knows
-    pub(crate) schemas: usize, // bytes of those found at run time
-}
-
-impl Run {
-    fn new(host: Option<*mut dyn Host>, manifest: bool) -> Run {
-        let (first, last) = (null_mut(), null_mut());
-        Run { host, stopped: false, failed: None, manifest, decoding: false, first, last, open: 0, schemas: 0 }
-    }
-
-    /// Gives the host while the run goes on.
-    pub(crate) fn host(&mut self) -> Option<&mut dyn Host> {
-        // It was given to run, which has not returned.
-        self.host.map(|h| unsafe { &mut *h })
-    }
-
-    /// Says whether reading gives nothing more.
-    pub(crate) fn over(&self) -> bool {
-        self.stopped || self.failed.is_some()
-    }
-
-    /// Looks at every table.
-    pub(crate) fn each(&self, mut f: impl FnMut(&TableState)) {
-        let mut p: *const TableState = self.first;
-        while !p.is_null() {
-            // States live for ever, and nothing changes one meanwhile.
-            unsafe {
-                f(&*p);
-                p = (*p).next;
-            }
-        }
-    }
-
-    /// Notes why the decode fails. The first reason counts.
-    pub(crate) fn fail(&mut self, code: &'static str, text: fmt::Arguments) {
-        if self.failed.is_none() {
-            self.failed = Some(Error { code, text: Message::new(text), stopped: false });
-        }
-    }
-
-    pub(crate) fn out_of_memory(&mut self, n: usize) {
-        self.fail("memory_limit", format_args!("no memory for {} bytes", n));
-    }
-}
 
 /// A table's rows since the last batch. Like its columns' states it is never freed.
 pub(crate) struct TableState {
@@ -96,7 +39,7 @@ pub(crate) struct TableState {
 
 /// Collects the tables of a decoder while they are declared.
 pub struct Schema {
-    run: *mut Run,
+    pub(crate) run: *mut Run,
 }
 
 /// A table's writer: give each column its value, then call end_row. A column that got no value, or two, in a row is a
@@ -180,7 +123,7 @@ pub(crate) fn begin_table(run: *mut Run, name: &'static str, description: &str) 
 }
 
 impl Schema {
-    fn new(run: Run) -> Schema {
+    pub(crate) fn new(run: Run) -> Schema {
         Schema { run: keep(run) }
     }
 
@@ -203,7 +146,7 @@ impl Schema {
         whole
     }
 
-    fn each(&mut self, mut f: impl FnMut(&mut TableState)) {
+    pub(crate) fn each(&mut self, mut f: impl FnMut(&mut TableState)) {
         let mut p = unsafe { (*self.run).first };
         while !p.is_null() {
             // States live for ever, and f has the only reference to this one.
@@ -578,7 +521,7 @@ impl TableState {
 
     /// Emits what is left. After a failure the values of a row that was not completed are dropped, else they are a
     /// mistake.
-    fn end(&mut self, failed: bool) {
+    pub(crate) fn end(&mut self, failed: bool) {
         if !failed && !self.check() {
             return self.drop_rows();
         }
@@ -592,7 +535,7 @@ impl TableState {
     }
 
     /// Gives the memory back. Handles that are kept find columns without room.
-    fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         let validity = self.validity_bytes();
         self.each(|c| {
             memory::give(c.data, c.end as usize - c.data as usize);
@@ -616,53 +559,4 @@ impl TableState {
         self.room = 0;
         self.limit = 0;
     }
-}
-
-/// Makes the run of a host. The pointer is used until the run is closed, within the borrow of the host.
-fn open(host: &mut dyn Host) -> Schema {
-    let host: *mut dyn Host = unsafe { core::mem::transmute::<&mut dyn Host, &'static mut dyn Host>(host) };
-    Schema::new(Run::new(Some(host), false))
-}
-
-pub(crate) fn run<D: Decoder>(host: &mut dyn Host) -> i32 {
-    let mut schema = open(host);
-    let mut decoder = D::declare(&mut schema);
-    schema.each(|t| t.begin());
-    unsafe { (*schema.run).decoding = true };
-    let mut input = Input::new(schema.run);
-    if unsafe { (*schema.run).failed.is_none() } {
-        if let Err(e) = decoder.decode(&mut input) {
-            let run = unsafe { &mut *schema.run };
-            if !e.stopped && run.failed.is_none() {
-                run.failed = Some(e);
-            }
-        }
-    }
-    drop(input);
-    let failed = unsafe { (*schema.run).failed.is_some() };
-    schema.each(|t| t.end(failed));
-    schema.each(|t| t.release());
-    drop(decoder);
-    let run = unsafe { &mut *schema.run };
-    let mut result = 0;
-    if let Some(e) = run.failed {
-        if let Some(host) = run.host() {
-            host.fail(e.code, e.text());
-        }
-        result = 1;
-    }
-    run.host = None;
-    result
-}
-
-pub(crate) fn sniff<D: Decoder>(host: &mut dyn Host) -> i32 {
-    let schema = open(host);
-    let mut input = Input::new(schema.run);
-    let sure = match input.window(SNIFF_HEAD) {
-        Ok(head) => D::sniff(&head[..head.len().min(SNIFF_HEAD)]),
-        Err(_) => 0,
-    };
-    drop(input);
-    unsafe { (*schema.run).host = None };
-    sure.min(100).into()
 }
