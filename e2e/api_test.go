@@ -65,8 +65,8 @@ func TestMainJob(t *testing.T) {
 	}
 }
 
-func filesBelow(t testing.TB, dir string) []string {
-	t.Helper()
+func filesBelow(tb testing.TB, dir string) []string {
+	tb.Helper()
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, e os.DirEntry, err error) error {
 		if err == nil && !e.IsDir() {
@@ -75,7 +75,7 @@ func filesBelow(t testing.TB, dir string) []string {
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return files
 }

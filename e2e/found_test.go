@@ -86,7 +86,7 @@ func (a *appliance) found(decodeID string) [][]any {
 		a.t.Error("no series")
 	}
 	for _, form := range []string{"csv", "ndjson", "parquet", "arrow"} {
-		res, err := http.Get(a.url + base + "/group_1." + form) //nolint:noctx // of this test's own process
+		res, err := http.Get(a.url + base + "/group_1." + form)
 		if err != nil {
 			a.t.Fatal(err)
 		}

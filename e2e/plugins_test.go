@@ -62,8 +62,7 @@ func (a *appliance) plugin(what string, ok func(p *Plugin) bool) *Plugin {
 			return got
 		}
 		if time.Now().After(limit) {
-			b, _ := json.Marshal(got)
-			a.t.Fatalf("the plugin was never %s: %s\n%s", what, b, a.log.tail())
+			a.t.Fatalf("the plugin was never %s: %+v\n%s", what, got, a.log.tail())
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
