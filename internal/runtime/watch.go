@@ -142,11 +142,15 @@ func (w *watcher) isDir(path string) bool {
 	return false
 }
 
-// follow makes the kernel tell of every folder, or, of one that does not exist, of the nearest above it.
+// follow makes the kernel tell of every folder, or, of one that does not exist, of the nearest above it. A folder that
+// comes between the look and the watch above it is told of by nobody, so it looks again after each watch.
 func (w *watcher) follow(ctx context.Context) {
-	if w.notify == nil {
-		return
+	for w.notify != nil && w.followOnce(ctx) {
 	}
+}
+
+// followOnce reports whether it has begun to watch a folder.
+func (w *watcher) followOnce(ctx context.Context) (began bool) {
 	want := map[string]stamp{}
 	for _, d := range w.reg.cfg.Dirs {
 		for dir := filepath.Clean(d.Path); ; dir = filepath.Dir(dir) {
@@ -173,7 +177,8 @@ func (w *watcher) follow(ctx context.Context) {
 			w.reg.cfg.Logger.WarnContext(ctx, "plugin folder is looked at now and then only", "folder", dir, "error", err)
 			continue
 		}
-		w.watched[dir] = st
+		w.watched[dir], began = st, true
 		w.arm(0) // what came before the watch is seen for the first time now, and read when it is quiet
 	}
+	return began
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -145,6 +146,35 @@ func TestWriterWhoGoesOn(t *testing.T) {
 			t.Error("a whole module is not taken at its writer's word")
 		}
 	})
+}
+
+// hasty makes the folder that is waited for in the moment in which the one above it is beginning to be watched.
+type hasty struct {
+	*deaf
+	dir   string
+	added []string
+}
+
+func (h *hasty) Add(dir string) error {
+	if dir == filepath.Dir(h.dir) {
+		if err := os.Mkdir(h.dir, 0o700); err != nil {
+			return err //nolint:wrapcheck // of a test
+		}
+	}
+	h.added = append(h.added, dir)
+	return nil
+}
+
+// TestFolderThatComesInBetween is told of by nobody: it came after the look and before the watch.
+func TestFolderThatComesInBetween(t *testing.T) {
+	h := &hasty{deaf: newDeaf(), dir: filepath.Join(t.TempDir(), "plugins")}
+	w := &watcher{
+		reg: &Registry{cfg: Config{Dirs: []Dir{{h.dir, Data}}}}, notify: h, watched: map[string]stamp{}, timer: time.NewTimer(time.Hour),
+	}
+	w.follow(t.Context())
+	if want := []string{filepath.Dir(h.dir), h.dir}; !slices.Equal(h.added, want) {
+		t.Errorf("watched %v, want %v", h.added, want)
+	}
 }
 
 // TestFolderThatCannotBeRead says it once, and leaves what was there.
