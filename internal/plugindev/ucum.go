@@ -15,13 +15,14 @@ type ucum struct {
 	depth  int
 }
 
-// Atoms by whether they take a prefix, and the prefixes. From the tables of UCUM 2.1.
+// Atoms by whether they take a prefix, and the prefixes: all of the tables of UCUM 2.2 (ucum-essence, 2024-06-17), case
+// sensitive.
 const (
 	ucumPrefixes = `Y Z E P T G M k h da d c m u n p f a z y Ki Mi Gi Ti`
 
 	ucumMetric = `m s g rad K C cd mol sr Hz N Pa J W A V F Ohm S Wb Cel T H lm lx Bq Gy Sv l L ar t bar u eV pc [c] [h] [k]
 [eps_0] [mu_0] [e] [m_e] [m_p] [G] [g] [ly] gf Ky Gal dyn erg P Bi St Mx G Oe Gb sb Lmb ph Ci R RAD REM cal_[15] cal_[20]
-cal_m cal_IT cal_th cal tex m[H2O] m[Hg] eq osm g% kat U [iU] [IU] Np B B[SPL] B[V] B[mV] B[uV] B[10.nV] B[W] B[kW] st b
+cal_m cal_IT cal_th cal tex m[H2O] m[Hg] eq osm g% kat U [iU] [IU] Np B B[SPL] B[V] B[mV] B[uV] B[10.nV] B[W] B[kW] st
 mho bit By Bd`
 
 	ucumOther = `10* 10^ [pi] % [ppth] [ppm] [ppb] [pptr] gon deg ' '' min h d a_t a_j a_g a wk mo_s mo_j mo_g mo AU atm
@@ -37,7 +38,7 @@ mho bit By Bd`
 [hp'_Q] [hp_X] [hp_C] [hp_M] [hp_Q] [kp_X] [kp_C] [kp_M] [kp_Q] [pH] [S] [HPF] [LPF] [arb'U] [USP'U] [GPL'U] [MPL'U]
 [APL'U] [beth'U] [anti'Xa'U] [todd'U] [dye'U] [smgy'U] [bdsk'U] [ka'U] [knk'U] [mclg'U] [tb'U] [CCID_50] [TCID_50]
 [EID_50] [PFU] [FFU] [CFU] [IR] [BAU] [AU] [Amb'a'1'U] [PNU] [Lf] [D'ag'U] [FEU] [ELU] [EU] Ao att [psi] circ sph [car_m]
-[car_Au] [smoot] [m/s2/Hz^0.5] [NTU] [FNU] bit_s`
+[car_Au] [smoot] [m/s2/Hz^(1/2)] [NTU] [FNU] bit_s b`
 )
 
 // ucumUsual maps what people write to the code of it.
