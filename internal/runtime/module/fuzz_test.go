@@ -23,6 +23,9 @@ func FuzzModule(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _ = EmbeddedManifest(b)
 		_, _ = SignatureOf(b)
+		if d := Describe(b); len(d.Exports) > len(b) {
+			t.Errorf("%d exports in %d bytes", len(d.Exports), len(b))
+		}
 		if vectors, err := Vectors(b); err == nil {
 			for _, v := range vectors {
 				if _, err := WithVector(b, v); err != nil {
