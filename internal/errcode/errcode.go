@@ -59,9 +59,10 @@ const (
 
 // Codes of jobs that die in the queue's own hands.
 const (
-	Corrupt      Code = "corrupt"
-	LeaseExpired Code = "lease_expired"
-	Timeout      Code = "timeout"
+	Corrupt          Code = "corrupt"
+	LeaseExpired     Code = "lease_expired"
+	DependencyFailed Code = "dependency_failed"
+	Timeout          Code = "timeout"
 )
 
 // Field is one wrong field of a request or a configuration.

@@ -16,6 +16,10 @@ var (
 	ErrLeaseLost = errcode.New(errcode.LeaseLost, "the lease is lost")
 	// ErrEnded reports a job that has ended already.
 	ErrEnded = errcode.New(errcode.Conflict, "the job has ended")
+	// ErrActive reports a job that is at work, and may not be changed meanwhile.
+	ErrActive = errcode.New(errcode.Conflict, "the job is at work")
+	// ErrDependency is the failure of a job that did not run because one that it depends on did not complete.
+	ErrDependency = errcode.New(errcode.DependencyFailed, "a job that this one depends on did not complete")
 	// ErrStage reports that a hook (Outcome.Commit, Handler.Dead, Cancel's) could not stage its part of a commit.
 	ErrStage = errcode.New(errcode.Internal, "a part of the commit could not be prepared")
 	// ErrClosed reports an engine that was closed.
@@ -54,7 +58,8 @@ type Engine interface {
 	// Get gives a job with payload, errors and, once completed, its result.
 	Get(ctx context.Context, id ID) (Job, error)
 
-	// List gives jobs by ascending id, without Result and Errors.
+	// List gives jobs by ascending id, or descending if Filter.Newest, without Result; with Errors only if the filter
+	// looks at them.
 	List(ctx context.Context, f Filter) (Page, error)
 
 	// Result gives the result of a completed job, nil while there is none.
@@ -94,11 +99,20 @@ type Leased struct {
 
 // Filter selects jobs. Zero fields select all.
 type Filter struct {
-	Status []Status
-	Queue  string
-	Type   string
-	Limit  int // 0 = 100, at most 1,000
-	Cursor string
+	IDs      []ID
+	Status   []Status
+	Queue    string
+	Type     string
+	Code     errcode.Code // of the last error
+	Text     string       // in the message of the last error, or in the payload; case does not count
+	LimitKey string
+	Flow     FlowID
+	Schedule string
+	Since    time.Time // created at or after
+	Until    time.Time // created before
+	Newest   bool      // by descending id
+	Limit    int       // 0 = 100, at most 1,000
+	Cursor   string
 }
 
 // Page is a part of a list.

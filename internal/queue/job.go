@@ -95,22 +95,32 @@ type Failure struct {
 
 // Job is a snapshot of a job: engines give copies, changing one changes nothing.
 type Job struct {
-	ID        ID
-	Type      string
-	Queue     string
-	Priority  int // 0–9, 9 first
-	Status    Status
-	Payload   json.RawMessage
-	Attempt   int // runs so far, the running one included; a release takes its run back
-	Crashes   int // runs that ended with the process
-	RunAt     time.Time
-	UniqueKey string
-	Writing   bool   // not started while the disk is below its reserve
-	Worker    string // who runs it, while it is active
-	Errors    []Failure
-	Result    json.RawMessage // only from Engine.Get
-	Progress  Progress
-	Duplicate bool // from Enqueue: the unique key was held, this is the job that holds it
+	ID          ID
+	Type        string
+	Queue       string
+	Priority    int // 0–9, 9 first
+	Status      Status
+	Payload     json.RawMessage
+	Attempt     int // runs so far, the running one included; a release takes its run back
+	Crashes     int // runs that ended with the process
+	RunAt       time.Time
+	UniqueKey   string
+	LimitKey    string   // what it shares limits with: see Settings.KeyMaxActive
+	Backoff     *Backoff // nil = Rules.Backoff
+	DependsOn   []ID
+	OnFailure   OnFailure
+	FlowID      FlowID
+	FlowKey     string // its name within the flow
+	ScheduleID  string
+	UniqueUntil UniqueUntil
+	UniqueTTL   time.Duration
+	ResultTTL   time.Duration // 0 = as configured
+	Writing     bool          // not started while the disk is below its reserve
+	Worker      string        // who runs it, while it is active
+	Errors      []Failure
+	Result      json.RawMessage // only from Engine.Get
+	Progress    Progress
+	Duplicate   bool // from Enqueue: the unique key was held, this is the job that holds it
 	Limits
 	Trace
 	Times
@@ -118,21 +128,42 @@ type Job struct {
 
 // New is what a producer gives. Only Type is required.
 type New struct {
-	Type          string
-	Queue         string          // "" = DefaultQueue
-	Priority      *int            // nil = DefaultPriority
-	Payload       json.RawMessage // any JSON of at most Rules.MaxPayload bytes; nil = null
-	RunAt         time.Time       // not before; zero = at once
-	Delay         time.Duration   // instead of RunAt
-	UniqueKey     string          // at most one job that has not ended holds it; only for Enqueue
-	Writing       bool            // the job writes to the data folder: see Job.Writing
-	MaxAttempts   int             // 0 = Rules.MaxAttempts
-	Timeout       time.Duration   // 0 = Rules.Timeout
-	SoftTimeout   time.Duration   // 0 = Rules.SoftTimeout, at most Timeout
-	RequestID     string
-	CorrelationID string
-	TraceID       string
+	Type        string
+	Queue       string          // "" = DefaultQueue
+	Priority    *int            // nil = DefaultPriority
+	Payload     json.RawMessage // any JSON of at most Rules.MaxPayload bytes; nil = null
+	RunAt       time.Time       // not before; zero = at once
+	Delay       time.Duration   // instead of RunAt
+	UniqueKey   string          // at most one job holds it at a time; only for Enqueue and flows
+	UniqueUntil UniqueUntil     // how long; "" = UntilEnd
+	UniqueTTL   time.Duration   // of UntilTTL
+	// IdempotencyKey gives, for 24 h, the job that the first call with it made, instead of a new one. The same key
+	// with another request is a conflict. Only for Enqueue; a call of several jobs has one key on the first of them.
+	IdempotencyKey string
+	LimitKey       string        // a device, a tenant, …: jobs of a queue that share it share limits
+	Backoff        *Backoff      // nil = Rules.Backoff
+	DependsOn      []ID          // jobs that have to end first
+	OnFailure      OnFailure     // when one of them does not complete; "" = FailToo
+	ResultTTL      time.Duration // how long its result is kept; 0 = as configured, at most as long as the job
+	ScheduleID     string
+	Writing        bool          // the job writes to the data folder: see Job.Writing
+	MaxAttempts    int           // 0 = Rules.MaxAttempts
+	Timeout        time.Duration // 0 = Rules.Timeout
+	SoftTimeout    time.Duration // 0 = Rules.SoftTimeout, at most Timeout
+	RequestID      string
+	CorrelationID  string
+	TraceID        string
 }
+
+// UniqueUntil is how long a job holds its unique key.
+type UniqueUntil string
+
+// How long a unique key is held.
+const (
+	UntilEnd   UniqueUntil = "end"   // until the job has ended, whatever way; the default
+	UntilStart UniqueUntil = "start" // until it is leased for the first time
+	UntilTTL   UniqueUntil = "ttl"   // for UniqueTTL from its creation, whatever becomes of it
+)
 
 // Rules are what jobs are held to where they do not say so themselves. Zero fields are the defaults.
 type Rules struct {
@@ -160,8 +191,9 @@ func (r Rules) WithDefaults() Rules {
 	return r
 }
 
-func orDefault[T int | time.Duration | float64](v, def T) T {
-	if v == 0 {
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
 		return def
 	}
 	return v
@@ -175,7 +207,8 @@ func (n New) Prepare(r Rules, now time.Time) (Job, error) {
 	}
 	j := Job{
 		Type: n.Type, Queue: n.Queue, Priority: DefaultPriority, Payload: n.Payload, RunAt: n.RunAt,
-		UniqueKey: n.UniqueKey, Writing: n.Writing,
+		UniqueKey: n.UniqueKey, Writing: n.Writing, LimitKey: n.LimitKey, Backoff: n.Backoff, DependsOn: n.DependsOn,
+		OnFailure: n.OnFailure, ResultTTL: n.ResultTTL, ScheduleID: n.ScheduleID,
 		Limits: Limits{MaxAttempts: n.MaxAttempts, Timeout: n.Timeout, SoftTimeout: n.SoftTimeout},
 		Trace:  Trace{RequestID: n.RequestID, CorrelationID: n.CorrelationID, TraceID: n.TraceID},
 		Times:  Times{CreatedAt: now},
@@ -191,6 +224,12 @@ func (n New) Prepare(r Rules, now time.Time) (Job, error) {
 	}
 	if n.Delay > 0 {
 		j.RunAt = now.Add(n.Delay)
+	}
+	if n.UniqueKey != "" {
+		j.UniqueUntil, j.UniqueTTL = orDefault(n.UniqueUntil, UntilEnd), n.UniqueTTL
+	}
+	if len(n.DependsOn) > 0 {
+		j.OnFailure = orDefault(n.OnFailure, FailToo)
 	}
 	j.MaxAttempts = orDefault(j.MaxAttempts, r.MaxAttempts)
 	j.Timeout = orDefault(j.Timeout, r.Timeout)
@@ -221,12 +260,48 @@ func (n New) validate(r Rules) error {
 	case !n.RunAt.IsZero() && (n.RunAt.Year() < 1970 || n.RunAt.Year() > 9999):
 		return errcode.Invalid("run_at", "a year from 1970 to 9999")
 	}
+	if err := n.validateOptions(); err != nil {
+		return err
+	}
 	for _, l := range []struct{ name, value string }{
 		{"unique_key", n.UniqueKey}, {"request_id", n.RequestID}, {"correlation_id", n.CorrelationID}, {"trace_id", n.TraceID},
+		{"limit_key", n.LimitKey}, {"idempotency_key", n.IdempotencyKey},
 	} {
 		if len(l.value) > MaxLabel {
 			return errcode.Invalid(l.name, "at most %d bytes", MaxLabel)
 		}
+	}
+	return nil
+}
+
+// validateOptions checks what most jobs leave out.
+func (n New) validateOptions() error {
+	switch n.UniqueUntil {
+	case "", UntilEnd, UntilStart:
+		if n.UniqueTTL != 0 {
+			return errcode.Invalid("unique_ttl", "only with unique_until ttl")
+		}
+	case UntilTTL:
+		if n.UniqueTTL <= 0 || n.UniqueTTL > maxWait {
+			return errcode.Invalid("unique_ttl", "1 to %d seconds", int64(maxWait.Seconds()))
+		}
+	default:
+		return errcode.Invalid("unique_until", "end, start or ttl")
+	}
+	switch {
+	case n.UniqueUntil != "" && n.UniqueKey == "":
+		return errcode.Invalid("unique_until", "only with unique_key")
+	case n.OnFailure != "" && n.OnFailure != FailToo && n.OnFailure != Continue:
+		return errcode.Invalid("on_failure", "fail or continue")
+	case len(n.DependsOn) > MaxDependsOn:
+		return errcode.Invalid("depends_on", "at most %d jobs", MaxDependsOn)
+	case n.ResultTTL < 0 || n.ResultTTL > maxWait:
+		return errcode.Invalid("result_ttl", "0 to %d seconds", int64(maxWait.Seconds()))
+	case len(n.ScheduleID) > MaxScheduleName:
+		return errcode.Invalid("schedule_id", "at most %d bytes", MaxScheduleName)
+	}
+	if n.Backoff != nil {
+		return n.Backoff.Validate()
 	}
 	return nil
 }

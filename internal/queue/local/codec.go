@@ -13,13 +13,19 @@ import (
 
 // Families of keys in the queue's space: the letter, then the job's number in 8 bytes, big-endian.
 const (
-	bodyKey   = 'b' // what never changes
-	stateKey  = 's' // what changes: one small record, overwritten in place
-	resultKey = 'r'
-	errorKey  = 'e' // and one byte, the attempt modulo queue.MaxErrors
-	uniqueKey = 'u' // with the hash of the unique key instead of the number: who holds it
-	endedKey  = 't' // 8 bytes of expiry in seconds, the number, one byte: what expires
-	metaKey   = 'm' // and a name
+	bodyKey       = 'b' // what never changes
+	stateKey      = 's' // what changes: one small record, overwritten in place
+	resultKey     = 'r'
+	errorKey      = 'e' // and one byte, the attempt modulo queue.MaxErrors
+	uniqueKey     = 'u' // with the hash of the unique key instead of the number: who holds it
+	endedKey      = 't' // 8 bytes of expiry in seconds, the number, one byte: what expires
+	metaKey       = 'm' // and a name
+	leaseKey      = 'l' // who has it outside the process, and for how long
+	dependentKey  = 'd' // and a second number: a job that waits for the first
+	flowKey       = 'f' // the flow's number instead of the job's
+	cronKey       = 'c' // and the id of a schedule
+	settingsKey   = 'Q' // and the name of a queue: its settings
+	idempotentKey = 'i' // with the hash of the key instead of the number
 )
 
 // What an ended record's expiry removes.
@@ -28,8 +34,11 @@ const (
 	expireResult = 1
 )
 
-// recordVersion is in the upper four bits of a record's first byte.
-const recordVersion = 1
+// recordVersion is in the upper four bits of a record's first byte; optionVersion is that of a body with options.
+const (
+	recordVersion = 1
+	optionVersion = 2
+)
 
 var errRecord = errcode.New(errcode.Corrupt, "the record of the job is damaged")
 
@@ -67,7 +76,19 @@ type record struct {
 	priority int
 	writing  bool
 	unique   bool // its body names a unique key
+	more     recordMore
 }
+
+// recordMore are facts of a record that most jobs have none of.
+type recordMore byte
+
+// Facts of a record. The order is the format: append only.
+const (
+	hasLimitKey   recordMore = 1 << iota // its body names a limit key
+	hasDependents                        // other jobs wait for it: keys of the family dependentKey
+	inFlow                               // its body names a flow
+	isLeasedOut                          // a worker outside has it: there is a key of the family leaseKey
+)
 
 // Flags of a record.
 const (
@@ -99,7 +120,7 @@ func (r record) encode() []byte {
 	b = appendTime(b, r.StartedAt)
 	b = appendTime(b, r.ended())
 	b = binary.BigEndian.AppendUint16(b, uint16(r.Pending))
-	b = append(b, 0) // for later use
+	b = append(b, byte(r.more))
 	b = append(append(b, byte(len(r.queue))), r.queue...)
 	return append(append(b, byte(len(r.typ))), r.typ...)
 }
@@ -136,6 +157,7 @@ func decodeRecord(b []byte, names func([]byte) string) (record, error) {
 		r.ParkedAt = ended
 	}
 	r.Pending = int(binary.BigEndian.Uint16(b[31:]))
+	r.more = recordMore(b[33])
 	rest := b[recordHead:]
 	n := int(rest[0])
 	if len(rest) < 2+n || len(rest) != 2+n+int(rest[1+n]) || r.priority > queue.MaxPriority {
@@ -185,13 +207,56 @@ func timeAt(b []byte) time.Time {
 	return time.UnixMicro(us).UTC()
 }
 
+// options is what most jobs leave out; a body has them only if there are any.
+type options struct {
+	LimitKey    string            `json:"limit_key,omitzero"`
+	Backoff     *queue.Backoff    `json:"backoff,omitzero"`
+	DependsOn   []queue.ID        `json:"depends_on,omitempty"`
+	OnFailure   queue.OnFailure   `json:"on_failure,omitzero"`
+	FlowID      queue.FlowID      `json:"flow_id,omitzero"`
+	FlowKey     string            `json:"flow_key,omitzero"`
+	ScheduleID  string            `json:"schedule_id,omitzero"`
+	UniqueUntil queue.UniqueUntil `json:"unique_until,omitzero"`
+	UniqueTTL   time.Duration     `json:"unique_ttl,omitzero"`
+	ResultTTL   time.Duration     `json:"result_ttl,omitzero"`
+}
+
+func optionsOf(j queue.Job) (o options, some bool) {
+	o = options{
+		LimitKey: j.LimitKey, Backoff: j.Backoff, DependsOn: j.DependsOn, OnFailure: j.OnFailure, FlowID: j.FlowID, FlowKey: j.FlowKey,
+		ScheduleID: j.ScheduleID, UniqueTTL: j.UniqueTTL, ResultTTL: j.ResultTTL,
+	}
+	if j.UniqueUntil != queue.UntilEnd {
+		o.UniqueUntil = j.UniqueUntil
+	}
+	some = o.LimitKey != "" || o.Backoff != nil || len(o.DependsOn) > 0 || o.OnFailure != "" || o.FlowID != "" || o.FlowKey != "" ||
+		o.ScheduleID != "" || o.UniqueUntil != "" || o.UniqueTTL != 0 || o.ResultTTL != 0
+	return o, some
+}
+
+func (o options) describe(j *queue.Job) {
+	j.LimitKey, j.Backoff, j.OnFailure, j.FlowID, j.FlowKey = o.LimitKey, o.Backoff, o.OnFailure, o.FlowID, o.FlowKey
+	j.ScheduleID, j.UniqueUntil, j.UniqueTTL, j.ResultTTL = o.ScheduleID, o.UniqueUntil, o.UniqueTTL, o.ResultTTL
+	if len(o.DependsOn) > 0 {
+		j.DependsOn = o.DependsOn
+	}
+	if o.Backoff != nil && len(o.Backoff.Delays) == 0 {
+		o.Backoff.Delays = nil
+	}
+}
+
 func encodeBody(j queue.Job) []byte {
 	b := make([]byte, 0, 96+len(j.UniqueKey)+len(j.RequestID)+len(j.CorrelationID)+len(j.TraceID)+len(j.Payload))
 	var writing byte
 	if j.Writing {
 		writing = 1
 	}
-	b = append(b, recordVersion<<4|writing, byte(j.Priority))
+	o, some := optionsOf(j)
+	version := byte(recordVersion)
+	if some {
+		version = optionVersion
+	}
+	b = append(b, version<<4|writing, byte(j.Priority))
 	b = appendTime(b, j.CreatedAt)
 	b = binary.AppendUvarint(b, uint64(j.MaxAttempts))
 	b = binary.AppendUvarint(b, uint64(j.Timeout))
@@ -199,12 +264,23 @@ func encodeBody(j queue.Job) []byte {
 	for _, s := range []string{j.Type, j.Queue, j.UniqueKey, j.RequestID, j.CorrelationID, j.TraceID} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
+	if some {
+		raw, err := json.Marshal(o)
+		if err != nil {
+			panic("queue: the options of a job cannot be written: " + err.Error()) // no field of them can fail
+		}
+		b = append(binary.AppendUvarint(b, uint64(len(raw))), raw...)
+	}
 	return append(b, j.Payload...)
 }
 
 // decodeBody is the inverse of encodeBody. The job's payload is a part of b.
 func decodeBody(b []byte) (queue.Job, error) {
-	if len(b) < 10 || b[0]>>4 != recordVersion || b[1] > queue.MaxPriority {
+	if len(b) < 10 || b[1] > queue.MaxPriority {
+		return queue.Job{}, errRecord
+	}
+	version := b[0] >> 4
+	if version != recordVersion && version != optionVersion {
 		return queue.Job{}, errRecord
 	}
 	j := queue.Job{Writing: b[0]&1 != 0, Priority: int(b[1])}
@@ -216,8 +292,18 @@ func decodeBody(b []byte) (queue.Job, error) {
 	for _, s := range []*string{&j.Type, &j.Queue, &j.UniqueKey, &j.RequestID, &j.CorrelationID, &j.TraceID} {
 		*s = string(r.bytes())
 	}
+	if version == optionVersion {
+		var o options
+		if err := json.Unmarshal(r.bytes(), &o); err != nil {
+			return queue.Job{}, errRecord
+		}
+		o.describe(&j)
+	}
 	if r.failed {
 		return queue.Job{}, errRecord
+	}
+	if j.UniqueKey != "" && j.UniqueUntil == "" {
+		j.UniqueUntil = queue.UntilEnd
 	}
 	j.Payload = json.RawMessage(r.b)
 	return j, nil

@@ -38,6 +38,7 @@ func TestRecordRoundTrip(t *testing.T) {
 			priority: rapid.IntRange(0, 9).Draw(t, "priority"),
 			writing:  rapid.Bool().Draw(t, "writing"),
 			unique:   rapid.Bool().Draw(t, "unique"),
+			more:     recordMore(rapid.Byte().Draw(t, "more")),
 		}
 		if ended := drawTime(t, "ended_at"); r.Status.Final() {
 			r.FinishedAt = ended
@@ -71,6 +72,13 @@ func TestBodyRoundTrip(t *testing.T) {
 	if diff := cmp.Diff(j, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
+	j.LimitKey, j.Backoff = "device-1", &queue.Backoff{Kind: queue.Listed, Delays: []time.Duration{time.Second}}
+	j.DependsOn, j.OnFailure, j.FlowID, j.FlowKey = []queue.ID{"j1", "j2"}, queue.Continue, "f1", "first"
+	j.ScheduleID, j.UniqueUntil, j.UniqueTTL, j.ResultTTL = "nightly", queue.UntilTTL, time.Minute, time.Hour
+	got, err = decodeBody(encodeBody(j))
+	if diff := cmp.Diff(j, got); err != nil || diff != "" {
+		t.Errorf("with options: %v (-want +got):\n%s", err, diff)
+	}
 	f := queue.Failure{Attempt: 1000, At: epoch, Code: errcode.Trap, Message: "it fell"}
 	if got, err := decodeFailure(encodeFailure(f)); err != nil || got != f {
 		t.Errorf("%+v came back as %+v, %v", f, got, err)
@@ -81,6 +89,7 @@ func FuzzRecords(f *testing.F) {
 	r := record{State: queue.State{Status: queue.Ready}, queue: "q", typ: "t"}
 	f.Add(r.encode())
 	f.Add(encodeBody(queue.Job{Type: "t", Queue: "q", Payload: []byte("1")}))
+	f.Add(encodeBody(queue.Job{Type: "t", Queue: "q", LimitKey: "k", Backoff: &queue.Backoff{Kind: queue.Fixed}, Payload: []byte("1")}))
 	f.Add(encodeFailure(queue.Failure{Attempt: 1, At: epoch, Code: errcode.Trap, Message: "m"}))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -336,10 +336,17 @@ func (e *Engine) loadRecord(n uint64) (record, error) {
 
 // recordOf gives the record of a job that has only its body.
 func recordOf(j queue.Job) record {
-	return record{
+	r := record{
 		State: queue.State{Status: j.Status, MaxAttempts: j.MaxAttempts, RunAt: j.RunAt},
 		queue: j.Queue, typ: j.Type, priority: j.Priority, writing: j.Writing, unique: j.UniqueKey != "",
 	}
+	if j.LimitKey != "" {
+		r.more |= hasLimitKey
+	}
+	if j.FlowID != "" {
+		r.more |= inFlow
+	}
+	return r
 }
 
 // describe writes the state of a record into the job.
