@@ -215,7 +215,7 @@ func (a *appliance) openQueue(ctx context.Context) error {
 	a.mux.Handle(ingest.JobType, a.decoder)
 	q := a.cfg.Queue
 	engine, err := local.Open(ctx, local.Config{
-		DB: a.db, Logger: a.logs.Logger("queue"), Weights: q.Weights, SlotFile: a.folder.slots(), Dead: a.mux.Dead,
+		DB: a.db, Logger: a.logs.Logger("queue"), Weights: q.Weights, SlotFile: a.folder.slots(), Dead: a.mux.Dead, Types: a.mux.Types(),
 		Retention: q.Retention, ResultTTL: q.ResultTTL, MaxFinished: q.MaxFinished, Recorder: jobRecorder{a.metrics}, Clock: a.world.clock,
 		Rules: queue.Rules{
 			MaxAttempts: q.MaxAttempts, Timeout: q.Timeout, SoftTimeout: q.SoftTimeout,

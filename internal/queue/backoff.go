@@ -20,7 +20,7 @@ const (
 const MaxDelays = 32
 
 // Backoff is how long a job waits before it is tried again; every wait is moved by up to Jitter of itself up or down.
-// Zero fields are the defaults: exponential, 1 s, 10 min, 0.2.
+// Zero fields are the defaults: exponential, 1 s, 10 min (or Base, if that is longer), 0.2.
 type Backoff struct {
 	Kind   BackoffKind
 	Base   time.Duration
@@ -34,7 +34,7 @@ func (b Backoff) withDefaults() Backoff {
 		b.Kind = Exponential
 	}
 	b.Base = orDefault(b.Base, time.Second)
-	b.Max = orDefault(b.Max, 600*time.Second)
+	b.Max = orDefault(b.Max, max(600*time.Second, b.Base))
 	b.Jitter = min(orDefault(b.Jitter, 0.2), 1)
 	return b
 }

@@ -18,6 +18,10 @@ var (
 	ErrEnded = errcode.New(errcode.Conflict, "the job has ended")
 	// ErrActive reports a job that is at work, and may not be changed meanwhile.
 	ErrActive = errcode.New(errcode.Conflict, "the job is at work")
+	// ErrIdempotency reports an idempotency key that belongs to another request.
+	ErrIdempotency = errcode.New(errcode.Conflict, "the idempotency key was used with another request")
+	// ErrUniqueHeld reports a job that cannot come back to life because another one holds its unique key.
+	ErrUniqueHeld = errcode.New(errcode.Conflict, "another job holds the unique key")
 	// ErrDependency is the failure of a job that did not run because one that it depends on did not complete.
 	ErrDependency = errcode.New(errcode.DependencyFailed, "a job that this one depends on did not complete")
 	// ErrStage reports that a hook (Outcome.Commit, Handler.Dead, Cancel's) could not stage its part of a commit.

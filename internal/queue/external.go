@@ -21,6 +21,7 @@ type ExternalRequest struct {
 	Queues []string // nil = all
 	Types  []string // nil = all without a handler in the process; named ones must have none there
 	Max    int      // 0 = 1, at most MaxLeaseBatch
+	NoWait bool     // give what there is, at once
 	Lease  time.Duration
 }
 
@@ -40,7 +41,7 @@ type End struct {
 type Ended struct {
 	Lease Lease
 	Lost  bool  // the lease was no longer the worker's: nothing was changed
-	Err   error // it was refused (a result too large, …): the worker still has the lease
+	Err   error // it was refused (a result too large, …) or could not be recorded: the worker still has the lease
 }
 
 // LeaseState is what a heartbeat answers for one lease.

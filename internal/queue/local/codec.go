@@ -26,6 +26,7 @@ const (
 	cronKey       = 'c' // and the id of a schedule
 	settingsKey   = 'Q' // and the name of a queue: its settings
 	idempotentKey = 'i' // with the hash of the key instead of the number
+	forgetKey     = 'x' // 8 bytes of time in seconds, and the hash of an idempotency key: it is forgotten then
 )
 
 // What an ended record's expiry removes.
@@ -88,6 +89,7 @@ const (
 	hasDependents                        // other jobs wait for it: keys of the family dependentKey
 	inFlow                               // its body names a flow
 	isLeasedOut                          // a worker outside has it: there is a key of the family leaseKey
+	keyLetGo                             // its unique key, held until the start, is no longer its own
 )
 
 // Flags of a record.

@@ -36,6 +36,8 @@ type Config struct {
 	SlotFile string
 	// Dead stages what belongs to a burial into its commit; Mux.Dead is meant. Default: nothing.
 	Dead func(b *store.Batch, j queue.Job, code errcode.Code, message string) error
+	// Types are the job types with a handler in the process; Mux.Types is meant. Workers outside get others only.
+	Types []string
 	// Space says whether there is room on the disk; while there is not, jobs marked Writing wait. Default: DB.
 	Space Space
 	// ResultTTL is how long a result is kept after its job has completed, at most Retention. Default 1 h.

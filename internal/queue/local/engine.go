@@ -26,9 +26,10 @@ type Engine struct {
 	ids   *ids
 	slots *slots
 
-	lowSpace atomic.Bool   // jobs that write are not to be started
-	wake     chan struct{} // tells Run to look again; holds one
-	done     chan struct{} // closed by Close
+	own      map[string]struct{} // types with a handler in the process
+	lowSpace atomic.Bool         // jobs that write are not to be started
+	wake     chan struct{}       // tells Run to look again; holds one
+	done     chan struct{}       // closed by Close
 
 	mu        sync.Mutex // guards all below
 	table     table
@@ -39,19 +40,21 @@ type Engine struct {
 // table is what the engine knows by heart. Every job that has not ended is in exactly one of: a lane, later, holds,
 // doomed, or passed by a claim; waiting ones are in none.
 type table struct {
-	lines     map[string]*line
-	order     []*line // by name
-	lanes     map[laneKey]*lane
-	later     schedule
-	holds     map[uint64]*hold
-	claims    map[uint64]*claim
-	promoted  map[uint64]struct{} // ready, though the record still says scheduled or retry
-	gone      map[uint64]int      // entries in lanes and later that are void
-	doomed    map[uint64]doom     // to be buried by Run
-	uniques   map[uniqueHash]uint64
-	reserving map[uniqueHash]chan struct{} // being enqueued; closed when decided
-	waiters   []*waiter
-	ended     int64
+	lines    map[string]*line
+	order    []*line // by name
+	lanes    map[laneKey]*lane
+	later    schedule
+	holds    map[uint64]*hold
+	claims   map[uint64]*claim
+	promoted map[uint64]struct{}        // ready, though the record still says scheduled or retry
+	gone     voids                      // entries in lanes and later
+	doomed   map[uint64]doom            // to be buried by Run
+	leases   deadlines                  // of the jobs that are at work outside the process
+	nodes    map[string]*node           // workers, by name
+	ending   map[uint64][]chan struct{} // closed when the job ends
+	keys     keys
+	waiters  []*waiter
+	ended    int64
 }
 
 // hold is a leased job.
@@ -68,6 +71,7 @@ type hold struct {
 	started  time.Duration
 	onCancel func(queue.Lease)
 	cancel   func(*store.Batch) error // staged if the job ends as cancelled
+	ext      *outside                 // nil = its holder is in the process
 }
 
 // claim is the right to change one job's record.
@@ -193,6 +197,8 @@ func (e *Engine) statusOf(n uint64, r record) queue.Status {
 		return r.Status
 	case e.table.holds[n] != nil:
 		return queue.Active
+	case r.Status == queue.Active:
+		return queue.Ready
 	}
 	if _, ok := e.table.promoted[n]; ok {
 		return queue.Ready
@@ -206,10 +212,13 @@ func (e *Engine) place(n uint64, r record, at instant) {
 	ln.queue.counts[r.Status]++
 	switch r.Status {
 	case queue.Ready:
-		ln.ready.push(n)
+		if !e.table.gone.reuse(n, ln) {
+			ln.ready.push(n)
+		}
 		e.grant(ln)
 	case queue.Scheduled, queue.Retry:
 		due := at.mono + r.RunAt.Sub(at.wall)
+		e.table.gone.later(n, due)
 		e.table.later.add(timed{due: due, n: n, lane: ln, from: r.Status})
 		if e.table.later[0].n == n {
 			e.nudge()
@@ -221,51 +230,22 @@ func (e *Engine) place(n uint64, r record, at instant) {
 // unpromote forgets that job n is ready though its record says otherwise. e.mu is held.
 func (e *Engine) unpromote(n uint64) {
 	delete(e.table.promoted, n)
-	if len(e.table.promoted) == 0 && len(e.table.gone) == 0 {
+	if len(e.table.promoted) == 0 && e.table.gone.empty() {
 		e.table.promoted = map[uint64]struct{}{} // maps do not shrink
 	}
 }
 
-// isGone reports whether an entry of job n in a lane or in later is void, and uses that up. e.mu is held.
-func (e *Engine) isGone(n uint64) bool {
-	left, ok := e.table.gone[n]
-	switch {
-	case !ok:
-		return false
-	case left > 1:
-		e.table.gone[n] = left - 1
-	default:
-		delete(e.table.gone, n)
-	}
-	return true
-}
-
-// end counts a job that has ended and lets its unique key go. e.mu is held.
-func (e *Engine) end(r record, unique []byte) {
+// end counts a job that has ended, lets its unique key go and tells those that wait for it. e.mu is held.
+func (e *Engine) end(n uint64, r record, unique []byte) {
 	e.line(r.queue).counts[r.Status]++
 	e.table.ended++
 	if unique != nil {
-		delete(e.table.uniques, uniqueHash(unique[1:]))
+		delete(e.table.keys.held, uniqueHash(unique[1:]))
 	}
-}
-
-// uniqueOf gives the key under which a job's unique key is kept, nil if it has none. A job whose body is lost no
-// longer knows; then the table does.
-func (e *Engine) uniqueOf(n uint64, r record, j queue.Job) []byte {
-	if j.UniqueKey != "" {
-		return uniqueKeyOf(hashUnique(j.UniqueKey))
+	for _, c := range e.table.ending[n] {
+		close(c)
 	}
-	if !r.unique {
-		return nil
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for h, holder := range e.table.uniques {
-		if holder == n {
-			return uniqueKeyOf(h)
-		}
-	}
-	return nil
+	delete(e.table.ending, n)
 }
 
 // stageEnd stages what goes with a final state beside the record itself.
@@ -279,6 +259,9 @@ func (e *Engine) stageEnd(b *store.Batch, n uint64, r record, unique, result []b
 	b.Set(e.space, expiryKey(r.FinishedAt.Add(e.cfg.Retention), n, expireJob), nil)
 	if unique != nil {
 		b.Delete(e.space, unique)
+	}
+	if r.more&isLeasedOut != 0 {
+		b.Delete(e.space, key(leaseKey, n))
 	}
 }
 
@@ -331,6 +314,8 @@ func (e *Engine) loadRecord(n uint64) (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("read state of job %s: %w", formatID(n), err)
 	}
+	// Who asks here knows of no lease: a job that is at work outside the process is in memory.
+	r.State = queue.Reclaim(r.State)
 	return r, nil
 }
 
@@ -355,6 +340,9 @@ func describe(j *queue.Job, n uint64, r record) {
 	j.Type, j.Queue, j.Priority, j.Writing = r.typ, r.queue, r.priority, r.writing
 	j.Status, j.Attempt, j.Crashes, j.RunAt = r.Status, r.Attempt, r.Crashes, r.RunAt
 	j.StartedAt, j.FinishedAt = r.StartedAt, r.FinishedAt
+	if r.MaxAttempts > 0 {
+		j.MaxAttempts = r.MaxAttempts // more than in its body once it was brought back to life
+	}
 }
 
 func formatID(n uint64) queue.ID { return queue.ID(store.FormatID(idKind, n)) }

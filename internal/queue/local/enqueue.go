@@ -3,9 +3,11 @@ package local
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/queue"
@@ -29,6 +31,9 @@ func uniqueKeyOf(h uniqueHash) []byte { return append([]byte{uniqueKey}, h[:]...
 func (e *Engine) Stage(b *store.Batch, n queue.New) (queue.Job, error) {
 	if n.UniqueKey != "" {
 		return queue.Job{}, errcode.Invalid("unique_key", "not possible here")
+	}
+	if n.IdempotencyKey != "" {
+		return queue.Job{}, errcode.Invalid("idempotency_key", "not possible here")
 	}
 	at := e.now()
 	j, err := n.Prepare(e.cfg.Rules, at.wall)
@@ -89,42 +94,68 @@ func (e *Engine) Enqueue(ctx context.Context, jobs ...queue.New) ([]queue.Job, e
 		if out[i], err = n.Prepare(e.cfg.Rules, at.wall); err != nil {
 			return nil, fmt.Errorf("enqueue job %d: %w", i, err)
 		}
+		if i > 0 && n.IdempotencyKey != "" {
+			return nil, errcode.Invalid("idempotency_key", "one for the whole call, on its first job")
+		}
 	}
+	if len(jobs) > 0 && jobs[0].IdempotencyKey != "" {
+		return e.enqueueOnce(ctx, jobs, out, at)
+	}
+	return e.enqueue(ctx, e.db.Batch(), out, at, nil)
+}
+
+// enqueue makes jobs that were prepared, and commits b with them. last may stage what belongs to the answer.
+func (e *Engine) enqueue(
+	ctx context.Context, b *store.Batch, out []queue.Job, at instant, last func(*store.Batch, []queue.Job),
+) ([]queue.Job, error) {
 	u, err := e.reserve(ctx, out)
 	if err != nil {
 		return nil, err
 	}
-	defer e.unreserve(u)
-	b := e.db.Batch()
+	if u != nil {
+		defer e.unreserve(u.keys(), u.decided)
+	}
 	for i := range out {
-		if u.held[i] != 0 {
+		if u.duplicate(i, out) {
 			continue
 		}
 		n, err := e.ids.take(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("enqueue: %w", err)
 		}
-		if h, ok := u.mine[i]; ok {
-			b.Set(e.space, uniqueKeyOf(h), binary.BigEndian.AppendUint64(nil, n))
-			b.OnCommit(func() {
-				e.mu.Lock()
-				defer e.mu.Unlock()
-				e.table.uniques[h] = n
-			})
+		if h, ok := u.reserved(i); ok {
+			e.stageUnique(b, h, n, out[i], at)
 		}
 		if out[i], err = e.stageNew(b, n, out[i], at); err != nil {
 			return nil, err
 		}
+	}
+	if last != nil {
+		last(b, out)
 	}
 	if b.Len() > 0 {
 		if err := e.commit(ctx, b); err != nil {
 			return nil, fmt.Errorf("enqueue: %w", err)
 		}
 	}
-	return e.fillDuplicates(ctx, out, u)
+	return out, e.fillDuplicates(ctx, out, u)
 }
 
-// reservation is what one call of Enqueue holds of the unique keys.
+// stageUnique stages that job n, which is new, holds a unique key.
+func (e *Engine) stageUnique(b *store.Batch, h uniqueHash, n uint64, j queue.Job, at instant) {
+	b.Set(e.space, uniqueKeyOf(h), uniqueValue(n, j))
+	var until time.Duration
+	if j.UniqueUntil == queue.UntilTTL {
+		until = at.mono + j.UniqueTTL
+	}
+	b.OnCommit(func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.table.keys.take(h, n, until)
+	})
+}
+
+// reservation is what one call of Enqueue holds of the unique keys; nil = its jobs have none.
 type reservation struct {
 	held    map[int]uint64     // by index: the job that holds the key already
 	twin    map[int]int        // by index: the earlier job of the same call with the same key
@@ -132,27 +163,55 @@ type reservation struct {
 	decided chan struct{}
 }
 
+// duplicate puts the id of the job that holds the key in the place of job i, if there is one.
+func (u *reservation) duplicate(i int, out []queue.Job) bool {
+	if u == nil {
+		return false
+	}
+	if n := u.held[i]; n != 0 {
+		out[i] = queue.Job{ID: formatID(n), Duplicate: true}
+		return true
+	}
+	k, twin := u.twin[i]
+	if twin {
+		out[i] = queue.Job{ID: out[k].ID, Duplicate: true}
+	}
+	return twin
+}
+
+func (u *reservation) reserved(i int) (uniqueHash, bool) {
+	if u == nil {
+		return uniqueHash{}, false
+	}
+	h, ok := u.mine[i]
+	return h, ok
+}
+
+func (u *reservation) keys() []uniqueHash { return slices.Collect(maps.Values(u.mine)) }
+
 // reserve takes the unique keys of jobs, all at once: while one is being enqueued by somebody else it waits, holding
 // none, so that two calls cannot wait for each other.
 func (e *Engine) reserve(ctx context.Context, jobs []queue.Job) (*reservation, error) {
-	u := &reservation{
-		held: map[int]uint64{}, twin: map[int]int{}, mine: map[int]uniqueHash{},
-		decided: make(chan struct{}),
-	}
+	var u *reservation
 	first := map[uniqueHash]int{}
 	for i, j := range jobs {
 		if j.UniqueKey == "" {
 			continue
 		}
+		if u == nil {
+			u = &reservation{
+				held: map[int]uint64{}, twin: map[int]int{}, mine: map[int]uniqueHash{}, decided: make(chan struct{}),
+			}
+		}
 		h := hashUnique(j.UniqueKey)
 		if k, ok := first[h]; ok {
-			u.twin[i], u.held[i] = k, ^uint64(0)
+			u.twin[i] = k
 			continue
 		}
 		first[h] = i
 	}
-	if len(first) == 0 {
-		return u, nil
+	if u == nil {
+		return nil, nil
 	}
 	for {
 		busy := e.tryReserve(u, first)
@@ -167,45 +226,37 @@ func (e *Engine) reserve(ctx context.Context, jobs []queue.Job) (*reservation, e
 	}
 }
 
-func (e *Engine) tryReserve(u *reservation, keys map[uniqueHash]int) (busy chan struct{}) {
+func (e *Engine) tryReserve(u *reservation, wanted map[uniqueHash]int) (busy chan struct{}) {
+	now := e.cfg.Clock.Elapsed()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for h := range keys {
-		if c := e.table.reserving[h]; c != nil {
+	for h := range wanted {
+		if c := e.table.keys.reserving[h]; c != nil {
 			return c
 		}
 	}
-	for h, i := range keys {
-		if n, ok := e.table.uniques[h]; ok {
+	for h, i := range wanted {
+		if n := e.table.keys.holder(h, now); n != 0 {
 			u.held[i] = n
 			continue
 		}
-		e.table.reserving[h] = u.decided
+		e.table.keys.reserving[h] = u.decided
 		u.mine[i] = h
 	}
 	return nil
 }
 
-func (e *Engine) unreserve(u *reservation) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, h := range u.mine {
-		delete(e.table.reserving, h)
+// fillDuplicates completes the jobs that hold the keys, in the place of those that were not enqueued.
+func (e *Engine) fillDuplicates(ctx context.Context, out []queue.Job, u *reservation) error {
+	if u == nil {
+		return nil
 	}
-	close(u.decided)
-}
-
-// fillDuplicates puts the jobs that hold the keys in the place of those that were not enqueued.
-func (e *Engine) fillDuplicates(ctx context.Context, out []queue.Job, u *reservation) ([]queue.Job, error) {
 	for i, n := range u.held {
-		if _, ok := u.twin[i]; ok {
-			continue
-		}
 		j, err := e.get(ctx, n)
 		if errors.Is(err, queue.ErrNotFound) {
-			j = queue.Job{ID: formatID(n)} // it ended and was removed meanwhile
+			continue // it ended and was removed meanwhile
 		} else if err != nil {
-			return nil, err
+			return err
 		}
 		j.Duplicate = true
 		out[i] = j
@@ -214,5 +265,5 @@ func (e *Engine) fillDuplicates(ctx context.Context, out []queue.Job, u *reserva
 		out[i] = out[k]
 		out[i].Duplicate = true
 	}
-	return out, nil
+	return nil
 }

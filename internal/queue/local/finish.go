@@ -27,40 +27,58 @@ func (e *Engine) Finish(ctx context.Context, l queue.Lease, o queue.Outcome) err
 	if h == nil || h.token != l.Token {
 		return queue.ErrLeaseLost
 	}
-	if err := e.finish(ctx, c, h, e.checked(o)); err != nil {
+	if err := e.checkResult(o); err != nil {
+		o = queue.Outcome{Permanent: true, Err: err} // a handler in the process has no other answer
+	}
+	if err := e.finish(ctx, c, h, o); err != nil {
 		return fmt.Errorf("finish job %s: %w", l.ID, err)
 	}
 	return nil
 }
 
-// checked turns a result that cannot be kept into the failure that it is.
-func (e *Engine) checked(o queue.Outcome) queue.Outcome {
-	if o.Err != nil || o.Release || len(o.Result) == 0 {
-		return o
-	}
+// checkResult reports why a result cannot be kept.
+func (e *Engine) checkResult(o queue.Outcome) error {
 	switch {
+	case o.Err != nil || o.Release || len(o.Result) == 0:
+		return nil
 	case len(o.Result) > e.cfg.Rules.MaxResult:
-		return queue.Outcome{Permanent: true, Err: errcode.Newf(errcode.TooLarge, "the result has %d bytes, at most %d are kept",
-			len(o.Result), e.cfg.Rules.MaxResult)}
+		return errcode.Newf(errcode.TooLarge, "the result has %d bytes, at most %d are kept", len(o.Result), e.cfg.Rules.MaxResult)
 	case !json.Valid(o.Result):
-		return queue.Outcome{Permanent: true, Err: errcode.New(errcode.Malformed, "the result is not JSON")}
+		return errcode.New(errcode.Malformed, "the result is not JSON")
 	}
-	return o
+	return nil
 }
 
 // finish ends the run that h holds. The job is claimed.
 func (e *Engine) finish(ctx context.Context, c *claim, h *hold, o queue.Outcome) error {
-	at := e.now()
-	r := h.rec
-	s, effects, err := queue.Transition(h.rec.State, e.eventOf(o), at.wall)
-	if err != nil {
-		return fmt.Errorf("change state: %w", err)
-	}
-	r.State = storableState(s)
 	b := e.db.Batch()
 	b.Essential()
-	if err := e.stageHooks(b, h, o, r, effects.Code); err != nil {
+	after, err := e.stageFinish(b, c, h, o)
+	if err != nil {
 		return err
+	}
+	if err := e.commit(ctx, b); err != nil {
+		return err
+	}
+	after()
+	return nil
+}
+
+// stageFinish stages the end of the run that h holds; after is to be called once it is committed. The job is claimed.
+func (e *Engine) stageFinish(b *store.Batch, c *claim, h *hold, o queue.Outcome) (after func(), err error) {
+	at := e.now()
+	r := h.rec
+	s, effects, err := queue.Transition(h.rec.State, e.eventOf(h, o), at.wall)
+	if err != nil {
+		return nil, fmt.Errorf("change state: %w", err)
+	}
+	r.State = storableState(s)
+	if err := e.stageHooks(b, h, o, r, effects.Code); err != nil {
+		return nil, err
+	}
+	if r.more&isLeasedOut != 0 {
+		r.more &^= isLeasedOut
+		b.Delete(e.space, key(leaseKey, h.n))
 	}
 	b.Set(e.space, key(stateKey, h.n), r.encode())
 	if !o.Release && o.Err != nil {
@@ -79,10 +97,12 @@ func (e *Engine) finish(ctx context.Context, c *claim, h *hold, o queue.Outcome)
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		delete(e.table.holds, h.n)
+		e.table.leases.remove(h)
+		e.ran(h, o.Err != nil && !o.Release)
 		h.lane.queue.counts[queue.Active]--
 		e.unclaim(c)
 		if effects.Ended {
-			e.end(r, unique)
+			e.end(h.n, r, unique)
 		} else {
 			e.place(h.n, r, at)
 		}
@@ -91,15 +111,18 @@ func (e *Engine) finish(ctx context.Context, c *claim, h *hold, o queue.Outcome)
 		// A crash between this commit and clearing the slot would count against a job that was only put back.
 		e.slots.clear(h.slot)
 	}
-	if err := e.commit(ctx, b); err != nil {
-		return err
-	}
-	e.slots.free(h.slot)
-	e.cfg.Recorder.Finished(r.queue, r.typ, r.Status, at.mono-h.started)
-	return nil
+	return func() {
+		e.slots.free(h.slot, r.Status == queue.Completed)
+		e.cfg.Recorder.Finished(r.queue, r.typ, r.Status, at.mono-h.started)
+	}, nil
 }
 
-func (e *Engine) eventOf(o queue.Outcome) queue.Event {
+func (e *Engine) eventOf(h *hold, o queue.Outcome) queue.Event {
+	rules := e.cfg.Rules
+	if own := h.job.Backoff; own != nil {
+		rules.Backoff = *own
+		rules = rules.WithDefaults()
+	}
 	switch {
 	case o.Release:
 		return queue.Event{Kind: queue.Released, Delay: o.Delay}
@@ -108,7 +131,7 @@ func (e *Engine) eventOf(o queue.Outcome) queue.Event {
 	default:
 		return queue.Event{
 			Kind: queue.Failed, Code: errcode.Of(o.Err), Permanent: o.Permanent, RetryIn: o.RetryIn,
-			Jitter: e.cfg.Random(), Rules: e.cfg.Rules,
+			Jitter: e.cfg.Random(), Rules: rules,
 		}
 	}
 }
@@ -127,6 +150,9 @@ func (e *Engine) stageHooks(b *store.Batch, h *hold, o queue.Outcome, r record, 
 		return nil
 	}
 	j := h.job
+	if h.ext != nil {
+		j.Payload = e.payload(h.n)
+	}
 	describe(&j, h.n, r)
 	return safely(func() error { return e.cfg.Dead(b, j, code, cut(o.Err.Error(), queue.MaxMessage)) })
 }
@@ -234,7 +260,7 @@ func (e *Engine) endIdle(ctx context.Context, c *claim, r record, j queue.Job, h
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.drop(c, before)
-		e.end(r, unique)
+		e.end(c.n, r, unique)
 	})
 	return e.commit(ctx, b)
 }
@@ -243,13 +269,16 @@ func (e *Engine) endIdle(ctx context.Context, c *claim, r record, j queue.Job, h
 func (e *Engine) drop(c *claim, r record) {
 	e.line(r.queue).counts[e.statusOf(c.n, r)]--
 	_, doomed := e.table.doomed[c.n]
+	_, promoted := e.table.promoted[c.n]
 	switch {
 	case doomed:
 		delete(e.table.doomed, c.n)
 	case c.passed != nil:
 		c.passed = nil
+	case r.Status == queue.Ready || promoted:
+		e.table.gone.add(c.n, e.lane(r))
 	case r.Status != queue.Waiting:
-		e.table.gone[c.n]++
+		e.table.gone.add(c.n, nil)
 	}
 	e.unpromote(c.n)
 	e.unclaim(c)

@@ -12,14 +12,25 @@ import (
 
 // waiter is a call of Lease that waits for a job.
 type waiter struct {
-	r    queue.LeaseRequest
-	told chan struct{} // closed when got is filled
-	got  []*hold
+	r       queue.LeaseRequest
+	outside bool                // of a worker outside the process
+	without map[string]struct{} // types it may not have, if it names none
+	now     bool                // it does not wait
+	node    *node               // nil = nameless
+	told    chan struct{}       // closed when got is filled, or when it is to come back empty
+	got     []*hold
 }
 
 func (w *waiter) wants(ln *lane, low bool) bool {
-	return (!low || !ln.writing) && wantsQueue(w.r, ln.queue.name) &&
-		(w.r.Types == nil || slices.Contains(w.r.Types, ln.typ))
+	return (!low || !ln.writing) && wantsQueue(w.r, ln.queue.name) && w.wantsType(ln.typ) && (w.node == nil || !w.node.draining)
+}
+
+func (w *waiter) wantsType(typ string) bool {
+	if w.r.Types == nil {
+		_, not := w.without[typ]
+		return !not
+	}
+	return slices.Contains(w.r.Types, typ)
 }
 
 func wantsQueue(r queue.LeaseRequest, name string) bool {
@@ -31,7 +42,7 @@ func (e *Engine) Lease(ctx context.Context, r queue.LeaseRequest) ([]queue.Lease
 	r.Max = max(r.Max, 1)
 	for {
 		e.measureSpace()
-		holds, err := e.waitForJobs(ctx, r)
+		holds, err := e.waitForJobs(ctx, &waiter{r: r})
 		if err != nil {
 			return nil, err
 		}
@@ -50,6 +61,11 @@ func (e *Engine) measureSpace() {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.grantAll()
+}
+
+// grantAll hands out what those that wait may have now. e.mu is held.
+func (e *Engine) grantAll() {
 	for _, ln := range e.table.lanes {
 		for range len(e.table.waiters) {
 			e.grant(ln)
@@ -57,9 +73,9 @@ func (e *Engine) measureSpace() {
 	}
 }
 
-// waitForJobs takes jobs out of the lanes, at least one. A job that is handed over in the moment ctx ends is taken.
-func (e *Engine) waitForJobs(ctx context.Context, r queue.LeaseRequest) ([]*hold, error) {
-	w := &waiter{r: r, told: make(chan struct{})}
+// waitForJobs takes jobs out of the lanes, at least one, unless w does not wait or is sent away. A job that is handed
+// over in the moment ctx ends is taken.
+func (e *Engine) waitForJobs(ctx context.Context, w *waiter) ([]*hold, error) {
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -69,10 +85,14 @@ func (e *Engine) waitForJobs(ctx context.Context, r queue.LeaseRequest) ([]*hold
 		e.mu.Unlock()
 		return nil, fmt.Errorf("lease: %w", context.Cause(ctx))
 	}
-	if e.takeFor(w); len(w.got) > 0 {
+	if w.node = e.seen(w.r.Worker, w.outside); w.node != nil {
+		w.node.queues, w.node.types = w.r.Queues, w.r.Types
+	}
+	if e.takeFor(w); len(w.got) > 0 || w.now || (w.outside && w.node != nil && w.node.draining) {
 		e.mu.Unlock()
 		return w.got, nil
 	}
+	w.told = make(chan struct{})
 	e.table.waiters = append(e.table.waiters, w)
 	e.mu.Unlock()
 
@@ -87,6 +107,7 @@ func (e *Engine) waitForJobs(ctx context.Context, r queue.LeaseRequest) ([]*hold
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(w.got) > 0 {
+		e.takeFor(w) // more may have come with it
 		return w.got, nil
 	}
 	e.table.waiters = slices.DeleteFunc(e.table.waiters, func(o *waiter) bool { return o == w })
@@ -153,7 +174,7 @@ func (e *Engine) front(q *line, w *waiter, low bool) *lane {
 func (e *Engine) clean(ln *lane) bool {
 	for len(ln.ready) > 0 {
 		n := ln.ready[0]
-		if e.isGone(n) {
+		if e.table.gone.in(n, ln) {
 			ln.ready.pop()
 			continue
 		}
@@ -222,11 +243,14 @@ func (e *Engine) startOne(h *hold) (bool, error) {
 	r, j, err := e.load(h.n)
 	at := e.now()
 	h.stored = r
-	if err == nil && (r.Status == queue.Scheduled || r.Status == queue.Retry) {
-		r.State, _, err = queue.Transition(r.State, queue.Event{Kind: queue.Due}, at.wall)
-	}
 	if err == nil {
-		r.State, _, err = queue.Transition(r.State, queue.Event{Kind: queue.LeasedOut}, at.wall)
+		r.State, err = startState(r.State, at.wall)
+	}
+	var spent uniqueHash
+	first := err == nil && startsFirst(r, j)
+	if first {
+		spent = hashUnique(j.UniqueKey)
+		r.more |= keyLetGo
 	}
 	if err == nil {
 		describe(&j, h.n, r)
@@ -235,12 +259,21 @@ func (e *Engine) startOne(h *hold) (bool, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := e.table.claims[h.n]
 	if err == nil {
 		h.rec, h.job = r, j
-		e.unclaim(c)
+		if first {
+			e.table.keys.letGo(spent, h.n)
+		}
+		e.unclaim(e.table.claims[h.n])
 		return true, nil
 	}
+	return false, e.putBack(h, err)
+}
+
+// putBack ends a lease that could not be started; a job that can never be read is doomed, and then there is no error.
+// e.mu is held.
+func (e *Engine) putBack(h *hold, err error) error {
+	c := e.table.claims[h.n]
 	delete(e.table.holds, h.n)
 	h.lane.queue.counts[queue.Active]--
 	if isCorrupt(err) {
@@ -250,7 +283,7 @@ func (e *Engine) startOne(h *hold) (bool, error) {
 		e.table.doomed[h.n] = doom{code: errcode.Corrupt, message: damageText, rec: h.lane.record()}
 		e.unclaim(c)
 		e.nudge()
-		return false, nil
+		return nil
 	}
 	h.lane.queue.counts[queue.Ready]++
 	if h.stored.Status == queue.Scheduled || h.stored.Status == queue.Retry {
@@ -258,7 +291,7 @@ func (e *Engine) startOne(h *hold) (bool, error) {
 	}
 	c.passed = h.lane
 	e.unclaim(c)
-	return false, err
+	return err
 }
 
 // Progress implements queue.Engine.

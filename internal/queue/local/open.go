@@ -30,12 +30,15 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, space: cfg.DB.Space("q/"), log: cfg.Logger, ids: newIDs(seq),
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), own: map[string]struct{}{},
 		table: table{
 			lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
-			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: map[uint64]int{},
-			doomed: map[uint64]doom{}, uniques: map[uniqueHash]uint64{}, reserving: map[uniqueHash]chan struct{}{},
+			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),
+			doomed: map[uint64]doom{}, nodes: map[string]*node{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(),
 		},
+	}
+	for _, t := range cfg.Types {
+		e.own[t] = struct{}{}
 	}
 	for name := range cfg.Weights {
 		e.line(name)
@@ -61,10 +64,18 @@ func (e *Engine) recover(ctx context.Context, ran []running) error {
 	if err := e.slots.reset(); err != nil {
 		return err
 	}
-	if err := e.scanStates(ctx); err != nil {
+	leases, err := e.scanLeases(ctx)
+	if err != nil {
 		return err
 	}
-	return e.scanUniques(ctx)
+	holders, err := e.scanStates(ctx, leases)
+	if err != nil {
+		return err
+	}
+	if err := e.adoptLeases(ctx, leases); err != nil {
+		return err
+	}
+	return e.scanUniques(ctx, holders)
 }
 
 func (e *Engine) checkVersion(ctx context.Context) error {
@@ -132,27 +143,37 @@ func (e *Engine) crashed(s queue.State, now time.Time) (queue.State, error) {
 	return s, nil
 }
 
-// scanStates fills the table.
-func (e *Engine) scanStates(ctx context.Context) error {
+// scanStates fills the table, but for the jobs that are at work outside the process: their records go into leases. It
+// gives the jobs that may hold a unique key.
+func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (holders []uint64, err error) {
 	names := interner{}
 	at := e.now()
 	o := store.ScanOptions{Prefix: []byte{stateKey}, OnCorrupt: func(k []byte) error {
-		e.adoptDamaged(k)
+		holders = e.adoptDamaged(k, holders)
 		return nil
 	}}
-	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
+	err = e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		r, err := decodeRecord(v, names.get)
 		if err != nil || len(k) != 9 {
-			e.adoptDamaged(k)
+			holders = e.adoptDamaged(k, holders)
 			return true, nil //nolint:nilerr // a damaged record is one dead job, not a queue that does not open
 		}
-		e.adopt(binary.BigEndian.Uint64(k[1:]), r, at)
+		n := binary.BigEndian.Uint64(k[1:])
+		if r.unique && r.more&keyLetGo == 0 && !r.Status.Final() {
+			holders = append(holders, n)
+		}
+		if l := leases[n]; l != nil && r.Status == queue.Active {
+			l.rec = r
+			return true, nil
+		}
+		r.State = queue.Reclaim(r.State)
+		e.adopt(n, r, at)
 		return true, nil
 	})
 	if err != nil {
-		return fmt.Errorf("read jobs: %w", err)
+		return nil, fmt.Errorf("read jobs: %w", err)
 	}
-	return nil
+	return holders, nil
 }
 
 // adopt puts a job of the database into the table.
@@ -161,7 +182,7 @@ func (e *Engine) adopt(n uint64, r record, at instant) {
 	defer e.mu.Unlock()
 	switch {
 	case r.Status.Final():
-		e.end(r, nil)
+		e.end(n, r, nil)
 	case r.CancelAsked:
 		e.line(r.queue).counts[r.Status]++
 		e.table.doomed[n] = doom{code: errcode.Cancelled, message: "the job was cancelled", rec: r}
@@ -177,10 +198,10 @@ func (e *Engine) adopt(n uint64, r record, at instant) {
 	}
 }
 
-// adoptDamaged dooms a job whose state cannot be read.
-func (e *Engine) adoptDamaged(k []byte) {
+// adoptDamaged dooms a job whose state cannot be read. It may hold a unique key.
+func (e *Engine) adoptDamaged(k []byte, holders []uint64) []uint64 {
 	if len(k) != 9 {
-		return
+		return holders
 	}
 	n := binary.BigEndian.Uint64(k[1:])
 	e.log.Error("job record damaged", "job", formatID(n))
@@ -192,22 +213,7 @@ func (e *Engine) adoptDamaged(k []byte) {
 	defer e.mu.Unlock()
 	e.line(r.queue).counts[r.Status]++
 	e.table.doomed[n] = doom{code: errcode.Corrupt, message: damageText, rec: r}
-}
-
-func (e *Engine) scanUniques(ctx context.Context) error {
-	o := store.ScanOptions{Prefix: []byte{uniqueKey}, OnCorrupt: func([]byte) error { return nil }}
-	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
-		if len(k) == 1+len(uniqueHash{}) && len(v) == 8 {
-			e.mu.Lock()
-			defer e.mu.Unlock()
-			e.table.uniques[uniqueHash(k[1:])] = binary.BigEndian.Uint64(v)
-		}
-		return true, nil
-	})
-	if err != nil {
-		return fmt.Errorf("read unique keys: %w", err)
-	}
-	return nil
+	return append(holders, n)
 }
 
 // interner gives equal byte slices the same string.

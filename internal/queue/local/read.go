@@ -59,6 +59,9 @@ func (e *Engine) glance(n uint64) (queue.Job, record, error) {
 	if started {
 		j, r := e.held(h), h.rec
 		e.mu.Unlock()
+		if h.ext != nil {
+			j.Payload = e.payload(n)
+		}
 		j.Payload = slices.Clone(j.Payload)
 		return j, r, nil
 	}

@@ -20,13 +20,13 @@ const (
 	idleWait   = time.Hour       // when there is nothing to wait for
 )
 
-// Run makes jobs ready when their time comes, buries those that cannot be run and removes what has expired, until ctx
+// Run makes jobs ready when their time comes, ends the leases that are over, buries those that cannot be run and removes what has expired, until ctx
 // ends. The handlers have to be in place when it is called.
 func (e *Engine) Run(ctx context.Context) error {
 	var sweepAt, buryAt time.Duration
 	for ctx.Err() == nil {
 		now := e.cfg.Clock.Elapsed()
-		wait := min(e.watchSpace(), e.fire(now))
+		wait := min(e.watchSpace(), e.fire(now), e.expire(ctx, now))
 		if now >= buryAt {
 			buryAt = 0
 			if !e.buryDoomed(ctx) {
@@ -37,11 +37,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			wait = min(wait, buryAt-now)
 		}
 		if now >= sweepAt {
-			more, err := e.sweep(ctx)
-			if err != nil {
-				e.log.WarnContext(ctx, "expired jobs could not be removed", "error", err)
-			}
-			if !more || err != nil {
+			if !e.sweepAll(ctx) {
 				sweepAt = now + e.cfg.SweepEvery
 			}
 		}
@@ -80,14 +76,16 @@ func (e *Engine) fire(now time.Duration) time.Duration {
 
 // promote makes a job ready in memory; its record follows with its next change. e.mu is held.
 func (e *Engine) promote(t timed) {
-	if e.isGone(t.n) {
+	if e.table.gone.fired(t) {
 		return
 	}
 	counts := t.lane.queue.counts
 	counts[t.from]--
 	counts[queue.Ready]++
 	e.table.promoted[t.n] = struct{}{}
-	t.lane.ready.push(t.n)
+	if !e.table.gone.reuse(t.n, t.lane) {
+		t.lane.ready.push(t.n)
+	}
 	e.grant(t.lane)
 }
 
@@ -152,6 +150,21 @@ func (e *Engine) bury(ctx context.Context, n uint64, d doom) error {
 	}
 	e.cfg.Recorder.Finished(r.queue, r.typ, s.Status, 0)
 	return nil
+}
+
+// sweepAll removes a batch of everything whose time is over, and reports whether there may be more.
+func (e *Engine) sweepAll(ctx context.Context) (again bool) {
+	for _, s := range []struct {
+		what  string
+		sweep func(context.Context) (bool, error)
+	}{{"jobs", e.sweep}, {"unique keys", e.sweepKeys}, {"idempotency keys", e.sweepAnswers}} {
+		more, err := s.sweep(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "what has expired could not be removed", "what", s.what, "error", err)
+		}
+		again = again || (more && err == nil)
+	}
+	return again
 }
 
 // sweep removes a batch of what has expired, and reports whether there may be more.

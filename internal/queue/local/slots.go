@@ -101,12 +101,15 @@ func (s *slots) clear(i int) {
 	}
 }
 
-// free clears slot i and lets another job have it.
-func (s *slots) free(i int) {
+// free lets another job have slot i. It clears it, unless its job is completed: then its record says of any slot that
+// it is of before.
+func (s *slots) free(i int, completed bool) {
 	if i < 0 {
 		return
 	}
-	s.clear(i)
+	if !completed {
+		s.clear(i)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.idle = append(s.idle, i)

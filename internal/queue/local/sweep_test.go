@@ -11,7 +11,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/store"
 )
 
-func (b *box) sweepAll(t *testing.T) {
+func (b *box) sweepJobs(t *testing.T) {
 	t.Helper()
 	for {
 		more, err := b.sweep(t.Context())
@@ -57,12 +57,12 @@ func TestRetention(t *testing.T) {
 		return string(r)
 	}
 	clock.advance(time.Hour - time.Second)
-	b.sweepAll(t)
+	b.sweepJobs(t)
 	if result() != "1" {
 		t.Errorf("the result is gone before its time")
 	}
 	clock.advance(2 * time.Second)
-	b.sweepAll(t)
+	b.sweepJobs(t)
 	if result() != "" {
 		t.Errorf("the result is there after its time")
 	}
@@ -70,7 +70,7 @@ func TestRetention(t *testing.T) {
 		wantStatus(t, b.Engine, jobs[i].ID, s)
 	}
 	clock.advance(2 * time.Hour)
-	b.sweepAll(t)
+	b.sweepJobs(t)
 	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Scheduled: 1})
 	if n := b.keys(t); n != 2 {
 		t.Errorf("%d records are left of one scheduled job, want 2", n)
@@ -88,7 +88,7 @@ func TestMaxFinished(t *testing.T) {
 		clock.advance(time.Second)
 		mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Result: []byte("1")})
 	}
-	b.sweepAll(t)
+	b.sweepJobs(t)
 	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Completed: 5})
 	for _, id := range ids[7:] {
 		wantStatus(t, b.Engine, id, queue.Completed)

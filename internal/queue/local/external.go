@@ -1,0 +1,422 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/internal/store"
+)
+
+const (
+	saveEvery   = 5 * time.Second // how often the progress of a lease is made durable at most
+	expireBatch = 256             // leases that end in one commit
+	expireRetry = time.Second     // after a commit of them that failed
+	maxBeats    = 10_000          // leases in one sign of life
+	maxEnds     = 10_000
+)
+
+var errNotLeased = errcode.New(errcode.Internal, "the lease could not be recorded")
+
+var errExpired = errcode.New(errcode.LeaseExpired, "the worker gave no sign of life while its lease lasted")
+
+// LeaseExternal implements queue.External.
+func (e *Engine) LeaseExternal(ctx context.Context, r queue.ExternalRequest) ([]queue.ExternalLeased, error) {
+	if err := e.checkRequest(&r); err != nil {
+		return nil, err
+	}
+	for {
+		if ctx.Err() != nil {
+			return nil, nil
+		}
+		e.measureSpace()
+		w := &waiter{
+			r:       queue.LeaseRequest{Queues: r.Queues, Types: r.Types, Max: r.Max, Worker: r.Worker},
+			outside: true, without: e.own, now: r.NoWait,
+		}
+		holds, err := e.waitForJobs(ctx, w)
+		if err != nil && ctx.Err() != nil {
+			return nil, nil //nolint:nilerr // by contract: nothing came in time
+		}
+		if err != nil || len(holds) == 0 {
+			return nil, err
+		}
+		out, err := e.startOutside(ctx, holds, r.Lease)
+		if err != nil || len(out) > 0 {
+			return out, err
+		}
+	}
+}
+
+// checkRequest checks a request and fills in what it leaves out.
+func (e *Engine) checkRequest(r *queue.ExternalRequest) error {
+	switch {
+	case r.Worker == "" || len(r.Worker) > queue.MaxLabel:
+		return errcode.Invalid("worker", "1 to %d bytes", queue.MaxLabel)
+	case r.Max < 0 || r.Max > queue.MaxLeaseBatch:
+		return errcode.Invalid("max", "1 to %d", queue.MaxLeaseBatch)
+	case r.Lease != 0 && (r.Lease < queue.MinLease || r.Lease > queue.MaxLease):
+		return errcode.Invalid("lease_seconds", "%d to %d", int(queue.MinLease.Seconds()), int(queue.MaxLease.Seconds()))
+	}
+	for _, t := range r.Types {
+		if _, ok := e.own[t]; ok {
+			return errcode.Invalid("types", "jobs of type %s are run by the appliance itself", t)
+		}
+	}
+	r.Max = max(r.Max, 1)
+	if r.Lease == 0 {
+		r.Lease = queue.DefaultLease
+	}
+	return nil
+}
+
+// newToken gives a token that nobody can guess and that was never given before.
+func newToken() uint64 {
+	var b [8]byte
+	for {
+		_, _ = rand.Read(b[:]) // never fails
+		if t := binary.BigEndian.Uint64(b[:]); t != 0 {
+			return t
+		}
+	}
+}
+
+// startOutside makes the jobs that were taken active, all in one commit, and gives those that can be run. If the
+// caller has gone by then, they are taken back.
+func (e *Engine) startOutside(ctx context.Context, holds []*hold, length time.Duration) ([]queue.ExternalLeased, error) {
+	b := e.db.Batch()
+	b.Essential() // it is the beginning of the end of what is there, and small
+	out := make([]queue.ExternalLeased, 0, len(holds))
+	started := make([]*hold, 0, len(holds))
+	var failed error
+	for _, h := range holds {
+		l, err := e.stageStart(b, h, length)
+		if err == nil {
+			out, started = append(out, l), append(started, h)
+			continue
+		}
+		e.mu.Lock()
+		if err := e.putBack(h, err); err != nil {
+			failed = err
+		}
+		e.mu.Unlock()
+	}
+	if len(out) == 0 {
+		return nil, failed
+	}
+	if err := e.commit(ctx, b); err != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		for _, h := range started {
+			_ = e.putBack(h, errNotLeased)
+		}
+		return nil, fmt.Errorf("lease: %w", err)
+	}
+	if ctx.Err() != nil {
+		e.takeBack(ctx, started)
+		return nil, nil
+	}
+	return out, nil
+}
+
+// stageStart stages the start of a job that was taken.
+func (e *Engine) stageStart(b *store.Batch, h *hold, length time.Duration) (queue.ExternalLeased, error) {
+	at := e.now()
+	r, j, err := e.load(h.n)
+	h.stored = r
+	if err == nil {
+		r.State, err = startState(r.State, at.wall)
+	}
+	if err != nil {
+		return queue.ExternalLeased{}, err
+	}
+	r.more |= isLeasedOut
+	first := startsFirst(r, j)
+	var spent uniqueHash
+	if first {
+		r.more |= keyLetGo
+		spent = hashUnique(j.UniqueKey)
+	}
+	token := newToken()
+	e.mu.Lock()
+	h.token = token
+	h.ext = &outside{length: length, when: at.wall, index: -1, saved: at.mono}
+	e.mu.Unlock()
+	b.Set(e.space, key(stateKey, h.n), r.encode())
+	b.Set(e.space, key(leaseKey, h.n), h.lease().encode())
+	describe(&j, h.n, r)
+	j.Worker = h.worker
+	kept := j
+	kept.Payload = nil // a worker may take many jobs, and their payloads are large
+	b.OnCommit(func() {
+		now := e.cfg.Clock.Elapsed()
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		h.stored, h.rec, h.job = r, r, kept
+		h.ext.until, h.ext.hard = now+length, now+j.Timeout
+		if e.table.leases.add(h, h.ext.due()) {
+			e.nudge()
+		}
+		if first {
+			e.table.keys.letGo(spent, h.n)
+		}
+		e.unclaim(e.table.claims[h.n])
+	})
+	j.Payload = bytes.Clone(j.Payload)
+	return queue.ExternalLeased{
+		Leased: queue.Leased{Job: j, Lease: queue.Lease{ID: j.ID, Token: token}}, Expires: at.wall.Add(min(length, j.Timeout)),
+	}, nil
+}
+
+// startState gives the state of a job that is leased.
+func startState(s queue.State, now time.Time) (queue.State, error) {
+	var err error
+	if s.Status == queue.Scheduled || s.Status == queue.Retry {
+		if s, _, err = queue.Transition(s, queue.Event{Kind: queue.Due}, now); err != nil {
+			return s, fmt.Errorf("make ready: %w", err)
+		}
+	}
+	if s, _, err = queue.Transition(s, queue.Event{Kind: queue.LeasedOut}, now); err != nil {
+		return s, fmt.Errorf("start: %w", err)
+	}
+	return s, nil
+}
+
+// takeBack gives jobs back whose worker has gone before it heard of them. What cannot be given back expires.
+func (e *Engine) takeBack(ctx context.Context, holds []*hold) {
+	ends := make([]queue.End, len(holds))
+	for i, h := range holds {
+		ends[i] = queue.End{Lease: queue.Lease{ID: formatID(h.n), Token: h.token}, Outcome: queue.Outcome{Release: true}}
+	}
+	ended, err := e.FinishAll(context.WithoutCancel(ctx), ends)
+	for _, l := range ended {
+		err = errors.Join(err, l.Err)
+	}
+	if err != nil {
+		e.log.WarnContext(ctx, "leases of a worker that has gone could not be taken back, they will expire", "error", err)
+	}
+}
+
+// FinishAll implements queue.External.
+func (e *Engine) FinishAll(ctx context.Context, ends []queue.End) ([]queue.Ended, error) {
+	if len(ends) > maxEnds {
+		return nil, errcode.Invalid("leases", "at most %d", maxEnds)
+	}
+	if err := e.usable(); err != nil {
+		return nil, err
+	}
+	numbers := make([]uint64, len(ends))
+	afters := make([]func(), len(ends))
+	for i, end := range ends {
+		numbers[i], _ = parseID(end.Lease.ID) // 0 is nobody's number
+	}
+	errs := e.changeAll(context.WithoutCancel(ctx), numbers, func(i int) change {
+		return func(b *store.Batch, c *claim) error {
+			o := ends[i].Outcome
+			o.Commit = nil
+			h := e.outsideHold(ends[i].Lease)
+			if h == nil {
+				return queue.ErrLeaseLost
+			}
+			if err := e.checkResult(o); err != nil {
+				return err
+			}
+			var err error
+			afters[i], err = e.stageFinish(b, c, h, o)
+			return err
+		}
+	})
+	out := make([]queue.Ended, len(ends))
+	for i, err := range errs {
+		out[i] = queue.Ended{Lease: ends[i].Lease, Lost: errors.Is(err, queue.ErrLeaseLost)}
+		if err == nil {
+			afters[i]()
+		} else if !out[i].Lost {
+			out[i].Err = err
+		}
+	}
+	return out, nil
+}
+
+// outsideHold gives the started hold that a lease of a worker outside stands for, nil if there is none.
+func (e *Engine) outsideHold(l queue.Lease) *hold {
+	n, err := parseID(l.ID)
+	if err != nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h := e.table.holds[n]
+	if h == nil || h.ext == nil || h.rec.Status != queue.Active || h.token != l.Token {
+		return nil
+	}
+	return h
+}
+
+// Heartbeat implements queue.External.
+func (e *Engine) Heartbeat(ctx context.Context, worker string, beats []queue.Beat) ([]queue.Beaten, error) {
+	switch {
+	case worker == "" || len(worker) > queue.MaxLabel:
+		return nil, errcode.Invalid("worker", "1 to %d bytes", queue.MaxLabel)
+	case len(beats) > maxBeats:
+		return nil, errcode.Invalid("leases", "at most %d", maxBeats)
+	}
+	if err := e.usable(); err != nil {
+		return nil, err
+	}
+	at := e.now()
+	out := make([]queue.Beaten, len(beats))
+	var save []*hold
+	e.mu.Lock()
+	node := e.seen(worker, true)
+	for i, beat := range beats {
+		var h *hold
+		if out[i], h = e.beat(beat, node, at); h != nil {
+			save = append(save, h)
+		}
+	}
+	claims := make([]*claim, len(save))
+	for i, h := range save {
+		if e.table.claims[h.n] == nil {
+			claims[i] = e.newClaim(h.n)
+		}
+	}
+	e.mu.Unlock()
+	e.saveProgress(ctx, save, claims, at)
+	return out, nil
+}
+
+// beat notes a sign of life of one lease; h is not nil if its progress is to be made durable. e.mu is held.
+func (e *Engine) beat(beat queue.Beat, node *node, at instant) (out queue.Beaten, save *hold) {
+	out = queue.Beaten{Lease: beat.Lease, State: queue.LeaseLost}
+	n, err := parseID(beat.Lease.ID)
+	if err != nil {
+		return out, nil
+	}
+	h := e.table.holds[n]
+	if h == nil || h.ext == nil || h.rec.Status != queue.Active || h.token != beat.Lease.Token || h.ext.hard <= at.mono {
+		return out, nil
+	}
+	h.ext.until = at.mono + h.ext.length
+	out.Expires = at.wall.Add(h.ext.due() - at.mono)
+	switch {
+	case h.rec.CancelAsked:
+		out.State = queue.LeaseCancel
+	case node.draining:
+		out.State = queue.LeaseDrain
+	default:
+		out.State = queue.LeaseOK
+	}
+	if p := beat.Progress; p != nil && checkedProgress(*p) != h.progress {
+		h.progress, h.ext.dirty = checkedProgress(*p), true
+	}
+	if h.ext.dirty && at.mono-h.ext.saved >= saveEvery {
+		return out, h
+	}
+	return out, nil
+}
+
+// saveProgress writes the progress of leases down. Those without a claim are being changed by somebody else, and come
+// another time.
+func (e *Engine) saveProgress(ctx context.Context, holds []*hold, claims []*claim, at instant) {
+	b := e.db.Batch()
+	e.mu.Lock()
+	for i, h := range holds {
+		if claims[i] != nil && e.table.holds[h.n] == h {
+			h.ext.dirty, h.ext.saved = false, at.mono
+			b.Set(e.space, key(leaseKey, h.n), h.lease().encode())
+		}
+	}
+	e.mu.Unlock()
+	if b.Len() > 0 {
+		if err := e.commit(ctx, b); err != nil {
+			e.log.WarnContext(ctx, "progress of jobs not stored", "error", err)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range claims {
+		if c != nil {
+			e.unclaim(c)
+		}
+	}
+}
+
+// expire ends the leases outside the process that are over, and gives the time until the next one is.
+func (e *Engine) expire(ctx context.Context, now time.Duration) time.Duration {
+	for {
+		e.mu.Lock()
+		holds, wait := e.table.leases.over(now, expireBatch)
+		e.mu.Unlock()
+		if len(holds) == 0 || ctx.Err() != nil {
+			return wait
+		}
+		e.endLeases(ctx, holds, now)
+	}
+}
+
+// endLeases makes the runs of leases that are over failed attempts.
+func (e *Engine) endLeases(ctx context.Context, holds []*hold, now time.Duration) {
+	numbers := make([]uint64, len(holds))
+	afters := make([]func(), len(holds))
+	for i, h := range holds {
+		numbers[i] = h.n
+	}
+	errs := e.changeAll(ctx, numbers, func(i int) change {
+		return func(b *store.Batch, c *claim) (err error) {
+			h := holds[i]
+			e.mu.Lock()
+			held, due, hard := e.table.holds[h.n] == h, h.ext.due(), h.ext.hard
+			e.mu.Unlock()
+			switch {
+			case !held:
+				return queue.ErrLeaseLost // its worker was quicker
+			case hard <= now:
+				afters[i], err = e.stageFinish(b, c, h, queue.Outcome{Err: queue.ErrTimeout})
+			case due <= now:
+				afters[i], err = e.stageFinish(b, c, h, queue.Outcome{Err: errExpired})
+			default:
+				return queue.ErrActive // a sign of life came meanwhile
+			}
+			return err
+		}
+	})
+	for i, err := range errs {
+		h := holds[i]
+		switch {
+		case err == nil:
+			afters[i]()
+			e.log.WarnContext(ctx, "lease of a worker ended", "job", formatID(h.n), "type", h.rec.typ, "worker", h.worker)
+			continue
+		case errors.Is(err, queue.ErrLeaseLost):
+			continue
+		case !errors.Is(err, queue.ErrActive):
+			e.log.ErrorContext(ctx, "lease that is over could not be ended", "job", formatID(h.n), "error", err)
+		}
+		e.mu.Lock()
+		if e.table.holds[h.n] == h {
+			e.table.leases.add(h, now+expireRetry)
+		}
+		e.mu.Unlock()
+	}
+}
+
+// payload reads the payload of a job that is at work outside the process; null if it is lost.
+func (e *Engine) payload(n uint64) json.RawMessage {
+	raw, err := e.space.Get(key(bodyKey, n))
+	if err == nil {
+		var j queue.Job
+		if j, err = decodeBody(raw); err == nil {
+			return j.Payload
+		}
+	}
+	e.log.Error("payload of a job could not be read", "job", formatID(n), "error", err)
+	return json.RawMessage("null")
+}
