@@ -117,7 +117,7 @@ func (r record) encode() []byte {
 	b = append(b, recordVersion<<4|statusCode(r.Status), byte(r.priority)|flags<<4)
 	b = binary.BigEndian.AppendUint16(b, uint16(min(r.Attempt, 1<<16-1)))
 	b = append(b, byte(min(r.Crashes, 255)))
-	b = binary.BigEndian.AppendUint16(b, uint16(r.MaxAttempts))
+	b = binary.BigEndian.AppendUint16(b, uint16(min(r.MaxAttempts, 1<<16-1)))
 	b = appendTime(b, r.RunAt)
 	b = appendTime(b, r.StartedAt)
 	b = appendTime(b, r.ended())

@@ -237,17 +237,25 @@ type ending struct {
 
 // endIdle ends a job that nobody runs. The job is claimed.
 func (e *Engine) endIdle(ctx context.Context, c *claim, r record, j queue.Job, how ending) error {
+	b := e.db.Batch()
+	b.Essential()
+	if _, err := e.stageEndIdle(b, c, r, j, how); err != nil {
+		return err
+	}
+	return e.commit(ctx, b)
+}
+
+// stageEndIdle stages the end of a job that nobody runs, and gives its record then. The job is claimed.
+func (e *Engine) stageEndIdle(b *store.Batch, c *claim, r record, j queue.Job, how ending) (record, error) {
 	before := r
 	s, _, err := queue.Transition(r.State, how.event, e.now().wall)
 	if err != nil {
-		return fmt.Errorf("change state: %w", err)
+		return r, fmt.Errorf("change state: %w", err)
 	}
 	r.State = s
-	b := e.db.Batch()
-	b.Essential()
 	if how.commit != nil {
 		if err := safely(func() error { return how.commit(b) }); err != nil {
-			return err
+			return r, err
 		}
 	}
 	b.Set(e.space, key(stateKey, c.n), r.encode())
@@ -262,7 +270,7 @@ func (e *Engine) endIdle(ctx context.Context, c *claim, r record, j queue.Job, h
 		e.drop(c, before)
 		e.end(c.n, r, unique)
 	})
-	return e.commit(ctx, b)
+	return r, nil
 }
 
 // drop takes a job that nobody runs out of wherever it waits. r is its record before. e.mu is held.

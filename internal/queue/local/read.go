@@ -3,7 +3,6 @@ package local
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,15 +10,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/queue"
 	"github.com/wayside-edge/wayside/internal/store"
-)
-
-// Limits of a page of a list.
-const (
-	defaultPage = 100
-	maxPage     = 1000
 )
 
 func isNotThere(err error) bool {
@@ -128,63 +120,6 @@ func (e *Engine) result(n uint64) (json.RawMessage, error) {
 	default:
 		return nil, fmt.Errorf("read result of job %s: %w", formatID(n), err)
 	}
-}
-
-// List implements queue.Engine.
-func (e *Engine) List(ctx context.Context, f queue.Filter) (queue.Page, error) {
-	if f.Limit <= 0 {
-		f.Limit = defaultPage
-	}
-	f.Limit = min(f.Limit, maxPage)
-	o := store.ScanOptions{Prefix: []byte{stateKey}, OnCorrupt: func([]byte) error { return nil }}
-	if f.Cursor != "" {
-		n, err := parseID(queue.ID(f.Cursor))
-		if err != nil {
-			return queue.Page{}, errcode.Invalid("cursor", "not one of this list")
-		}
-		o.From, o.After = key(stateKey, n), true
-	}
-	var page queue.Page
-	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
-		if len(k) != 9 {
-			return true, nil
-		}
-		r, err := decodeRecord(v, plainNames)
-		if err != nil {
-			return true, nil //nolint:nilerr // a damaged record is no part of a list; Lease and Open deal with it
-		}
-		n := binary.BigEndian.Uint64(k[1:])
-		if !e.matches(f, n, r) {
-			return true, nil
-		}
-		if len(page.Jobs) == f.Limit {
-			page.Next = string(page.Jobs[f.Limit-1].ID)
-			return false, nil
-		}
-		j, _, err := e.glance(n)
-		if errors.Is(err, queue.ErrNotFound) {
-			return true, nil // removed meanwhile
-		}
-		page.Jobs = append(page.Jobs, j)
-		return true, err
-	})
-	if err != nil {
-		return queue.Page{}, fmt.Errorf("list jobs: %w", err)
-	}
-	return page, nil
-}
-
-func (e *Engine) matches(f queue.Filter, n uint64, r record) bool {
-	if (f.Queue != "" && f.Queue != r.queue) || (f.Type != "" && f.Type != r.typ) {
-		return false
-	}
-	if len(f.Status) == 0 {
-		return true
-	}
-	e.mu.Lock()
-	s := e.statusOf(n, r)
-	e.mu.Unlock()
-	return slices.Contains(f.Status, s)
 }
 
 // Counts implements queue.Engine. OldestReady looks at the front of each lane, so a retried job that waits anew

@@ -222,6 +222,11 @@ func (e *Engine) stageRemoval(ctx context.Context, b *store.Batch, n uint64, at 
 			e.table.ended--
 		})
 	}
+	return e.stageRemoveKeys(ctx, b, n, r)
+}
+
+// stageRemoveKeys stages the removal of the keys of job n, which has ended with record r.
+func (e *Engine) stageRemoveKeys(ctx context.Context, b *store.Batch, n uint64, r record) error {
 	for _, family := range []byte{stateKey, bodyKey, resultKey} {
 		b.Delete(e.space, key(family, n))
 	}
@@ -229,7 +234,7 @@ func (e *Engine) stageRemoval(ctx context.Context, b *store.Batch, n uint64, at 
 		return nil // nothing failed
 	}
 	o := store.ScanOptions{Prefix: binary.BigEndian.AppendUint64([]byte{errorKey}, n), KeysOnly: true}
-	err = e.space.Scan(ctx, o, func(k, _ []byte) (bool, error) {
+	err := e.space.Scan(ctx, o, func(k, _ []byte) (bool, error) {
 		b.Delete(e.space, k)
 		return true, nil
 	})
