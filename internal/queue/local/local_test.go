@@ -13,7 +13,12 @@ import (
 	"github.com/wayside-edge/wayside/internal/store"
 )
 
-var _ queue.Engine = (*Engine)(nil)
+var (
+	_ queue.Engine   = (*Engine)(nil)
+	_ queue.External = (*Engine)(nil)
+	_ queue.Editor   = (*Engine)(nil)
+	_ queue.Waiter   = (*Engine)(nil)
+)
 
 func TestMain(m *testing.M) {
 	if childMain() {
@@ -85,7 +90,7 @@ func (b *box) reopen(tb testing.TB) *box {
 func TestConformance(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T, o queuetest.Options) queuetest.Subject {
 		t.Helper()
-		cfg := Config{Rules: o.Rules, Weights: o.Weights, Dead: o.Dead}
+		cfg := Config{Rules: o.Rules, Weights: o.Weights, Dead: o.Dead, Types: o.Types}
 		b := openBox(t, t.TempDir(), cfg)
 		var subject func(b *box) queuetest.Subject
 		subject = func(b *box) queuetest.Subject {

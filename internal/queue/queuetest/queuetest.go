@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Rules   queue.Rules
 	Weights map[string]int
+	Types   []string // with a handler in the process
 	Dead    func(b *store.Batch, j queue.Job, code errcode.Code, message string) error
 }
 
@@ -26,7 +27,7 @@ type Options struct {
 type Subject struct {
 	Engine queue.Engine
 	DB     *store.DB
-	// Reopen closes engine and database in good order and opens them again on the same records. Leases are lost.
+	// Reopen closes engine and database in good order and opens them again on the same records. Leases inside the process are lost.
 	Reopen func() Subject
 }
 
@@ -67,6 +68,25 @@ func Run(t *testing.T, open Open) {
 		{"counts", testCounts},
 		{"progress", testProgress},
 		{"reopen", testReopen},
+		{"outside", testOutside},
+		{"outside: refused ends", testRefused},
+		{"outside: waiting", testOutsideWaits},
+		{"outside: types of the process", testOwnTypes},
+		{"outside: signs of life", testBeats},
+		{"outside: workers", testNodes},
+		{"outside: one holder a job", testOutsideRace},
+		{"outside: reopen", testOutsideReopen},
+		{"edit", testEdit},
+		{"retry a dead job", testRevive},
+		{"promote", testPromote},
+		{"delete", testDelete},
+		{"act on many", testAct},
+		{"list by more", testFilters},
+		{"wait for the end", testWaitEnd},
+		{"unique until start", testUniqueStart},
+		{"unique for a time", testUniqueTime},
+		{"idempotency keys", testIdempotency},
+		{"backoff of a job", testBackoff},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open) })
 	}
