@@ -68,6 +68,42 @@ func BenchmarkLeaseFinish64(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
 }
 
+// BenchmarkOutside64 is lease and acknowledgement by workers outside the process: both are commits.
+func BenchmarkOutside64(b *testing.B) {
+	for _, batch := range []int{1, 16} {
+		b.Run(fmt.Sprint(batch), func(b *testing.B) {
+			e := openBox(b, b.TempDir(), Config{})
+			fill(b, e, b.N)
+			b.ResetTimer()
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var wg sync.WaitGroup
+			for range 64 {
+				wg.Go(func() {
+					for left.Load() > 0 {
+						l, err := e.LeaseExternal(b.Context(), queue.ExternalRequest{Worker: "w", Max: batch, NoWait: true})
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						ends := make([]queue.End, len(l))
+						for i := range l {
+							ends[i].Lease = l[i].Lease
+						}
+						left.Add(-int64(len(l)))
+						if _, err := e.FinishAll(b.Context(), ends); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+		})
+	}
+}
+
 // BenchmarkStart is the time from the call of Enqueue, with nothing else going on, to the start of the handler.
 func BenchmarkStart(b *testing.B) {
 	e := openBox(b, b.TempDir(), Config{})

@@ -27,7 +27,8 @@ type Engine struct {
 	slots *slots
 
 	own      map[string]struct{} // types with a handler in the process
-	lowSpace atomic.Bool         // jobs that write are not to be started
+	writes   atomic.Bool         // there were jobs that write
+	lowSpace atomic.Bool         // they are not to be started
 	wake     chan struct{}       // tells Run to look again; holds one
 	done     chan struct{}       // closed by Close
 
@@ -77,8 +78,8 @@ type hold struct {
 // claim is the right to change one job's record.
 type claim struct {
 	n      uint64
-	done   chan struct{}
-	passed *lane // a lease came by meanwhile and took the job out of this lane
+	done   chan struct{} // closed when it is given back; nil = nobody waits for that
+	passed *lane         // a lease came by meanwhile and took the job out of this lane
 }
 
 // doom is why a job is to be buried.
@@ -146,9 +147,13 @@ func (e *Engine) claim(ctx context.Context, n uint64) (*claim, error) {
 			e.mu.Unlock()
 			return c, nil
 		}
+		if other.done == nil {
+			other.done = make(chan struct{})
+		}
+		done := other.done
 		e.mu.Unlock()
 		select {
-		case <-other.done:
+		case <-done:
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for job %s: %w", formatID(n), context.Cause(ctx))
 		}
@@ -157,7 +162,7 @@ func (e *Engine) claim(ctx context.Context, n uint64) (*claim, error) {
 
 // newClaim claims job n, which nobody has claimed. e.mu is held.
 func (e *Engine) newClaim(n uint64) *claim {
-	c := &claim{n: n, done: make(chan struct{})}
+	c := &claim{n: n}
 	e.table.claims[n] = c
 	return c
 }
@@ -169,7 +174,9 @@ func (e *Engine) unclaim(c *claim) {
 		return
 	}
 	delete(e.table.claims, c.n)
-	close(c.done)
+	if c.done != nil {
+		close(c.done)
+	}
 	if c.passed != nil {
 		c.passed.ready.push(c.n)
 		e.grant(c.passed)

@@ -153,6 +153,9 @@ func (e *Engine) lane(r record) *lane {
 	q := e.line(r.queue)
 	ln := &lane{queue: q, typ: r.typ, priority: r.priority, writing: r.writing}
 	e.table.lanes[k] = ln
+	if ln.writing && !e.writes.Swap(true) {
+		e.nudge()
+	}
 	at := 0
 	for at < len(q.lanes) && q.lanes[at].priority >= ln.priority {
 		at++

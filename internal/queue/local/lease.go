@@ -55,6 +55,9 @@ func (e *Engine) Lease(ctx context.Context, r queue.LeaseRequest) ([]queue.Lease
 
 // measureSpace notes whether jobs that write may be started, and hands them out when they may again.
 func (e *Engine) measureSpace() {
+	if !e.writes.Load() {
+		return // nobody asks
+	}
 	low := errcode.Is(e.cfg.Space.CheckSpace(0), errcode.DiskFull)
 	if !e.lowSpace.Swap(low) || low {
 		return

@@ -51,7 +51,13 @@ func openIdle(tb testing.TB, dir string, cfg Config) *box {
 
 func openWith(tb testing.TB, dir string, cfg Config, run func(*Engine, context.Context) error) *box {
 	tb.Helper()
-	db, err := store.Open(tb.Context(), store.Config{Dir: filepath.Join(dir, "db"), Reserve: 1 << 20, Ballast: -1})
+	return openHooked(tb, dir, cfg, run, nil)
+}
+
+// openHooked is openWith on a database that calls a hook at the points of its commits.
+func openHooked(tb testing.TB, dir string, cfg Config, run func(*Engine, context.Context) error, hook func(store.Point) error) *box {
+	tb.Helper()
+	db, err := store.Open(tb.Context(), store.Config{Dir: filepath.Join(dir, "db"), Reserve: 1 << 20, Ballast: -1, Hook: hook})
 	if err != nil {
 		tb.Fatalf("open store: %v", err)
 	}
