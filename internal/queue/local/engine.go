@@ -225,8 +225,9 @@ func (e *Engine) place(n uint64, r record, at instant) {
 		e.grant(ln)
 	case queue.Scheduled, queue.Retry:
 		due := at.mono + r.RunAt.Sub(at.wall)
-		e.table.gone.later(n, due)
-		e.table.later.add(timed{due: due, n: n, lane: ln, from: r.Status})
+		t := timed{due: due, n: n, lane: ln, from: r.Status}
+		e.table.gone.later(t)
+		e.table.later.add(t)
 		if e.table.later[0].n == n {
 			e.nudge()
 		}

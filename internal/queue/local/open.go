@@ -112,6 +112,11 @@ func (e *Engine) countCrashes(ctx context.Context, ran []running) error {
 		if r.State, err = e.crashed(r.State, at.wall); err != nil {
 			return fmt.Errorf("count crash of job %s: %w", formatID(slot.n), err)
 		}
+		if r.unique {
+			if j, err := e.body(slot.n); err == nil && startsFirst(r, j) {
+				r.more |= keyLetGo
+			}
+		}
 		b.Set(e.space, key(stateKey, slot.n), r.encode())
 		e.stageFailure(b, slot.n, queue.Failure{
 			Attempt: slot.attempt, At: at.wall, Code: errcode.WorkerCrashed, Message: "the process ended while the job ran",

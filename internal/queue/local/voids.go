@@ -1,7 +1,5 @@
 package local
 
-import "time"
-
 // spot is a place in which an entry of a job may be void.
 type spot struct {
 	n    uint64
@@ -12,28 +10,28 @@ type spot struct {
 // another place. They are dropped when they come to the front, so that nothing is searched for.
 type voids struct {
 	count map[spot]int
-	// due is the entry of table.later that does count, of a job that has void ones there too. In a lane the entries of
-	// a job do not differ, so it does not matter which of them is dropped.
-	due map[uint64]time.Duration
+	// valid is the entry of table.later that does count, of a job that has void ones there too. In a lane the entries
+	// of a job do not differ, so it does not matter which of them is dropped.
+	valid map[uint64]timed
 }
 
-func newVoids() voids { return voids{count: map[spot]int{}, due: map[uint64]time.Duration{}} }
+func newVoids() voids { return voids{count: map[spot]int{}, valid: map[uint64]timed{}} }
 
 // add makes the entry of job n in a place void.
 func (v *voids) add(n uint64, ln *lane) {
 	v.count[spot{n, ln}]++
 	if ln == nil {
-		delete(v.due, n)
+		delete(v.valid, n)
 	}
 }
 
 // reuse makes a void entry of job n in a lane count again, instead of a new one.
 func (v *voids) reuse(n uint64, ln *lane) bool { return v.use(spot{n, ln}) }
 
-// later notes that job n gets an entry in table.later.
-func (v *voids) later(n uint64, due time.Duration) {
-	if v.count[spot{n: n}] > 0 {
-		v.due[n] = due
+// later notes that a job gets an entry in table.later.
+func (v *voids) later(t timed) {
+	if v.count[spot{n: t.n}] > 0 {
+		v.valid[t.n] = t
 	}
 }
 
@@ -42,8 +40,8 @@ func (v *voids) in(n uint64, ln *lane) bool { return v.use(spot{n, ln}) }
 
 // fired reports whether an entry of table.later is void, and uses that up.
 func (v *voids) fired(t timed) bool {
-	if due, ok := v.due[t.n]; ok && due == t.due {
-		delete(v.due, t.n)
+	if valid, ok := v.valid[t.n]; ok && valid == t {
+		delete(v.valid, t.n)
 		return false
 	}
 	return v.use(spot{n: t.n})
