@@ -24,7 +24,11 @@ func childMain() bool {
 	if dir == "" {
 		return false
 	}
-	if err := child(context.Background(), dir); err != nil {
+	work := child
+	if when := os.Getenv(killVar); when != "" {
+		work = func(ctx context.Context, dir string) error { return outsideChild(ctx, dir, when) }
+	}
+	if err := work(context.Background(), dir); err != nil {
 		_, _ = fmt.Fprintln(os.Stdout, "error", err)
 	}
 	return true
