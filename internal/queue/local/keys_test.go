@@ -205,6 +205,9 @@ func TestReviveTimed(t *testing.T) {
 		if _, err := b.Retry(t.Context(), j.ID); err != nil {
 			t.Fatalf("Retry: %v", err)
 		}
+		if n := b.family(t, endedKey); n != 0 {
+			t.Errorf("%d entries say when a job that lives is to be removed", n)
+		}
 	}
 	retry()
 	if d := mustEnqueue(t, b.Engine, in)[0]; d.ID != j.ID {

@@ -413,12 +413,15 @@ func TestLeaseInDoubt(t *testing.T) {
 // TestFinishTogether ends many runs with one hook that fails: that one keeps its lease, the others have ended.
 func TestFinishTogether(t *testing.T) {
 	var bad queue.ID
+	var other store.Space
 	b := openIdle(t, t.TempDir(), Config{Dead: func(b *store.Batch, j queue.Job, _ errcode.Code, _ string) error {
+		b.Set(other, []byte(j.ID), nil)
 		if j.ID == bad {
 			return errTest
 		}
 		return nil
 	}})
+	other = b.db.Space("test/")
 	news := make([]queue.New, 50)
 	for i := range news {
 		news[i] = queue.New{Type: "a"}
@@ -449,10 +452,13 @@ func TestFinishTogether(t *testing.T) {
 		if ended.Lost || (ended.Err != nil) != (i == 20) {
 			t.Errorf("end %d: %+v", i, ended)
 		}
+		if _, err := other.Get([]byte(jobs[i].ID)); (err == nil) != (want == queue.Dead) {
+			t.Errorf("what the hook of job %d staged: %v", i, err)
+		}
 		wantStatus(t, b.Engine, jobs[i].ID, want)
 	}
-	if diff := cmp.Diff(1, b.family(t, leaseKey)); diff != "" {
-		t.Errorf("lease records (-want +got):\n%s", diff)
+	if records, deadlines := b.family(t, leaseKey), len(b.table.leases); records != 1 || deadlines != 1 {
+		t.Errorf("%d lease records and %d deadlines are left, want those of one job", records, deadlines)
 	}
 }
 
