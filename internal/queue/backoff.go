@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"math"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -48,7 +49,7 @@ func (b Backoff) Validate() error {
 		return errcode.Invalid("backoff.base", "0 to %d seconds", int64(maxWait.Seconds()))
 	case b.Max < 0 || b.Max > maxWait:
 		return errcode.Invalid("backoff.max", "0 to %d seconds", int64(maxWait.Seconds()))
-	case b.Jitter > 1:
+	case b.Jitter > 1 || math.IsNaN(b.Jitter):
 		return errcode.Invalid("backoff.jitter", "at most 1")
 	case (b.Kind == Listed) != (len(b.Delays) > 0) || len(b.Delays) > MaxDelays:
 		return errcode.Invalid("backoff.delays", "1 to %d waits, and only for kind list", MaxDelays)
