@@ -54,6 +54,7 @@ type table struct {
 	nodes    map[string]*node           // workers, by name
 	ending   map[uint64][]chan struct{} // closed when the job ends
 	keys     keys
+	ahead    ahead
 	waiters  []*waiter
 	ended    int64
 }
@@ -73,6 +74,7 @@ type hold struct {
 	onCancel func(queue.Lease)
 	cancel   func(*store.Batch) error // staged if the job ends as cancelled
 	ext      *outside                 // nil = its holder is in the process
+	read     both                     // until it is started: its records, if they were read ahead
 }
 
 // claim is the right to change one job's record.
@@ -162,6 +164,7 @@ func (e *Engine) claim(ctx context.Context, n uint64) (*claim, error) {
 
 // newClaim claims job n, which nobody has claimed. e.mu is held.
 func (e *Engine) newClaim(n uint64) *claim {
+	e.table.ahead.touch(n)
 	c := &claim{n: n}
 	e.table.claims[n] = c
 	return c
@@ -174,6 +177,7 @@ func (e *Engine) unclaim(c *claim) {
 		return
 	}
 	delete(e.table.claims, c.n)
+	e.table.ahead.touch(c.n)
 	if c.done != nil {
 		close(c.done)
 	}

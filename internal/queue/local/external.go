@@ -122,7 +122,7 @@ func (e *Engine) startOutside(ctx context.Context, holds []*hold, length time.Du
 // stageStart stages the start of a job that was taken.
 func (e *Engine) stageStart(b *store.Batch, h *hold, length time.Duration) (queue.ExternalLeased, error) {
 	at := e.now()
-	r, j, err := e.load(h.n)
+	r, j, err := e.loadLeased(h)
 	h.stored = r
 	if err == nil {
 		r.State, err = startState(r.State, at.wall)

@@ -197,6 +197,7 @@ func (e *Engine) pick(ln *lane, r queue.LeaseRequest) *hold {
 	e.unpromote(n)
 	e.lastToken++
 	h := &hold{n: n, token: e.lastToken, lane: ln, slot: -1, worker: r.Worker, onCancel: r.OnCancel, started: e.cfg.Clock.Elapsed()}
+	h.read = e.table.ahead.jobs[n]
 	e.table.holds[n] = h
 	e.newClaim(n)
 	ln.queue.counts[queue.Ready]--
@@ -243,7 +244,7 @@ func (e *Engine) start(holds []*hold) ([]queue.Leased, error) {
 
 // startOne makes a taken job active. If it cannot be read it goes back, if it can never be read it is doomed.
 func (e *Engine) startOne(h *hold) (bool, error) {
-	r, j, err := e.load(h.n)
+	r, j, err := e.loadLeased(h)
 	at := e.now()
 	h.stored = r
 	if err == nil {

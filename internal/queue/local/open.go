@@ -34,7 +34,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		table: table{
 			lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
 			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),
-			doomed: map[uint64]doom{}, nodes: map[string]*node{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(),
+			doomed: map[uint64]doom{}, nodes: map[string]*node{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(), ahead: newAhead(),
 		},
 	}
 	for _, t := range cfg.Types {
