@@ -21,13 +21,14 @@ const (
 const MaxDelays = 32
 
 // Backoff is how long a job waits before it is tried again; every wait is moved by up to Jitter of itself up or down.
-// Zero fields are the defaults: exponential, 1 s, 10 min (or Base, if that is longer), 0.2.
+// Zero fields are the defaults: exponential, 1 s, 10 min (or Base, if that is longer), 0.2. The names of its fields are
+// those of its record.
 type Backoff struct {
-	Kind   BackoffKind
-	Base   time.Duration
-	Max    time.Duration
-	Delays []time.Duration // Listed
-	Jitter float64         // 0–1 of the delay; negative = none
+	Kind   BackoffKind     `json:"kind,omitzero"`
+	Base   time.Duration   `json:"base,omitzero"`
+	Max    time.Duration   `json:"max,omitzero"`
+	Delays []time.Duration `json:"delays,omitempty"` // Listed
+	Jitter float64         `json:"jitter,omitzero"`  // 0–1 of the delay; negative = none
 }
 
 func (b Backoff) withDefaults() Backoff {

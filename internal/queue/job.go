@@ -264,8 +264,12 @@ func (n New) validate(r Rules) error {
 		return err
 	}
 	for _, l := range []struct{ name, value string }{
-		{"unique_key", n.UniqueKey}, {"request_id", n.RequestID}, {"correlation_id", n.CorrelationID}, {"trace_id", n.TraceID},
-		{"limit_key", n.LimitKey}, {"idempotency_key", n.IdempotencyKey},
+		{"unique_key", n.UniqueKey},
+		{"request_id", n.RequestID},
+		{"correlation_id", n.CorrelationID},
+		{"trace_id", n.TraceID},
+		{"limit_key", n.LimitKey},
+		{"idempotency_key", n.IdempotencyKey},
 	} {
 		if len(l.value) > MaxLabel {
 			return errcode.Invalid(l.name, "at most %d bytes", MaxLabel)

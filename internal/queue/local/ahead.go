@@ -42,9 +42,9 @@ func (a *ahead) touch(n uint64) {
 }
 
 // loadLeased is load for a job that was taken to be leased.
-func (e *Engine) loadLeased(h *hold) (record, queue.Job, error) {
+func (e *Engine) loadLeased(ctx context.Context, h *hold) (record, queue.Job, error) {
 	if h.read.body == nil {
-		e.readAhead(h)
+		e.readAhead(ctx, h)
 		return e.load(h.n)
 	}
 	j, err := decodeBody(h.read.body)
@@ -59,7 +59,7 @@ func (e *Engine) loadLeased(h *hold) (record, queue.Job, error) {
 
 // readAhead reads the records of the jobs that come after the one of h, if there are many and nobody else is at it.
 // That it cannot is no error: whoever needs the records reads them.
-func (e *Engine) readAhead(h *hold) {
+func (e *Engine) readAhead(ctx context.Context, h *hold) {
 	e.mu.Lock()
 	a := &e.table.ahead
 	if a.reading || len(h.lane.ready) < aheadLine || len(a.jobs) > aheadJobs/2 {
@@ -68,7 +68,7 @@ func (e *Engine) readAhead(h *hold) {
 	}
 	a.reading = true
 	e.mu.Unlock()
-	read := e.readBoth(h.n)
+	read := e.readBoth(ctx, h.n)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	a.keep(read, e.table.claims)
@@ -87,11 +87,11 @@ func (a *ahead) keep(read map[uint64]both, claims map[uint64]*claim) {
 }
 
 // readBoth reads the records of jobs that wait, from the one after n on.
-func (e *Engine) readBoth(n uint64) map[uint64]both {
+func (e *Engine) readBoth(ctx context.Context, n uint64) map[uint64]both {
 	out := make(map[uint64]both, aheadJobs)
 	skip := func([]byte) error { return nil }
 	o := store.ScanOptions{Prefix: []byte{stateKey}, From: key(stateKey, n), After: true, Limit: aheadJobs, OnCorrupt: skip}
-	err := e.space.Scan(context.Background(), o, func(k, v []byte) (bool, error) {
+	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		r, err := decodeRecord(v, plainNames)
 		if err == nil && len(k) == 9 && (r.Status == queue.Ready || r.Status == queue.Scheduled || r.Status == queue.Retry) {
 			out[numberOf(k)] = both{rec: r}
@@ -103,7 +103,7 @@ func (e *Engine) readBoth(n uint64) map[uint64]both {
 	}
 	size := 0
 	o = store.ScanOptions{Prefix: []byte{bodyKey}, From: key(bodyKey, n), After: true, Limit: aheadJobs, OnCorrupt: skip}
-	err = e.space.Scan(context.Background(), o, func(k, v []byte) (bool, error) {
+	err = e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		if len(k) != 9 {
 			return true, nil
 		}

@@ -23,7 +23,7 @@ func TestReadAhead(t *testing.T) {
 			var read map[uint64]both
 			if during {
 				b.table.ahead.reading = true
-				read = b.readBoth(n)
+				read = b.readBoth(t.Context(), n)
 			} else {
 				mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{})
 				if got := len(b.table.ahead.jobs); got != 399 {

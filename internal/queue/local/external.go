@@ -26,19 +26,16 @@ func (e *Engine) LeaseExternal(ctx context.Context, r queue.ExternalRequest) ([]
 		return nil, err
 	}
 	for {
-		if ctx.Err() != nil {
-			return nil, nil
-		}
 		e.measureSpace()
 		w := &waiter{
 			r:       queue.LeaseRequest{Queues: r.Queues, Types: r.Types, Max: r.Max, Worker: r.Worker},
 			outside: true, without: e.own, now: r.NoWait,
 		}
 		holds, err := e.waitForJobs(ctx, w)
-		if err != nil && ctx.Err() != nil {
-			return nil, nil //nolint:nilerr // by contract: nothing came in time
-		}
-		if err != nil || len(holds) == 0 {
+		if len(holds) == 0 {
+			if ctx.Err() != nil {
+				err = nil // nothing came in time
+			}
 			return nil, err
 		}
 		out, err := e.startOutside(ctx, holds, r.Lease)
@@ -90,7 +87,7 @@ func (e *Engine) startOutside(ctx context.Context, holds []*hold, length time.Du
 	started := make([]*hold, 0, len(holds))
 	var failed error
 	for _, h := range holds {
-		l, err := e.stageStart(b, h, length)
+		l, err := e.stageStart(ctx, b, h, length)
 		if err == nil {
 			out, started = append(out, l), append(started, h)
 			continue
@@ -120,9 +117,11 @@ func (e *Engine) startOutside(ctx context.Context, holds []*hold, length time.Du
 }
 
 // stageStart stages the start of a job that was taken.
-func (e *Engine) stageStart(b *store.Batch, h *hold, length time.Duration) (queue.ExternalLeased, error) {
+func (e *Engine) stageStart(
+	ctx context.Context, b *store.Batch, h *hold, length time.Duration,
+) (queue.ExternalLeased, error) {
 	at := e.now()
-	r, j, err := e.loadLeased(h)
+	r, j, err := e.loadLeased(ctx, h)
 	h.stored = r
 	if err == nil {
 		r.State, err = startState(r.State, at.wall)

@@ -40,7 +40,7 @@ func (e *Engine) Finish(ctx context.Context, l queue.Lease, o queue.Outcome) err
 func (e *Engine) checkResult(o queue.Outcome) error {
 	switch {
 	case o.Err != nil || o.Release || len(o.Result) == 0:
-		return nil
+		return nil //nolint:nilerr // of a run that failed there is no result to check
 	case len(o.Result) > e.cfg.Rules.MaxResult:
 		return errcode.Newf(errcode.TooLarge, "the result has %d bytes, at most %d are kept", len(o.Result), e.cfg.Rules.MaxResult)
 	case !json.Valid(o.Result):

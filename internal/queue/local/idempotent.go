@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -62,29 +61,26 @@ func decodeAnswer(b []byte) (answer, error) {
 	return a, nil
 }
 
-// fingerprint stands for all that a request asks for. Where it comes from is not part of that: a second try of the same
-// request has another id.
-func fingerprint(jobs []queue.New) ([16]byte, error) {
-	same := make([]queue.New, len(jobs))
+// fingerprint stands for all that a request asks for, whatever the defaults are when it comes again. Where it comes from
+// is not part of that: the second try of a request has another id.
+func fingerprint(jobs []queue.New, prepared []queue.Job) [16]byte {
+	sum := sha256.New()
 	for i, n := range jobs {
-		n.RequestID, n.CorrelationID, n.TraceID = "", "", ""
-		same[i] = n
+		j := prepared[i]
+		j.Limits = queue.Limits{MaxAttempts: n.MaxAttempts, Timeout: n.Timeout, SoftTimeout: n.SoftTimeout}
+		j.Trace, j.Times = queue.Trace{}, queue.Times{}
+		body := encodeBody(j)
+		head := appendTime(binary.AppendUvarint(nil, uint64(len(body))), n.RunAt)
+		_, _ = sum.Write(binary.AppendVarint(head, int64(n.Delay))) // a hash takes everything
+		_, _ = sum.Write(body)
 	}
-	raw, err := json.Marshal(same)
-	if err != nil {
-		return [16]byte{}, fmt.Errorf("compare requests: %w", err)
-	}
-	sum := sha256.Sum256(raw)
-	return [16]byte(sum[:]), nil
+	return [16]byte(sum.Sum(nil))
 }
 
 // enqueueOnce makes jobs whose call has an idempotency key, or gives what an earlier call with it made. Of two calls at
 // the same time one waits for the other.
 func (e *Engine) enqueueOnce(ctx context.Context, jobs []queue.New, out []queue.Job, at instant) ([]queue.Job, error) {
-	request, err := fingerprint(jobs)
-	if err != nil {
-		return nil, err
-	}
+	request := fingerprint(jobs, out)
 	h := hashUnique(jobs[0].IdempotencyKey)
 	over, err := e.ask(ctx, h)
 	if err != nil {

@@ -46,7 +46,7 @@ func (e *Engine) Lease(ctx context.Context, r queue.LeaseRequest) ([]queue.Lease
 		if err != nil {
 			return nil, err
 		}
-		out, err := e.start(holds)
+		out, err := e.start(ctx, holds)
 		if len(out) > 0 || err != nil {
 			return out, err
 		}
@@ -222,11 +222,11 @@ func (e *Engine) grant(ln *lane) {
 }
 
 // start reads the jobs that were taken and gives those that can be run.
-func (e *Engine) start(holds []*hold) ([]queue.Leased, error) {
+func (e *Engine) start(ctx context.Context, holds []*hold) ([]queue.Leased, error) {
 	out := make([]queue.Leased, 0, len(holds))
 	var failed error
 	for _, h := range holds {
-		ok, err := e.startOne(h)
+		ok, err := e.startOne(ctx, h)
 		if err != nil {
 			failed = err
 		}
@@ -243,8 +243,8 @@ func (e *Engine) start(holds []*hold) ([]queue.Leased, error) {
 }
 
 // startOne makes a taken job active. If it cannot be read it goes back, if it can never be read it is doomed.
-func (e *Engine) startOne(h *hold) (bool, error) {
-	r, j, err := e.loadLeased(h)
+func (e *Engine) startOne(ctx context.Context, h *hold) (bool, error) {
+	r, j, err := e.loadLeased(ctx, h)
 	at := e.now()
 	h.stored = r
 	if err == nil {

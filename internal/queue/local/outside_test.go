@@ -314,9 +314,9 @@ func TestProgressIsDurable(t *testing.T) {
 
 // gone is the context of a client that goes away while a commit is under way.
 type gone struct {
-	context.Context
-	db     *store.DB
-	before uint64
+	context.Context //nolint:containedctx // it is one
+	db              *store.DB
+	before          uint64
 }
 
 func (g gone) Err() error {

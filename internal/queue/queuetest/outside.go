@@ -55,10 +55,11 @@ func finishAll(t *testing.T, e queue.Engine, ends ...queue.End) []string {
 		t.Fatalf("FinishAll gave %v, %v", out, err)
 	}
 	var got []string
-	for i, ended := range out {
+	for i, end := range ends {
+		ended := out[i]
 		switch {
-		case ended.Lease != ends[i].Lease:
-			t.Errorf("answer %d is about %v, want %v", i, ended.Lease, ends[i].Lease)
+		case ended.Lease != end.Lease:
+			t.Errorf("answer %d is about %v, want %v", i, ended.Lease, end.Lease)
 		case ended.Lost:
 			got = append(got, "lost")
 		case ended.Err != nil:
@@ -70,15 +71,16 @@ func finishAll(t *testing.T, e queue.Engine, ends ...queue.End) []string {
 	return got
 }
 
-func beat(t *testing.T, e queue.Engine, worker string, beats ...queue.Beat) []queue.LeaseState {
+func beat(t *testing.T, e queue.Engine, beats ...queue.Beat) []queue.LeaseState {
 	t.Helper()
-	out, err := as[queue.External](t, e).Heartbeat(t.Context(), worker, beats)
+	out, err := as[queue.External](t, e).Heartbeat(t.Context(), "w", beats)
 	if err != nil || len(out) != len(beats) {
 		t.Fatalf("Heartbeat gave %v, %v", out, err)
 	}
 	var got []queue.LeaseState
-	for i, b := range out {
-		if b.Lease != beats[i].Lease || (b.State != queue.LeaseLost && b.Expires.IsZero()) {
+	for i, beat := range beats {
+		b := out[i]
+		if b.Lease != beat.Lease || (b.State != queue.LeaseLost && b.Expires.IsZero()) {
 			t.Errorf("answer %d: %+v", i, b)
 		}
 		got = append(got, b.State)
@@ -145,7 +147,7 @@ func testRefused(t *testing.T, open Open) {
 	if diff := cmp.Diff([]string{"too_large", "malformed", ""}, got); diff != "" {
 		t.Errorf("ends (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]queue.LeaseState{"ok", "ok", "lost"}, beat(t, e, "w", queue.Beat{Lease: l[0].Lease}, queue.Beat{Lease: l[1].Lease}, queue.Beat{Lease: l[2].Lease})); diff != "" {
+	if diff := cmp.Diff([]queue.LeaseState{"ok", "ok", "lost"}, beat(t, e, queue.Beat{Lease: l[0].Lease}, queue.Beat{Lease: l[1].Lease}, queue.Beat{Lease: l[2].Lease})); diff != "" {
 		t.Errorf("leases (-want +got):\n%s", diff)
 	}
 	if got := finishAll(t, e, queue.End{Lease: l[0].Lease}); got[0] != "" {
@@ -226,7 +228,7 @@ func testBeats(t *testing.T, open Open) {
 	half := queue.Beat{Lease: l[0].Lease, Progress: &queue.Progress{Fraction: 0.5, Text: "half"}}
 	old := queue.Beat{Lease: queue.Lease{ID: l[1].Lease.ID, Token: l[1].Lease.Token ^ 1}}
 	own := queue.Beat{Lease: inside.Lease}
-	if diff := cmp.Diff([]queue.LeaseState{"ok", "lost", "lost"}, beat(t, e, "w", half, old, own)); diff != "" {
+	if diff := cmp.Diff([]queue.LeaseState{"ok", "lost", "lost"}, beat(t, e, half, old, own)); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
 	}
 	if p := get(t, e, jobs[0].ID).Progress; p != *half.Progress {
@@ -238,14 +240,14 @@ func testBeats(t *testing.T, open Open) {
 	if _, err := x.DrainNode(t.Context(), "w", true); err != nil {
 		t.Fatalf("DrainNode: %v", err)
 	}
-	if diff := cmp.Diff([]queue.LeaseState{"cancel", "drain"}, beat(t, e, "w", queue.Beat{Lease: l[0].Lease}, queue.Beat{Lease: l[1].Lease})); diff != "" {
+	if diff := cmp.Diff([]queue.LeaseState{"cancel", "drain"}, beat(t, e, queue.Beat{Lease: l[0].Lease}, queue.Beat{Lease: l[1].Lease})); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
 	}
 	if got := finishAll(t, e, queue.End{Lease: l[0].Lease, Outcome: queue.Outcome{Err: errTest}}, queue.End{Lease: inside.Lease}); got[0] != "" || got[1] != "lost" {
 		t.Errorf("ends: %q", got)
 	}
 	wantStatus(t, e, jobs[0].ID, queue.Cancelled)
-	if diff := cmp.Diff([]queue.LeaseState{"lost"}, beat(t, e, "w", queue.Beat{Lease: l[0].Lease})); diff != "" {
+	if diff := cmp.Diff([]queue.LeaseState{"lost"}, beat(t, e, queue.Beat{Lease: l[0].Lease})); diff != "" {
 		t.Errorf("states after the end (-want +got):\n%s", diff)
 	}
 }
@@ -404,7 +406,7 @@ func testOutsideReopen(t *testing.T, open Open) {
 	if diff := cmp.Diff(map[queue.Status]int64{queue.Active: 3, queue.Ready: 1}, counts(t, s.Engine, "default")); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]queue.LeaseState{"ok", "ok", "cancel"}, beat(t, s.Engine, "w", queue.Beat{Lease: l[0].Lease}, queue.Beat{Lease: l[1].Lease}, queue.Beat{Lease: l[2].Lease})); diff != "" {
+	if diff := cmp.Diff([]queue.LeaseState{"ok", "ok", "cancel"}, beat(t, s.Engine, queue.Beat{Lease: l[0].Lease}, queue.Beat{Lease: l[1].Lease}, queue.Beat{Lease: l[2].Lease})); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
 	}
 	if l := lease(t, s.Engine, queue.LeaseRequest{}); l.Job.ID != jobs[3].ID {
