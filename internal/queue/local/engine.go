@@ -17,7 +17,8 @@ import (
 // idKind begins the ids of jobs.
 const idKind = 'j'
 
-// Engine keeps jobs in the appliance's database. It is a queue.Engine.
+// Engine keeps jobs in the appliance's database. It is a queue.Engine, with its sides
+// External, Editor and Waiter.
 type Engine struct {
 	cfg   Config
 	db    *store.DB

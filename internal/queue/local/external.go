@@ -15,8 +15,10 @@ import (
 	"github.com/wayside-edge/wayside/internal/store"
 )
 
-// maxEnds is how many leases one call may end.
-const maxEnds = 10_000
+const (
+	maxEnds  = 10_000 // leases that one call ends
+	maxNames = 256    // queues, and types, that one call names
+)
 
 var errNotLeased = errcode.New(errcode.Internal, "the lease could not be recorded")
 
@@ -50,6 +52,8 @@ func (e *Engine) checkRequest(r *queue.ExternalRequest) error {
 	switch {
 	case r.Worker == "" || len(r.Worker) > queue.MaxLabel:
 		return errcode.Invalid("worker", "1 to %d bytes", queue.MaxLabel)
+	case len(r.Queues) > maxNames || len(r.Types) > maxNames:
+		return errcode.Invalid("queues, types", "at most %d each", maxNames)
 	case r.Max < 0 || r.Max > queue.MaxLeaseBatch:
 		return errcode.Invalid("max", "1 to %d", queue.MaxLeaseBatch)
 	case r.Lease != 0 && (r.Lease < queue.MinLease || r.Lease > queue.MaxLease):

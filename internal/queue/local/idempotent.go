@@ -16,6 +16,9 @@ import (
 // rememberFor is how long an idempotency key gives the answer of the call that brought it.
 const rememberFor = 24 * time.Hour
 
+// maxDoubt is how many keys whose commit failed are remembered.
+const maxDoubt = 100_000
+
 // answer is what the record of an idempotency key holds: which request it belongs to, and which jobs that gave.
 type answer struct {
 	request [16]byte
@@ -94,11 +97,13 @@ func (e *Engine) enqueueOnce(ctx context.Context, jobs []queue.New, out []queue.
 	if err == nil {
 		a, err := decodeAnswer(raw)
 		if err == nil && a.when.Add(rememberFor).After(at.wall) {
+			if err := e.adoptDoubtful(ctx, h, a); err != nil {
+				return nil, err
+			}
 			return e.repeat(ctx, a, request, out)
 		}
 	}
-	b := e.db.Batch()
-	return e.enqueue(ctx, b, out, at, func(b *store.Batch, made []queue.Job) {
+	out, err = e.enqueue(ctx, e.db.Batch(), out, at, func(b *store.Batch, made []queue.Job) {
 		a := answer{request: request, when: at.wall}
 		for _, j := range made {
 			n, err := parseID(j.ID)
@@ -110,6 +115,67 @@ func (e *Engine) enqueueOnce(ctx context.Context, jobs []queue.New, out []queue.
 		b.Set(e.space, answerKey(h), a.encode())
 		b.Set(e.space, forgetKeyOf(at.wall, h), nil)
 	})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		delete(e.table.keys.doubt, h)
+	} else if len(e.table.keys.doubt) < maxDoubt {
+		e.table.keys.doubt[h] = struct{}{}
+	}
+	return out, err
+}
+
+// adoptDoubtful takes the jobs of a call into memory whose commit was said to have failed and was durable all the same:
+// they are acknowledged now.
+func (e *Engine) adoptDoubtful(ctx context.Context, h uniqueHash, a answer) error {
+	e.mu.Lock()
+	_, doubtful := e.table.keys.doubt[h]
+	e.mu.Unlock()
+	if !doubtful {
+		return nil
+	}
+	for i, n := range a.numbers {
+		if !a.twice[i] {
+			if err := e.adoptNew(ctx, n); err != nil {
+				return err
+			}
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.table.keys.doubt, h)
+	return nil
+}
+
+// adoptNew takes a job into memory that only the database knows of.
+func (e *Engine) adoptNew(ctx context.Context, n uint64) error {
+	c, err := e.claim(ctx, n)
+	if err != nil {
+		return err
+	}
+	defer e.giveUp(c)
+	r, j, err := e.load(n)
+	if isCorrupt(err) {
+		return nil // it was removed, or is dead after the next start
+	} else if err != nil {
+		return err
+	}
+	at := e.now()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.unclaim(c)
+	if r.Status.Final() {
+		return nil // somebody has found it by its id and ended it
+	}
+	e.place(n, r, at)
+	if h := hashUnique(j.UniqueKey); j.UniqueKey != "" && e.table.keys.holder(h, at.mono) == 0 {
+		var until time.Duration
+		if j.UniqueUntil == queue.UntilTTL {
+			until = heldUntil(j.CreatedAt, j.UniqueTTL, at)
+		}
+		e.table.keys.take(h, n, until)
+	}
+	return nil
 }
 
 // ask waits until no other call with the same idempotency key is under way.

@@ -20,12 +20,14 @@ type keys struct {
 	spent     map[uniqueHash]struct{}      // nobody holds them, but the database has them still
 	reserving map[uniqueHash]chan struct{} // being enqueued or swept; closed when decided
 	asked     map[uniqueHash]chan struct{} // idempotency keys of calls that are under way; closed when they are over
+	doubt     map[uniqueHash]struct{}      // idempotency keys of calls whose commit may or may not have been made
 }
 
 func newKeys() keys {
 	return keys{
 		held: map[uniqueHash]uint64{}, until: map[uniqueHash]time.Duration{}, spent: map[uniqueHash]struct{}{},
 		reserving: map[uniqueHash]chan struct{}{}, asked: map[uniqueHash]chan struct{}{},
+		doubt: map[uniqueHash]struct{}{},
 	}
 }
 
@@ -59,6 +61,15 @@ func (k *keys) letGo(h uniqueHash, n uint64) {
 	if k.held[h] == n {
 		k.drop(h)
 		k.spent[h] = struct{}{}
+	}
+}
+
+// letGoAll makes the keys that job n holds until its end nobody's. It looks at all keys, and is for what is rare.
+func (k *keys) letGoAll(n uint64) {
+	for h, holder := range k.held {
+		if _, timed := k.until[h]; holder == n && !timed {
+			k.letGo(h, n)
+		}
 	}
 }
 
@@ -181,6 +192,11 @@ func (e *Engine) unreserve(mine []uniqueHash, decided chan struct{}) {
 	close(decided)
 }
 
+// heldUntil gives until when a key is held that was taken for a time before the start. The clock may be behind.
+func heldUntil(since time.Time, length time.Duration, at instant) time.Duration {
+	return max(at.mono+min(since.Add(length).Sub(at.wall), length), 1)
+}
+
 // scanUniques fills in who holds which key. A key whose job has let it go, or is no longer there, is spent. holders
 // are the jobs that may hold one, ascending.
 func (e *Engine) scanUniques(ctx context.Context, holders []uint64) error {
@@ -194,9 +210,7 @@ func (e *Engine) scanUniques(ctx context.Context, holders []uint64) error {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if len(v) == 24 {
-			length := time.Duration(binary.BigEndian.Uint64(v[16:]))
-			left := min(timeAt(v[8:]).Add(length).Sub(at.wall), length) // the clock may be behind
-			e.table.keys.take(h, n, max(at.mono+left, 1))
+			e.table.keys.take(h, n, heldUntil(timeAt(v[8:]), time.Duration(binary.BigEndian.Uint64(v[16:])), at))
 		} else if _, ok := slices.BinarySearch(holders, n); ok {
 			e.table.keys.take(h, n, 0)
 		} else {

@@ -191,6 +191,62 @@ func TestIdempotencyFails(t *testing.T) {
 	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Ready: 2})
 }
 
+// TestIdempotencyInDoubt does not start anew after that: what the second call acknowledged runs.
+func TestIdempotencyInDoubt(t *testing.T) {
+	torn := false
+	b := openHooked(t, t.TempDir(), Config{}, func(*Engine, context.Context) error { return nil }, func(p store.Point) error {
+		if torn && p == store.BeforeAck {
+			torn = false
+			return errors.New("torn")
+		}
+		return nil
+	})
+	mustFinish(t, b.Engine, func() queue.Leased {
+		mustEnqueue(t, b.Engine, queue.New{Type: "a"})
+		return mustLease(t, b.Engine)
+	}(), queue.Outcome{})
+	torn = true
+	in := []queue.New{{Type: "a", IdempotencyKey: "i", UniqueKey: "u"}, {Type: "a", Delay: time.Hour}}
+	if _, err := b.Enqueue(t.Context(), in...); err == nil {
+		t.Fatal("Enqueue did not fail")
+	}
+	var again []queue.Job
+	for range 2 {
+		again = mustEnqueue(t, b.Engine, in...)
+	}
+	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Completed: 1, queue.Ready: 1, queue.Scheduled: 1})
+	if d := mustEnqueue(t, b.Engine, queue.New{Type: "a", UniqueKey: "u"})[0]; !d.Duplicate || d.ID != again[0].ID {
+		t.Errorf("the unique key is not held: %+v", d)
+	}
+	if l := mustLease(t, b.Engine); l.Job.ID != again[0].ID {
+		t.Errorf("leased %s, want %s", l.Job.ID, again[0].ID)
+	}
+}
+
+// TestCancelInDoubt has the commit of a cancel fail after it was durable: the next lease finds out, and goes on.
+func TestCancelInDoubt(t *testing.T) {
+	torn := false
+	b := openHooked(t, t.TempDir(), Config{}, func(*Engine, context.Context) error { return nil }, func(p store.Point) error {
+		if torn && p == store.BeforeAck {
+			torn = false
+			return errors.New("torn")
+		}
+		return nil
+	})
+	jobs := mustEnqueue(t, b.Engine, queue.New{Type: "a", UniqueKey: "u"}, queue.New{Type: "a"})
+	torn = true
+	if _, err := b.Cancel(t.Context(), jobs[0].ID, nil); err == nil {
+		t.Fatal("Cancel did not fail")
+	}
+	if l := mustLeaseOutside(t, b.Engine, queue.ExternalRequest{Max: 2}); len(l) != 1 || l[0].Job.ID != jobs[1].ID {
+		t.Errorf("leased %v, want the one that was not cancelled", l)
+	}
+	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Cancelled: 1, queue.Active: 1})
+	if d := mustEnqueue(t, b.Engine, queue.New{Type: "a", UniqueKey: "u"})[0]; d.Duplicate {
+		t.Errorf("the cancelled job holds its key")
+	}
+}
+
 // TestReviveTimed brings a job with a key for a time back: the key is its own as long as that lasts, and no longer.
 func TestReviveTimed(t *testing.T) {
 	clock := newFakeClock()

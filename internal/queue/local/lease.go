@@ -89,7 +89,7 @@ func (e *Engine) waitForJobs(ctx context.Context, w *waiter) ([]*hold, error) {
 		return nil, fmt.Errorf("lease: %w", context.Cause(ctx))
 	}
 	if w.node = e.seen(w.r.Worker, w.outside); w.node != nil {
-		w.node.queues, w.node.types = w.r.Queues, w.r.Types
+		w.node.asks(w.r)
 	}
 	if e.takeFor(w); len(w.got) > 0 || w.now || (w.outside && w.node != nil && w.node.draining) {
 		e.mu.Unlock()
@@ -280,6 +280,13 @@ func (e *Engine) putBack(h *hold, err error) error {
 	c := e.table.claims[h.n]
 	delete(e.table.holds, h.n)
 	h.lane.queue.counts[queue.Active]--
+	if h.stored.Status.Final() {
+		// A commit that was said to have failed was durable all the same.
+		e.table.keys.letGoAll(h.n)
+		e.end(h.n, h.stored, nil)
+		e.unclaim(c)
+		return nil
+	}
 	if isCorrupt(err) {
 		e.log.Error("job record damaged", "job", formatID(h.n), "queue", h.lane.queue.name, "error", err)
 		h.lane.queue.counts[queue.Ready]++

@@ -49,6 +49,16 @@ func (e *Engine) seen(name string, external bool) *node {
 	return n
 }
 
+// asks notes what a worker asked for.
+func (n *node) asks(r queue.LeaseRequest) {
+	if !slices.Equal(n.queues, r.Queues) {
+		n.queues = slices.Clone(r.Queues)
+	}
+	if !slices.Equal(n.types, r.Types) {
+		n.types = slices.Clone(r.Types)
+	}
+}
+
 // forgetNodes forgets the workers that have been away for long, and if there are too many others also those that
 // hold nothing. e.mu is held.
 func (e *Engine) forgetNodes() {
