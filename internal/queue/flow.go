@@ -69,17 +69,18 @@ type Flows interface {
 // Chain makes each job depend on the one before.
 func Chain(jobs ...FlowJob) []FlowJob {
 	for i := 1; i < len(jobs); i++ {
-		jobs[i].DependsOn = append(jobs[i].DependsOn, jobs[i-1].Key)
+		jobs[i].DependsOn = append(slices.Clip(jobs[i].DependsOn), jobs[i-1].Key)
 	}
 	return jobs
 }
 
 // Chord makes a job depend on all of a group.
 func Chord(group []FlowJob, then FlowJob) []FlowJob {
+	then.DependsOn = slices.Clip(then.DependsOn)
 	for _, j := range group {
 		then.DependsOn = append(then.DependsOn, j.Key)
 	}
-	return append(group, then)
+	return append(slices.Clip(group), then)
 }
 
 // CheckFlow reports what is wrong with the keys and dependencies of a flow, by field, and gives an order of its jobs in

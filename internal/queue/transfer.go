@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -149,6 +150,12 @@ func (x Exported) State() (State, error) {
 		return s, errcode.Invalid("attempt", "0 to %d", 1<<16-1)
 	case x.Crashes < 0 || x.Crashes > min(x.Attempt, 255):
 		return s, errcode.Invalid("crashes", "0 to the number of attempts, at most 255")
+	case x.FlowID != "" && !validName(x.FlowKey, MaxFlowKey):
+		return s, errcode.Invalid("flow_key", "1 to %d letters, digits, '.', '_', '-' or ':'", MaxFlowKey)
+	case slices.ContainsFunc(x.Errors, func(f MovedFailure) bool {
+		return f.Attempt < 0 || f.Attempt >= 1<<16 || !validName(string(f.Code), MaxTypeName)
+	}):
+		return s, errcode.Invalid("errors", "each with a code and the number of its attempt")
 	case len(x.Errors) > MaxErrors:
 		return s, errcode.Invalid("errors", "at most %d", MaxErrors)
 	case len(x.Result) > 0 && (x.Status != Completed || len(x.Result) > MaxResult || !json.Valid(x.Result)):

@@ -18,7 +18,7 @@ const (
 	resultKey     = 'r'
 	errorKey      = 'e' // and one byte, the attempt modulo queue.MaxErrors
 	uniqueKey     = 'u' // with the hash of the unique key instead of the number: who holds it
-	endedKey      = 't' // 8 bytes of expiry in seconds, the number, one byte: what expires
+	endedKey      = 't' // one byte: what expires, 8 bytes of expiry in seconds, the number
 	metaKey       = 'm' // and a name
 	leaseKey      = 'l' // who has it outside the process, and for how long
 	dependentKey  = 'd' // and a second number: a job that waits for the first
@@ -27,12 +27,6 @@ const (
 	settingsKey   = 'Q' // and the name of a queue: its settings
 	idempotentKey = 'i' // with the hash of the key instead of the number
 	forgetKey     = 'x' // 8 bytes of time in seconds, and the hash of an idempotency key: it is forgotten then
-)
-
-// What an ended record's expiry removes.
-const (
-	expireJob    = 0
-	expireResult = 1
 )
 
 // recordVersion is in the upper four bits of a record's first byte; optionVersion is that of a body with options.
@@ -56,19 +50,6 @@ func failureKey(n uint64, attempt int) []byte {
 	return append(key(errorKey, n), byte(attempt%queue.MaxErrors))
 }
 
-func expiryKey(at time.Time, n uint64, what byte) []byte {
-	// Rounded up: a job is not to expire before it has ended.
-	k := binary.BigEndian.AppendUint64([]byte{endedKey}, uint64(max(at.Add(time.Second-1).Unix(), 0)))
-	return append(binary.BigEndian.AppendUint64(k, n), what)
-}
-
-func parseExpiryKey(k []byte) (at int64, n uint64, what byte, ok bool) {
-	if len(k) != 18 {
-		return 0, 0, 0, false
-	}
-	return int64(binary.BigEndian.Uint64(k[1:])), binary.BigEndian.Uint64(k[9:]), k[17], true
-}
-
 // record is what the state key holds: the state, and where the job stands in line.
 type record struct {
 	queue.State
@@ -85,11 +66,11 @@ type recordMore byte
 
 // Facts of a record. The order is the format: append only.
 const (
-	hasLimitKey   recordMore = 1 << iota // its body names a limit key
-	hasDependents                        // other jobs wait for it: keys of the family dependentKey
-	inFlow                               // its body names a flow
-	isLeasedOut                          // a worker outside has it: there is a key of the family leaseKey
-	keyLetGo                             // its unique key, held until the start, is no longer its own
+	hasLimitKey recordMore = 1 << iota // its body names a limit key
+	_                                  // not used
+	inFlow                             // its body names a flow
+	isLeasedOut                        // a worker outside has it: there is a key of the family leaseKey
+	keyLetGo                           // its unique key, held until the start, is no longer its own
 )
 
 // Flags of a record.

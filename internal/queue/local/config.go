@@ -14,11 +14,13 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultRetention   = 24 * time.Hour
-	DefaultResultTTL   = time.Hour
-	DefaultMaxFinished = 200_000
-	DefaultSweepEvery  = 15 * time.Second
-	defaultWeight      = 5
+	DefaultRetention     = 24 * time.Hour
+	DefaultRetentionDead = 30 * 24 * time.Hour
+	DefaultResultTTL     = time.Hour
+	DefaultMaxFinished   = 200_000
+	DefaultMaxDead       = 100_000
+	DefaultSweepEvery    = 15 * time.Second
+	defaultWeight        = 5
 )
 
 // Config says where the engine keeps its jobs and how it treats them. Only DB has no default.
@@ -40,12 +42,18 @@ type Config struct {
 	Types []string
 	// Space says whether there is room on the disk; while there is not, jobs marked Writing wait. Default: DB.
 	Space Space
-	// ResultTTL is how long a result is kept after its job has completed, at most Retention. Default 1 h.
+	// ResultTTL is how long a result is kept after its job has completed, if the job does not say so itself, at most
+	// Retention. Results of a flow are kept until it has ended. Default 1 h.
 	ResultTTL time.Duration
-	// Retention is how long a job that has ended is kept. Default 24 h.
+	// Retention is how long a job is kept that has completed. Default 24 h.
 	Retention time.Duration
-	// MaxFinished is how many jobs that have ended are kept at most. Default 200,000.
-	MaxFinished int64
+	// RetentionDead is how long a job is kept that is dead: somebody is to look at it. Default 30 days.
+	RetentionDead time.Duration
+	// RetentionCancelled is how long a job is kept that was cancelled. Default: Retention.
+	RetentionCancelled time.Duration
+	// MaxFinished, MaxDead and MaxCancelled are how many jobs are kept at most that have completed, are dead, were
+	// cancelled; those that would expire next go first. Default 200,000, 100,000, MaxFinished.
+	MaxFinished, MaxDead, MaxCancelled int64
 	// SweepEvery is how often expired jobs are looked for. Default 15 s.
 	SweepEvery time.Duration
 	// Recorder takes measurements. Default: none.
@@ -101,6 +109,10 @@ func (c Config) Validate() error {
 		return errors.New("queue: the database is missing")
 	case c.Retention < 0:
 		return errors.New("queue.retention: must not be negative")
+	case c.RetentionDead < 0:
+		return errors.New("queue.retention_dead: must not be negative")
+	case c.RetentionCancelled < 0:
+		return errors.New("queue.retention_cancelled: must not be negative")
 	case c.ResultTTL < 0:
 		return errors.New("queue.result_ttl: must not be negative")
 	}
@@ -126,19 +138,7 @@ func (c Config) withDefaults() Config {
 	if c.Space == nil {
 		c.Space = c.DB
 	}
-	if c.Retention == 0 {
-		c.Retention = DefaultRetention
-	}
-	if c.ResultTTL == 0 {
-		c.ResultTTL = DefaultResultTTL
-	}
-	c.ResultTTL = min(c.ResultTTL, c.Retention)
-	if c.MaxFinished == 0 {
-		c.MaxFinished = DefaultMaxFinished
-	}
-	if c.SweepEvery == 0 {
-		c.SweepEvery = DefaultSweepEvery
-	}
+	c = c.withRetention()
 	if c.Recorder == nil {
 		c.Recorder = noRecorder{}
 	}
@@ -147,6 +147,31 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Random == nil {
 		c.Random = rand.Float64
+	}
+	return c
+}
+
+func (c Config) withRetention() Config {
+	for _, d := range []struct {
+		at  *time.Duration
+		def time.Duration
+	}{{&c.Retention, DefaultRetention}, {&c.RetentionDead, DefaultRetentionDead}, {&c.ResultTTL, DefaultResultTTL}, {&c.SweepEvery, DefaultSweepEvery}} {
+		if *d.at == 0 {
+			*d.at = d.def
+		}
+	}
+	if c.RetentionCancelled == 0 {
+		c.RetentionCancelled = c.Retention
+	}
+	c.ResultTTL = min(c.ResultTTL, c.Retention)
+	if c.MaxFinished == 0 {
+		c.MaxFinished = DefaultMaxFinished
+	}
+	if c.MaxDead == 0 {
+		c.MaxDead = DefaultMaxDead
+	}
+	if c.MaxCancelled == 0 {
+		c.MaxCancelled = c.MaxFinished
 	}
 	return c
 }

@@ -40,7 +40,7 @@ func (e *Engine) movable(c *claim) (before record, state queue.State, err error)
 	if _, ok := e.table.doomed[c.n]; ok {
 		return before, queue.State{}, errDoomed
 	}
-	state = before.State
+	state = e.effective(c.n, before, e.now().wall).State
 	if _, ok := e.table.promoted[c.n]; ok {
 		state.Status, state.RunAt, state.ParkedAt = queue.Ready, time.Time{}, time.Time{}
 	}
@@ -64,7 +64,6 @@ func (e *Engine) stageMove(b *store.Batch, c *claim, before, r record) {
 			e.unclaim(c)
 		default:
 			e.line(before.queue).counts[before.Status]--
-			e.table.ended--
 			e.unclaim(c)
 			e.place(c.n, r, at)
 		}
@@ -221,14 +220,6 @@ func (e *Engine) stageRetry(b *store.Batch, c *claim, u *reservation) error {
 	return nil
 }
 
-// unstageEnd takes back what stageEnd staged, of a job that has ended and is to live on or to be removed.
-func (e *Engine) unstageEnd(b *store.Batch, n uint64, r record, _ queue.Job) {
-	if r.Status == queue.Completed && e.cfg.ResultTTL < e.cfg.Retention {
-		b.Delete(e.space, expiryKey(r.FinishedAt.Add(e.cfg.ResultTTL), n, expireResult))
-	}
-	b.Delete(e.space, expiryKey(r.FinishedAt.Add(e.cfg.Retention), n, expireJob))
-}
-
 // Delete implements queue.Editor.
 func (e *Engine) Delete(ctx context.Context, id queue.ID) error {
 	n, err := parseID(id)
@@ -266,7 +257,6 @@ func (e *Engine) stageRecords(ctx context.Context, b *store.Batch, c *claim, r r
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.line(r.queue).counts[r.Status]--
-		e.table.ended--
 		e.unclaim(c)
 	})
 	return nil

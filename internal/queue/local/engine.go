@@ -20,12 +20,13 @@ const idKind = 'j'
 // Engine keeps jobs in the appliance's database. It is a queue.Engine, with its sides
 // External, Editor and Waiter.
 type Engine struct {
-	cfg   Config
-	db    *store.DB
-	space store.Space
-	log   *slog.Logger
-	ids   *ids
-	slots *slots
+	cfg     Config
+	db      *store.DB
+	space   store.Space
+	log     *slog.Logger
+	ids     *ids
+	slots   *slots
+	flowIDs *store.Sequence
 
 	own      map[string]struct{} // types with a handler in the process
 	writes   atomic.Bool         // there were jobs that write
@@ -40,7 +41,7 @@ type Engine struct {
 }
 
 // table is what the engine knows by heart. Every job that has not ended is in exactly one of: a lane, later, holds,
-// doomed, or passed by a claim; waiting ones are in none.
+// doomed, pending, or passed by a claim. A doomed one that waits is pending too.
 type table struct {
 	lines    map[string]*line
 	order    []*line // by name
@@ -57,7 +58,12 @@ type table struct {
 	keys     keys
 	ahead    ahead
 	waiters  []*waiter
-	ended    int64
+
+	pending    map[uint64]pendingJob // waiting jobs
+	dependents map[uint64][]edge     // by the job that is waited for, which has not ended
+	unsettled  map[uint64]unsettled  // by one that has ended
+	marks      map[uint64][]uint64   // by a doomed waiting job: the edges that say so
+	stale      [][2]uint64           // edges to be removed
 }
 
 // hold is a leased job.
@@ -215,11 +221,19 @@ func (e *Engine) statusOf(n uint64, r record) queue.Status {
 	if _, ok := e.table.promoted[n]; ok {
 		return queue.Ready
 	}
+	if _, waits := e.table.pending[n]; !waits && r.Status == queue.Waiting {
+		return queue.Scheduled
+	}
 	return r.Status
 }
 
 // place puts a job that does not run and has not ended where it waits, and counts it. e.mu is held.
 func (e *Engine) place(n uint64, r record, at instant) {
+	if was := r.Status; was == queue.Waiting {
+		if r = e.effective(n, r, at.wall); r.Status == queue.Ready {
+			e.table.promoted[n] = struct{}{}
+		}
+	}
 	ln := e.lane(r)
 	ln.queue.counts[r.Status]++
 	switch r.Status {
@@ -236,7 +250,9 @@ func (e *Engine) place(n uint64, r record, at instant) {
 		if e.table.later[0].n == n {
 			e.nudge()
 		}
-	default: // waiting jobs are found by what they wait for
+	case queue.Waiting:
+		e.await(n, ln, r.RunAt)
+	default: // the others are not to be placed
 	}
 }
 
@@ -248,10 +264,10 @@ func (e *Engine) unpromote(n uint64) {
 	}
 }
 
-// end counts a job that has ended, lets its unique key go and tells those that wait for it. e.mu is held.
+// end counts job n that has ended, lets its unique key go and tells those that wait for it. e.mu is held.
 func (e *Engine) end(n uint64, r record, unique []byte) {
 	e.line(r.queue).counts[r.Status]++
-	e.table.ended++
+	delete(e.table.pending, n)
 	if unique != nil {
 		delete(e.table.keys.held, uniqueHash(unique[1:]))
 	}
@@ -261,21 +277,29 @@ func (e *Engine) end(n uint64, r record, unique []byte) {
 	delete(e.table.ending, n)
 }
 
+// final is a job in its final state, and what goes with it.
+type final struct {
+	n      uint64
+	rec    record
+	job    queue.Job
+	unique []byte // the key that it lets go, nil = none
+	result []byte
+}
+
 // stageEnd stages what goes with a final state beside the record itself.
-func (e *Engine) stageEnd(b *store.Batch, n uint64, r record, unique, result []byte) {
-	if len(result) > 0 {
-		b.Set(e.space, key(resultKey, n), result)
-		if e.cfg.ResultTTL < e.cfg.Retention {
-			b.Set(e.space, expiryKey(r.FinishedAt.Add(e.cfg.ResultTTL), n, expireResult), nil)
-		}
+func (e *Engine) stageEnd(b *store.Batch, f final) {
+	if len(f.result) > 0 {
+		b.Set(e.space, key(resultKey, f.n), f.result)
+		e.stageResultExpiry(b, f, f.rec.FinishedAt)
 	}
-	b.Set(e.space, expiryKey(r.FinishedAt.Add(e.cfg.Retention), n, expireJob), nil)
-	if unique != nil {
-		b.Delete(e.space, unique)
+	b.Set(e.space, expiryKey(groupOf(f.rec.Status), f.rec.FinishedAt.Add(e.retention(f.rec.Status)), f.n), nil)
+	if f.unique != nil {
+		b.Delete(e.space, f.unique)
 	}
-	if r.more&isLeasedOut != 0 {
-		b.Delete(e.space, key(leaseKey, n))
+	if f.rec.more&isLeasedOut != 0 {
+		b.Delete(e.space, key(leaseKey, f.n))
 	}
+	e.stageEdges(b, f.n, f.rec)
 }
 
 // stageFailure stages one entry of a job's errors.

@@ -37,6 +37,9 @@ func (e *Engine) Stage(b *store.Batch, n queue.New) (queue.Job, error) {
 	}
 	at := e.now()
 	j, err := n.Prepare(e.cfg.Rules, at.wall)
+	if err == nil && len(j.DependsOn) > 0 {
+		err = errcode.Invalid("depends_on", "not possible here") // nothing would keep them from ending before b is committed
+	}
 	if err != nil {
 		return queue.Job{}, fmt.Errorf("stage job: %w", err)
 	}
@@ -47,7 +50,7 @@ func (e *Engine) Stage(b *store.Batch, n queue.New) (queue.Job, error) {
 	if err != nil {
 		return queue.Job{}, fmt.Errorf("stage job: %w", err)
 	}
-	return e.stageNew(b, num, j, at)
+	return e.stageNew(b, num, j, wait{}, at)
 }
 
 func (e *Engine) usable() error {
@@ -60,15 +63,16 @@ func (e *Engine) usable() error {
 }
 
 // stageNew stages the records of a new job; when they are committed, the job is placed.
-func (e *Engine) stageNew(b *store.Batch, n uint64, j queue.Job, at instant) (queue.Job, error) {
+func (e *Engine) stageNew(b *store.Batch, n uint64, j queue.Job, w wait, at instant) (queue.Job, error) {
 	r := recordOf(j)
-	s, _, err := queue.Transition(queue.State{MaxAttempts: j.MaxAttempts}, queue.Event{Kind: queue.Created, At: storable(j.RunAt)}, at.wall)
+	s, _, err := queue.Transition(queue.State{MaxAttempts: j.MaxAttempts}, queue.Event{Kind: queue.Created, At: storable(j.RunAt), Pending: w.count()}, at.wall)
 	if err != nil {
 		return queue.Job{}, fmt.Errorf("create job: %w", err)
 	}
 	r.State = s
 	b.Set(e.space, key(bodyKey, n), encodeBody(j))
 	b.Set(e.space, key(stateKey, n), r.encode())
+	e.stageWait(b, n, w)
 	b.OnCommit(func() {
 		e.cfg.Recorder.Enqueued(r.queue, r.typ)
 		e.mu.Lock()
@@ -115,6 +119,12 @@ func (e *Engine) enqueue(
 	if u != nil {
 		defer e.unreserve(u.keys(), u.decided)
 	}
+	// After the keys: who has a reservation may wait for a claim, not the other way round.
+	deps, err := e.hold(ctx, out)
+	if err != nil {
+		return nil, fmt.Errorf("enqueue: %w", err)
+	}
+	defer e.letGo(deps)
 	for i := range out {
 		if u.duplicate(i, out) {
 			continue
@@ -126,7 +136,7 @@ func (e *Engine) enqueue(
 		if h, ok := u.reserved(i); ok {
 			e.stageUnique(b, h, n, out[i], at)
 		}
-		if out[i], err = e.stageNew(b, n, out[i], at); err != nil {
+		if out[i], err = e.stageNew(b, n, out[i], deps.of(out[i]), at); err != nil {
 			return nil, err
 		}
 	}
@@ -177,6 +187,15 @@ func (u *reservation) duplicate(i int, out []queue.Job) bool {
 		out[i] = queue.Job{ID: out[k].ID, Duplicate: true}
 	}
 	return twin
+}
+
+// taken reports whether job i cannot have its unique key: another one holds it, or an earlier one of the call takes it.
+func (u *reservation) taken(i int) bool {
+	if u == nil {
+		return false
+	}
+	_, twin := u.twin[i]
+	return twin || u.held[i] != 0
 }
 
 func (u *reservation) reserved(i int) (uniqueHash, bool) {

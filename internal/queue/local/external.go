@@ -174,6 +174,9 @@ func (e *Engine) stageStart(
 // startState gives the state of a job that is leased.
 func startState(s queue.State, now time.Time) (queue.State, error) {
 	var err error
+	if s.Status == queue.Waiting {
+		s = released(s, now) // or it would not be in a lane
+	}
 	if s.Status == queue.Scheduled || s.Status == queue.Retry {
 		if s, _, err = queue.Transition(s, queue.Event{Kind: queue.Due}, now); err != nil {
 			return s, fmt.Errorf("make ready: %w", err)

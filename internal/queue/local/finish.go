@@ -91,7 +91,7 @@ func (e *Engine) stageFinish(b *store.Batch, c *claim, h *hold, o queue.Outcome)
 			result = o.Result
 		}
 		unique = e.uniqueOf(h.n, r, h.job)
-		e.stageEnd(b, h.n, r, unique, result)
+		e.stageEnd(b, final{n: h.n, rec: r, job: h.job, unique: unique, result: result})
 	}
 	b.OnCommit(func() {
 		e.mu.Lock()
@@ -196,6 +196,7 @@ func (e *Engine) cancelActive(ctx context.Context, h *hold, commit func(*store.B
 		return nil
 	}
 	stored := h.stored
+	stored.State = released(stored.State, at.wall) // it has run: what it waited for is no longer in its record
 	stored.CancelAsked = true
 	b := e.db.Batch()
 	b.Essential()
@@ -263,7 +264,7 @@ func (e *Engine) stageEndIdle(b *store.Batch, c *claim, r record, j queue.Job, h
 		e.stageFailure(b, c.n, *how.failure)
 	}
 	unique := e.uniqueOf(c.n, r, j)
-	e.stageEnd(b, c.n, r, unique, nil)
+	e.stageEnd(b, final{n: c.n, rec: r, job: j, unique: unique})
 	b.OnCommit(func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -275,17 +276,17 @@ func (e *Engine) stageEndIdle(b *store.Batch, c *claim, r record, j queue.Job, h
 
 // drop takes a job that nobody runs out of wherever it waits. r is its record before. e.mu is held.
 func (e *Engine) drop(c *claim, r record) {
-	e.line(r.queue).counts[e.statusOf(c.n, r)]--
+	status := e.statusOf(c.n, r)
+	e.line(r.queue).counts[status]--
 	_, doomed := e.table.doomed[c.n]
-	_, promoted := e.table.promoted[c.n]
 	switch {
 	case doomed:
 		delete(e.table.doomed, c.n)
 	case c.passed != nil:
 		c.passed = nil
-	case r.Status == queue.Ready || promoted:
+	case status == queue.Ready:
 		e.table.gone.add(c.n, e.lane(r))
-	case r.Status != queue.Waiting:
+	case status != queue.Waiting:
 		e.table.gone.add(c.n, nil)
 	}
 	e.unpromote(c.n)

@@ -297,7 +297,7 @@ func (e *Engine) putBack(h *hold, err error) error {
 		return nil
 	}
 	h.lane.queue.counts[queue.Ready]++
-	if h.stored.Status == queue.Scheduled || h.stored.Status == queue.Retry {
+	if s := h.stored.Status; s == queue.Scheduled || s == queue.Retry || s == queue.Waiting {
 		e.table.promoted[h.n] = struct{}{}
 	}
 	c.passed = h.lane

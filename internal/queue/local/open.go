@@ -28,13 +28,18 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue: %w", err)
 	}
+	flows, err := cfg.DB.Sequence("flow")
+	if err != nil {
+		return nil, fmt.Errorf("open queue: %w", err)
+	}
 	e := &Engine{
-		cfg: cfg, db: cfg.DB, space: cfg.DB.Space("q/"), log: cfg.Logger, ids: newIDs(seq),
+		cfg: cfg, db: cfg.DB, space: cfg.DB.Space("q/"), log: cfg.Logger, ids: newIDs(seq), flowIDs: flows,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), own: map[string]struct{}{},
 		table: table{
 			lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
 			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),
 			doomed: map[uint64]doom{}, nodes: map[string]*node{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(), ahead: newAhead(),
+			pending: map[uint64]pendingJob{}, dependents: map[uint64][]edge{}, unsettled: map[uint64]unsettled{}, marks: map[uint64][]uint64{},
 		},
 	}
 	for _, t := range cfg.Types {
@@ -62,6 +67,9 @@ func (e *Engine) recover(ctx context.Context, ran []running) error {
 		return err
 	}
 	if err := e.slots.reset(); err != nil {
+		return err
+	}
+	if err := e.scanEdges(ctx); err != nil {
 		return err
 	}
 	leases, err := e.scanLeases(ctx)
@@ -135,6 +143,7 @@ func (e *Engine) crashed(s queue.State, now time.Time) (queue.State, error) {
 	asked := s.CancelAsked
 	s.CancelAsked = false
 	events := []queue.Event{{Kind: queue.LeasedOut}, {Kind: queue.Crashed, Rules: queue.Rules{MaxCrashes: math.MaxInt, CrashDelay: e.cfg.Rules.CrashDelay}}}
+	s = released(s, now) // it ran, so nothing is left that it waits for
 	if s.Status == queue.Scheduled || s.Status == queue.Retry {
 		events = append([]queue.Event{{Kind: queue.Due}}, events...)
 	}
@@ -153,17 +162,27 @@ func (e *Engine) crashed(s queue.State, now time.Time) (queue.State, error) {
 func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (holders []uint64, err error) {
 	names := interner{}
 	at := e.now()
-	o := store.ScanOptions{Prefix: []byte{stateKey}, OnCorrupt: func(k []byte) error {
+	lost := e.waitedFor()
+	damaged := func(k []byte) {
+		if len(k) == 9 {
+			delete(lost, binary.BigEndian.Uint64(k[1:])) // its burial tells them
+		}
 		holders = e.adoptDamaged(k, holders)
+	}
+	o := store.ScanOptions{Prefix: []byte{stateKey}, OnCorrupt: func(k []byte) error {
+		damaged(k)
 		return nil
 	}}
 	err = e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		r, err := decodeRecord(v, names.get)
 		if err != nil || len(k) != 9 {
-			holders = e.adoptDamaged(k, holders)
+			damaged(k)
 			return true, nil //nolint:nilerr // a damaged record is one dead job, not a queue that does not open
 		}
 		n := binary.BigEndian.Uint64(k[1:])
+		if len(lost) > 0 {
+			e.adoptEdges(n, r, lost)
+		}
 		if r.unique && r.more&keyLetGo == 0 && !r.Status.Final() {
 			holders = append(holders, n)
 		}
@@ -178,6 +197,7 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 	if err != nil {
 		return nil, fmt.Errorf("read jobs: %w", err)
 	}
+	e.tidyEdges(lost)
 	return holders, nil
 }
 

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"encoding/binary"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func (b *box) keys(t *testing.T) int {
 
 func TestRetention(t *testing.T) {
 	clock := newFakeClock()
-	b := openIdle(t, t.TempDir(), Config{Clock: clock, ResultTTL: time.Hour, Retention: 3 * time.Hour})
+	b := openIdle(t, t.TempDir(), Config{Clock: clock, ResultTTL: time.Hour, Retention: 3 * time.Hour, RetentionDead: 5 * time.Hour, RetentionCancelled: 4 * time.Hour})
 	jobs := mustEnqueue(t, b.Engine, queue.New{Type: "a"}, queue.New{Type: "a", UniqueKey: "k"}, queue.New{Type: "a"}, queue.New{Type: "a", Delay: 100 * time.Hour})
 	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Result: []byte("1")})
 	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Err: errTest, Permanent: true})
@@ -69,9 +70,15 @@ func TestRetention(t *testing.T) {
 	for i, s := range []queue.Status{queue.Completed, queue.Dead, queue.Cancelled} {
 		wantStatus(t, b.Engine, jobs[i].ID, s)
 	}
-	clock.advance(2 * time.Hour)
-	b.sweepJobs(t)
-	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Scheduled: 1})
+	step := 2 * time.Hour
+	for _, left := range []map[queue.Status]int64{
+		{queue.Scheduled: 1, queue.Dead: 1, queue.Cancelled: 1}, {queue.Scheduled: 1, queue.Dead: 1}, {queue.Scheduled: 1},
+	} {
+		clock.advance(step)
+		b.sweepJobs(t)
+		checkCounts(t, b.Engine, left)
+		step = time.Hour
+	}
 	if n := b.keys(t); n != 2 {
 		t.Errorf("%d records are left of one scheduled job, want 2", n)
 	}
@@ -92,6 +99,111 @@ func TestMaxFinished(t *testing.T) {
 	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Completed: 5})
 	for _, id := range ids[7:] {
 		wantStatus(t, b.Engine, id, queue.Completed)
+	}
+}
+
+// TestMaxFinishedByStatus floods the queue with completed jobs: dead letters stay.
+func TestMaxFinishedByStatus(t *testing.T) {
+	clock := newFakeClock()
+	b := openIdle(t, t.TempDir(), Config{Clock: clock, MaxFinished: 3, MaxDead: 2, MaxCancelled: 1})
+	end := func(o queue.Outcome) queue.ID {
+		id := mustEnqueue(t, b.Engine, queue.New{Type: "a"})[0].ID
+		clock.advance(time.Second)
+		mustFinish(t, b.Engine, mustLease(t, b.Engine), o)
+		return id
+	}
+	var dead []queue.ID
+	for range 3 {
+		dead = append(dead, end(queue.Outcome{Err: errTest, Permanent: true}))
+	}
+	for range 2 {
+		if _, err := b.Cancel(t.Context(), mustEnqueue(t, b.Engine, queue.New{Type: "a"})[0].ID, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 300 {
+		end(queue.Outcome{})
+	}
+	b.sweepJobs(t)
+	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Completed: 3, queue.Dead: 2, queue.Cancelled: 1})
+	for _, id := range dead[1:] {
+		wantStatus(t, b.Engine, id, queue.Dead)
+	}
+	if n := b.keys(t); n != 6*3+2 {
+		t.Errorf("%d records are left", n)
+	}
+}
+
+// TestResultTTL keeps results as long as their jobs say.
+func TestResultTTL(t *testing.T) {
+	clock := newFakeClock()
+	b := openIdle(t, t.TempDir(), Config{Clock: clock, ResultTTL: time.Hour, Retention: 24 * time.Hour})
+	ttls := []time.Duration{0, time.Minute, 5 * time.Hour, 48 * time.Hour}
+	var ids []queue.ID
+	for _, ttl := range ttls {
+		ids = append(ids, mustEnqueue(t, b.Engine, queue.New{Type: "a", ResultTTL: ttl})[0].ID)
+		mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Result: []byte("1")})
+	}
+	for _, c := range []struct {
+		after time.Duration
+		left  string
+	}{{59 * time.Second, "1111"}, {2 * time.Second, "1-11"}, {time.Hour, "--11"}, {5 * time.Hour, "---1"}, {17 * time.Hour, "---1"}} {
+		clock.advance(c.after)
+		b.sweepJobs(t)
+		got := ""
+		for _, id := range ids {
+			r, err := b.Result(t.Context(), id)
+			if err != nil {
+				t.Fatalf("Result: %v", err)
+			}
+			got += map[bool]string{true: "1", false: "-"}[r != nil]
+		}
+		if got != c.left {
+			t.Errorf("results left: %s, want %s", got, c.left)
+		}
+	}
+	clock.advance(time.Hour)
+	b.sweepJobs(t)
+	if n := b.keys(t); n != 0 {
+		t.Errorf("%d records are left", n)
+	}
+}
+
+// TestOldExpiryKeys sweeps what a version without groups has written.
+func TestOldExpiryKeys(t *testing.T) {
+	clock := newFakeClock()
+	b := openIdle(t, t.TempDir(), Config{Clock: clock, ResultTTL: time.Hour, Retention: 2 * time.Hour, RetentionDead: 9 * time.Hour})
+	old := func(at time.Time, n uint64, what byte) []byte {
+		k := binary.BigEndian.AppendUint64([]byte{endedKey}, uint64(at.Unix()))
+		return append(binary.BigEndian.AppendUint64(k, n), what)
+	}
+	jobs := mustEnqueue(t, b.Engine, queue.New{Type: "a"}, queue.New{Type: "a"})
+	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Result: []byte("1")})
+	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{Err: errTest, Permanent: true})
+	batch := b.db.Batch()
+	for i, group := range []byte{groupCompleted, groupDead} {
+		n, _ := parseID(jobs[i].ID)
+		retention := []time.Duration{2 * time.Hour, 9 * time.Hour}[i]
+		batch.Delete(b.space, expiryKey(group, epoch.Add(retention), n))
+		batch.Delete(b.space, expiryKey(groupResult, epoch.Add(time.Hour), n))
+		batch.Set(b.space, old(epoch.Add(2*time.Hour), n, 0), nil)
+		batch.Set(b.space, old(epoch.Add(time.Hour), n, 1), nil)
+	}
+	if err := b.db.Commit(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(time.Hour)
+	b.sweepJobs(t)
+	if r, err := b.Result(t.Context(), jobs[0].ID); r != nil || err != nil {
+		t.Errorf("the result is still there: %s, %v", r, err)
+	}
+	clock.advance(time.Hour)
+	b.sweepJobs(t)
+	checkCounts(t, b.Engine, map[queue.Status]int64{queue.Dead: 1})
+	clock.advance(7 * time.Hour)
+	b.sweepJobs(t)
+	if n := b.keys(t); n != 0 {
+		t.Errorf("%d records are left", n)
 	}
 }
 

@@ -87,6 +87,14 @@ func Run(t *testing.T, open Open) {
 		{"unique for a time", testUniqueTime},
 		{"idempotency keys", testIdempotency},
 		{"backoff of a job", testBackoff},
+		{"depends on", testDependsOn},
+		{"ends of a dependency", testDependencyEnds},
+		{"flow", testFlow},
+		{"flow refused", testFlowRefused},
+		{"flow fails", testFlowFails},
+		{"flow cancelled", testFlowCancel},
+		{"flows at once", testFlowRace},
+		{"dependencies at once", testDependRace},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open) })
 	}
