@@ -216,7 +216,8 @@ func (a *appliance) openQueue(ctx context.Context) error {
 	q := a.cfg.Queue
 	engine, err := local.Open(ctx, local.Config{
 		DB: a.db, Logger: a.logs.Logger("queue"), Weights: q.Weights, SlotFile: a.folder.slots(), Dead: a.mux.Dead, Types: a.mux.Types(),
-		Retention: q.Retention, ResultTTL: q.ResultTTL, MaxFinished: q.MaxFinished, Recorder: jobRecorder{a.metrics}, Clock: a.world.clock,
+		Retention: q.Retention, RetentionDead: q.RetentionDead, RetentionCancelled: q.RetentionCancelled, ResultTTL: q.ResultTTL,
+		MaxFinished: q.MaxFinished, MaxDead: q.MaxDead, MaxCancelled: q.MaxCancelled, Recorder: jobRecorder{a.metrics}, Clock: a.world.clock,
 		Rules: queue.Rules{
 			MaxAttempts: q.MaxAttempts, Timeout: q.Timeout, SoftTimeout: q.SoftTimeout,
 			MaxCrashes: q.Crashes, CrashDelay: crashDelay,

@@ -162,19 +162,20 @@ type Worker struct {
 
 // Queue is the job queue.
 type Queue struct {
-	Mode        QueueMode
-	Weights     map[string]int // by queue name; larger is more important
-	MaxAttempts int
-	Backoff     time.Duration // first retry; doubles
-	BackoffMax  time.Duration
-	Jitter      float64 // 0–1 of the delay
-	Timeout     time.Duration
-	SoftTimeout time.Duration
-	ResultTTL   time.Duration
-	Retention   time.Duration // finished jobs are kept
-	MaxFinished int64
-	Lease       time.Duration // of external workers
-	Crashes     int           // unexplained worker deaths before a job is dead
+	Mode                               QueueMode
+	Weights                            map[string]int // by queue name; larger is more important
+	MaxAttempts                        int
+	Backoff                            time.Duration // first retry; doubles
+	BackoffMax                         time.Duration
+	Jitter                             float64 // 0–1 of the delay
+	Timeout                            time.Duration
+	SoftTimeout                        time.Duration
+	ResultTTL                          time.Duration
+	Retention                          time.Duration // completed jobs are kept
+	RetentionDead, RetentionCancelled  time.Duration
+	MaxFinished, MaxDead, MaxCancelled int64
+	Lease                              time.Duration // of external workers
+	Crashes                            int           // unexplained worker deaths before a job is dead
 }
 
 // QueueMode is how the next job is chosen among queues.

@@ -131,15 +131,31 @@ func queueKeys() []key {
 		},
 		{
 			name: "queue.result_ttl", def: "1h", at: func(c *Config) any { return &c.Queue.ResultTTL }, hi: 365 * day, built: true,
-			doc: "How long the result of a job is kept, at most as long as the job.",
+			doc: "How long the result of a job is kept that does not say so itself, at most as long as the job. Results of a flow are kept until it has ended.",
 		},
 		{
 			name: "queue.retention", def: "24h", at: func(c *Config) any { return &c.Queue.Retention }, hi: 3650 * day, built: true,
-			doc: "How long finished jobs are kept.",
+			doc: "How long completed jobs are kept.",
+		},
+		{
+			name: "queue.retention_dead", def: "30d", at: func(c *Config) any { return &c.Queue.RetentionDead }, lo: 1, hi: 3650 * day, built: true,
+			doc: "How long dead jobs are kept: somebody is to look at them.",
+		},
+		{
+			name: "queue.retention_cancelled", def: "24h", at: func(c *Config) any { return &c.Queue.RetentionCancelled }, lo: 1, hi: 3650 * day, built: true,
+			doc: "How long cancelled jobs are kept.",
 		},
 		{
 			name: "queue.max_finished", def: "200000", at: func(c *Config) any { return &c.Queue.MaxFinished }, lo: 1, hi: 1e8, built: true,
-			doc: "Most finished jobs that are kept.",
+			doc: "Most completed jobs that are kept; the oldest go first.",
+		},
+		{
+			name: "queue.max_dead", def: "100000", at: func(c *Config) any { return &c.Queue.MaxDead }, lo: 1, hi: 1e8, built: true,
+			doc: "Most dead jobs that are kept.",
+		},
+		{
+			name: "queue.max_cancelled", def: "100000", at: func(c *Config) any { return &c.Queue.MaxCancelled }, lo: 1, hi: 1e8, built: true,
+			doc: "Most cancelled jobs that are kept.",
 		},
 		{
 			name: "queue.lease", def: "30s", at: func(c *Config) any { return &c.Queue.Lease }, lo: 1, hi: day,

@@ -19,6 +19,7 @@ const (
 	DefaultResultTTL     = time.Hour
 	DefaultMaxFinished   = 200_000
 	DefaultMaxDead       = 100_000
+	DefaultMaxCancelled  = 100_000
 	DefaultSweepEvery    = 15 * time.Second
 	defaultWeight        = 5
 )
@@ -52,7 +53,7 @@ type Config struct {
 	// RetentionCancelled is how long a job is kept that was cancelled. Default: Retention.
 	RetentionCancelled time.Duration
 	// MaxFinished, MaxDead and MaxCancelled are how many jobs are kept at most that have completed, are dead, were
-	// cancelled; those that would expire next go first. Default 200,000, 100,000, MaxFinished.
+	// cancelled; those that would expire next go first. Default 200,000, 100,000, 100,000.
 	MaxFinished, MaxDead, MaxCancelled int64
 	// SweepEvery is how often expired jobs are looked for. Default 15 s.
 	SweepEvery time.Duration
@@ -171,7 +172,7 @@ func (c Config) withRetention() Config {
 		c.MaxDead = DefaultMaxDead
 	}
 	if c.MaxCancelled == 0 {
-		c.MaxCancelled = c.MaxFinished
+		c.MaxCancelled = DefaultMaxCancelled
 	}
 	return c
 }
