@@ -313,6 +313,9 @@ func (n New) validateOptions() error {
 // maxWait bounds timeouts: one year. Ten years of delay still fit a time.Duration.
 const maxWait = 365 * 24 * time.Hour
 
+// ValidQueue reports whether a queue may have that name.
+func ValidQueue(name string) bool { return validName(name, MaxQueueName) }
+
 func validName(s string, limit int) bool {
 	if s == "" || len(s) > limit {
 		return false

@@ -12,7 +12,7 @@ type Mode string
 // Modes of choosing.
 const (
 	Weighted Mode = "weighted" // in proportion to the weights, none starves
-	Strict   Mode = "strict"   // the largest weight first; a job that has waited for Ageing goes before all of them
+	Strict   Mode = "strict"   // the largest weight first; a queue that was passed over for Ageing, though it has jobs, goes before all others
 )
 
 // Rate is how many jobs may start in a time; the zero Rate is no limit. It is a token bucket: after a pause Burst jobs

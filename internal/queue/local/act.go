@@ -148,13 +148,14 @@ func (e *Engine) WaitEnd(ctx context.Context, id queue.ID) (queue.Job, error) {
 		e.mu.Lock()
 		e.table.ending[n] = append(e.table.ending[n], c)
 		e.mu.Unlock()
-		_, r, err := e.glance(n)
-		if err != nil || r.Status.Final() {
+		j, r, err := e.glance(n)
+		if err == nil && r.Status.Final() {
+			j, err = e.get(ctx, n)
+		}
+		// A job whose end is durable but not yet known here is still active for the moment.
+		if err != nil || j.Status.Final() {
 			e.stopWaiting(n, c)
-			if err != nil {
-				return queue.Job{}, err
-			}
-			return e.get(ctx, n)
+			return j, err
 		}
 		select {
 		case <-c:

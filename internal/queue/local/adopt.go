@@ -87,7 +87,7 @@ func (e *Engine) adoptLease(n uint64, l *adopted, at instant) error {
 		}
 	}
 	e.table.holds[n] = h
-	h.lane.queue.counts[queue.Active]++
+	e.began(h)
 	e.table.leases.add(h, h.ext.due())
 	e.seen(l.worker, true)
 	return nil

@@ -21,6 +21,7 @@ const (
 	DefaultMaxDead       = 100_000
 	DefaultMaxCancelled  = 100_000
 	DefaultSweepEvery    = 15 * time.Second
+	DefaultAgeing        = 10 * time.Minute
 	defaultWeight        = 5
 )
 
@@ -34,6 +35,10 @@ type Config struct {
 	Rules queue.Rules
 	// Weights of queues by name, added to the built-in ones; a queue without a weight has 5.
 	Weights map[string]int
+	// Mode is how queues take turns. Default Weighted.
+	Mode queue.Mode
+	// Ageing is how long a queue may be passed over in mode Strict while it has jobs. Default 10 min.
+	Ageing time.Duration
 	// SlotFile is the file that remembers, without a flush, which jobs run: it survives the death of the process.
 	// Default: none, crashes are not counted then.
 	SlotFile string
@@ -63,6 +68,11 @@ type Config struct {
 	Clock Clock
 	// Random gives numbers from 0 up to, without, 1 for the jitter of retries. Default: math/rand.
 	Random func() float64
+}
+
+// builtIn gives the queues that exist from the beginning, with their weights.
+func builtIn() map[string]int {
+	return map[string]int{"email": 3, "reports": 5, "analytics": 2, "cleanup": 1, "default": 5, "decode": 5}
 }
 
 // Space tells whether there is room on the disk.
@@ -108,6 +118,10 @@ func (c Config) Validate() error {
 	switch {
 	case c.DB == nil:
 		return errors.New("queue: the database is missing")
+	case c.Mode != "" && c.Mode != queue.Weighted && c.Mode != queue.Strict:
+		return errors.New("queue.mode: weighted or strict")
+	case c.Ageing < 0:
+		return errors.New("queue.ageing: must not be negative")
 	case c.Retention < 0:
 		return errors.New("queue.retention: must not be negative")
 	case c.RetentionDead < 0:
@@ -130,9 +144,12 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Rules = c.Rules.WithDefaults()
-	weights := map[string]int{"email": 3, "reports": 5, "analytics": 2, "cleanup": 1, "default": 5, "decode": 5}
+	weights := builtIn()
 	maps.Copy(weights, c.Weights)
 	c.Weights = weights
+	if c.Mode == "" {
+		c.Mode = queue.Weighted
+	}
 	if c.Dead == nil {
 		c.Dead = func(*store.Batch, queue.Job, errcode.Code, string) error { return nil }
 	}
@@ -156,7 +173,7 @@ func (c Config) withRetention() Config {
 	for _, d := range []struct {
 		at  *time.Duration
 		def time.Duration
-	}{{&c.Retention, DefaultRetention}, {&c.RetentionDead, DefaultRetentionDead}, {&c.ResultTTL, DefaultResultTTL}, {&c.SweepEvery, DefaultSweepEvery}} {
+	}{{&c.Retention, DefaultRetention}, {&c.RetentionDead, DefaultRetentionDead}, {&c.ResultTTL, DefaultResultTTL}, {&c.SweepEvery, DefaultSweepEvery}, {&c.Ageing, DefaultAgeing}} {
 		if *d.at == 0 {
 			*d.at = d.def
 		}

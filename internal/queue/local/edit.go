@@ -50,6 +50,7 @@ func (e *Engine) movable(c *claim) (before record, state queue.State, err error)
 // stageMove stages the new record of a job that nobody runs, and moves it in memory to where that belongs.
 func (e *Engine) stageMove(b *store.Batch, c *claim, before, r record) {
 	at := e.now()
+	limit, limited := e.limitOf(c.n, r)
 	b.Set(e.space, key(stateKey, c.n), r.encode())
 	b.OnCommit(func() {
 		e.mu.Lock()
@@ -57,6 +58,8 @@ func (e *Engine) stageMove(b *store.Batch, c *claim, before, r record) {
 		switch {
 		case !before.Status.Final():
 			e.drop(c, before)
+			e.unlimit(e.line(before.queue), c.n)
+			e.limit(c.n, limit, limited)
 			e.place(c.n, r, at)
 		case r.Status.Final():
 			e.line(before.queue).counts[before.Status]--
@@ -65,6 +68,7 @@ func (e *Engine) stageMove(b *store.Batch, c *claim, before, r record) {
 		default:
 			e.line(before.queue).counts[before.Status]--
 			e.unclaim(c)
+			e.limit(c.n, limit, limited)
 			e.place(c.n, r, at)
 		}
 	})

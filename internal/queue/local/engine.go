@@ -34,10 +34,13 @@ type Engine struct {
 	wake     chan struct{}       // tells Run to look again; holds one
 	done     chan struct{}       // closed by Close
 
-	mu        sync.Mutex // guards all below
-	table     table
-	closed    bool
-	lastToken uint64
+	mu     sync.Mutex // guards all below
+	table  table
+	turns  []turn // for choose, kept for its memory
+	closed bool
+
+	configuring sync.Mutex // held over a change of settings; before the store's locks, never with mu waiting for it
+	lastToken   uint64
 }
 
 // table is what the engine knows by heart. Every job that has not ended is in exactly one of: a lane, later, holds,
@@ -57,6 +60,9 @@ type table struct {
 	ending   map[uint64][]chan struct{} // closed when the job ends
 	keys     keys
 	ahead    ahead
+	limited  map[uint64]uniqueHash // limit keys of jobs that have not ended
+	refills  refills
+	mode     queue.Mode
 	waiters  []*waiter
 
 	pending    map[uint64]pendingJob // waiting jobs
@@ -82,6 +88,7 @@ type hold struct {
 	cancel   func(*store.Batch) error // staged if the job ends as cancelled
 	ext      *outside                 // nil = its holder is in the process
 	read     both                     // until it is started: its records, if they were read ahead
+	key      *limitKey                // nil = none
 }
 
 // claim is the right to change one job's record.
@@ -268,6 +275,7 @@ func (e *Engine) unpromote(n uint64) {
 func (e *Engine) end(n uint64, r record, unique []byte) {
 	e.line(r.queue).counts[r.Status]++
 	delete(e.table.pending, n)
+	e.unlimit(e.line(r.queue), n)
 	if unique != nil {
 		delete(e.table.keys.held, uniqueHash(unique[1:]))
 	}

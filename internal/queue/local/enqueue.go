@@ -73,10 +73,16 @@ func (e *Engine) stageNew(b *store.Batch, n uint64, j queue.Job, w wait, at inst
 	b.Set(e.space, key(bodyKey, n), encodeBody(j))
 	b.Set(e.space, key(stateKey, n), r.encode())
 	e.stageWait(b, n, w)
+	limited := r.more&hasLimitKey != 0
+	var key uniqueHash
+	if limited {
+		key = hashUnique(j.LimitKey)
+	}
 	b.OnCommit(func() {
 		e.cfg.Recorder.Enqueued(r.queue, r.typ)
 		e.mu.Lock()
 		defer e.mu.Unlock()
+		e.limit(n, key, limited)
 		e.place(n, r, at)
 	})
 	describe(&j, n, r)

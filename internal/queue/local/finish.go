@@ -99,7 +99,10 @@ func (e *Engine) stageFinish(b *store.Batch, c *claim, h *hold, o queue.Outcome)
 		delete(e.table.holds, h.n)
 		e.table.leases.remove(h)
 		e.ran(h, o.Err != nil && !o.Release)
-		h.lane.queue.counts[queue.Active]--
+		if effects.Ended {
+			h.lane.queue.ended.add(e.cfg.Clock.Elapsed())
+		}
+		e.over(h)
 		e.unclaim(c)
 		if effects.Ended {
 			e.end(h.n, r, unique)

@@ -32,6 +32,24 @@ type line struct {
 	current int // of the weighted turn
 	lanes   []*lane
 	counts  map[queue.Status]int64
+
+	set    queue.Settings
+	bucket bucket
+	timer  bool // there is an entry for it in table.refills
+	keys   map[uniqueHash]*limitKey
+	since  time.Duration   // strict: when it was passed over first since it was served last, 0 = it was not
+	idle   []chan struct{} // closed when nothing of it is at work any more
+	drain  bool            // somebody asked for that
+	gone   bool            // it was deleted: it is not there until it has jobs again
+	ended  meter
+}
+
+// share is the weight by which a queue takes turns.
+func (q *line) share() int {
+	if q.set.Weight > 0 {
+		return q.set.Weight
+	}
+	return q.weight
 }
 
 // numbers is a heap of job numbers, the smallest (oldest) first; unlike container/heap it boxes none of them.
@@ -128,7 +146,7 @@ type laneKey struct {
 func (e *Engine) line(name string) *line {
 	l := e.table.lines[name]
 	if l == nil {
-		l = &line{name: name, weight: defaultWeight, counts: map[queue.Status]int64{}}
+		l = &line{name: name, weight: defaultWeight, counts: map[queue.Status]int64{}, keys: map[uniqueHash]*limitKey{}}
 		if w := e.cfg.Weights[name]; w > 0 {
 			l.weight = w
 		}

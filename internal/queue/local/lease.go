@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/queue"
@@ -129,30 +130,62 @@ func (e *Engine) takeFor(w *waiter) {
 	}
 }
 
-// choose gives the lane the next job of w comes from: queues take turns in proportion to their weights (smooth weighted
-// round robin, so none starves), inside a queue the most important comes first, then the oldest. e.mu is held.
+// choose gives the lane the next job of w comes from. Weighted: queues take turns in proportion to their weights (smooth
+// weighted round robin, so none starves). Strict: those of the largest weight take turns, unless another was passed over
+// for Config.Ageing. Inside a queue the most important comes first, then the oldest. e.mu is held.
 func (e *Engine) choose(w *waiter, low bool) *lane {
-	var best *line
-	var from *lane
-	total := 0
+	some := e.turns[:0]
+	now := e.cfg.Clock.Elapsed()
 	for _, q := range e.table.order {
-		if !wantsQueue(w.r, q.name) {
+		if !wantsQueue(w.r, q.name) || e.closedFor(q, now) {
 			continue
 		}
-		ln := e.front(q, w, low)
-		if ln == nil {
-			continue
-		}
-		q.current += q.weight
-		total += q.weight
-		if best == nil || q.current > best.current {
-			best, from = q, ln
+		if ln := e.front(q, w, low); ln != nil {
+			some = append(some, turn{q, ln})
 		}
 	}
-	if best != nil {
-		best.current -= total
+	e.turns = some
+	if e.table.mode == queue.Strict {
+		some = e.strictly(some, now)
 	}
-	return from
+	best, total := -1, 0
+	for i, t := range some {
+		t.line.current += t.line.share()
+		total += t.line.share()
+		if best < 0 || t.line.current > some[best].line.current {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	some[best].line.current -= total
+	some[best].line.since = 0
+	return some[best].lane
+}
+
+// turn is a queue that has a job, and the lane the job is in.
+type turn struct {
+	line *line
+	lane *lane
+}
+
+// strictly gives those of some queues that are to be served before the others. e.mu is held.
+func (e *Engine) strictly(some []turn, now time.Duration) []turn {
+	most, oldest := 0, -1
+	for i, t := range some {
+		most = max(most, t.line.share())
+		if t.line.since == 0 {
+			t.line.since = max(now, 1)
+		}
+		if now-t.line.since >= e.cfg.Ageing && (oldest < 0 || t.line.since < some[oldest].line.since) {
+			oldest = i
+		}
+	}
+	if oldest >= 0 {
+		return some[oldest : oldest+1]
+	}
+	return slices.DeleteFunc(some, func(t turn) bool { return t.line.share() < most })
 }
 
 // front gives the lane with the first job of a queue that w may have. e.mu is held.
@@ -172,21 +205,25 @@ func (e *Engine) front(q *line, w *waiter, low bool) *lane {
 	return best
 }
 
-// clean drops the entries at the front of a lane that are void or being changed, and reports whether one is left. A
-// job that is being changed comes back when its claim is given back. e.mu is held.
+// clean drops the entries at the front of a lane that are void, being changed or at a limit, and reports whether one is
+// left. A job that is being changed comes back when its claim is given back, one at a limit when there is room. e.mu is
+// held.
 func (e *Engine) clean(ln *lane) bool {
+	now := e.cfg.Clock.Elapsed()
 	for len(ln.ready) > 0 {
 		n := ln.ready[0]
 		if e.table.gone.in(n, ln) {
 			ln.ready.pop()
 			continue
 		}
-		c := e.table.claims[n]
-		if c == nil {
+		if c := e.table.claims[n]; c != nil {
+			c.passed = ln
+			ln.ready.pop()
+			continue
+		}
+		if !e.putAside(ln, now) {
 			return true
 		}
-		c.passed = ln
-		ln.ready.pop()
 	}
 	return false
 }
@@ -201,12 +238,15 @@ func (e *Engine) pick(ln *lane, r queue.LeaseRequest) *hold {
 	e.table.holds[n] = h
 	e.newClaim(n)
 	ln.queue.counts[queue.Ready]--
-	ln.queue.counts[queue.Active]++
+	e.began(h)
 	return h
 }
 
 // grant hands a job of a lane to the first that waits for one. e.mu is held.
 func (e *Engine) grant(ln *lane) {
+	if len(e.table.waiters) == 0 || e.closedFor(ln.queue, e.cfg.Clock.Elapsed()) {
+		return
+	}
 	low := e.lowSpace.Load()
 	for i, w := range e.table.waiters {
 		if !w.wants(ln, low) {
@@ -279,7 +319,7 @@ func (e *Engine) startOne(ctx context.Context, h *hold) (bool, error) {
 func (e *Engine) putBack(h *hold, err error) error {
 	c := e.table.claims[h.n]
 	delete(e.table.holds, h.n)
-	h.lane.queue.counts[queue.Active]--
+	e.over(h)
 	if h.stored.Status.Final() {
 		// A commit that was said to have failed was durable all the same.
 		e.table.keys.letGoAll(h.n)

@@ -38,7 +38,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		table: table{
 			lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
 			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),
-			doomed: map[uint64]doom{}, nodes: map[string]*node{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(), ahead: newAhead(),
+			doomed: map[uint64]doom{}, nodes: map[string]*node{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(), ahead: newAhead(), limited: map[uint64]uniqueHash{}, mode: cfg.Mode,
 			pending: map[uint64]pendingJob{}, dependents: map[uint64][]edge{}, unsettled: map[uint64]unsettled{}, marks: map[uint64][]uint64{},
 		},
 	}
@@ -67,6 +67,9 @@ func (e *Engine) recover(ctx context.Context, ran []running) error {
 		return err
 	}
 	if err := e.slots.reset(); err != nil {
+		return err
+	}
+	if err := e.scanSettings(ctx); err != nil {
 		return err
 	}
 	if err := e.scanEdges(ctx); err != nil {
@@ -185,6 +188,9 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 		}
 		if r.unique && r.more&keyLetGo == 0 && !r.Status.Final() {
 			holders = append(holders, n)
+		}
+		if !r.Status.Final() {
+			e.adoptLimit(n, r)
 		}
 		if l := leases[n]; l != nil && r.Status == queue.Active {
 			l.rec = r

@@ -126,15 +126,20 @@ func (e *Engine) result(n uint64) (json.RawMessage, error) {
 // stands for its older time of creation only as long as it is not yet due.
 func (e *Engine) Counts(_ context.Context) ([]queue.Counts, error) {
 	e.mu.Lock()
-	out := make([]queue.Counts, len(e.table.order))
-	fronts := make([][]uint64, len(e.table.order))
-	for i, q := range e.table.order {
-		out[i] = queue.Counts{Queue: q.name, Weight: q.weight, Counts: maps.Clone(q.counts)}
+	out := make([]queue.Counts, 0, len(e.table.order))
+	fronts := make([][]uint64, 0, len(e.table.order))
+	for _, q := range e.table.order {
+		if q.gone = q.gone && q.empty(); q.gone {
+			continue
+		}
+		out = append(out, queue.Counts{Queue: q.name, Weight: q.share(), Counts: maps.Clone(q.counts)})
+		front := q.oldestAside()
 		for _, ln := range q.lanes {
 			if e.clean(ln) {
-				fronts[i] = append(fronts[i], ln.ready[0])
+				front = append(front, ln.ready[0])
 			}
 		}
+		fronts = append(fronts, front)
 	}
 	e.mu.Unlock()
 	now := e.now().wall

@@ -20,7 +20,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var sweepAt, buryAt time.Duration
 	for ctx.Err() == nil {
 		now := e.cfg.Clock.Elapsed()
-		wait := min(e.watchSpace(), e.fire(now), e.expire(ctx, now))
+		wait := min(e.watchSpace(), e.fire(now), e.refill(now), e.expire(ctx, now))
 		if now >= buryAt {
 			buryAt = 0
 			if !e.buryDoomed(ctx) {
@@ -33,6 +33,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		if now >= sweepAt {
 			if !e.sweepAll(ctx) {
 				sweepAt = now + e.cfg.SweepEvery
+				e.forgetKeys()
 			}
 		}
 		wait = min(wait, max(sweepAt-now, 0))

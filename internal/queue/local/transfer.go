@@ -371,6 +371,7 @@ func (m *importer) place(b *store.Batch, i int, r record, j queue.Job) {
 			e.cfg.Recorder.Enqueued(r.queue, r.typ)
 			e.mu.Lock()
 			defer e.mu.Unlock()
+			e.limit(n, hashUnique(j.LimitKey), j.LimitKey != "")
 			e.place(n, r, at)
 		})
 		return

@@ -1,0 +1,362 @@
+package local
+
+import (
+	"container/heap"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/queue"
+)
+
+// bucket is a token bucket on the monotonic clock. The zero bucket is full.
+type bucket struct {
+	tokens float64
+	at     time.Duration
+	used   bool
+}
+
+// fill brings the bucket up to now. Rates are checked: Jobs and Per are positive, or the rate is none at all.
+func (b *bucket) fill(r queue.Rate, now time.Duration) {
+	burst := float64(burstOf(r))
+	if !b.used {
+		b.tokens, b.at, b.used = burst, now, true
+		return
+	}
+	b.tokens = min(burst, b.tokens+float64(now-b.at)*float64(r.Jobs)/float64(r.Per))
+	b.at = now
+}
+
+func burstOf(r queue.Rate) int {
+	if r.Burst > 0 {
+		return r.Burst
+	}
+	return r.Jobs
+}
+
+// wait gives how long it is until there is a token, 0 = there is one.
+func (b *bucket) wait(r queue.Rate, now time.Duration) time.Duration {
+	if r.Jobs <= 0 {
+		return 0
+	}
+	if b.fill(r, now); b.tokens >= 1 {
+		return 0
+	}
+	return max(1, time.Duration(math.Ceil((1-b.tokens)*float64(r.Per)/float64(r.Jobs))))
+}
+
+func (b *bucket) take(r queue.Rate, now time.Duration) {
+	if r.Jobs > 0 {
+		b.fill(r, now)
+		b.tokens--
+	}
+}
+
+// full reports whether the bucket may be forgotten.
+func (b *bucket) full(r queue.Rate, now time.Duration) bool {
+	if r.Jobs <= 0 || !b.used {
+		return true
+	}
+	b.fill(r, now)
+	return b.tokens >= float64(burstOf(r))
+}
+
+// limitKey is what the jobs of a queue have in common that share a limit key.
+type limitKey struct {
+	active int // at work
+	bucket bucket
+	aside  aside // ready jobs that came to the front of their lanes while there was no room for them
+	timer  bool  // there is an entry for it in table.refills
+}
+
+// asideJob is a ready job that is not in its lane for the time being.
+type asideJob struct {
+	n    uint64
+	lane *lane
+}
+
+// aside is a heap, the job that is to run first in front.
+type aside []asideJob
+
+// Len is part of heap.Interface.
+func (a *aside) Len() int { return len(*a) }
+
+// Less is part of heap.Interface.
+func (a *aside) Less(i, j int) bool {
+	x, y := (*a)[i], (*a)[j]
+	if x.lane.priority != y.lane.priority {
+		return x.lane.priority > y.lane.priority
+	}
+	return x.n < y.n
+}
+
+// Swap is part of heap.Interface.
+func (a *aside) Swap(i, j int) { (*a)[i], (*a)[j] = (*a)[j], (*a)[i] }
+
+// Push is part of heap.Interface.
+func (a *aside) Push(x any) { *a = append(*a, x.(asideJob)) }
+
+// Pop is part of heap.Interface.
+func (a *aside) Pop() any {
+	old := *a
+	last := len(old) - 1
+	j := old[last]
+	old[last] = asideJob{}
+	*a = old[:last]
+	return j
+}
+
+// refill is when a queue, or a limit key of it, has its next token.
+type refill struct {
+	due  time.Duration
+	line *line
+	key  *limitKey // nil = the queue's own
+}
+
+type refills []refill
+
+// Len is part of heap.Interface.
+func (r *refills) Len() int { return len(*r) }
+
+// Less is part of heap.Interface.
+func (r *refills) Less(i, j int) bool { return (*r)[i].due < (*r)[j].due }
+
+// Swap is part of heap.Interface.
+func (r *refills) Swap(i, j int) { (*r)[i], (*r)[j] = (*r)[j], (*r)[i] }
+
+// Push is part of heap.Interface.
+func (r *refills) Push(x any) { *r = append(*r, x.(refill)) }
+
+// Pop is part of heap.Interface.
+func (r *refills) Pop() any {
+	old := *r
+	last := len(old) - 1
+	x := old[last]
+	old[last] = refill{}
+	*r = old[:last]
+	return x
+}
+
+// keyOf gives the limit key of a job, nil if it has none. e.mu is held.
+func (e *Engine) keyOf(q *line, n uint64) *limitKey {
+	h, ok := e.table.limited[n]
+	if !ok {
+		return nil
+	}
+	k := q.keys[h]
+	if k == nil {
+		k = &limitKey{}
+		q.keys[h] = k
+	}
+	return k
+}
+
+// limit notes that a job that has not ended has a limit key. e.mu is held.
+func (e *Engine) limit(n uint64, key uniqueHash, has bool) {
+	if has {
+		e.table.limited[n] = key
+	}
+}
+
+// limitOf reads the limit key of a job, if its record says that there is one. One that is lost is none.
+func (e *Engine) limitOf(n uint64, r record) (key uniqueHash, has bool) {
+	if r.more&hasLimitKey == 0 {
+		return key, false
+	}
+	j, err := e.body(n)
+	if err != nil || j.LimitKey == "" {
+		return key, false
+	}
+	return hashUnique(j.LimitKey), true
+}
+
+// closedFor reports whether nothing of a queue may be leased now. e.mu is held.
+func (e *Engine) closedFor(q *line, now time.Duration) bool {
+	s := &q.set
+	if s.Paused || (s.MaxActive > 0 && q.counts[queue.Active] >= int64(s.MaxActive)) {
+		return true
+	}
+	wait := q.bucket.wait(s.Rate, now)
+	if wait == 0 {
+		return false
+	}
+	if !q.timer {
+		q.timer = true
+		e.addRefill(refill{due: now + wait, line: q})
+	}
+	return true
+}
+
+// addRefill has Run look when a token is there. e.mu is held.
+func (e *Engine) addRefill(r refill) {
+	heap.Push(&e.table.refills, r)
+	if e.table.refills[0].due == r.due {
+		e.nudge()
+	}
+}
+
+// hasRoom reports whether one more job of a limit key may be leased. e.mu is held.
+func (e *Engine) hasRoom(q *line, k *limitKey, now time.Duration) bool {
+	s := &q.set
+	if s.KeyMaxActive > 0 && k.active >= s.KeyMaxActive {
+		return false
+	}
+	wait := k.bucket.wait(s.KeyRate, now)
+	if wait == 0 {
+		return true
+	}
+	if !k.timer {
+		k.timer = true
+		e.addRefill(refill{due: now + wait, line: q, key: k})
+	}
+	return false
+}
+
+// putAside takes the job at the front of a lane out of it if its limit key has no room, and reports whether it did.
+// e.mu is held.
+func (e *Engine) putAside(ln *lane, now time.Duration) bool {
+	if len(e.table.limited) == 0 {
+		return false
+	}
+	n := ln.ready[0]
+	k := e.keyOf(ln.queue, n)
+	if k == nil || e.hasRoom(ln.queue, k, now) {
+		return false
+	}
+	ln.ready.pop()
+	heap.Push(&k.aside, asideJob{n: n, lane: ln})
+	return true
+}
+
+// returnAside puts jobs back into their lanes, as many as may have room. e.mu is held.
+func (e *Engine) returnAside(q *line, k *limitKey, now time.Duration) {
+	room := len(k.aside)
+	if q.set.KeyMaxActive > 0 {
+		room = min(room, q.set.KeyMaxActive-k.active)
+	}
+	if q.set.KeyRate.Jobs > 0 {
+		k.bucket.fill(q.set.KeyRate, now)
+		room = min(room, int(k.bucket.tokens))
+	}
+	for ; room > 0 && len(k.aside) > 0; room-- {
+		j := heap.Pop(&k.aside).(asideJob)
+		j.lane.ready.push(j.n)
+		e.grant(j.lane)
+	}
+	e.expectToken(q, k, now)
+}
+
+// expectToken has Run look after what is aside once there is a token for it. What is aside for want of a place comes back
+// with the end of a job. e.mu is held.
+func (e *Engine) expectToken(q *line, k *limitKey, now time.Duration) {
+	if len(k.aside) > 0 {
+		e.hasRoom(q, k, now)
+	}
+}
+
+// unlimit forgets the limit key of a job that runs no more in a queue, or never will, and lets another of it have its
+// place in the lane. e.mu is held.
+func (e *Engine) unlimit(q *line, n uint64) {
+	h, ok := e.table.limited[n]
+	if !ok {
+		return
+	}
+	delete(e.table.limited, n)
+	if k := q.keys[h]; k != nil && len(k.aside) > 0 {
+		e.returnAside(q, k, e.cfg.Clock.Elapsed())
+	}
+}
+
+// began counts a job that is leased from now on. e.mu is held.
+func (e *Engine) began(h *hold) {
+	q, now := h.lane.queue, e.cfg.Clock.Elapsed()
+	q.counts[queue.Active]++
+	q.bucket.take(q.set.Rate, now)
+	if k := e.keyOf(q, h.n); k != nil {
+		k.active++
+		k.bucket.take(q.set.KeyRate, now)
+		h.key = k
+		e.expectToken(q, k, now)
+	}
+}
+
+// over counts a job that is leased no longer, and hands out what it kept from running. e.mu is held, and the job's own
+// move comes after.
+func (e *Engine) over(h *hold) {
+	q, now := h.lane.queue, e.cfg.Clock.Elapsed()
+	full := q.set.MaxActive > 0 && q.counts[queue.Active] >= int64(q.set.MaxActive)
+	q.counts[queue.Active]--
+	if k := h.key; k != nil {
+		k.active--
+		e.returnAside(q, k, now)
+	}
+	if full {
+		e.grantLine(q)
+	}
+	if q.counts[queue.Active] == 0 {
+		for _, c := range q.idle {
+			close(c)
+		}
+		q.idle = nil
+	}
+}
+
+// grantLine hands out what those that wait may have of a queue. e.mu is held.
+func (e *Engine) grantLine(q *line) {
+	for _, ln := range q.lanes {
+		for range len(e.table.waiters) {
+			e.grant(ln)
+		}
+	}
+}
+
+// refill hands out what has a token now, and gives the time until more has.
+func (e *Engine) refill(now time.Duration) time.Duration {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.table.refills) > 0 && e.table.refills[0].due <= now {
+		r := heap.Pop(&e.table.refills).(refill)
+		if r.key == nil {
+			r.line.timer = false
+			e.grantLine(r.line)
+			continue
+		}
+		r.key.timer = false
+		e.returnAside(r.line, r.key, now)
+	}
+	if len(e.table.refills) == 0 {
+		return idleWait
+	}
+	return e.table.refills[0].due - now
+}
+
+// forgetKeys forgets the limit keys that nothing is known of but their names.
+func (e *Engine) forgetKeys() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := e.cfg.Clock.Elapsed()
+	for _, q := range e.table.order {
+		before := len(q.keys)
+		for h, k := range q.keys {
+			if k.active == 0 && len(k.aside) == 0 && !k.timer && k.bucket.full(q.set.KeyRate, now) {
+				delete(q.keys, h)
+			}
+		}
+		if before > 1024 && len(q.keys) < before/4 {
+			q.keys = maps.Collect(maps.All(q.keys)) // maps do not shrink
+		}
+	}
+}
+
+// oldestAside gives the jobs of a queue that are set aside and would run first, one of each limit key.
+func (q *line) oldestAside() []uint64 {
+	var out []uint64
+	for _, k := range q.keys {
+		if len(k.aside) > 0 {
+			out = append(out, k.aside[0].n)
+		}
+	}
+	slices.Sort(out)
+	return out[:min(len(out), 1)]
+}
