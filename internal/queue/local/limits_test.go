@@ -41,7 +41,7 @@ func takeNow(tb testing.TB, e *Engine, limit int) []*hold {
 	if err != nil {
 		tb.Fatalf("lease: %v", err)
 	}
-	if _, err := e.start(got); err != nil {
+	if _, err := e.start(context.WithoutCancel(tb.Context()), got); err != nil {
 		tb.Fatalf("start: %v", err)
 	}
 	return got
