@@ -27,7 +27,7 @@ func (a *appliance) openHTTP(context.Context) error {
 		Deps: httpapi.Deps{
 			Ingester: a.ingester, Files: a.catalog, Decodes: a.catalog, Blobs: a.blobs, Results: a.results,
 			Events: a.events, Plugins: recogniser{a.registry, a.pool}, PluginAdmin: a.registry, Direct: direct{a.decoder}, System: &system{appliance: a},
-			Wrapping: wrapping{a.decoder, a.registry},
+			Wrapping: wrapping{a.decoder, a.registry}, Queue: a.queue(),
 		},
 	}
 	if a.cfg.Metrics.Enabled {

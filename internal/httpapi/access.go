@@ -18,6 +18,7 @@ const (
 	scopeOpen   scope = "" // needs no token
 	scopeRead   scope = "read"
 	scopeUpload scope = "upload"
+	scopeWork   scope = "work"      // leasing and finishing jobs
 	scopeAdmin  scope = "admin"     // allows everything
 	scopeRaw    scope = "files.raw" // admin, or read where files.raw is set
 )

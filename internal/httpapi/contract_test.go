@@ -186,6 +186,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		method, _, _ := strings.Cut(tc.op, " ")
 		c.check(tc.op, w.do(method, tc.path, strings.NewReader(tc.body), tc.opts...))
 	}
+	checkQueue(t, w, c)
 	for _, op := range c.operations() {
 		if !c.seen[op] {
 			t.Errorf("%s is documented, but no good answer of it was checked", op)

@@ -23,8 +23,10 @@ func (t Stamp) MarshalJSON() ([]byte, error) {
 	if time.Time(t).IsZero() {
 		return []byte("null"), nil
 	}
-	return time.Time(t).UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000000Z"`), nil
+	return time.Time(t).UTC().AppendFormat(nil, stampLayout), nil
 }
+
+const stampLayout = `"2006-01-02T15:04:05.000000Z"`
 
 // Schema describes the time.
 func (Stamp) Schema(huma.Registry) *huma.Schema {

@@ -48,6 +48,7 @@ type world struct {
 	log     bytes.Buffer
 	server  *Server
 	cfg     Config
+	queue   *fakeQueue
 }
 
 func testSchema() *table.Schema {
@@ -63,7 +64,7 @@ func testSchema() *table.Schema {
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	w := &world{t: tb, dir: tb.TempDir(), events: event.New(0), schemas: []*table.Schema{testSchema(), table.Issues()}}
+	w := &world{t: tb, dir: tb.TempDir(), events: event.New(0), schemas: []*table.Schema{testSchema(), table.Issues()}, queue: newFakeQueue()}
 	w.health = Health{Ready: true, Components: []Component{{Name: "store", Status: "ok"}}}
 	w.plugins = []runtime.Plugin{{
 		ID: "rail", Name: "Rail", Version: "1.0.0", SHA256: strings.Repeat("a", 64), Source: runtime.BuiltIn, State: runtime.Active,
@@ -73,7 +74,7 @@ func newWorld(tb testing.TB) *world {
 		Listen: "127.0.0.1:0", Version: "test", Logger: slog.New(&idHandler{slog.NewJSONHandler(&lockedWriter{w: &w.log, mu: &w.mu}, nil)}),
 		Deps: Deps{
 			Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w, Plugins: w, PluginAdmin: w, Direct: w, System: w,
-			Wrapping: wrapping{},
+			Wrapping: wrapping{}, Queue: w.queue.deps(),
 		},
 	}
 	return w

@@ -6,6 +6,8 @@
 // token and scope), the route. Handlers that answer JSON are registered through huma, so that the OpenAPI document
 // and the validation come from the types that serve; handlers that stream are in the same document but write to the
 // response themselves. Every error, whoever raises it, leaves as application/problem+json through problem.go.
+// The few routes that are called thousands of times a second, those that make, lease and finish jobs, are documented in the
+// same way but read and write without huma (lean.go).
 //
 // Goroutines: Run owns the one that serves; net/http owns one a connection; Close joins them. No locks.
 package httpapi
@@ -174,6 +176,8 @@ type Deps struct {
 
 	PluginAdmin PluginAdmin
 	Wrapping    Wrapping
+
+	Queue Queue
 }
 
 const (
@@ -252,6 +256,7 @@ type Server struct {
 	startEnd context.CancelFunc      // ends drain
 	stop     context.CancelCauseFunc // ends the contexts of all requests
 	closed   sync.Once
+	bodies   sync.Pool // buffers for bodies of readJSON: what is decoded from one holds none of its bytes
 }
 
 // errClosed is the cause with which requests are ended that outlast Close.

@@ -23,7 +23,8 @@ type operation struct {
 	summary string
 	detail  string
 	scope   scope
-	created bool // answers 201 for something new, 200 for something that was there
+	created bool  // answers 201 for something new, 200 for something that was there
+	limit   int64 // most bytes of a body, 0 = 1 MiB
 	params  []*huma.Param
 	answers map[string]*huma.Response // documented only: the handler writes the answer itself
 }
@@ -107,7 +108,7 @@ func requestOf(ctx context.Context) *http.Request {
 func (s *Server) describe(api huma.API, op operation) huma.Operation {
 	o := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Summary: op.summary, Description: op.detail,
-		Parameters: op.params, Responses: map[string]*huma.Response{}, BodyReadTimeout: -1,
+		Parameters: op.params, Responses: map[string]*huma.Response{}, BodyReadTimeout: -1, MaxBodyBytes: op.limit,
 		Tags: []string{strings.Split(op.path, "/")[1]},
 	}
 	if op.scope != scopeOpen {
@@ -219,6 +220,7 @@ func (s *Server) route() error {
 	s.routeTables(api)
 	s.routeDirect(api, bodies)
 	s.routePlugins(api, bodies)
+	s.routeQueue(api, bodies)
 	s.routeSystem(api)
 	if err := s.finishDocument(api, bodies); err != nil {
 		return err
