@@ -62,6 +62,7 @@ func allowed() map[string][]string {
 		"examples/...":                 {"sdk/client", "plugins/rail/..."},
 		"e2e":                          {"plugins/rail/..."},
 		"sdk/client":                   {},
+		"sdk/client/worker":            {"sdk/client"},
 		"sdk":                          {},
 		"sdk/docgen":                   {},
 		"sdk/examples/...":             {"sdk/go/...", "sdk/examples/...", "internal/disk"},

@@ -6,15 +6,19 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -60,6 +64,16 @@ type Error struct {
 	Status int    // of HTTP
 	Code   string // stable: one of docs/api-errors.md; "" = the answer was not an appliance's
 	Detail string // a sentence for people
+	// Fields are what is wrong where, with code validation_failed.
+	Fields []Field
+	// RetryAfter says when to come back, with status 429, 503 and 507; 0 = it was not said.
+	RetryAfter time.Duration
+}
+
+// Field is one wrong field of a request.
+type Field struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
 }
 
 func (e *Error) Error() string {
@@ -79,31 +93,45 @@ type request struct {
 	body         io.Reader
 	size         int64 // of body, -1 = not known
 	mediaType    string
+	header       http.Header // what is sent beside
+}
+
+// jsonRequest makes a call with a JSON document as its body.
+func jsonRequest(method, path string, body any) (request, error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return request{}, fmt.Errorf("make request: %w", err)
+	}
+	return request{method: method, path: path, body: bytes.NewReader(data), size: int64(len(data)), mediaType: "application/json"}, nil
+}
+
+// send makes a call with a JSON document as its body.
+func (c *Client) send(ctx context.Context, method, path string, body, out any) error {
+	r, err := jsonRequest(method, path, body)
+	if err != nil {
+		return err
+	}
+	_, err = c.do(ctx, r, out)
+	return err
+}
+
+// get makes a call without a body.
+func (c *Client) get(ctx context.Context, path string, query url.Values, out any) error {
+	_, err := c.do(ctx, request{method: http.MethodGet, path: path, query: query}, out)
+	return err
+}
+
+// act makes a call that has neither body nor parameters.
+func (c *Client) act(ctx context.Context, method, path string, out any) error {
+	_, err := c.do(ctx, request{method: method, path: path}, out)
+	return err
 }
 
 // do makes a call and decodes its answer into out, unless that is nil. It gives the status.
 func (c *Client) do(ctx context.Context, r request, out any) (status int, err error) {
-	target := c.base + r.path
-	if len(r.query) > 0 {
-		target += "?" + r.query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, r.method, target, r.body)
+	res, err := c.open(ctx, r)
 	if err != nil {
-		return 0, fmt.Errorf("make request: %w", err)
-	}
-	if r.body != nil {
-		req.ContentLength = r.size
-		req.Header.Set("Content-Type", r.mediaType)
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		if _, dial := errors.AsType[*net.OpError](err); dial && ctx.Err() == nil {
-			return 0, fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.TrimSuffix(c.base, apiPath), err)
-		}
-		return 0, fmt.Errorf("call %s: %w", r.path, err)
+		return 0, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
@@ -111,7 +139,7 @@ func (c *Client) do(ctx context.Context, r request, out any) (status int, err er
 		return res.StatusCode, fmt.Errorf("read answer: %w", err)
 	}
 	if res.StatusCode >= http.StatusBadRequest {
-		return res.StatusCode, problem(res.StatusCode, data)
+		return res.StatusCode, problem(res, data)
 	}
 	if out == nil || len(data) == 0 {
 		return res.StatusCode, nil
@@ -122,14 +150,47 @@ func (c *Client) do(ctx context.Context, r request, out any) (status int, err er
 	return res.StatusCode, nil
 }
 
+// open makes a call and gives the answer, whose body is the caller's to close.
+func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
+	target := c.base + r.path
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, target, r.body)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	maps.Copy(req.Header, r.header)
+	if r.body != nil {
+		req.ContentLength = r.size
+		req.Header.Set("Content-Type", r.mediaType)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		if _, dial := errors.AsType[*net.OpError](err); dial && ctx.Err() == nil {
+			return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.TrimSuffix(c.base, apiPath), err)
+		}
+		return nil, fmt.Errorf("call %s: %w", r.path, err)
+	}
+	return res, nil
+}
+
 // problem reads application/problem+json; other text is left out, since nobody knows whose it is.
-func problem(status int, data []byte) *Error {
+func problem(res *http.Response, data []byte) *Error {
 	var p struct {
-		Code   string `json:"code"`
-		Detail string `json:"detail"`
+		Code   string  `json:"code"`
+		Detail string  `json:"detail"`
+		Errors []Field `json:"errors"`
 	}
-	if json.Unmarshal(data, &p) != nil {
-		return &Error{Status: status}
+	out := &Error{Status: res.StatusCode}
+	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
+		out.RetryAfter = time.Duration(s) * time.Second
 	}
-	return &Error{Status: status, Code: p.Code, Detail: p.Detail}
+	if json.Unmarshal(data, &p) == nil {
+		out.Code, out.Detail, out.Fields = p.Code, p.Detail, p.Errors
+	}
+	return out
 }
