@@ -19,6 +19,7 @@ type fullEngine interface {
 	queue.External
 	queue.Flows
 	queue.Schedules
+	queue.Transfer
 }
 
 // queue shows the engine to the HTTP API.
@@ -28,7 +29,7 @@ func (a *appliance) queue() httpapi.Queue {
 		return httpapi.Queue{}
 	}
 	return httpapi.Queue{
-		Jobs: jobs{e, a.mux}, Editor: e, Waiter: e, Queues: e, Workers: e, Flows: e, Schedules: e,
+		Jobs: jobs{e, a.mux}, Editor: e, Waiter: e, Queues: e, Workers: e, Flows: e, Schedules: e, Transfer: e,
 		Internal: func(typ string) bool { return a.mux.Handler(typ) != nil },
 	}
 }

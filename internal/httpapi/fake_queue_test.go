@@ -33,6 +33,7 @@ type fakeQueue struct {
 	waiting   int   // calls that wait
 	fail      error // of the next call
 	acted     []queue.Filter
+	imports   []int // jobs of each call of Import
 	token     uint64
 }
 
@@ -46,7 +47,7 @@ func newFakeQueue() *fakeQueue {
 
 func (q *fakeQueue) deps() Queue {
 	return Queue{
-		Jobs: q, Editor: q, Waiter: q, Queues: q, Workers: q, Flows: q, Schedules: q,
+		Jobs: q, Editor: q, Waiter: q, Queues: q, Workers: q, Flows: q, Schedules: q, Transfer: q,
 		Internal: func(typ string) bool { return typ == "decode" },
 	}
 }
@@ -301,7 +302,7 @@ func (q *fakeQueue) LeaseExternal(ctx context.Context, r queue.ExternalRequest) 
 				out = append(out, l)
 			}
 		}
-		return len(out) > 0
+		return len(out) > 0 || r.NoWait
 	})
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil, nil
@@ -552,6 +553,42 @@ func (q *fakeQueue) ListFlows(_ context.Context, limit int, cursor string) ([]qu
 
 func (q *fakeQueue) CancelFlow(_ context.Context, id queue.FlowID) (queue.Flow, error) {
 	return q.flow(id, func(f *queue.Flow) { f.Status, f.EndedAt = queue.Cancelled, fakeTime })
+}
+
+func (q *fakeQueue) Export(_ context.Context, f queue.Filter, emit func(queue.Exported) error) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range q.jobs {
+		if matchesFilter(&j, f) {
+			if err := emit(j.Export()); err != nil {
+				return err
+			}
+		}
+	}
+	return q.failing()
+}
+
+func (q *fakeQueue) Import(_ context.Context, all []queue.Exported) ([]queue.Job, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.imports = append(q.imports, len(all))
+	for i, x := range all {
+		if _, err := x.State(); err != nil {
+			return nil, queue.InJob(i, err)
+		}
+		if _, err := x.New().Prepare(queue.Rules{}.WithDefaults(), fakeTime); err != nil {
+			return nil, queue.InJob(i, err)
+		}
+	}
+	out := make([]queue.Job, len(all))
+	for i, x := range all {
+		var err error
+		if out[i], err = q.make(x.New()); err != nil {
+			return nil, err
+		}
+		q.find(out[i].ID).DependsOn = x.DependsOn
+	}
+	return out, q.failing()
 }
 
 // TestAppendedJobs holds the job that is written by hand against the type that is documented.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -23,6 +24,7 @@ type Queue struct {
 	Workers   queue.External
 	Flows     queue.Flows
 	Schedules queue.Schedules
+	Transfer  queue.Transfer
 	// Internal says whether jobs of a type are the appliance's own: everybody may see, cancel and retry them, nobody
 	// outside makes, edits or leases them.
 	Internal func(typ string) bool
@@ -258,9 +260,10 @@ func within(place string, err error) error {
 	return &out
 }
 
-// atIndex finds out which of several jobs the queue found wrong: it says only what.
+// atIndex finds out which of several jobs the queue found wrong, where it says only what.
 func atIndex(news []queue.New, err error) error {
-	if !errcode.Is(err, errcode.ValidationFailed) {
+	e, ok := errors.AsType[*errcode.Error](err)
+	if !ok || e.Code != errcode.ValidationFailed || strings.HasPrefix(e.Text, "jobs[") {
 		return err
 	}
 	rules := queue.Rules{}.WithDefaults()

@@ -16,9 +16,6 @@ import (
 
 const (
 	maxLeaseWait = 30 * time.Second
-	// leaseGrace is how long a request that does not wait looks for jobs: the queue looks at once, but only for a
-	// caller that is still there.
-	leaseGrace = 5 * time.Millisecond
 	// maxBeatBody bounds a heartbeat: 1,000 leases with their progress.
 	maxBeatBody = 1 << 20
 )
@@ -115,17 +112,18 @@ func validWorker(name string) bool {
 	return name != "" && len(name) <= queue.MaxLabel && strings.Trim(name, idAlphabet+":@") == ""
 }
 
-// lease takes jobs, waiting for them if that was asked for. drained says that there is none because the worker is
-// being drained: the queue then answers before the wait has ended.
+// lease takes jobs, waiting for them if that was asked for. drained says of a worker that waits that there is none
+// because it is being drained: the queue then answers before the wait has ended.
 func (s *Server) lease(ctx context.Context, r queue.ExternalRequest, wait time.Duration) (jobs []queue.ExternalLeased, drained bool, err error) {
 	if s.draining() {
 		return nil, false, nil
 	}
-	timed, cancel := s.waiting(ctx, max(wait, leaseGrace))
-	defer cancel()
-	if wait > 0 {
+	timed, cancel := ctx, func() {}
+	if r.NoWait = wait <= 0; !r.NoWait {
 		stateOf(ctx).stream = true
+		timed, cancel = s.waiting(ctx, wait)
 	}
+	defer cancel()
 	jobs, err = s.deps.Queue.Workers.LeaseExternal(timed, r)
 	switch {
 	case err != nil && s.draining():
@@ -133,7 +131,7 @@ func (s *Server) lease(ctx context.Context, r queue.ExternalRequest, wait time.D
 	case err != nil:
 		return nil, false, fmt.Errorf("lease jobs: %w", err)
 	case len(jobs) == 0:
-		return nil, timed.Err() == nil, nil
+		return nil, !r.NoWait && timed.Err() == nil, nil
 	case ctx.Err() != nil:
 		return nil, false, s.giveBack(ctx, jobs)
 	}

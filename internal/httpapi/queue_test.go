@@ -141,12 +141,19 @@ func queueCalls() []queueCall {
 		{"POST /flows/{id}/cancel", "/flows/f1/cancel", "", 200, `"status":"cancelled"`},
 
 		{"GET /jobs/export", "/jobs/export?type=report", "", 200, `"type":"report"`},
-		{"POST /jobs/import", "/jobs/import", `{"type":"moved","id":"j7","status":"active"}` + "\n\n" + `{"type":"old","id":"j8","status":"dead"}`, 200, `{"imported":1,"duplicates":0,"skipped":1}`},
-		{"POST /jobs/import", "/jobs/import", `{"type":"moved"}` + "\n" + `{"type":"decode"}`, 422, `line 2: type: `},
-		{"POST /jobs/import", "/jobs/import", `{"type":"moved","depends_on":["j1"]}`, 422, `does not stand before`},
+		{"POST /jobs/import", "/jobs/import", exported("j7", "moved", "") + "\n\n" + exported("j8", "moved", `,"unique_key":"k"`) + "\n" + exported("j9", "moved", `,"unique_key":"k"`), 200, `{"imported":2,"duplicates":1}`},
+		{"POST /jobs/import", "/jobs/import", exported("j7", "moved", "") + "\n" + exported("j8", "decode", ""), 422, `line 2: type: `},
+		{"POST /jobs/import", "/jobs/import", exported("j7", "moved", `,"attempt":-1`), 422, `"field":"jobs[0].attempt"`},
+		{"POST /jobs/import", "/jobs/import", `{"type":"moved"}`, 422, `line 1: version: `},
 		{"POST /jobs/import", "/jobs/import", `{"type":`, 400, `line 1: `},
-		{"POST /jobs/import", "/jobs/import", `{"type":"` + strings.Repeat("x", maxImportLine), 413, `line 1: `},
+		{"POST /jobs/import", "/jobs/import", `{"type":"` + strings.Repeat("x", queue.MaxTransferLine), 413, `line 1: `},
 	}
+}
+
+// exported is a line of an export.
+func exported(id, typ, more string) string {
+	return `{"version":1,"id":"` + id + `","type":"` + typ + `","queue":"default","priority":5,"status":"ready","payload":{"x": 1},"max_attempts":4,` +
+		`"timeout":60,"soft_timeout":50,"created_at":"2026-01-02T03:04:05Z"` + more + `}`
 }
 
 // checkQueue calls the routes of the queue.
@@ -311,25 +318,35 @@ func TestLeasesOfWorkersThatLeft(t *testing.T) {
 	}
 }
 
-func TestImportKeepsWhatDepends(t *testing.T) {
+// TestImportKeepsTogetherWhatBelongsTogether: an import is cut where no job depends on one before, and its memory does
+// not grow with it.
+func TestImportKeepsTogetherWhatBelongsTogether(t *testing.T) {
 	w := newWorld(t).start()
-	lines := `{"id":"j50","type":"a","status":"completed"}
-{"id":"j51","type":"a","status":"ready","payload":{"x": 1},"priority":3,"limit_key":"k","timeout":60,"errors":null,"run_at":null}
-{"id":"j52","type":"b","status":"retry","run_at":"2030-01-01T00:00:00Z"}
-{"id":"j53","type":"c","status":"waiting","depends_on":["j50","j51","j52"],"on_failure":"continue"}`
-	res := w.post("/jobs/import", lines, header("Content-Type", "application/x-ndjson"))
-	if res.StatusCode != 200 || res.json(t)["imported"] != 3.0 {
-		t.Fatalf("%d %s", res.StatusCode, res.body)
+	var lines strings.Builder
+	for i := range importJobs + 3 {
+		more := ""
+		switch {
+		case i == importJobs:
+			more = `,"flow_id":"f1"`
+		case i >= importJobs-1:
+			more = `,"flow_id":"f1","depends_on":["j1"]`
+		}
+		fmt.Fprintln(&lines, exported(fmt.Sprintf("j%d", i), "a", more))
 	}
-	got := w.queue.jobs
-	if len(got) != 3 || got[0].Priority != 3 || got[0].LimitKey != "k" || got[0].Timeout != time.Minute || got[1].Status != queue.Ready ||
-		fmt.Sprint(got[2].DependsOn) != "[j0001 j0002]" || got[2].OnFailure != queue.Continue {
-		t.Errorf("%+v", got)
+	fmt.Fprintln(&lines, exported("jx", "a", ""))
+	res := w.post("/jobs/import", lines.String(), header("Content-Type", ndjsonType))
+	if res.StatusCode != 200 || res.json(t)["imported"] != float64(importJobs+4) || fmt.Sprint(w.queue.imports) != fmt.Sprint([]int{importJobs + 3, 1}) {
+		t.Fatalf("%d %s, imports of %v", res.StatusCode, res.body, w.queue.imports)
 	}
-	w.queue.jobs = w.queue.jobs[:2]
-	out := w.get("/jobs/export?sort=oldest")
-	if n := strings.Count(string(out.body), "\n"); n != 2 || out.Header.Get("Content-Type") != ndjsonType {
+	out := w.get("/jobs/export?type=a")
+	if n := strings.Count(string(out.body), "\n"); n != importJobs+4 || out.Header.Get("Content-Type") != ndjsonType {
 		t.Errorf("%d lines, %v", n, out.Header)
+	}
+	if again := w.post("/jobs/import", string(out.body), header("Content-Type", ndjsonType)); again.json(t)["imported"] != float64(importJobs+4) {
+		t.Errorf("what was exported: %s", again.body)
+	}
+	if none := w.get("/jobs/export?type=none"); none.StatusCode != 200 || len(none.body) != 0 || none.Header.Get("Content-Type") != ndjsonType {
+		t.Errorf("nothing: %d %v", none.StatusCode, none.Header)
 	}
 }
 

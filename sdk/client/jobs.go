@@ -166,8 +166,7 @@ type Acted struct {
 // Imported is what an import did.
 type Imported struct {
 	Imported   int `json:"imported"`
-	Duplicates int `json:"duplicates"`
-	Skipped    int `json:"skipped"`
+	Duplicates int `json:"duplicates"` // jobs whose unique key is held
 }
 
 // Enqueue makes a job. It is durable when it returns. With a key (may be empty), a call that is made again within 24 h
