@@ -48,7 +48,7 @@ func (f *jobFilterFlags) add(fl *pflag.FlagSet) {
 }
 
 // read gives the filter, and whether it selects at all.
-func (f *jobFilterFlags) read(now time.Time) (out client.JobFilter, any bool, err error) {
+func (f *jobFilterFlags) read(now time.Time) (out client.JobFilter, selects bool, err error) {
 	out = f.filter
 	for _, t := range []struct {
 		name, text string
@@ -61,9 +61,9 @@ func (f *jobFilterFlags) read(now time.Time) (out client.JobFilter, any bool, er
 			return out, false, fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
-	any = len(out.Status) > 0 || out.Queue != "" || out.Type != "" || out.Code != "" || out.Text != "" || out.LimitKey != "" || out.Flow != "" ||
+	selects = len(out.Status) > 0 || out.Queue != "" || out.Type != "" || out.Code != "" || out.Text != "" || out.LimitKey != "" || out.Flow != "" ||
 		out.Schedule != "" || !out.Since.IsZero() || !out.Until.IsZero()
-	return out, any, nil
+	return out, selects, nil
 }
 
 // timeOrAgo reads a time, or a duration before now.

@@ -42,13 +42,13 @@ Jobs are named by their ids, or found by a filter: then it is done to every job 
 finds and whose status allows it. The exit code is 1 when it failed for a job that was named.`,
 		Example: "  wayside jobs " + name + " j2a9 j2aa\n  wayside jobs " + name + " --type thumbnail --since 1h",
 	}, func(ctx context.Context, c *client.Client, rf remoteFlags, args []string) error {
-		filter, any, err := f.read(time.Now())
+		filter, selects, err := f.read(time.Now())
 		switch {
 		case err != nil:
 			return &usageError{command: command, err: err}
-		case any == (len(args) > 0):
+		case selects == (len(args) > 0):
 			return &usageError{command: command, err: errors.New("either ids of jobs, or flags that select them")}
-		case any:
+		case selects:
 			return r.actOnJobs(ctx, c, rf, name, done, filter, limit)
 		}
 		var failed error
