@@ -109,6 +109,7 @@ func measurements() []measurement {
 		{"memory", measureMemory},
 		{"guests", measureGuests},
 		{"attack", measureAttack},
+		{"queue", measureQueue},
 	}
 }
 
