@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import unittest
+
+import wayside
+from tests.fake import Fake
+
+
+class WorkerTest(unittest.TestCase):
+    def setUp(self):
+        self.fake = Fake()
+        self.addCleanup(self.fake.close)
+        self.app = wayside.App(self.fake.url, token="secret")
+        logging.getLogger("wayside").setLevel(logging.CRITICAL)
+
+    def start(self, **options):
+        options.setdefault("grace", 5)
+        thread = threading.Thread(target=self.app.run, kwargs={"signals": False, "lease_seconds": 5, **options})
+        thread.start()
+
+        def stop():
+            self.app.stop()
+            thread.join(30)
+            self.assertFalse(thread.is_alive(), "the worker does not stop")
+
+        self.addCleanup(stop)
+        return stop
+
+    def test_outcomes(self):
+        def handler(job):
+            what = job.payload
+            if what == "boom":
+                raise RuntimeError("it broke")
+            if what == "never":
+                raise wayside.Permanent("no way", code="bad_input")
+            if what == "later":
+                raise wayside.Retry(7, "busy")
+            if what == "not yet":
+                raise wayside.Snooze(60)
+            if what == "large":
+                return "x" * 70_000
+            if what == "exit":
+                raise SystemExit(1)
+            return {"got": what}
+
+        self.app.job("a")(handler)
+        payloads = ["fine", "boom", "never", "later", "not yet", "large", "exit"]
+        ids = {self.fake.add("a", p): p for p in payloads}
+        self.start(concurrency=2)
+        told = {ids[e["id"]]: (kind, e) for kind, e in self.fake.wait_told(len(payloads))}
+        got = {p: (kind, {k: v for k, v in e.items() if k not in ("id", "lease")}) for p, (kind, e) in told.items()}
+        self.assertEqual(got["fine"], ("ack", {"result": {"got": "fine"}}))
+        self.assertEqual(got["boom"], ("fail", {"error": {"code": "failed", "message": "it broke"}}))
+        self.assertEqual(got["never"], ("fail", {"error": {"code": "bad_input", "message": "no way"}, "dead": True}))
+        self.assertEqual(got["later"], ("fail", {"error": {"code": "failed", "message": "busy"}, "retry_in": 7}))
+        self.assertEqual(got["not yet"], ("release", {"delay": 60}))
+        self.assertEqual(got["large"][1]["error"]["code"], "too_large")
+        self.assertTrue(got["large"][1]["dead"])
+        self.assertEqual(got["exit"], ("fail", {"error": {"code": "failed", "message": "1"}}))
+
+    def test_coroutines(self):
+        @self.app.job("a")
+        async def handler(job):
+            await asyncio.sleep(0)
+            return job.payload
+
+        self.fake.add("a", 1)
+        self.fake.add("a", 2)
+        self.start()
+        self.assertEqual(sorted(e["result"] for _, e in self.fake.wait_told(2)), [1, 2])
+
+    def test_own_loop(self):
+        seen = []
+
+        @self.app.job("a")
+        async def handler(job):
+            seen.append(asyncio.get_running_loop())
+            self.app.stop()
+
+        async def main():
+            await self.app.run_async(lease_seconds=5)
+            return asyncio.get_running_loop()
+
+        self.fake.add("a")
+        loop = asyncio.run(main())
+        self.assertIs(seen[0], loop)
+        self.assertEqual(self.fake.told[0][0], "ack")
+
+    def test_ack_with_next_lease(self):
+        self.app.job("a")(lambda job: None)
+        for _ in range(20):
+            self.fake.add("a")
+        self.start(concurrency=1)
+        self.fake.wait_told(20)
+        both = [b for _, path, b in self.fake.calls if path == "/leases" and b.get("ack")]
+        self.assertGreaterEqual(len(both), 15, "ends are told in calls of their own")
+
+    def test_end_is_told_while_waiting_for_jobs(self):
+        go = threading.Event()
+        self.app.job("a")(lambda job: go.wait(10) and None)
+        self.fake.add("a")
+        self.start(concurrency=4)
+        with self.fake.changed:  # the worker has the job and waits for the next
+            self.assertTrue(self.fake.changed.wait_for(lambda: len([1 for _, p, _ in self.fake.calls if p == "/leases"]) >= 2, 10))
+        go.set()
+        self.fake.wait_told(1, 3)
+
+    def test_progress_and_cancel(self):
+        started = threading.Event()
+
+        @self.app.job("a")
+        def handler(job):
+            job.progress(0.25, "a quarter")
+            started.set()
+            job.wait(30)
+
+        id = self.fake.add("a")
+        self.fake.states[id] = "cancel"
+        self.start()
+        beat = self.fake.wait_beats(1)[0]
+        self.assertEqual((beat["progress"], beat["progress_text"]), (0.25, "a quarter"))
+        kind, entry = self.fake.wait_told(1)[0]
+        self.assertEqual((kind, entry["error"]["code"]), ("fail", "cancelled"))
+
+    def test_cancelled_coroutine(self):
+        @self.app.job("a")
+        async def handler(job):
+            await asyncio.sleep(60)
+
+        id = self.fake.add("a")
+        self.fake.states[id] = "cancel"
+        self.start()
+        kind, entry = self.fake.wait_told(1)[0]
+        self.assertEqual((kind, entry["error"]["code"]), ("fail", "cancelled"))
+
+    def test_lost_lease_is_not_told(self):
+        raised = []
+
+        @self.app.job("a")
+        def handler(job):
+            try:
+                job.wait(30)
+            except wayside.LeaseLost as e:
+                raised.append(e)
+                raise
+
+        id = self.fake.add("a")
+        self.fake.states[id] = "lost"
+        stop = self.start()
+        self.fake.wait_beats(1)
+        self.fake.states.clear()
+        self.fake.add("a", "next")  # its place is free again
+        stop()
+        self.assertEqual(len(raised), 1)
+        self.assertNotIn(id, [e["id"] for _, e in self.fake.told])
+
+    def test_stop_gives_back_what_does_not_end(self):
+        started, let_go = threading.Event(), threading.Event()
+        self.addCleanup(let_go.set)
+
+        @self.app.job("stubborn")
+        def stubborn(job):
+            started.set()
+            let_go.wait(60)
+
+        self.fake.add("stubborn")
+        stop = self.start(grace=0.2)
+        started.wait(10)
+        stop()
+        self.assertEqual([k for k, _ in self.fake.told], ["release"])
+
+    def test_stop_waits_for_handlers(self):
+        started, go = threading.Event(), threading.Event()
+
+        @self.app.job("a")
+        def handler(job):
+            started.set()
+            go.wait(10)
+            return "done"
+
+        self.fake.add("a")
+        stop = self.start()
+        started.wait(10)
+        self.app.stop()
+        go.set()
+        stop()
+        self.assertEqual([(k, e.get("result")) for k, e in self.fake.told], [("ack", "done")])
+
+    def test_appliance_away(self):
+        self.app.job("a")(lambda job: job.payload)
+        self.fake.broken = 3
+        self.fake.add("a", "kept")
+        self.start()
+        self.assertEqual(self.fake.wait_told(1)[0][1]["result"], "kept")
+
+    def test_drain(self):
+        self.app.job("a")(lambda job: None)
+        self.fake.drain = True
+        self.fake.add("a")
+        stop = self.start()
+        with self.fake.changed:
+            self.assertTrue(self.fake.changed.wait_for(lambda: self.fake.calls, 10) is not None)
+        stop()
+        self.assertLess(len(self.fake.calls), 4, "a drained worker asks again and again")
+        self.assertEqual(self.fake.told, [])
+
+    def test_log_context(self):
+        records = []
+
+        class Keep(logging.Handler):
+            def emit(self, record):
+                records.append(json.loads(self.format(record)))
+
+        log = logging.getLogger("test_log_context")
+        log.propagate = False
+        handler = Keep()
+        handler.addFilter(wayside.ContextFilter())
+        handler.setFormatter(wayside.JSONFormatter())
+        log.addHandler(handler)
+        self.app.job("a")(lambda job: log.warning("at %s", "work"))
+
+        @self.app.job("b")
+        async def b(job):
+            await asyncio.sleep(0)
+            log.warning("in a task")
+
+        self.fake.add("a", request_id="r1", correlation_id="c1", trace_id="t1")
+        self.fake.add("b", request_id="r2")
+        self.start(concurrency=1)
+        self.fake.wait_told(2)
+        log.warning("outside")
+        by = {r["message"]: r for r in records}
+        self.assertEqual([by["at work"][k] for k in ("request_id", "correlation_id", "trace_id", "job_type")], ["r1", "c1", "t1", "a"])
+        self.assertEqual(by["in a task"]["request_id"], "r2")
+        self.assertNotIn("request_id", by["outside"])
+
+    def test_task(self):
+        @self.app.job("a", queue="reports", priority=7)
+        def handler(job):
+            return "called"
+
+        self.assertEqual(handler(None), "called")
+        made = handler.enqueue({"x": 1}, priority=9)
+        self.assertEqual((made["queue"], made["priority"], made["payload"]), ("reports", 9, {"x": 1}))
+        with self.assertRaises(ValueError):
+            self.app.job("a")(handler)
+
+    def test_errors(self):
+        with self.assertRaises(wayside.Error) as caught:
+            self.app.client.job("j9")
+        e = caught.exception
+        self.assertEqual((e.status, e.code, e.fields[0]["field"]), (404, "not_found", "id"))
+        with self.assertRaises(wayside.Unreachable):
+            wayside.Client("127.0.0.1:9").job("j1")
+        with self.assertRaises(ValueError):
+            wayside.Client("ftp://x")
+        with self.assertRaises(ValueError):
+            wayside.App(self.fake.url).run()
+
+
+if __name__ == "__main__":
+    unittest.main()
