@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench bench-runtime soak e2e generate install clean sdk-examples sdk-test tutorial
+.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue tutorial
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,13 @@ sdk-examples: ## build the example decoders in Go, C and Rust into bin/examples 
 sdk-test: build sdk-examples ## the SDKs in Go, C and Rust: their own tests, and the three decoders against each other
 	$(GO) test ./sdk/...
 	$(GO) test -tags sdk -count=1 -timeout 15m ./sdk/examples
+
+sdk-python: build ## the Python package: its own tests, and workers against the binary while it is killed (Python 3.9+, no packages)
+	cd sdk/python && WAYSIDE_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest -v
+
+bench-queue: build ## the queue in process and over HTTP, then what of beanstalkd, redis-server and NATS is there, under the same load
+	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -only queue
+	cd bench/peers && CGO_ENABLED=0 $(GO) run .
 
 tutorial: build ## run the commands of docs/tutorial-decoder.md, without a network
 	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -run Tutorial ./e2e
