@@ -32,6 +32,19 @@ const (
 	MaxMissed       = 100 // jobs made for missed times by MissedAll
 )
 
+// ValidSchedule reports whether a schedule may have that id.
+func ValidSchedule(id string) bool {
+	for i, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case i > 0 && (c == '_' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return id != "" && len(id) <= MaxScheduleName
+}
+
 // Schedule makes jobs at times given by a cron expression.
 type Schedule struct {
 	ID        string // ^[a-z0-9][a-z0-9_-]{0,63}$, given by who makes it

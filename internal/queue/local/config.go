@@ -22,6 +22,7 @@ const (
 	DefaultMaxCancelled  = 100_000
 	DefaultSweepEvery    = 15 * time.Second
 	DefaultAgeing        = 10 * time.Minute
+	DefaultClockWait     = 5 * time.Minute
 	defaultWeight        = 5
 )
 
@@ -62,6 +63,8 @@ type Config struct {
 	MaxFinished, MaxDead, MaxCancelled int64
 	// SweepEvery is how often expired jobs are looked for. Default 15 s.
 	SweepEvery time.Duration
+	// ClockWait is how long what follows the time of day waits for a clock that is behind. Default 5 min.
+	ClockWait time.Duration
 	// Recorder takes measurements. Default: none.
 	Recorder Recorder
 	// Clock tells the time. Default: the machine's.
@@ -87,11 +90,14 @@ type Recorder interface {
 	Enqueued(queue, jobType string)
 	// Finished reports the end of a run: the status the job has then (Ready, Scheduled: released) and how long it ran.
 	Finished(queue, jobType string, status queue.Status, took time.Duration)
+	// ClockBehind reports that the clock shows less than was known before, and that it does no longer.
+	ClockBehind(behind bool)
 }
 
 type noRecorder struct{}
 
 func (noRecorder) Enqueued(_, _ string)                                  {}
+func (noRecorder) ClockBehind(bool)                                      {}
 func (noRecorder) Finished(_, _ string, _ queue.Status, _ time.Duration) {}
 
 // Clock tells the time. The wall may be set while the process runs; Elapsed never jumps.
@@ -173,7 +179,7 @@ func (c Config) withRetention() Config {
 	for _, d := range []struct {
 		at  *time.Duration
 		def time.Duration
-	}{{&c.Retention, DefaultRetention}, {&c.RetentionDead, DefaultRetentionDead}, {&c.ResultTTL, DefaultResultTTL}, {&c.SweepEvery, DefaultSweepEvery}, {&c.Ageing, DefaultAgeing}} {
+	}{{&c.Retention, DefaultRetention}, {&c.RetentionDead, DefaultRetentionDead}, {&c.ResultTTL, DefaultResultTTL}, {&c.SweepEvery, DefaultSweepEvery}, {&c.Ageing, DefaultAgeing}, {&c.ClockWait, DefaultClockWait}} {
 		if *d.at == 0 {
 			*d.at = d.def
 		}

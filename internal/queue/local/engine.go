@@ -39,6 +39,10 @@ type Engine struct {
 	turns  []turn // for choose, kept for its memory
 	closed bool
 
+	scheduling sync.Mutex // guards plans and watch; held over commits, before claims, the store's locks and mu
+	plans      map[string]*plan
+	watch      wall
+
 	configuring sync.Mutex // held over a change of settings; before the store's locks, never with mu waiting for it
 	lastToken   uint64
 }

@@ -167,6 +167,7 @@ func (e *Engine) adoptNew(ctx context.Context, n uint64) error {
 	if r.Status.Final() {
 		return nil // somebody has found it by its id and ended it
 	}
+	e.limit(n, hashUnique(j.LimitKey), j.LimitKey != "")
 	e.place(n, r, at)
 	if h := hashUnique(j.UniqueKey); j.UniqueKey != "" && e.table.keys.holder(h, at.mono) == 0 {
 		var until time.Duration

@@ -470,3 +470,13 @@ func BenchmarkLeaseKeys(b *testing.B) {
 		})
 	}
 }
+
+// fieldsOf gives the names of the fields that an error is about.
+func fieldsOf(err error) (out []string) {
+	if e, ok := errors.AsType[*errcode.Error](err); ok {
+		for _, f := range e.Fields {
+			out = append(out, f.Field)
+		}
+	}
+	return out
+}

@@ -34,7 +34,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, space: cfg.DB.Space("q/"), log: cfg.Logger, ids: newIDs(seq), flowIDs: flows,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), own: map[string]struct{}{},
+		wake: make(chan struct{}, 1), done: make(chan struct{}), own: map[string]struct{}{}, plans: map[string]*plan{},
 		table: table{
 			lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
 			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),
@@ -70,6 +70,9 @@ func (e *Engine) recover(ctx context.Context, ran []running) error {
 		return err
 	}
 	if err := e.scanSettings(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(e.scanPlans(ctx), e.readWall()); err != nil {
 		return err
 	}
 	if err := e.scanEdges(ctx); err != nil {
@@ -192,6 +195,7 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 		if !r.Status.Final() {
 			e.adoptLimit(n, r)
 		}
+		e.watch.oldest = max(e.watch.oldest, n)
 		if l := leases[n]; l != nil && r.Status == queue.Active {
 			l.rec = r
 			return true, nil

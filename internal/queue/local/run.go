@@ -20,7 +20,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var sweepAt, buryAt time.Duration
 	for ctx.Err() == nil {
 		now := e.cfg.Clock.Elapsed()
-		wait := min(e.watchSpace(), e.fire(now), e.refill(now), e.expire(ctx, now))
+		wait := min(e.watchSpace(), e.fire(now), e.refill(now), e.expire(ctx, now), e.firePlans(ctx))
 		if now >= buryAt {
 			buryAt = 0
 			if !e.buryDoomed(ctx) {
