@@ -215,7 +215,7 @@ func (a *appliance) openQueue(ctx context.Context) error {
 	a.mux.Handle(ingest.JobType, a.decoder)
 	q := a.cfg.Queue
 	engine, err := local.Open(ctx, local.Config{
-		DB: a.db, Logger: a.logs.Logger("queue"), Weights: q.Weights, SlotFile: a.folder.slots(), Dead: a.mux.Dead, Types: a.mux.Types(),
+		DB: a.db, Logger: a.logs.Logger("queue"), Weights: q.Weights, Mode: queue.Mode(q.Mode), Ageing: q.Ageing, SlotFile: a.folder.slots(), Dead: a.mux.Dead, Types: a.mux.Types(),
 		Retention: q.Retention, RetentionDead: q.RetentionDead, RetentionCancelled: q.RetentionCancelled, ResultTTL: q.ResultTTL,
 		MaxFinished: q.MaxFinished, MaxDead: q.MaxDead, MaxCancelled: q.MaxCancelled, Recorder: jobRecorder{a.metrics}, Clock: a.world.clock,
 		Rules: queue.Rules{

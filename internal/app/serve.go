@@ -132,9 +132,11 @@ func (a *appliance) reload(ctx context.Context) error {
 		}
 		a.logs.SetLevels(cfg.Log.Level.Slog(), levels(cfg.Log.Modules))
 		a.reloadRules(ctx, cfg)
+		a.engine.SetMode(queue.Mode(cfg.Queue.Mode))
+		a.engine.SetWeights(cfg.Queue.Weights)
 		later := a.cfg.NeedRestart(&cfg)
 		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String(), "need_restart", later)
-		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels and the rules of plugins are in effect")
+		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, and mode and weights of queues are in effect")
 		if len(later) > 0 {
 			fmt.Fprintln(a.env.Stderr, "configuration reloaded: changed, and in effect with the next start only:", strings.Join(later, ", "))
 		}

@@ -327,9 +327,9 @@ func TestImportKeepsTogetherWhatBelongsTogether(t *testing.T) {
 		more := ""
 		switch {
 		case i == importJobs:
-			more = `,"flow_id":"f1"`
+			more = fmt.Sprintf(`,"flow_id":"f1","flow_key":"k%d"`, i)
 		case i >= importJobs-1:
-			more = `,"flow_id":"f1","depends_on":["j1"]`
+			more = fmt.Sprintf(`,"flow_id":"f1","flow_key":"k%d","depends_on":["j1"]`, i)
 		}
 		fmt.Fprintln(&lines, exported(fmt.Sprintf("j%d", i), "a", more))
 	}

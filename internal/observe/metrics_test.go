@@ -74,6 +74,7 @@ func exercised() *Metrics {
 	m.Reopened()
 	m.Lost(2)
 	m.Enqueued("decode", "decode")
+	m.ClockBehind(true)
 	m.JobFinished("decode", "decode", "completed", time.Second)
 	m.WorkerStarted("rail", "decode")
 	m.WorkerEnded("rail", "crashed")
@@ -179,6 +180,7 @@ func TestValues(t *testing.T) {
 		`wayside_plugin_decode_seconds_count{plugin="rail",status="done"} 1`,
 		`wayside_plugin_changes_total{plugin="rail",state="active"} 1`,
 		`wayside_jobs_enqueued_total{queue="decode",type="decode"} 1`,
+		`wayside_clock_behind 1`,
 		`wayside_jobs_finished_total{queue="decode",status="completed",type="decode"} 1`,
 		`wayside_component_up{component="disk"} 0.5`,
 		`wayside_component_up{component="store"} 1`,

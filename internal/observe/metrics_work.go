@@ -62,6 +62,7 @@ type jobMetrics struct {
 	enqueued *prometheus.CounterVec
 	finished *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	behind   prometheus.Gauge
 	queues   *bounded
 	types    *bounded
 }
@@ -72,18 +73,30 @@ func newJobMetrics() jobMetrics {
 		finished: counters("wayside_jobs_finished_total", "Runs of jobs that ended, by the status the job has then.", "queue", "type", "status"),
 		duration: histograms("wayside_job_duration_seconds", "Time of a run of a job.",
 			[]float64{.005, .01, .05, .1, .5, 1, 5, 10, 30, 60, 300, 600, 3600}, "queue", "type"),
+		behind: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "wayside_clock_behind", Help: "1 while the clock shows less than was known before; schedules wait then.",
+		}),
 		queues: newBounded(200, "other"),
 		types:  newBounded(200, "other"),
 	}
 }
 
 func (j jobMetrics) all() []prometheus.Collector {
-	return []prometheus.Collector{j.enqueued, j.finished, j.duration}
+	return []prometheus.Collector{j.enqueued, j.finished, j.duration, j.behind}
 }
 
 // Enqueued counts a job taken in.
 func (m *Metrics) Enqueued(queue, jobType string) {
 	m.jobs.enqueued.WithLabelValues(m.jobs.queues.label(queue), m.jobs.types.label(jobType)).Inc()
+}
+
+// ClockBehind says whether the clock shows less than was known before.
+func (m *Metrics) ClockBehind(behind bool) {
+	v := 0.0
+	if behind {
+		v = 1
+	}
+	m.jobs.behind.Set(v)
 }
 
 // JobFinished counts a run of a job that ended; status is what the job has then. It is not named as the queue names
