@@ -82,7 +82,7 @@ sdk-test: build sdk-examples ## the SDKs in Go, C and Rust: their own tests, and
 	$(GO) test -tags sdk -count=1 -timeout 15m ./sdk/examples
 
 sdk-python: build ## the Python package: its own tests, and workers against the binary while it is killed (Python 3.9+, no packages)
-	cd sdk/python && WAYSIDE_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest -v
+	cd sdk/python && APPLIANCE_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest -v
 
 bench-queue: build ## the queue in process and over HTTP, then what of beanstalkd, redis-server and NATS is there, under the same load
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -only queue

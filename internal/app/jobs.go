@@ -10,24 +10,9 @@ import (
 	"github.com/wayside-edge/wayside/internal/store"
 )
 
-// fullEngine is an engine with all that the HTTP API shows of it.
-type fullEngine interface {
-	queue.Engine
-	queue.Editor
-	queue.Waiter
-	queue.Manager
-	queue.External
-	queue.Flows
-	queue.Schedules
-	queue.Transfer
-}
-
 // queue shows the engine to the HTTP API.
 func (a *appliance) queue() httpapi.Queue {
-	e, ok := any(a.engine).(fullEngine)
-	if !ok {
-		return httpapi.Queue{}
-	}
+	e := a.engine
 	return httpapi.Queue{
 		Jobs: jobs{e, a.mux}, Editor: e, Waiter: e, Queues: e, Workers: e, Flows: e, Schedules: e, Transfer: e,
 		Internal: func(typ string) bool { return a.mux.Handler(typ) != nil },

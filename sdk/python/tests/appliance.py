@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 
-BIN = os.environ.get("WAYSIDE_BIN", "")
+BIN = os.environ.get("APPLIANCE_BIN", "")
 
 
 class Appliance:

@@ -1,4 +1,4 @@
-"""Workers against the built binary, whose path is in WAYSIDE_BIN."""
+"""Workers against the built binary, whose path is in APPLIANCE_BIN."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import unittest
 import wayside
 from tests.appliance import BIN, Appliance
 
-JOBS = int(os.environ.get("WAYSIDE_JOBS", "10000"))
-KILLS = int(os.environ.get("WAYSIDE_KILLS", "10"))
+JOBS = int(os.environ.get("APPLIANCE_JOBS", "10000"))
+KILLS = int(os.environ.get("APPLIANCE_KILLS", "10"))
 
 
-@unittest.skipUnless(BIN, "WAYSIDE_BIN names no binary")
+@unittest.skipUnless(BIN, "APPLIANCE_BIN names no binary")
 class ApplianceTest(unittest.TestCase):
     def setUp(self):
         self.appliance = Appliance()
