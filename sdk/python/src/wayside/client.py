@@ -90,7 +90,7 @@ class Client:
             if status == "completed":
                 return job.get("result")
             if status in ("dead", "cancelled"):
-                error = (job.get("errors") or [{}])[-1]
+                error = job.get("error") or {}
                 raise Error(409, error.get("code", status), error.get("message") or f"the job is {status}")
             if time.monotonic() >= deadline:
                 raise TimeoutError(f"job {id} is {status}")
