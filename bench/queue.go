@@ -33,15 +33,15 @@ func measureQueue(ctx context.Context, b *bench) ([]figure, error) {
 		if err != nil {
 			return nil, err
 		}
-		made, err := queueLoad(a.url, queueJobs, makeJob)
+		made, err := queueLoad(ctx, a.url, queueJobs, makeJob)
 		if err != nil {
 			return nil, fmt.Errorf("enqueue: %w", err)
 		}
-		done, err := queueLoad(a.url, queueJobs, leaseJob)
+		done, err := queueLoad(ctx, a.url, queueJobs, leaseJob)
 		if err != nil {
 			return nil, fmt.Errorf("lease and ack: %w", err)
 		}
-		idle, err := queueStart(a.url)
+		idle, err := queueStart(ctx, a.url)
 		if err != nil {
 			return nil, fmt.Errorf("start: %w", err)
 		}
@@ -88,13 +88,13 @@ func member(doc []byte, name string) string {
 }
 
 // queueLoad has 64 clients do n jobs, and gives how many a second.
-func queueLoad(url string, n int, next step) (float64, error) {
+func queueLoad(ctx context.Context, url string, n int, next step) (float64, error) {
 	errs := make([]error, queueClients)
 	began := time.Now()
 	var all sync.WaitGroup
 	for c := range queueClients {
 		all.Go(func() {
-			conn, err := dialQueue(url)
+			conn, err := dialQueue(ctx, url)
 			if err != nil {
 				errs[c] = err
 				return
@@ -118,13 +118,13 @@ func queueLoad(url string, n int, next step) (float64, error) {
 
 // queueStart gives how long it takes, p50 in milliseconds, from before a job is sent to an idle appliance until a
 // worker that waits has it.
-func queueStart(url string) (float64, error) {
-	maker, err := dialQueue(url)
+func queueStart(ctx context.Context, url string) (float64, error) {
+	maker, err := dialQueue(ctx, url)
 	if err != nil {
 		return 0, err
 	}
 	defer maker.close()
-	worker, err := dialQueue(url)
+	worker, err := dialQueue(ctx, url)
 	if err != nil {
 		return 0, err
 	}
@@ -161,8 +161,8 @@ type queueConn struct {
 	in   []byte
 }
 
-func dialQueue(url string) (*queueConn, error) {
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+func dialQueue(ctx context.Context, url string) (*queueConn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}

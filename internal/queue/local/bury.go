@@ -51,8 +51,10 @@ func (e *Engine) isDoomed(n uint64) bool {
 // it takes out what is decided, by itself or by others; what failed goes into failed. At least one of the two happens:
 // it waits for the claim of the first, while it holds none. Of the others it takes those that nobody has.
 func (e *Engine) buryBatch(ctx context.Context, todo map[uint64]doom, wanted func(uint64) bool, failed map[uint64]error) {
-	u := &burial{e: e, b: e.db.Batch(), todo: todo, wanted: wanted, failed: failed, next: slices.Sorted(maps.Keys(todo)),
-		brought: map[uint64]bool{}, marked: map[uint64][]uint64{}}
+	u := &burial{
+		e: e, b: e.db.Batch(), todo: todo, wanted: wanted, failed: failed, next: slices.Sorted(maps.Keys(todo)),
+		brought: map[uint64]bool{}, marked: map[uint64][]uint64{},
+	}
 	u.b.Essential()
 	defer u.giveUp()
 	c, err := e.claim(ctx, u.next[0])

@@ -62,7 +62,7 @@ func (e *Engine) scanPlans(ctx context.Context) error {
 	}}
 	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		var r planRecord
-		err := json.Unmarshal(v, &r)
+		err := json.Unmarshal(v, &r) //nolint:musttag // the names of the model are those of the record
 		if err == nil {
 			err = checkSchedule(&r.Schedule)
 		}
@@ -170,7 +170,7 @@ func later(a, b time.Time) time.Time {
 
 // stagePlan stages the record of a schedule. e.scheduling is held.
 func (e *Engine) stagePlan(b *store.Batch, p *plan) error {
-	raw, err := json.Marshal(p.stored)
+	raw, err := json.Marshal(p.stored) //nolint:musttag // the names of the model are those of the record
 	if err != nil {
 		return fmt.Errorf("encode schedule: %w", err)
 	}
@@ -329,7 +329,7 @@ func (e *Engine) findOut(ctx context.Context, id string) error {
 		return fmt.Errorf("read schedule: %w", err)
 	}
 	var r planRecord
-	if err := json.Unmarshal(raw, &r); err != nil {
+	if err := json.Unmarshal(raw, &r); err != nil { //nolint:musttag // as above
 		return fmt.Errorf("read schedule: %w", err)
 	}
 	if !r.Through.Equal(p.stored.Through) {

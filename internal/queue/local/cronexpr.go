@@ -49,7 +49,7 @@ func parseCron(text, timezone string) (timetable, error) {
 	case strings.HasPrefix(upper, "@REBOOT"):
 		return timetable{}, errcode.Invalid("cron", "@reboot is no time")
 	}
-	parsed, err := cron.NewParser(cronFields).WithMaxSearchYears(searchYears).Parse(trimmed)
+	parsed, err := cron.MustNewParser(cronFields).WithMaxSearchYears(searchYears).Parse(trimmed)
 	if err != nil {
 		return timetable{}, errcode.Invalid("cron", "%v", err)
 	}

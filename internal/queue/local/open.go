@@ -72,7 +72,7 @@ func (e *Engine) recover(ctx context.Context, ran []running) error {
 	if err := e.scanSettings(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(e.scanPlans(ctx), e.readWall()); err != nil {
+	if err := errors.Join(e.scanPlans(ctx), e.readWall(ctx)); err != nil {
 		return err
 	}
 	if err := e.scanEdges(ctx); err != nil {

@@ -58,7 +58,7 @@ func (e *Engine) scanSettings(ctx context.Context) error {
 	}}
 	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		var s queue.Settings
-		if err := json.Unmarshal(v, &s); err != nil || checkSettings(s) != nil {
+		if err := json.Unmarshal(v, &s); err != nil || checkSettings(s) != nil { //nolint:musttag // as below
 			damaged(k)
 			return true, nil
 		}
@@ -158,7 +158,7 @@ func (e *Engine) configure(ctx context.Context, name string, p queue.SettingsPat
 	if err := checkSettings(s); err != nil {
 		return err
 	}
-	raw, err := json.Marshal(s)
+	raw, err := json.Marshal(s) //nolint:musttag // the names of the model are those of the record
 	if err != nil {
 		return fmt.Errorf("encode settings: %w", err)
 	}

@@ -31,7 +31,7 @@ type wall struct {
 func wallKey() []byte { return append([]byte{metaKey}, "wall"...) }
 
 // readWall reads the latest time that the process before has seen.
-func (e *Engine) readWall() error {
+func (e *Engine) readWall(ctx context.Context) error {
 	v, err := e.space.Get(wallKey())
 	switch {
 	case errors.Is(err, store.ErrNotFound), err != nil && isCorrupt(err), err == nil && len(v) != 8:
@@ -42,7 +42,7 @@ func (e *Engine) readWall() error {
 	e.watch.high = time.UnixMicro(int64(binary.BigEndian.Uint64(v))).UTC()
 	e.watch.saved = e.watch.high
 	if at := e.now(); at.wall.Before(e.watch.high.Add(-slack)) {
-		e.fallBehind(context.Background(), at)
+		e.fallBehind(ctx, at)
 		e.watch.booted = true
 	}
 	return nil
@@ -61,7 +61,7 @@ func (e *Engine) watchWall(ctx context.Context, at instant) {
 	switch {
 	case w.behind && !at.wall.Before(w.high.Add(-slack)):
 		e.log.InfoContext(ctx, "the clock is right again", "clock", at.wall)
-		e.trustWall(at)
+		e.trustWall(ctx, at)
 	case w.behind && at.mono-w.since >= e.cfg.ClockWait:
 		e.log.WarnContext(ctx, "the clock was not set; its time is taken for right", "clock", at.wall)
 		known := instant{wall: later(at.wall, w.high.Add(at.mono-w.since)), mono: at.mono}
@@ -71,7 +71,7 @@ func (e *Engine) watchWall(ctx context.Context, at instant) {
 				e.plans[id] = p.through(at.wall)
 			}
 		}
-		e.trustWall(known)
+		e.trustWall(ctx, known)
 	case w.behind:
 		return
 	case at.wall.Before(w.high.Add(-slack)):
@@ -104,7 +104,7 @@ func (e *Engine) waitsForWall() bool {
 
 // trustWall ends the wait for the clock. What waited for a time of day when the process started, with a clock that was
 // behind, waits for it by the time that it is now. e.scheduling is held.
-func (e *Engine) trustWall(at instant) {
+func (e *Engine) trustWall(ctx context.Context, at instant) {
 	w := &e.watch
 	w.behind = false
 	e.cfg.Recorder.ClockBehind(false)
@@ -121,13 +121,13 @@ func (e *Engine) trustWall(at instant) {
 	}
 	e.mu.Unlock()
 	for _, t := range old {
-		e.waitAnew(t, at)
+		e.waitAnew(ctx, t, at)
 	}
 }
 
 // waitAnew lets a scheduled job wait for its time by the clock of now.
-func (e *Engine) waitAnew(t timed, at instant) {
-	c, err := e.claim(context.Background(), t.n)
+func (e *Engine) waitAnew(ctx context.Context, t timed, at instant) {
+	c, err := e.claim(ctx, t.n)
 	if err != nil {
 		return
 	}

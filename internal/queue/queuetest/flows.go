@@ -52,16 +52,16 @@ func runType(t *testing.T, e queue.Engine, typ string, o queue.Outcome) queue.ID
 	return l.Job.ID
 }
 
-// awaitStatus waits until a job has a status: what an end does to others may follow in a commit of its own.
-func awaitStatus(t *testing.T, e queue.Engine, id queue.ID, want queue.Status) queue.Job {
+// awaitCancelled waits until a job is cancelled: what an end does to others may follow in a commit of its own.
+func awaitCancelled(t *testing.T, e queue.Engine, id queue.ID) queue.Job {
 	t.Helper()
 	for ctx := deadline(t); ; {
 		j := get(t, e, id)
-		if j.Status == want {
+		if j.Status == queue.Cancelled {
 			return j
 		}
 		if ctx.Err() != nil {
-			t.Fatalf("job %s is %s, want %s", id, j.Status, want)
+			t.Fatalf("job %s is %s, want cancelled", id, j.Status)
 		}
 	}
 }
@@ -160,7 +160,7 @@ func testDependencyEnds(t *testing.T, open Open) {
 			third := enqueue(t, e, queue.New{Type: "d", DependsOn: []queue.ID{before[0].ID}})[0]
 			end(lease(t, e, queue.LeaseRequest{Types: []string{"a"}}))
 			for _, id := range []queue.ID{before[0].ID, third.ID} {
-				j := awaitStatus(t, e, id, queue.Cancelled)
+				j := awaitCancelled(t, e, id)
 				if len(j.Errors) != 1 || j.Errors[0].Code != errcode.DependencyFailed {
 					t.Errorf("errors: %+v", j.Errors)
 				}
@@ -175,7 +175,7 @@ func testDependencyEnds(t *testing.T, open Open) {
 			if after[0].Duplicate {
 				t.Errorf("the cancelled job holds its unique key")
 			}
-			awaitStatus(t, e, after[0].ID, queue.Cancelled)
+			awaitCancelled(t, e, after[0].ID)
 			if id := runType(t, e, "c", queue.Outcome{}); id != after[1].ID {
 				t.Errorf("ran %s, want %s", id, after[1].ID)
 			}
@@ -291,7 +291,7 @@ func testFlowFails(t *testing.T, open Open) {
 	runType(t, e, "n0", queue.Outcome{})
 	runType(t, e, "n1", queue.Outcome{Err: errTest, Permanent: true})
 	for i := 2; i < 300; i++ {
-		awaitStatus(t, e, ids[fmt.Sprint("n", i)], queue.Cancelled)
+		awaitCancelled(t, e, ids[fmt.Sprint("n", i)])
 	}
 	leaseNone(t, e, queue.LeaseRequest{Types: []string{"report"}})
 	runType(t, e, "other", queue.Outcome{})
@@ -322,7 +322,7 @@ func testFlowCancel(t *testing.T, open Open) {
 	if err != nil || got.Status != queue.Cancelled || !cmp.Equal(got.Counts, want) {
 		t.Fatalf("CancelFlow, again, gave %+v, %v", got, err)
 	}
-	awaitStatus(t, e, out.ID, queue.Cancelled)
+	awaitCancelled(t, e, out.ID)
 }
 
 // testFlowRace runs many flows by many workers: what is last in each runs once, after all others.
@@ -355,7 +355,7 @@ func testFlowRace(t *testing.T, open Open) {
 				done[j.FlowID]++
 				end := left == 0
 				mu.Unlock()
-				if err := e.Finish(t.Context(), ls[0].Lease, queue.Outcome{}); err != nil {
+				if err := e.Finish(context.WithoutCancel(ctx), ls[0].Lease, queue.Outcome{}); err != nil {
 					t.Errorf("Finish: %v", err)
 				}
 				if end {
@@ -400,7 +400,7 @@ func testDependRace(t *testing.T, open Open) {
 					return
 				}
 				for _, l := range ls {
-					if err := e.Finish(t.Context(), l.Lease, queue.Outcome{}); err != nil {
+					if err := e.Finish(context.WithoutCancel(ctx), l.Lease, queue.Outcome{}); err != nil {
 						t.Errorf("Finish: %v", err)
 					}
 				}
