@@ -90,10 +90,10 @@ func (r *root) schedulesSetCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set ID --cron CRON --type TYPE", Short: "Make a schedule, or replace the one of that id", Args: cobra.ExactArgs(1),
 		Long: `The cron expression has five fields (minute, hour, day of the month, month, day of the week), or six with
-seconds first, or is one of @hourly, @daily, @weekly, @monthly, @yearly, @every 90m. Times are those of
+seconds first, or is one of @hourly, @daily, @weekly, @monthly, @yearly (docs/schedules.md). Times are of
 --timezone, UTC unless given. Times that have fired do not fire again when a schedule is replaced.`,
 		Example: `  wayside schedules set nightly --cron "0 3 * * *" --timezone Europe/Berlin --type report --queue reports
-  wayside schedules set tick --cron "@every 5m" --type poll --overlap skip --payload '{"all": true}'`,
+  wayside schedules set tick --cron "*/5 * * * *" --type poll --overlap skip --payload '{"all": true}'`,
 	}
 	cmd = r.remoteCmd(cmd, func(ctx context.Context, c *client.Client, rf remoteFlags, args []string) error {
 		if n.Cron == "" || f.job.Type == "" {
