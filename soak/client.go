@@ -19,14 +19,15 @@ type target struct {
 	http  *http.Client
 	tally *tally
 	book  *ledger
+	jobs  *jobBook
 	dying atomic.Bool // the runner is ending the process: failures prove nothing
 	// provoked says which refusals the phase provokes; nil = none.
 	provoked func(kind string, status int, code string) bool
 }
 
-func newTarget(url string, t *tally, book *ledger) *target {
+func newTarget(url string, t *tally, book *ledger, jobs *jobBook) *target {
 	return &target{
-		url: url, tally: t, book: book,
+		url: url, tally: t, book: book, jobs: jobs,
 		http: &http.Client{Transport: &http.Transport{
 			MaxIdleConnsPerHost: 64, IdleConnTimeout: 20 * time.Second, DisableCompression: true,
 		}},
@@ -188,12 +189,19 @@ type page[T any] struct {
 	Next  *string `json:"next_cursor"`
 }
 
+func separator(path string) string {
+	if strings.Contains(path, "?") {
+		return "&"
+	}
+	return "?"
+}
+
 // walk reads a list page by page; each is given to fn, which says whether to go on.
 func walk[T any](ctx context.Context, g *target, kind, path string, limit int, fn func([]T) bool) error {
 	cursor := ""
 	for {
 		var p page[T]
-		if err := g.get(ctx, kind, fmt.Sprintf("%s?limit=%d&cursor=%s", path, limit, cursor), &p); err != nil {
+		if err := g.get(ctx, kind, fmt.Sprintf("%s%slimit=%d&cursor=%s", path, separator(path), limit, cursor), &p); err != nil {
 			return err
 		}
 		if !fn(p.Items) || p.Next == nil {

@@ -48,6 +48,9 @@ func (p *run) warmUp(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, decodeWait)
 	defer cancel()
 	c := crowd{target: g, seed: p.seed}.client(0)
+	if err := c.schedule(ctx); err != nil {
+		return fmt.Errorf("put schedule: %w", err)
+	}
 	if d := c.send(ctx, e, ""); d != nil {
 		if _, err := c.final(limit, d.ID); err != nil {
 			return fmt.Errorf("first decode: %w", err)

@@ -69,6 +69,9 @@ func mix() []action {
 		{40, func(ctx context.Context, c *client) { c.watch(ctx) }},
 		{6, func(ctx context.Context, c *client) { c.list(ctx) }},
 		{10, func(ctx context.Context, c *client) { c.listDecodes(ctx) }},
+		{120, func(ctx context.Context, c *client) { c.enqueue(ctx) }},
+		{15, func(ctx context.Context, c *client) { c.chain(ctx) }},
+		{120, func(ctx context.Context, c *client) { c.work(ctx) }},
 		{30, func(ctx context.Context, c *client) { c.remove(ctx, func(*entry) bool { return true }) }},
 	}
 }

@@ -39,6 +39,7 @@ type run struct {
 	data   string // data folder, in it
 	tally  *tally
 	book   *ledger
+	jobs   *jobBook
 	out    io.Writer
 	began  time.Time
 	result *result
@@ -50,7 +51,7 @@ func perform(ctx context.Context, o options, ph phase, out io.Writer) result {
 	r := result{Phase: ph.name, Began: time.Now().UTC()}
 	work := filepath.Join(o.dir, ph.name)
 	p := &run{
-		options: o, name: ph.name, work: work, data: filepath.Join(work, "data"), tally: newTally(), book: newLedger(o.seed), out: out, began: time.Now(), result: &r,
+		options: o, name: ph.name, work: work, data: filepath.Join(work, "data"), tally: newTally(), book: newLedger(o.seed), jobs: newJobBook(), out: out, began: time.Now(), result: &r,
 	}
 	err := os.MkdirAll(work, 0o700)
 	if err == nil {
@@ -99,7 +100,7 @@ func (p *run) launch(ctx context.Context) (*appliance, *target, error) {
 		p.tally.add("slow starts", 1)
 		p.progress("a start took %v; the log so far:\n%s", a.start.Round(time.Millisecond), logTail(p.binary().log, 15))
 	}
-	return a, newTarget(a.url, p.tally, p.book), nil
+	return a, newTarget(a.url, p.tally, p.book, p.jobs), nil
 }
 
 // finish verifies everything, stops the appliance, and looks at what it leaves. It starts one more life for that, so
@@ -110,7 +111,9 @@ func (p *run) finish(ctx context.Context) error {
 		return err
 	}
 	p.progress("verifying %d files", p.book.size())
-	complete := newVerifier(g, p.seed).everything(ctx)
+	v := newVerifier(g, p.seed)
+	complete := v.everything(ctx)
+	complete = v.allJobs(ctx, p.name != "load") && complete
 	g.close()
 	if err := p.stop(ctx, a, g); err != nil {
 		return err

@@ -109,7 +109,7 @@ func TestEverythingFindsWhatIsWrong(t *testing.T) {
 			tc.damage(f, l, all)
 			srv := httptest.NewServer(f)
 			defer srv.Close()
-			g := newTarget(srv.URL, tl, l)
+			g := newTarget(srv.URL, tl, l, newJobBook())
 			defer g.close()
 			newVerifier(g, 1).everything(t.Context())
 			var r result
@@ -140,7 +140,7 @@ func cancelled(s state) func(*fake, *ledger, []*entry) {
 
 func TestRefusalsAreJudged(t *testing.T) {
 	l, tl := newLedger(1), newTally()
-	g := newTarget("http://127.0.0.1:1", tl, l)
+	g := newTarget("http://127.0.0.1:1", tl, l, newJobBook())
 	full := &problem{Status: 507, Code: "disk_full"}
 	ctx := t.Context()
 	g.judge(ctx, "upload", nil)
