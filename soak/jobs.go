@@ -131,7 +131,7 @@ type job struct {
 	DependsOn []string `json:"depends_on"`
 }
 
-var asJSON = map[string]string{"Content-Type": "application/json"} //nolint:gochecknoglobals // never changed
+func asJSON() map[string]string { return map[string]string{"Content-Type": "application/json"} }
 
 func (c *client) post(ctx context.Context, kind, path string, body, into any, header map[string]string) error {
 	raw, err := json.Marshal(body)
@@ -139,7 +139,7 @@ func (c *client) post(ctx context.Context, kind, path string, body, into any, he
 		return fmt.Errorf("%s: %w", kind, err)
 	}
 	if header == nil {
-		header = asJSON
+		header = asJSON()
 	}
 	_, err = c.do(ctx, request{kind: kind, method: http.MethodPost, path: path, header: header, body: bytes.NewReader(raw), into: into}, nil)
 	return err
@@ -296,9 +296,9 @@ func (c *client) schedule(ctx context.Context) error {
 		c.jobs.began = time.Now()
 	}
 	c.jobs.mu.Unlock()
-	body := `{"id":"` + tickID + `","cron":"* * * * * *","overlap":"allow","missed":"once","job":{"type":"` + tickType + `"}}`
+	body := `{"cron":"* * * * * *","overlap":"allow","missed":"once","job":{"type":"` + tickType + `"}}`
 	_, err := c.do(ctx, request{
-		kind: "put schedule", method: http.MethodPut, path: "/api/v1/schedules/" + tickID, header: asJSON, body: strings.NewReader(body),
+		kind: "put schedule", method: http.MethodPut, path: "/api/v1/schedules/" + tickID, header: asJSON(), body: strings.NewReader(body),
 	}, nil)
 	return err
 }

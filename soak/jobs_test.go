@@ -27,7 +27,9 @@ func (f *fakeJobs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/leases":
 		answer["jobs"] = f.leased
 	case path == "/leases/finish":
-		var in struct{ Ack []map[string]any }
+		var in struct {
+			Ack []map[string]any `json:"ack"`
+		}
 		_ = json.NewDecoder(r.Body).Decode(&in)
 		var acked []any
 		for _, a := range in.Ack {

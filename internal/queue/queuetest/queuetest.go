@@ -83,6 +83,8 @@ func Run(t *testing.T, open Open) {
 		{"act on many", testAct},
 		{"list by more", testFilters},
 		{"wait for the end", testWaitEnd},
+		{"settings of queues", testSettings},
+		{"schedules", testSchedule},
 		{"unique until start", testUniqueStart},
 		{"unique for a time", testUniqueTime},
 		{"idempotency keys", testIdempotency},
