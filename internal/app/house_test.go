@@ -161,6 +161,7 @@ var walls = map[string][]string{
 	"github.com/apache/arrow-go":    {"internal/table"},
 	"github.com/santhosh-tekuri":    {"internal/runtime", "internal/runtime/module"},
 	"github.com/knadh/koanf":        {"internal/config"},
+	"github.com/netresearch":        {"internal/queue/local"},
 	"github.com/coreos/go-systemd":  {"internal/app"},
 	"github.com/spf13/cobra":        {"cmd/appliance"},
 	"github.com/lmittmann/tint":     {"internal/observe"},
