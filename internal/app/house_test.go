@@ -60,7 +60,7 @@ func allowed() map[string][]string {
 		"bench":                        {"plugins/rail/...", "internal/...", "sdk/go/...", "sdk/examples/..."},
 		"soak":                         {"plugins/rail/..."},
 		"examples/...":                 {"sdk/client", "plugins/rail/..."},
-		"e2e":                          {"plugins/rail/..."},
+		"e2e":                          {"plugins/rail/...", "sdk/client/..."},
 		"sdk/client":                   {},
 		"sdk/client/worker":            {"sdk/client"},
 		"sdk":                          {},
