@@ -126,6 +126,21 @@ class WorkerTest(unittest.TestCase):
         kind, entry = self.fake.wait_told(1)[0]
         self.assertEqual((kind, entry["error"]["code"]), ("fail", "cancelled"))
 
+    def test_soft_timeout(self):
+        @self.app.job("a")
+        def handler(job):
+            job.wait(30)
+
+        @self.app.job("b")
+        async def coroutine(job):
+            await asyncio.sleep(30)
+
+        self.fake.add("a", soft_timeout=0.2)
+        self.fake.add("b", soft_timeout=0.3)
+        self.start()
+        told = self.fake.wait_told(2, 4)
+        self.assertEqual([(k, e["error"]["code"]) for k, e in told], [("fail", "timeout")] * 2)
+
     def test_cancelled_coroutine(self):
         @self.app.job("a")
         async def handler(job):

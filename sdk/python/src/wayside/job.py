@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, Optional
 
 from .errors import Cancelled, LeaseLost
@@ -24,7 +25,8 @@ class Job:
         self.trace_id: str = data.get("trace_id") or ""
         self._lease: str = data["lease"]
         self._stop = threading.Event()
-        self._why = ""  # cancel | lost | stopping
+        self._why = ""  # cancel | lost | timeout | stopping
+        self._soft = time.monotonic() + (data.get("soft_timeout") or 1e9)
         self._lock = threading.Lock()
         self._progress: Optional[tuple[Optional[float], Optional[str]]] = None
 
@@ -37,7 +39,8 @@ class Job:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the handler is to stop: somebody cancelled the job, the lease is lost, or the worker stops."""
+        """Whether the handler is to stop: somebody cancelled the job, its soft timeout has passed, the lease is lost, or the
+        worker stops."""
         return self._stop.is_set()
 
     def check(self) -> None:

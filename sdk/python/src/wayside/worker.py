@@ -157,6 +157,7 @@ class _Worker:
         self.draining = False
         self.stopped = threading.Event()
         self.closed = threading.Event()  # everything is told
+        self.hurry = threading.Event()  # the thread of the heartbeats is to look again
         self.loop: Optional[asyncio.AbstractEventLoop] = None
 
     def stop(self) -> None:
@@ -181,6 +182,7 @@ class _Worker:
             finally:
                 self.stopped.set()
                 self.closed.set()
+                self.hurry.set()
                 with self.changed:
                     self.changed.notify_all()
                 for t in threads:
@@ -237,6 +239,7 @@ class _Worker:
         with self.changed:
             self.running[job.id] = job
             self.handling += 1
+        self.hurry.set()  # its soft timeout may be the next
         if task is None:  # cannot be: only our types were asked for
             self._end(job, "release", {"delay": 60})
         elif task.is_async:
@@ -288,9 +291,10 @@ class _Worker:
         except Permanent as e:
             entry = {"error": _failure(e.code, e), "dead": True}
         except (Cancelled, asyncio.CancelledError) as e:
-            if job._why != "cancel":
+            if job._why not in ("cancel", "timeout"):
                 return self._end(job, "release", {"delay": 0})
-            entry = {"error": _failure("cancelled", e)}
+            code = "cancelled" if job._why == "cancel" else "timeout"
+            entry = {"error": _failure(code, e)}
         except BaseException as e:  # a handler that exits ends its run, not the worker
             _log.exception("handler failed")
             entry = {"error": _failure("failed", e)}
@@ -354,9 +358,23 @@ class _Worker:
     # Staying alive
 
     def _heartbeats(self) -> None:
-        while not self.closed.wait(self.lease_seconds / 3):
+        beat_at = time.monotonic() + self.lease_seconds / 3
+        while True:
+            with self.changed:
+                soft = min((j._soft for j in self.running.values() if not j._why), default=beat_at)
+            self.hurry.wait(max(0.0, min(beat_at, soft) - time.monotonic()))
+            self.hurry.clear()
+            if self.closed.is_set():
+                return
+            now = time.monotonic()
             with self.changed:
                 jobs = list(self.running.values())
+            for job in jobs:
+                if job._soft <= now and not job._why:
+                    self._stop_job(job, "timeout")
+            if now < beat_at:
+                continue
+            beat_at = now + self.lease_seconds / 3
             if not jobs:
                 continue
             beats = []
