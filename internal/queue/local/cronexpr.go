@@ -20,10 +20,12 @@ const (
 	searchYears = 12 // a 29th of February comes within eight years, or twelve around a year like 2100
 )
 
-// timetable gives the times of a cron expression in a zone.
+// timetable gives the times of a cron expression in a zone. The expression itself knows of no zones: it is asked for
+// times of a clock on the wall, written as if they were UTC, and what clocks do twice a year is dealt with here.
 type timetable struct {
-	spec *cron.SpecSchedule
-	loc  *time.Location
+	spec  *cron.SpecSchedule
+	loc   *time.Location
+	every bool // for every hour
 }
 
 // parseCron reads a cron expression.
@@ -57,36 +59,56 @@ func parseCron(text, timezone string) (timetable, error) {
 	if !ok {
 		return timetable{}, errcode.Invalid("cron", "not an expression of times")
 	}
-	spec.Location = loc
-	return timetable{spec: spec, loc: loc}, nil
+	spec.Location = time.UTC
+	return timetable{spec: spec, loc: loc, every: spec.Hour&allHours == allHours}, nil
 }
 
-// next gives the first time after t, zero if there is none. Where clocks go back, an expression for certain hours fires
-// the first time only; one for every hour goes on as time does. Where they go forward, a time that does not exist fires
-// when it would have been without the change: 2:30 is 3:30 then.
+// next gives the first time after t, zero if there is none.
+//
+// Where clocks go back, an expression for certain hours fires the first time only that the clock shows its time; one for
+// every hour goes on as time does. Where they go forward, times of certain hours that the clock leaves out fire once, at
+// the moment it is set; one for every hour misses nothing then, unless clocks go forward by a part of an hour.
+//
+// Offsets from UTC are constant between two changes of the clock, so the search goes from one to the next.
 func (t timetable) next(after time.Time) time.Time {
-	every := t.spec.Hour&allHours == allHours
+	after = after.In(t.loc)
+	shown := onWall(after)
+	start, end := after.ZoneBounds()
+	if !t.every && !start.IsZero() {
+		shown = later(shown, onWall(start.Add(-time.Nanosecond)))
+	}
 	for {
-		n := t.spec.Next(after.In(t.loc))
-		if n.IsZero() {
-			return time.Time{}
+		at := t.spec.Next(shown)
+		if at.IsZero() {
+			return at
 		}
-		if every || !repeated(n) {
-			return n.UTC()
+		if at = asUTC(at, after); end.IsZero() || at.Before(end) {
+			return at
 		}
-		after = n
+		before, then := onWall(end.Add(-time.Nanosecond)), onWall(end)
+		gap := then.Sub(before) - time.Nanosecond // what the clock leaves out; negative: what it shows again
+		if left := !t.every || gap%time.Hour != 0; left && at.Before(end.Add(gap)) {
+			return end.UTC()
+		}
+		shown = then.Add(-time.Nanosecond)
+		if !t.every {
+			shown = later(shown, before)
+		}
+		after = end
+		_, end = end.ZoneBounds()
 	}
 }
 
-// repeated reports whether a clock on the wall has shown the time before, because it was set back in between.
-func repeated(t time.Time) bool {
-	start, _ := t.ZoneBounds()
-	if start.IsZero() {
-		return false
-	}
-	_, now := t.Zone()
-	_, before := start.Add(-time.Nanosecond).In(t.Location()).Zone()
-	return before > now && t.Sub(start) < time.Duration(before-now)*time.Second
+// onWall gives what a clock on the wall shows, as if it were UTC.
+func onWall(t time.Time) time.Time {
+	_, offset := t.Zone()
+	return t.UTC().Add(time.Duration(offset) * time.Second)
+}
+
+// asUTC gives the time at which a clock with the offset of a moment shows something.
+func asUTC(shown, moment time.Time) time.Time {
+	_, offset := moment.Zone()
+	return shown.Add(-time.Duration(offset) * time.Second)
 }
 
 // last gives the last times after one and up to another, at most n, in their order.
