@@ -26,6 +26,7 @@ func (a *appliance) jobs() *client.Client {
 }
 
 func must[T any](t *testing.T) func(T, error) T {
+	t.Helper()
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
