@@ -138,7 +138,7 @@ func (p *run) killWhileFull(ctx context.Context, a *appliance, g *target, junk s
 // refusedForSpace says which refusals a full disk explains: of what has to be stored, never of reading or deleting.
 func refusedForSpace(kind string, status int, code string) bool {
 	switch kind {
-	case "upload", "upload again", "redecode", "direct decode":
+	case "upload", "upload again", "redecode", "direct decode", "enqueue", "make flow":
 		return status == 507 && code == "disk_full"
 	default:
 		return false
