@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/runtime/module"
 	"github.com/wayside-edge/wayside/internal/zone"
 )
 
@@ -67,8 +68,19 @@ func compileSchema(raw json.RawMessage) (*jsonschema.Schema, error) {
 	if _, ok := doc.(map[string]any); !ok {
 		return nil, errors.New("the schema is not an object")
 	}
+	if err := checkNumbers(doc); err != nil {
+		return nil, fmt.Errorf("parse schema: %w", err)
+	}
 	c := jsonschema.NewCompiler()
 	c.UseLoader(noLoader{})
+	var patterns module.Patterns
+	c.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) {
+		re, err := patterns.Compile(text)
+		if err != nil {
+			return nil, err //nolint:wrapcheck // the compiler says where it stands
+		}
+		return re, nil
+	})
 	if err := c.AddResource(paramsURL, doc); err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
@@ -76,7 +88,7 @@ func compileSchema(raw json.RawMessage) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
-	return s, nil
+	return s, checkCost(s)
 }
 
 // Params checks the parameters given for a plugin (texts, as they stand in a query), coerces them to the types of its
@@ -220,7 +232,7 @@ func coerce(text string, s *jsonschema.Schema) any {
 		}
 	}
 	if has("array") || has("object") {
-		if v, err := jsonschema.UnmarshalJSON(strings.NewReader(text)); err == nil {
+		if v, err := jsonschema.UnmarshalJSON(strings.NewReader(text)); err == nil && checkNumbers(v) == nil {
 			return v
 		}
 		if has("array") && !has("string") {
@@ -253,7 +265,7 @@ func list(text string, s *jsonschema.Schema) []any {
 
 // number reads a JSON number and gives it one spelling.
 func number(text string) (json.Number, bool) {
-	if !json.Valid([]byte(text)) || text == "" || (text[0] != '-' && (text[0] < '0' || text[0] > '9')) || len(text) > 100 {
+	if !json.Valid([]byte(text)) || text == "" || (text[0] != '-' && (text[0] < '0' || text[0] > '9')) || len(text) > maxDigits {
 		return "", false
 	}
 	if n, ok := new(big.Int).SetString(text, 10); ok {

@@ -102,9 +102,13 @@ func (m *Manifest) checkFormats() error {
 	if len(m.Formats) == 0 || len(m.Formats) > maxFormats {
 		return rejected("manifest: %d formats, allowed are 1 to %d", len(m.Formats), maxFormats)
 	}
-	seen := map[string]bool{}
+	var patterns Patterns
+	seen, count := map[string]bool{}, 0
 	for i := range m.Formats {
 		f := &m.Formats[i]
+		if count += len(f.Sniff); count > maxRules {
+			return rejected("manifest: %d sniff rules or more, the limit is %d", count, maxRules)
+		}
 		if !validFormat(f.ID) {
 			return rejected("manifest: format id %.80q is not of the form [a-z][a-z0-9_-]{0,62}", f.ID)
 		}
@@ -117,7 +121,7 @@ func (m *Manifest) checkFormats() error {
 		}
 		rules := make([]Rule, 0, len(f.Sniff))
 		for j := range f.Sniff {
-			r, err := compileRule(&f.Sniff[j])
+			r, err := compileRule(&f.Sniff[j], &patterns)
 			if err != nil {
 				return rejected("manifest: format %s, sniff rule %d: %v", f.ID, j, err)
 			}

@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 
 	"github.com/wayside-edge/wayside/sdk/go/abi"
 )
 
-func compileRegex(s *abi.Sniff) (Rule, error) {
-	if len(s.Regex) > maxRegex {
-		return Rule{}, fmt.Errorf("the regular expression is longer than %d bytes", maxRegex)
-	}
+func compileRegex(s *abi.Sniff, all *Patterns) (Rule, error) {
 	if len(s.Comment) > maxComment {
 		return Rule{}, fmt.Errorf("the comment prefix is longer than %d bytes", maxComment)
 	}
@@ -21,9 +17,14 @@ func compileRegex(s *abi.Sniff) (Rule, error) {
 			return Rule{}, errors.New("the comment prefix is not of printable ASCII characters")
 		}
 	}
-	re, err := regexp.Compile(s.Regex)
+	if s.Comment != "" {
+		if all.cost += commentCost; all.cost > maxPatternCost {
+			return Rule{}, errors.New("too many rules with a comment")
+		}
+	}
+	re, err := all.Compile(s.Regex)
 	if err != nil {
-		return Rule{}, fmt.Errorf("regex: %w", err)
+		return Rule{}, err
 	}
 	return Rule{regex: re, comment: []byte(s.Comment)}, nil
 }

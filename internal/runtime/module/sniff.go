@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/bits"
 	"regexp"
 	"strconv"
 
@@ -13,12 +14,14 @@ import (
 
 const (
 	regexWindow    = 4 << 10
-	maxRegex       = 256
 	maxComment     = 8
 	maxWalkRecords = 1024
+	maxWalkRanges  = 64
+	maxRules       = 1024 // of one manifest: all of them are run on every file
+	commentCost    = 50   // what looking for a line among 64 KiB counts, in states of an expression
 )
 
-// Confidence of a match, by kind of rule. A magic number gains with its length; a walk over records is as good as a
+// Confidence of a match, by kind of rule. A magic number gains with what it compares; a walk over records is as good as a
 // long one; text patterns are the weakest.
 const (
 	confBytes    = 0.70
@@ -33,6 +36,7 @@ type Rule struct {
 	offset int
 	bytes  []byte
 	mask   []byte
+	weight float64 // bytes that are compared; bits of a mask are parts of one
 	regex  *regexp.Regexp
 	// comment makes regex look at the first line that holds anything; empty: at the first line.
 	comment []byte
@@ -44,7 +48,7 @@ type walkRule struct {
 	lengths [256]int16 // by type: -2 unknown, -1 any
 }
 
-func compileRule(s *abi.Sniff) (Rule, error) {
+func compileRule(s *abi.Sniff, all *Patterns) (Rule, error) {
 	kinds := 0
 	for _, set := range []bool{s.Bytes != "", s.Regex != "", s.Walk != nil} {
 		if set {
@@ -59,7 +63,7 @@ func compileRule(s *abi.Sniff) (Rule, error) {
 	}
 	switch {
 	case s.Regex != "":
-		return compileRegex(s)
+		return compileRegex(s, all)
 	case s.Walk != nil:
 		w, err := compileWalk(s.Walk)
 		return Rule{walk: w}, err
@@ -82,10 +86,18 @@ func compileMagic(s *abi.Sniff) (Rule, error) {
 	if s.Offset < 0 || s.Offset+int64(len(want)) > abi.SniffHead {
 		return Rule{}, fmt.Errorf("the bytes do not lie in the first %d bytes of a file", abi.SniffHead)
 	}
+	weight := 8 * len(want)
+	if len(mask) != 0 {
+		weight = 0
+	}
 	for i := range mask {
 		want[i] &= mask[i]
+		weight += bits.OnesCount8(mask[i])
 	}
-	return Rule{offset: int(s.Offset), bytes: want, mask: mask}, nil
+	if weight == 0 {
+		return Rule{}, errors.New("the mask compares nothing: every file would match")
+	}
+	return Rule{offset: int(s.Offset), bytes: want, mask: mask, weight: float64(weight) / 8}, nil
 }
 
 func compileWalk(w *abi.Walk) (*walkRule, error) {
@@ -96,6 +108,8 @@ func compileWalk(w *abi.Walk) (*walkRule, error) {
 		return nil, errors.New("walk: type and length are to lie in a header of 1 to 4096 bytes")
 	case len(w.Lengths) == 0:
 		return nil, errors.New("walk: no types")
+	case len(w.Ranges) > maxWalkRanges:
+		return nil, fmt.Errorf("walk: %d ranges, the limit is %d", len(w.Ranges), maxWalkRanges)
 	}
 	out := &walkRule{Walk: *w}
 	for i := range out.lengths {
@@ -130,7 +144,7 @@ func (r *Rule) Match(head []byte, size int64) float64 {
 		}
 	default:
 		if r.magic(head) {
-			return min(confBytes+confPerByte*float64(len(r.bytes)), confBytesTop)
+			return min(confBytes+confPerByte*r.weight, confBytesTop)
 		}
 	}
 	return 0

@@ -9,11 +9,11 @@ import (
 
 // TestRegexLooksAtOneLine has the line that counts in every surrounding.
 func TestRegexLooksAtOneLine(t *testing.T) {
-	plain, err := compileRule(&abi.Sniff{Regex: "^a+$"})
+	plain, err := compileRule(&abi.Sniff{Regex: "^a+$"}, &Patterns{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	comment, err := compileRule(&abi.Sniff{Regex: "^a+$", Comment: "#"})
+	comment, err := compileRule(&abi.Sniff{Regex: "^a+$", Comment: "#"}, &Patterns{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestRegexLooksAtOneLine(t *testing.T) {
 
 // TestNoLineIsNoMatch has a rule that an empty line would match.
 func TestNoLineIsNoMatch(t *testing.T) {
-	r, err := compileRule(&abi.Sniff{Regex: "a*", Comment: "#"})
+	r, err := compileRule(&abi.Sniff{Regex: "a*", Comment: "#"}, &Patterns{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestNoLineIsNoMatch(t *testing.T) {
 
 // BenchmarkRegexWorst has heads that take longest to look through.
 func BenchmarkRegexWorst(b *testing.B) {
-	r, err := compileRule(&abi.Sniff{Regex: "^(a|ab){1,50}$", Comment: "#"})
+	r, err := compileRule(&abi.Sniff{Regex: "^(a|ab){1,50}$", Comment: "#"}, &Patterns{})
 	if err != nil {
 		b.Fatal(err)
 	}
