@@ -142,7 +142,8 @@ func TestSignedNumbers(t *testing.T) {
 }
 
 func TestVersionsAreOrdered(t *testing.T) {
-	order := []string{"", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.2.0", "1.10.0", "2.0.0"}
+	order := []string{"", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.2.0-9",
+		"1.2.0-99999999999999999999", "1.2.0-100000000000000000000", "1.2.0--", "1.2.0-0a", "1.2.0", "1.10.0", "2.0.0"}
 	for i, a := range order {
 		for j, b := range order {
 			got := CompareVersions(a, b)
@@ -151,7 +152,12 @@ func TestVersionsAreOrdered(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []string{"1", "1.0", "01.0.0", "1.0.0-", "1.0.0+", "v1.0.0", "1.0.0-a..b", "1.0.0 ", "+1.0.0", strings.Repeat("1", 200)} {
+	for _, good := range []string{"0.0.0", "1.0.0-0", "1.0.0-0a.01b", "1.0.0+001", "1.0.0-x-y+z.0"} {
+		if !ValidVersion(good) {
+			t.Errorf("%q is no version", good)
+		}
+	}
+	for _, bad := range []string{"1", "1.0", "01.0.0", "1.0.0-", "1.0.0+", "v1.0.0", "1.0.0-a..b", "1.0.0-01", "1.0.0-a.00", "1.0.0 ", "+1.0.0", strings.Repeat("1", 200)} {
 		if ValidVersion(bad) {
 			t.Errorf("%q is taken for a version", bad)
 		}

@@ -24,12 +24,12 @@ func parseVersion(s string) (version, bool) {
 		return v, false
 	}
 	s, build, hasBuild := strings.Cut(s, "+")
-	if hasBuild && !identifiers(build) {
+	if hasBuild && !identifiers(build, true) {
 		return v, false
 	}
 	s, pre, hasPre := strings.Cut(s, "-")
 	if hasPre {
-		if !identifiers(pre) {
+		if !identifiers(pre, false) {
 			return v, false
 		}
 		v.pre = strings.Split(pre, ".")
@@ -48,9 +48,11 @@ func parseVersion(s string) (version, bool) {
 	return v, true
 }
 
-func identifiers(s string) bool {
+// identifiers reports whether s is a list of identifiers. A number among those of a pre-release has no leading zeros:
+// two spellings of one version would be equal and not the same.
+func identifiers(s string, zeros bool) bool {
 	for part := range strings.SplitSeq(s, ".") {
-		if part == "" {
+		if part == "" || !zeros && len(part) > 1 && part[0] == '0' && numeric(part) {
 			return false
 		}
 		for _, c := range part {
@@ -85,19 +87,18 @@ func CompareVersions(a, b string) int {
 	return cmp.Compare(len(x.pre), len(y.pre))
 }
 
+// compareIdentifier orders identifiers of pre-releases: numbers by value, whatever their length, ahead of words.
 func compareIdentifier(a, b string) int {
-	m, errA := strconv.ParseUint(a, 10, 64)
-	n, errB := strconv.ParseUint(b, 10, 64)
-	switch {
-	case errA == nil && errB == nil:
-		return cmp.Compare(m, n)
-	case errA == nil:
-		return -1
-	case errB == nil:
-		return 1
+	switch m, n := numeric(a), numeric(b); {
+	case m && n && len(a) != len(b): // without leading zeros the longer one is the larger
+		return cmp.Compare(len(a), len(b))
+	case m != n:
+		return cmp.Compare(boolInt(n), boolInt(m))
 	}
 	return strings.Compare(a, b)
 }
+
+func numeric(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 func boolInt(b bool) int {
 	if b {
