@@ -119,8 +119,8 @@ func blame(err error) error {
 }
 
 // initialise runs the module's initialisation once, in the interpreter: compiling it twice would double the time of
-// an installation. It gives the initialised module, nil where a snapshot would not be the whole state, and the
-// manifest that the module gives itself, nil if it has none.
+// an installation. It gives the initialised module, nil where a snapshot would not be the whole state or larger than a
+// module may be, and the manifest that the module gives itself, nil if it has none.
 func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module.Info) (snap []byte, manifest json.RawMessage, err error) {
 	instrumented, globals, whole := module.Instrument(wasm, info)
 	if !whole {
@@ -144,6 +144,9 @@ func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module
 		}
 		if snap, err = module.Snapshot(wasm, memoryOf(m), values); err != nil {
 			return nil, nil, fmt.Errorf("initialise: %w", err)
+		}
+		if len(snap) > staticLimits(setup).Defaults().Bytes {
+			snap = nil // filling its memory is a matter of a moment; storing and loading that for every file's worker is not
 		}
 	}
 	if f := m.ExportedFunction(abi.ExportManifest); f != nil && setup.NeedManifest {

@@ -20,12 +20,20 @@ func TestOnlyInitialisingModulesAreRewritten(t *testing.T) {
 	starts.Start(starts.Func("", nil, nil, nil, runtimetest.Const(0x40), runtimetest.Const(1), runtimetest.Store(0)))
 	initialises := runtimetest.Lines("initialises")
 	initialises.Func(abi.ExportInitialize, nil, nil, nil, runtimetest.Const(0x40), runtimetest.Const(1), runtimetest.Store(0))
+	fills := runtimetest.Lines("fills") // a few bytes of code that would be a module of several pages
+	fills.Func(abi.ExportInitialize, nil, nil, nil, runtimetest.Const(0), runtimetest.Const(1), runtimetest.Const(60<<10), runtimetest.Op(0xfc, 11, 0))
 	for name, c := range map[string]struct {
 		wasm      []byte
+		bytes     int
 		rewritten bool
-	}{"plain": {plain, false}, "start function": {starts.Wasm(), false}, "_initialize": {initialises.Wasm(), true}} {
+	}{
+		"plain": {plain, 0, false}, "start function": {starts.Wasm(), 0, false}, "_initialize": {initialises.Wasm(), 0, true},
+		"filled memory": {fills.Wasm(), 0, true}, "too much of it": {fills.Wasm(), 32 << 10, false},
+	} {
 		dir := t.TempDir()
-		rec, err := compile(t.Context(), &vetting{setup: &wire.Setup{Dir: dir, MemoryMiB: 16}, wasm: c.wasm})
+		setup := &wire.Setup{Dir: dir, MemoryMiB: 16}
+		setup.Module.Bytes = c.bytes
+		rec, err := compile(t.Context(), &vetting{setup: setup, wasm: c.wasm})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
