@@ -142,8 +142,10 @@ func TestSignedNumbers(t *testing.T) {
 }
 
 func TestVersionsAreOrdered(t *testing.T) {
-	order := []string{"", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.2.0-9",
-		"1.2.0-99999999999999999999", "1.2.0-100000000000000000000", "1.2.0--", "1.2.0-0a", "1.2.0", "1.10.0", "2.0.0"}
+	order := []string{
+		"", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.2.0-9",
+		"1.2.0-99999999999999999999", "1.2.0-100000000000000000000", "1.2.0--", "1.2.0-0a", "1.2.0", "1.10.0", "2.0.0",
+	}
 	for i, a := range order {
 		for j, b := range order {
 			got := CompareVersions(a, b)
