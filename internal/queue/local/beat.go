@@ -63,7 +63,7 @@ func (e *Engine) beat(beat queue.Beat, node *node, at instant) (out queue.Beaten
 	if h == nil || h.ext == nil || h.rec.Status != queue.Active || h.token != beat.Lease.Token || h.ext.hard <= at.mono {
 		return out, nil
 	}
-	h.ext.until = at.mono + h.ext.length
+	h.ext.until = max(h.ext.until, at.mono+h.ext.length) // after a start it has longer already
 	out.Expires = at.wall.Add(h.ext.due() - at.mono)
 	switch {
 	case h.rec.CancelAsked:

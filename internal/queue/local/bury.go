@@ -194,10 +194,10 @@ func (e *Engine) stageBurial(b *store.Batch, c *claim, d doom, marked []uint64) 
 	buried.State = s
 	describe(&j, c.n, buried)
 	how.commit = func(b *store.Batch) error { return e.cfg.Dead(b, j, d.code, d.message) }
+	e.stageMarks(b, c.n, marked) // before the end, which leaves to Run what it finds
 	if r, err = e.stageEndIdle(b, c, r, j, how); err != nil {
 		return "", err
 	}
-	e.stageMarks(b, c.n, marked)
 	b.OnCommit(func() { e.cfg.Recorder.Finished(r.queue, r.typ, r.Status, 0) })
 	return r.Status, nil
 }

@@ -221,27 +221,38 @@ func (e *Engine) settleRest(ctx context.Context) bool {
 
 // removeStale removes the marks of jobs that have ended otherwise.
 func (e *Engine) removeStale(ctx context.Context) bool {
-	e.mu.Lock()
-	stale := e.table.stale[:min(len(e.table.stale), settleAtOnce)]
-	e.mu.Unlock()
-	if len(stale) == 0 {
-		return true
-	}
-	b := e.db.Batch()
-	b.Essential()
-	for _, k := range stale {
-		b.Delete(e.space, edgeKey(k[0], k[1]))
-	}
-	b.OnCommit(func() {
+	for {
 		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.table.stale = slices.Clone(e.table.stale[len(stale):])
-	})
-	if err := e.commit(ctx, b); err != nil {
-		e.log.WarnContext(ctx, "marks of ended jobs could not be removed", "error", err)
-		return false
+		stale := e.table.stale[:min(len(e.table.stale), settleAtOnce)]
+		e.mu.Unlock()
+		if len(stale) == 0 {
+			return true
+		}
+		b := e.db.Batch()
+		b.Essential()
+		for _, k := range stale {
+			b.Delete(e.space, edgeKey(k[0], k[1]))
+		}
+		b.OnCommit(func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.table.stale = slices.Clone(e.table.stale[len(stale):])
+		})
+		if err := e.commit(ctx, b); err != nil {
+			e.log.WarnContext(ctx, "marks of ended jobs could not be removed", "error", err)
+			return false
+		}
 	}
-	return true
+}
+
+// unwait forgets that job n, which has ended, waited. Marks that its end did not remove are left to Run. e.mu is held.
+func (e *Engine) unwait(n uint64) {
+	delete(e.table.pending, n)
+	for _, from := range e.table.marks[n] {
+		e.table.stale = append(e.table.stale, [2]uint64{from, n})
+		e.nudge()
+	}
+	delete(e.table.marks, n)
 }
 
 // stageMarks stages the removal of what made job n a doomed one: the marks of before, and those that b sets itself.
@@ -255,12 +266,10 @@ func (e *Engine) stageMarks(b *store.Batch, n uint64, more []uint64) {
 	b.OnCommit(func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		for _, m := range e.table.marks[n] {
-			if !slices.Contains(marks, m) { // marked since
-				e.table.stale = append(e.table.stale, [2]uint64{m, n})
-			}
+		left := slices.DeleteFunc(e.table.marks[n], func(m uint64) bool { return slices.Contains(marks, m) })
+		if e.table.marks[n] = left; len(left) == 0 {
+			delete(e.table.marks, n)
 		}
-		delete(e.table.marks, n)
 	})
 }
 
@@ -340,11 +349,7 @@ func (e *Engine) tidyEdges(lost map[uint64]struct{}) {
 		if p.lane != nil {
 			continue
 		}
-		delete(e.table.pending, n)
-		for _, from := range e.table.marks[n] {
-			e.table.stale = append(e.table.stale, [2]uint64{from, n})
-		}
-		delete(e.table.marks, n)
+		e.unwait(n)
 	}
 }
 

@@ -278,7 +278,7 @@ func (e *Engine) unpromote(n uint64) {
 // end counts job n that has ended, lets its unique key go and tells those that wait for it. e.mu is held.
 func (e *Engine) end(n uint64, r record, unique []byte) {
 	e.line(r.queue).counts[r.Status]++
-	delete(e.table.pending, n)
+	e.unwait(n)
 	e.unlimit(e.line(r.queue), n)
 	if unique != nil {
 		delete(e.table.keys.held, uniqueHash(unique[1:]))
