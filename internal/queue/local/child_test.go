@@ -28,6 +28,9 @@ func childMain() bool {
 	if when := os.Getenv(killVar); when != "" {
 		work = func(ctx context.Context, dir string) error { return outsideChild(ctx, dir, when) }
 	}
+	if when := os.Getenv(flowVar); when != "" {
+		work = func(ctx context.Context, dir string) error { return flowChild(ctx, dir, when) }
+	}
 	if err := work(context.Background(), dir); err != nil {
 		_, _ = fmt.Fprintln(os.Stdout, "error", err)
 	}
