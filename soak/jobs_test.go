@@ -79,10 +79,11 @@ func TestJobsAreHeldToTheLedger(t *testing.T) {
 		ticks []map[string]any
 		want  []string
 	}{
-		"all there":      {map[string]promise{"j1": owed, "j2": done, "j3": doubted}, completed("j1", "j2", "j3", "j4"), nil, nil},
-		"one lost":       {map[string]promise{"j1": owed, "j2": owed}, completed("j1"), nil, []string{"lost"}},
-		"one dead":       {map[string]promise{"j1": owed}, []map[string]any{{"id": "j1", "status": "dead"}}, nil, []string{"verdict"}},
-		"ticks too many": {map[string]promise{"j1": owed}, completed("j1"), completed("a", "b", "c", "d", "e", "f", "g", "h"), []string{"doubled"}},
+		"all there":       {map[string]promise{"j1": owed, "j2": done, "j3": doubted}, completed("j1", "j2", "j3", "j4"), nil, nil},
+		"a tick in doubt": {map[string]promise{"a": doubted, "j1": owed}, completed("j1"), completed("a"), nil},
+		"one lost":        {map[string]promise{"j1": owed, "j2": owed}, completed("j1"), nil, []string{"lost"}},
+		"one dead":        {map[string]promise{"j1": owed}, []map[string]any{{"id": "j1", "status": "dead"}}, nil, []string{"verdict"}},
+		"ticks too many":  {map[string]promise{"j1": owed}, completed("j1"), completed("a", "b", "c", "d", "e", "f", "g", "h"), []string{"doubled"}},
 	} {
 		f := &fakeJobs{list: map[string][]map[string]any{jobType: c.list, tickType: c.ticks}}
 		v := jobClient(t, f)

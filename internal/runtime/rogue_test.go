@@ -244,7 +244,7 @@ func TestRogueWorkers(t *testing.T) {
 		short(c)
 		c.Workers, c.Limits.Total = 1, time.Second
 		if raceEnabled {
-			c.Limits.Total = 2 * time.Second
+			c.Limits.Stall, c.Limits.Total = 2*time.Second, 4*time.Second
 		}
 	}, modules)
 	r.stillDecodes("before all rogues")
