@@ -274,6 +274,15 @@ func TestConfinement(t *testing.T) {
 	if score, _ := os.ReadFile(filepath.Join(proc, "oom_score_adj")); strings.TrimSpace(string(score)) != "800" {
 		t.Errorf("oom_score_adj %s", score)
 	}
+	limits, err := os.ReadFile(filepath.Join(proc, "limits"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"Max core file size": "0", "Max open files": "512", "Max file size": "274877906944"} {
+		if _, line, _ := strings.Cut(string(limits), name+" "); len(strings.Fields(line)) < 2 || strings.Fields(line)[0] != want || strings.Fields(line)[1] != want {
+			t.Errorf("%s of the worker is not %s", name, want)
+		}
+	}
 	if fds, err := os.ReadDir(filepath.Join(proc, "fd")); err == nil {
 		for _, fd := range fds {
 			name, _ := os.Readlink(filepath.Join(proc, "fd", fd.Name()))
