@@ -149,19 +149,19 @@ func pluginTable(list []client.Plugin) string {
 		for _, f := range p.Formats {
 			formats = append(formats, f.ID)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", p.ID, p.Version, p.Source, p.State, p.Signature.State, p.Stats.Decodes, strings.Join(formats, ","))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", oneLine(p.ID), p.Version, p.Source, p.State, p.Signature.State, p.Stats.Decodes, strings.Join(formats, ","))
 		for _, o := range p.Others {
-			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t\t\n", o.File, o.Version, o.Source, o.State, o.Signature.State)
+			fmt.Fprintf(w, "  %s\t%s\t%s\t%s\t%s\t\t\n", oneLine(o.File), o.Version, o.Source, o.State, o.Signature.State)
 		}
 	}
 	_ = w.Flush() // into memory
 	for _, p := range list {
 		if p.State == "rejected" {
-			fmt.Fprintf(&b, "%s: %s\n", p.ID, oneLine(p.Reason))
+			fmt.Fprintf(&b, "%s: %s\n", oneLine(p.ID), oneLine(p.Reason))
 		}
 		for _, o := range p.Others {
 			if o.State == "rejected" {
-				fmt.Fprintf(&b, "%s: %s: %s\n", p.ID, o.File, oneLine(o.Reason))
+				fmt.Fprintf(&b, "%s: %s: %s\n", oneLine(p.ID), oneLine(o.File), oneLine(o.Reason))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/wayside-edge/wayside/internal/app"
 	"github.com/wayside-edge/wayside/internal/config"
@@ -161,5 +162,13 @@ func workerFinding(c runtime.Confinement, err error) finding {
 	}
 }
 
-// oneLine puts a text of several lines on one.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+// oneLine makes one line for a terminal of what came with a plugin: escape sequences in a file's name or a decoder's last
+// words would be carried out.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.Join(strings.Fields(s), " "))
+}

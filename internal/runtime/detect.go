@@ -98,8 +98,8 @@ func (v *view) match(head []byte, size int64, name string) (found []Candidate, s
 func usable(s State) bool { return s == Active || s == Compiling }
 
 func hasExtension(name string, extensions []string) bool {
-	ext := strings.ToLower(filepath.Ext(name))
-	return ext != "" && slices.Contains(extensions, ext)
+	ext := filepath.Ext(name)
+	return ext != "" && slices.ContainsFunc(extensions, func(e string) bool { return strings.EqualFold(e, ext) })
 }
 
 // byExtension gives the formats whose extension the name has.

@@ -242,6 +242,7 @@ func TestDetect(t *testing.T) {
 			m.Formats[0].Sniff = []abi.Sniff{{Offset: 2, Bytes: "cafe00"}, {Bytes: "12ff", Mask: "f0ff"}}
 		}),
 		"first": guest("first", func(m *abi.Manifest) { m.Formats[0].Sniff = []abi.Sniff{{Regex: `^\$[A-Z]{5},`}} }),
+		"upper": guest("upper", func(m *abi.Manifest) { m.Formats[0].Extensions = []string{".CAPS"} }),
 		"walks": guest("walks", func(m *abi.Manifest) {
 			m.Formats[0].Sniff = []abi.Sniff{{Walk: &abi.Walk{
 				Records: 3, Least: 2, Header: 3, TypeAt: 0, LengthAt: 1, Lengths: map[string]int{"1": 2, "2": -1},
@@ -261,6 +262,7 @@ func TestDetect(t *testing.T) {
 		{"second line", "", "x\n$GPGGA,1", ""},
 		{"content before name", "x.first", "..\xca\xfe\x00", "magic"},
 		{"name alone", "X.FIRST", "unknown", "first"},
+		{"name in other letters", "x.caps", "unknown", "upper"},
 		{"walk", "", "\x01\x02\x0cab\x02\x00\x01\x01\x02\x01cd", "walks"},
 		{"walk to the end", "", "\x01\x02\x0cab\x02\x00\x01", "walks"},
 		{"walk, too few", "", "\x01\x02\x0cab", ""},
