@@ -187,5 +187,8 @@ func (e *Engine) stopWaiting(n uint64, c chan struct{}) {
 	e.table.ending[n] = left
 }
 
+// isNumberKey reports whether a key has a number that an id stands for behind its family. Others are damage.
+func isNumberKey(k []byte) bool { return len(k) == 9 && numberOf(k) <= store.MaxID }
+
 // numberOf gives the job number in a key.
 func numberOf(k []byte) uint64 { return binary.BigEndian.Uint64(k[1:]) }

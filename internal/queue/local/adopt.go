@@ -22,7 +22,7 @@ func (e *Engine) scanLeases(ctx context.Context) (map[uint64]*adopted, error) {
 	out := map[uint64]*adopted{}
 	o := store.ScanOptions{Prefix: []byte{leaseKey}, OnCorrupt: func([]byte) error { return nil }}
 	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
-		if l, err := decodeLease(v); err == nil && len(k) == 9 {
+		if l, err := decodeLease(v); err == nil && isNumberKey(k) {
 			out[binary.BigEndian.Uint64(k[1:])] = &adopted{leaseRecord: l}
 		}
 		return true, nil

@@ -93,7 +93,7 @@ func (e *Engine) readBoth(ctx context.Context, n uint64) map[uint64]both {
 	o := store.ScanOptions{Prefix: []byte{stateKey}, From: key(stateKey, n), After: true, Limit: aheadJobs, OnCorrupt: skip}
 	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		r, err := decodeRecord(v, plainNames)
-		if err == nil && len(k) == 9 && (r.Status == queue.Ready || r.Status == queue.Scheduled || r.Status == queue.Retry) {
+		if err == nil && isNumberKey(k) && (r.Status == queue.Ready || r.Status == queue.Scheduled || r.Status == queue.Retry) {
 			out[numberOf(k)] = both{rec: r}
 		}
 		return true, nil
@@ -104,7 +104,7 @@ func (e *Engine) readBoth(ctx context.Context, n uint64) map[uint64]both {
 	size := 0
 	o = store.ScanOptions{Prefix: []byte{bodyKey}, From: key(bodyKey, n), After: true, Limit: aheadJobs, OnCorrupt: skip}
 	err = e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
-		if len(k) != 9 {
+		if !isNumberKey(k) {
 			return true, nil
 		}
 		if x, ok := out[numberOf(k)]; ok {

@@ -104,6 +104,32 @@ func BenchmarkOutside64(b *testing.B) {
 	}
 }
 
+// BenchmarkFlow makes and runs flows of ten jobs, the last of which waits for the others.
+func BenchmarkFlow(b *testing.B) {
+	e := openBox(b, b.TempDir(), Config{})
+	b.ResetTimer()
+	each(b.N, 64, func() {
+		group := make([]queue.FlowJob, 9)
+		for i := range group {
+			group[i] = queue.FlowJob{Key: fmt.Sprint("g", i), New: queue.New{Type: "a"}}
+		}
+		if _, err := e.CreateFlow(b.Context(), queue.Chord(group, queue.FlowJob{Key: "then", New: queue.New{Type: "a"}})); err != nil {
+			b.Error(err)
+		}
+		for range 10 {
+			l, err := e.Lease(b.Context(), queue.LeaseRequest{})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			if err := e.Finish(b.Context(), l[0].Lease, queue.Outcome{}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(10*float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+}
+
 // BenchmarkStart is the time from the call of Enqueue, with nothing else going on, to the start of the handler.
 func BenchmarkStart(b *testing.B) {
 	e := openBox(b, b.TempDir(), Config{})

@@ -49,11 +49,20 @@ func edgeKey(from, to uint64) []byte {
 	return binary.BigEndian.AppendUint64(key(dependentKey, from), to)
 }
 
+// edgeKind reads the value of an edge. Of a damaged one only its key is known: it is safer not to run then.
+func edgeKind(v []byte) byte {
+	if len(v) == 1 && v[0] <= edgeFailed {
+		return v[0]
+	}
+	return edgeFail
+}
+
 func parseEdgeKey(k []byte) (from, to uint64, ok bool) {
 	if len(k) != 17 {
 		return 0, 0, false
 	}
-	return binary.BigEndian.Uint64(k[1:]), binary.BigEndian.Uint64(k[9:]), true
+	from, to = binary.BigEndian.Uint64(k[1:]), binary.BigEndian.Uint64(k[9:])
+	return from, to, from < to && to <= store.MaxID // others are damage
 }
 
 // fails reports whether an edge brings its job down when the other one ends.
@@ -293,15 +302,11 @@ func (e *Engine) scanEdges(ctx context.Context) error {
 		e.table.pending[to] = p
 	}
 	o := store.ScanOptions{Prefix: []byte{dependentKey}, OnCorrupt: func(k []byte) error {
-		take(k, edgeFail) // the key says who waits for whom; what then, only that it is safer not to run
+		take(k, edgeKind(nil))
 		return nil
 	}}
 	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
-		kind := byte(edgeFail)
-		if len(v) == 1 && v[0] <= edgeFailed {
-			kind = v[0]
-		}
-		take(k, kind)
+		take(k, edgeKind(v))
 		return true, nil
 	})
 	if err != nil {
@@ -351,131 +356,4 @@ func (e *Engine) tidyEdges(lost map[uint64]struct{}) {
 		}
 		e.unwait(n)
 	}
-}
-
-// dependencies are the jobs that the jobs of one call depend on, claimed so that none ends before the call's commit.
-type dependencies struct {
-	claims []*claim
-	states map[uint64]queue.Status // "" = it cannot be read, and will be dead
-}
-
-// hold claims all jobs that these depend on, in ascending order: whoever waits for a claim while holding some waits for
-// a higher number only, so no two can wait for each other.
-func (e *Engine) hold(ctx context.Context, jobs []queue.Job) (_ *dependencies, err error) {
-	d := &dependencies{states: map[uint64]queue.Status{}}
-	total := 0
-	for i, j := range jobs {
-		if total += len(j.DependsOn); total > maxEnqueue {
-			return nil, errcode.Invalid("depends_on", "at most %d in one call", maxEnqueue)
-		}
-		for _, id := range j.DependsOn {
-			n, err := parseID(id)
-			if err != nil {
-				return nil, fmt.Errorf("job %d: %w", i, unknownDependency(id))
-			}
-			d.states[n] = ""
-		}
-	}
-	defer func() {
-		if err != nil {
-			e.letGo(d)
-		}
-	}()
-	for _, n := range slices.Sorted(maps.Keys(d.states)) {
-		c, err := e.claim(ctx, n)
-		if err != nil {
-			return nil, err
-		}
-		d.claims = append(d.claims, c)
-		r, err := e.loadRecord(n)
-		switch {
-		case isNotThere(err):
-			return nil, e.blame(jobs, n)
-		case err != nil && !isCorrupt(err):
-			return nil, err
-		}
-		d.states[n] = r.Status
-	}
-	return d, nil
-}
-
-func unknownDependency(id queue.ID) error {
-	return errcode.Invalid("depends_on", "there is no job %s", cut(string(id), queue.MaxLabel))
-}
-
-// blame says which of the jobs depends on job n, which does not exist.
-func (e *Engine) blame(jobs []queue.Job, n uint64) error {
-	i := slices.IndexFunc(jobs, func(j queue.Job) bool { return slices.Contains(j.DependsOn, formatID(n)) })
-	return fmt.Errorf("job %d: %w", i, unknownDependency(formatID(n)))
-}
-
-func (e *Engine) letGo(d *dependencies) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, c := range d.claims {
-		e.unclaim(c)
-	}
-}
-
-// wait is what a new job waits for.
-type wait struct {
-	on     []uint64 // jobs that have not ended
-	failed uint64   // one that has ended and did not complete, 0 = none
-	kind   byte
-}
-
-// of gives what job j waits for. Jobs that are made in the same call are not among the states: they have not ended.
-func (d *dependencies) of(j queue.Job) wait {
-	w := wait{kind: edgeFail}
-	if j.OnFailure == queue.Continue {
-		w.kind = edgeContinue
-	}
-	for _, id := range j.DependsOn {
-		n, err := parseID(id)
-		if err != nil {
-			continue // hold has refused it
-		}
-		s := d.states[n]
-		switch {
-		case !s.Final():
-			w.on = append(w.on, n)
-		case s != queue.Completed && w.kind == edgeFail:
-			w.failed = n
-		}
-	}
-	slices.Sort(w.on)
-	w.on = slices.Compact(w.on)
-	return w
-}
-
-// count gives how many jobs it waits for, at least one if it will never run.
-func (w wait) count() int {
-	if w.failed != 0 {
-		return len(w.on) + 1
-	}
-	return len(w.on)
-}
-
-// stageWait stages the edges of new job n. The callback comes before the one that places the job.
-func (e *Engine) stageWait(b *store.Batch, n uint64, w wait) {
-	if w.count() == 0 {
-		return
-	}
-	for _, from := range w.on {
-		b.Set(e.space, edgeKey(from, n), []byte{w.kind})
-	}
-	if w.failed != 0 {
-		b.Set(e.space, edgeKey(w.failed, n), []byte{edgeFailed})
-	}
-	b.OnCommit(func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.table.pending[n] = pendingJob{left: len(w.on), failed: w.failed}
-		for _, from := range w.on {
-			e.table.dependents[from] = append(e.table.dependents[from], edge{n: n, kind: w.kind})
-		}
-		if w.failed != 0 {
-			e.table.marks[n] = append(e.table.marks[n], w.failed)
-		}
-	})
 }

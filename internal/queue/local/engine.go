@@ -279,6 +279,11 @@ func (e *Engine) unpromote(n uint64) {
 func (e *Engine) end(n uint64, r record, unique []byte) {
 	e.line(r.queue).counts[r.Status]++
 	e.unwait(n)
+	if edges := e.table.dependents[n]; len(edges) > 0 { // its commit was said to have failed, and did not settle them
+		delete(e.table.dependents, n)
+		e.table.unsettled[n] = unsettled{edges: edges, completed: r.Status == queue.Completed}
+		e.nudge()
+	}
 	e.unlimit(e.line(r.queue), n)
 	if unique != nil {
 		delete(e.table.keys.held, uniqueHash(unique[1:]))
@@ -394,7 +399,8 @@ func describe(j *queue.Job, n uint64, r record) {
 	}
 }
 
-func formatID(n uint64) queue.ID { return queue.ID(store.FormatID(idKind, n)) }
+// formatID gives the id of a job; a number that no job can have, from a damaged record, gives one that nobody has.
+func formatID(n uint64) queue.ID { return queue.ID(store.FormatID(idKind, min(n, store.MaxID))) }
 
 func parseID(id queue.ID) (uint64, error) {
 	kind, n, err := store.ParseID(string(id))

@@ -24,7 +24,9 @@ const (
 
 var errNoFlow = errcode.New(errcode.NotFound, "no such flow")
 
-func formatFlowID(n uint64) queue.FlowID { return queue.FlowID(store.FormatID(flowKind, n)) }
+func formatFlowID(n uint64) queue.FlowID {
+	return queue.FlowID(store.FormatID(flowKind, min(n, store.MaxID)))
+}
 
 func parseFlowID(id queue.FlowID) (uint64, error) {
 	kind, n, err := store.ParseID(string(id))
@@ -315,7 +317,7 @@ func (e *Engine) ListFlows(ctx context.Context, limit int, cursor string) ([]que
 	next := ""
 	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		rec, err := decodeFlow(v)
-		if err != nil || len(k) != 9 {
+		if err != nil || !isNumberKey(k) {
 			return true, nil //nolint:nilerr // a damaged record is no part of a list; its jobs go on
 		}
 		f, err := e.summary(binary.BigEndian.Uint64(k[1:]), rec)

@@ -305,6 +305,8 @@ func (a *told) checkUnique(t *testing.T, b *box) {
 // finishAll works until nothing is left to do.
 func finishAll(t *testing.T, b *box) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for {
 		counts, err := b.Counts(t.Context())
 		if err != nil {
@@ -319,11 +321,12 @@ func finishAll(t *testing.T, b *box) {
 			if c[queue.Waiting]+c[queue.Retry]+c[queue.Scheduled]+c[queue.Active] == 0 {
 				return
 			}
+			if ctx.Err() != nil {
+				t.Fatalf("in the end: %v", c)
+			}
 			continue // burials are under way
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		ls, err := b.Lease(ctx, queue.LeaseRequest{Max: 64})
-		cancel()
 		if err != nil {
 			t.Fatalf("Lease with %v: %v", c, err)
 		}

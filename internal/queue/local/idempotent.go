@@ -149,22 +149,28 @@ func (e *Engine) adoptDoubtful(ctx context.Context, h uniqueHash, a answer) erro
 
 // adoptNew takes a job into memory that only the database knows of.
 func (e *Engine) adoptNew(ctx context.Context, n uint64) error {
-	c, err := e.claim(ctx, n)
+	body, err := e.body(n)
+	if isCorrupt(err) {
+		return nil // it was removed, or is dead after the next start
+	} else if err != nil {
+		return err
+	}
+	done, err := e.rejoin(ctx, n, body)
 	if err != nil {
 		return err
 	}
-	defer e.giveUp(c)
+	defer done()
 	r, j, err := e.load(n)
 	if isCorrupt(err) {
-		return nil // it was removed, or is dead after the next start
+		return nil
 	} else if err != nil {
 		return err
 	}
 	at := e.now()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.unclaim(c)
 	if r.Status.Final() {
+		e.unwait(n)
 		return nil // somebody has found it by its id and ended it
 	}
 	e.limit(n, hashUnique(j.LimitKey), j.LimitKey != "")

@@ -77,7 +77,7 @@ func (e *Engine) find(ctx context.Context, f queue.Filter, fn func(n uint64, j q
 		o.From, o.After = key(stateKey, from), true
 	}
 	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
-		if len(k) != 9 {
+		if !isNumberKey(k) {
 			return true, nil
 		}
 		r, err := decodeRecord(v, plainNames)

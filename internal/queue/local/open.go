@@ -170,7 +170,7 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 	at := e.now()
 	lost := e.waitedFor()
 	damaged := func(k []byte) {
-		if len(k) == 9 {
+		if isNumberKey(k) {
 			delete(lost, binary.BigEndian.Uint64(k[1:])) // its burial tells them
 		}
 		holders = e.adoptDamaged(k, holders)
@@ -181,7 +181,7 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 	}}
 	err = e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
 		r, err := decodeRecord(v, names.get)
-		if err != nil || len(k) != 9 {
+		if err != nil || !isNumberKey(k) {
 			damaged(k)
 			return true, nil //nolint:nilerr // a damaged record is one dead job, not a queue that does not open
 		}
@@ -235,7 +235,7 @@ func (e *Engine) adopt(n uint64, r record, at instant) {
 
 // adoptDamaged dooms a job whose state cannot be read. It may hold a unique key.
 func (e *Engine) adoptDamaged(k []byte, holders []uint64) []uint64 {
-	if len(k) != 9 {
+	if !isNumberKey(k) {
 		return holders
 	}
 	n := binary.BigEndian.Uint64(k[1:])
