@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
@@ -42,7 +43,7 @@ func FuzzParseExported(f *testing.F) {
 			return
 		}
 		again.Payload, again.Result, x.Payload, x.Result = nil, nil, nil, nil // written without spaces
-		if diff := cmp.Diff(x, again); err != nil || diff != "" {
+		if diff := cmp.Diff(x, again, cmpopts.EquateEmpty()); err != nil || diff != "" {
 			t.Errorf("%v (-before +after):\n%s", err, diff)
 		}
 		if s, err := x.State(); err == nil && (s.Status == Active || s.Attempt < 0 || s.Crashes > s.Attempt) {

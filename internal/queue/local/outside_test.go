@@ -492,3 +492,22 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// TestBeatAfterStart gives a sign of life right after a start, which has made the lease longer: it ends when that says.
+func TestBeatAfterStart(t *testing.T) {
+	clock := newFakeClock()
+	b := openIdle(t, t.TempDir(), Config{Clock: clock})
+	mustEnqueue(t, b.Engine, queue.New{Type: "a"})
+	l := mustLeaseOutside(t, b.Engine, queue.ExternalRequest{Lease: queue.MinLease})[0]
+	b = b.reopen(t)
+	out, err := b.Heartbeat(t.Context(), "w", []queue.Beat{{Lease: l.Lease}})
+	if err != nil || !out[0].Expires.Equal(clock.Wall().Add(queue.RestartLease)) {
+		t.Errorf("Heartbeat gave %+v, %v", out, err)
+	}
+	clock.advance(queue.RestartLease - time.Millisecond)
+	b.expire(t.Context(), clock.Elapsed())
+	wantStatus(t, b.Engine, l.Job.ID, queue.Active)
+	clock.advance(time.Millisecond)
+	b.expire(t.Context(), clock.Elapsed())
+	wantStatus(t, b.Engine, l.Job.ID, queue.Retry)
+}
