@@ -3,18 +3,18 @@ package queue
 import "time"
 
 // Reschedule gives the state of a job that an operator gives another time: one that waits for its time, or is ready,
-// waits until at, or is ready if that has come (the zero time always has); one that waits for other jobs looks at it
-// when they have ended. Like Transition it is pure, and with an error the state is s.
+// waits until at, whenever its last run ended, or is ready if that has come (the zero time always has); one that waits
+// for other jobs looks at it when they have ended. Like Transition it is pure, and with an error the state is s.
 func Reschedule(s State, at, now time.Time) (State, error) {
 	switch s.Status {
 	case Waiting:
 		s.RunAt = at
 		return s, nil
 	case Retry:
-		s.RunAt = at
+		s.RunAt, s.ParkedAt = at, time.Time{} // what the last run wanted is over
 		return due(s, Retry, now), nil
 	case Ready, Scheduled:
-		s.RunAt = at
+		s.RunAt, s.ParkedAt = at, time.Time{}
 		return due(s, Scheduled, now), nil
 	default:
 		return s, ErrTransition

@@ -20,7 +20,7 @@ func TestReschedule(t *testing.T) {
 		{"ready, at once", State{Status: Ready}, past, State{Status: Ready}},
 		{"scheduled, another time", State{Status: Scheduled, RunAt: epoch.Add(time.Hour)}, soon, State{Status: Scheduled, RunAt: soon}},
 		{"scheduled, at once", State{Status: Scheduled, RunAt: soon, ParkedAt: past}, time.Time{}, State{Status: Ready}},
-		{"retry, another time", State{Status: Retry, RunAt: epoch.Add(time.Hour), ParkedAt: past}, soon, State{Status: Retry, RunAt: soon, ParkedAt: past}},
+		{"retry, another time", State{Status: Retry, RunAt: epoch.Add(time.Hour), ParkedAt: past}, soon, State{Status: Retry, RunAt: soon}},
 		{"retry, at once", State{Status: Retry, RunAt: soon, ParkedAt: past}, epoch, State{Status: Ready}},
 		{"waiting", State{Status: Waiting, Pending: 2}, soon, State{Status: Waiting, Pending: 2, RunAt: soon}},
 	} {

@@ -104,6 +104,7 @@ type Job struct {
 	Attempt     int // runs so far, the running one included; a release takes its run back
 	Crashes     int // runs that ended with the process
 	RunAt       time.Time
+	AtTime      bool // RunAt was given as a time of day, and follows a clock that is set; not as a length of time
 	UniqueKey   string
 	LimitKey    string   // what it shares limits with: see Settings.KeyMaxActive
 	Backoff     *Backoff // nil = Rules.Backoff
@@ -208,6 +209,7 @@ func (n New) Prepare(r Rules, now time.Time) (Job, error) {
 	j := Job{
 		Type: n.Type, Queue: n.Queue, Priority: DefaultPriority, Payload: n.Payload, RunAt: n.RunAt,
 		UniqueKey: n.UniqueKey, Writing: n.Writing, LimitKey: n.LimitKey, Backoff: n.Backoff, DependsOn: n.DependsOn,
+		AtTime:    !n.RunAt.IsZero(),
 		OnFailure: n.OnFailure, ResultTTL: n.ResultTTL, ScheduleID: n.ScheduleID,
 		Limits: Limits{MaxAttempts: n.MaxAttempts, Timeout: n.Timeout, SoftTimeout: n.SoftTimeout},
 		Trace:  Trace{RequestID: n.RequestID, CorrelationID: n.CorrelationID, TraceID: n.TraceID},
@@ -223,7 +225,7 @@ func (n New) Prepare(r Rules, now time.Time) (Job, error) {
 		j.Payload = json.RawMessage("null")
 	}
 	if n.Delay > 0 {
-		j.RunAt = now.Add(n.Delay)
+		j.RunAt, j.AtTime = now.Add(n.Delay), false
 	}
 	if n.UniqueKey != "" {
 		j.UniqueUntil, j.UniqueTTL = orDefault(n.UniqueUntil, UntilEnd), n.UniqueTTL

@@ -30,6 +30,8 @@ const (
 	MaxSchedules    = 1000
 	MaxScheduleName = 64
 	MaxMissed       = 100 // jobs made for missed times by MissedAll
+	// MaxSchedulePayload is how many bytes the payload of a schedule's job may have: all of them are in memory.
+	MaxSchedulePayload = 16 << 10
 )
 
 // ValidSchedule reports whether a schedule may have that id.
@@ -59,9 +61,9 @@ type Schedule struct {
 	UpdatedAt time.Time
 	NextRunAt time.Time // zero while paused, or when there is none
 	LastRunAt time.Time // the time that a job was last made for
-	LastJobID ID
-	Skipped   int64  // times left out because of Overlap
-	Reason    string // why it does not fire, "" = it does: the clock is behind, …
+	LastJobID ID        // the job that was made then; those of RunSchedule do not count
+	Skipped   int64     // times left out because of Overlap
+	Reason    string    // why it does not fire, "" = it does: the clock is behind, …
 }
 
 // Schedules makes, changes and shows schedules. A firing, the job that it makes and Schedule.LastRunAt are one commit.
