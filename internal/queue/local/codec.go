@@ -71,6 +71,7 @@ const (
 	inFlow                             // its body names a flow
 	isLeasedOut                        // a worker outside has it: there is a key of the family leaseKey
 	keyLetGo                           // its unique key, held until the start, is no longer its own
+	atTime                             // it waits for a time of day that somebody named
 )
 
 // Flags of a record.

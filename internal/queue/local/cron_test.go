@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	goruntime "runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/queue"
@@ -135,6 +132,8 @@ func TestMissedAndOverlap(t *testing.T) {
 		waiting int
 	}{
 		{queue.MissedSkip, 0, queue.OverlapAllow, true, 0, 0},
+		{queue.MissedSkip, 0, queue.OverlapSkip, false, 0, 0},
+		{queue.MissedSkip, 0, queue.OverlapQueue, true, 0, 0},
 		{queue.MissedOnce, 0, queue.OverlapAllow, true, 1, 0},
 		{queue.MissedOnce, 0, queue.OverlapSkip, true, 0, 0},
 		{queue.MissedOnce, 0, queue.OverlapSkip, false, 1, 0},
@@ -191,6 +190,7 @@ func TestScheduleRefused(t *testing.T) {
 		"job.run_at":          func(s *queue.Schedule) { s.Job.Delay = time.Second },
 		"job.idempotency_key": func(s *queue.Schedule) { s.Job.IdempotencyKey = "k" },
 		"job.depends_on":      func(s *queue.Schedule) { s.Job.DependsOn = []queue.ID{"j1"} },
+		"job.payload":         func(s *queue.Schedule) { s.Job.Payload = make([]byte, queue.MaxSchedulePayload+1) },
 	} {
 		s := good
 		change(&s)
@@ -213,83 +213,6 @@ func TestScheduleRefused(t *testing.T) {
 	}
 }
 
-// TestClockSteps steps the wall clock while the process runs.
-func TestClockSteps(t *testing.T) {
-	b, clock := idleBox(t)
-	putSchedule(t, b.Engine, queue.Schedule{Cron: "0 * * * *", Overlap: queue.OverlapAllow})
-	step := func(wall, mono time.Duration) int {
-		before := len(allJobs(t, b.Engine))
-		clock.set(clock.Wall().Add(wall))
-		clock.advance(mono)
-		b.firePlans(t.Context())
-		return len(allJobs(t, b.Engine)) - before
-	}
-	if n := step(10*time.Hour, 0); n != 1 {
-		t.Errorf("ten hours forward made %d jobs, want one for all", n)
-	}
-	if n := step(-5*time.Hour, time.Minute); n != 0 {
-		t.Errorf("five hours back made %d jobs", n)
-	}
-	if s := scheduleOf(t, b.Engine); s.Reason == "" {
-		t.Error("it is not said that the clock is behind")
-	}
-	if n := step(0, 3*time.Hour); n != 0 { // the wait of five minutes is over, and the times of now are new again
-		t.Errorf("what was fired already fired again: %d jobs", n)
-	}
-	if n := step(0, time.Hour); n != 1 || scheduleOf(t, b.Engine).Reason != "" {
-		t.Errorf("with the clock taken for right %d jobs were made", n)
-	}
-	if n := step(-30*time.Second, 0); n != 0 {
-		t.Errorf("a small step back made %d jobs", n)
-	}
-}
-
-// TestClockBehindAtStart starts on a box whose clock shows the past until it is set.
-func TestClockBehindAtStart(t *testing.T) {
-	for _, set := range []bool{true, false} {
-		t.Run(fmt.Sprint(set), func(t *testing.T) {
-			b, clock := idleBox(t)
-			putSchedule(t, b.Engine, queue.Schedule{Cron: "0 * * * *"})
-			mustEnqueue(t, b.Engine, queue.New{Type: "due", RunAt: epoch.Add(30 * time.Minute)}, queue.New{Type: "later", RunAt: epoch.AddDate(0, 0, 5)})
-			b.firePlans(t.Context()) // notes the time
-			clock.advance(20 * time.Minute)
-			b.firePlans(t.Context())
-			clock.set(epoch.AddDate(-20, 0, 0))
-			b = b.reopen(t)
-			look := func() (types []string) {
-				b.firePlans(t.Context())
-				b.fire(clock.Elapsed())
-				for _, j := range allJobs(t, b.Engine) {
-					if j.Status == queue.Ready {
-						types = append(types, j.Type)
-					}
-				}
-				return types
-			}
-			if got := look(); len(got) != 0 || scheduleOf(t, b.Engine).Reason == "" {
-				t.Fatalf("with a clock of twenty years ago %v came", got)
-			}
-			if set {
-				clock.set(epoch.Add(40 * time.Minute))
-				if diff := cmp.Diff([]string{"due"}, look()); diff != "" {
-					t.Fatalf("with the clock set (-want +got):\n%s", diff)
-				}
-				clock.set(epoch.Add(61 * time.Minute))
-				if diff := cmp.Diff([]string{"due", "a"}, look()); diff != "" {
-					t.Fatalf("at the schedule's time (-want +got):\n%s", diff)
-				}
-				return
-			}
-			clock.advance(DefaultClockWait)
-			look()
-			clock.advance(10 * time.Minute)
-			if got := look(); !slices.Contains(got, "due") || slices.Contains(got, "later") {
-				t.Fatalf("with a clock that nobody sets %v came", got)
-			}
-		})
-	}
-}
-
 // first enqueues and leases a job.
 func first(t *testing.T, b *box, n queue.New) *hold {
 	t.Helper()
@@ -298,95 +221,132 @@ func first(t *testing.T, b *box, n queue.New) *hold {
 }
 
 // TestFiringIsAtomic ends the firing at every point of its commit: the job and the note that the time is dealt with
-// are both there, or neither.
+// are both there, or neither, whatever is done next.
 func TestFiringIsAtomic(t *testing.T) {
+	none := func(*Engine, context.Context) error { return nil }
 	for _, p := range store.Points() {
-		t.Run(fmt.Sprint(p), func(t *testing.T) {
-			dir, clock, armed := t.TempDir(), newFakeClock(), false
-			hook := func(at store.Point) error {
-				if armed && at == p {
-					return os.ErrDeadlineExceeded
-				}
-				return nil
-			}
-			none := func(*Engine, context.Context) error { return nil }
-			b := openHooked(t, dir, Config{Clock: clock}, none, hook)
-			putSchedule(t, b.Engine, queue.Schedule{Cron: "0 * * * *"})
-			finishHold(t, b.Engine, first(t, b, queue.New{Type: "a"}), queue.Outcome{}) // takes a block of ids
-			clock.advance(time.Hour)
-			armed = true
-			b.firePlans(t.Context())
-			armed = false
-			for fired := false; !fired; goruntime.Gosched() { // the database is opened again meanwhile
+		for name, next := range map[string]func(b *box) error{
+			"fire": func(b *box) error {
+				now := *b.plans["s"]
+				now.again = 0
+				b.plans["s"] = &now
 				b.firePlans(t.Context())
-				fired = b.plans["s"].stored.Through.Equal(clock.Wall()) && !b.plans["s"].doubt
-			}
-			if n := len(allJobs(t, b.Engine)); n != 2 {
-				t.Errorf("%d jobs for one time", n-1)
-			}
-			if got := takeNow(t, b.Engine, 10); len(got) != 1 {
-				t.Errorf("%d jobs can be run", len(got))
-			}
-			b.stop()
-			b = openWith(t, dir, Config{Clock: clock}, none)
-			b.firePlans(t.Context())
-			if n := len(allJobs(t, b.Engine)); n != 2 {
-				t.Errorf("%d jobs for one time", n-1)
-			}
-		})
+				return nil
+			},
+			"put": func(b *box) error {
+				return second(b.PutSchedule(t.Context(), queue.Schedule{ID: "s", Cron: "0 * * * *", Job: queue.New{Type: "a"}}))
+			},
+			"delete": func(b *box) error { return b.DeleteSchedule(t.Context(), "s") },
+		} {
+			t.Run(fmt.Sprint(p, " ", name), func(t *testing.T) {
+				dir, clock, armed := t.TempDir(), newFakeClock(), false
+				hook := func(at store.Point) error {
+					if armed && at == p {
+						return os.ErrDeadlineExceeded
+					}
+					return nil
+				}
+				b := openHooked(t, dir, Config{Clock: clock}, none, hook)
+				putSchedule(t, b.Engine, queue.Schedule{Cron: "0 * * * *"})
+				finishHold(t, b.Engine, first(t, b, queue.New{Type: "a"}), queue.Outcome{}) // takes a block of ids
+				clock.advance(time.Hour)
+				armed = true
+				b.firePlans(t.Context())
+				armed = false
+				for { // the database is opened again meanwhile
+					err := next(b)
+					if p := b.plans["s"]; err == nil && (p == nil || !p.doubt) {
+						break
+					}
+				}
+				if b.plans["s"] != nil {
+					b.firePlans(t.Context())
+				}
+				made := jobsIn(b.Engine) - 1
+				if made != 1 && (name != "delete" || made != 0) {
+					t.Errorf("%d jobs for one time", made)
+				}
+				if got := takeNow(t, b.Engine, 10); len(got) != made {
+					t.Errorf("%d of %d jobs can be run", len(got), made)
+				}
+				b.stop()
+				b = openWith(t, dir, Config{Clock: clock}, none)
+				b.firePlans(t.Context())
+				if n := jobsIn(b.Engine) - 1; n != made {
+					t.Errorf("%d jobs for one time, after a restart", n)
+				}
+			})
+		}
 	}
 }
 
-// TestFiresAsTheClockSays compares random schedules, looks, restarts and jumps forward with a model that counts minutes:
-// no time fires twice, and none is lost unless the policy says so.
-func TestFiresAsTheClockSays(t *testing.T) {
-	root, runs := t.TempDir(), 0
-	rapid.Check(t, func(rt *rapid.T) {
-		runs++
-		clock := newFakeClock()
-		b := openIdle(t, fmt.Sprintf("%s/%d", root, runs), Config{Clock: clock})
-		defer func() { b.stop() }()
-		every := rapid.SampledFrom([]int{1, 5, 20}).Draw(rt, "every")
-		missed := rapid.SampledFrom([]queue.Missed{queue.MissedSkip, queue.MissedOnce, queue.MissedAll}).Draw(rt, "missed")
-		putSchedule(t, b.Engine, queue.Schedule{Cron: fmt.Sprintf("*/%d * * * *", every), Missed: missed, Overlap: queue.OverlapAllow})
-		through, want := clock.Wall(), 0
-		look := func() {
-			b.firePlans(context.WithoutCancel(t.Context()))
-			passed, recent := 0, 0
-			now := clock.Wall()
-			for m := through.Truncate(time.Minute).Add(time.Minute); !m.After(now); m = m.Add(time.Minute) {
-				if m.Minute()%every == 0 {
-					passed++
-					if now.Sub(m) <= onTime {
-						recent = 1
-					}
-				}
-			}
-			through = now
-			switch missed {
-			case queue.MissedSkip:
-				want += recent
-			case queue.MissedOnce:
-				want += min(passed, 1)
-			default:
-				want += min(passed, queue.MaxMissed)
-			}
-			if got := len(allJobs(t, b.Engine)); got != want {
-				rt.Fatalf("%d jobs, want %d", got, want)
-			}
+// TestRunByHand runs a schedule's job while the one of its last time is at work: that is still what overlaps.
+func TestRunByHand(t *testing.T) {
+	b, clock := idleBox(t)
+	putSchedule(t, b.Engine, queue.Schedule{Cron: "0 * * * *"})
+	clock.advance(time.Hour)
+	b.firePlans(t.Context())
+	of := takeNow(t, b.Engine, 1)
+	byHand, err := b.RunSchedule(t.Context(), "s")
+	if err != nil || byHand.ScheduleID != "s" || byHand.Status != queue.Ready {
+		t.Fatalf("RunSchedule gave %+v, %v", byHand, err)
+	}
+	finishHold(t, b.Engine, takeNow(t, b.Engine, 1)[0], queue.Outcome{})
+	clock.advance(time.Hour)
+	b.firePlans(t.Context())
+	if s := scheduleOf(t, b.Engine); jobsIn(b.Engine) != 2 || s.LastJobID != formatID(of[0].n) || s.Skipped != 1 {
+		t.Errorf("%d jobs, and the schedule is %+v", jobsIn(b.Engine), s)
+	}
+}
+
+// TestFiringFails has a schedule whose job is no longer allowed: it says so, does not try all the time, and goes on
+// when it is.
+func TestFiringFails(t *testing.T) {
+	b, clock := idleBox(t)
+	putSchedule(t, b.Engine, queue.Schedule{Cron: "0 * * * *", Job: queue.New{Type: "a", Payload: []byte(`"` + strings.Repeat("x", 2000) + `"`)}})
+	b.cfg.Rules.MaxPayload = 1000
+	b = b.reopen(t)
+	clock.advance(time.Hour)
+	if wait := b.firePlans(t.Context()); wait != cronRetry {
+		t.Errorf("it is tried again in %s", wait)
+	}
+	if s := scheduleOf(t, b.Engine); !strings.Contains(s.Reason, "at most 1000 bytes") || jobsIn(b.Engine) != 0 {
+		t.Errorf("%d jobs, schedule is %+v", jobsIn(b.Engine), s)
+	}
+	b.cfg.Rules.MaxPayload = 0
+	b = b.reopen(t)
+	b.firePlans(t.Context())
+	if s := scheduleOf(t, b.Engine); s.Reason != "" || jobsIn(b.Engine) != 1 {
+		t.Errorf("%d jobs, schedule is %+v", jobsIn(b.Engine), s)
+	}
+}
+
+// TestSchedulesAtOnce fires as many schedules as there may be at one time. Two of them want the same unique key.
+func TestSchedulesAtOnce(t *testing.T) {
+	b, clock := idleBox(t)
+	for i := range queue.MaxSchedules {
+		s := queue.Schedule{ID: fmt.Sprint(i), Cron: "0 * * * *"}
+		if i < 2 {
+			s.Job.UniqueKey = "one"
 		}
-		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
-			switch rapid.IntRange(0, 3).Draw(rt, "what") {
-			case 0:
-				clock.advance(time.Duration(rapid.IntRange(1, 90).Draw(rt, "seconds")) * time.Second)
-			case 1:
-				clock.advance(time.Duration(rapid.IntRange(1, 200).Draw(rt, "minutes")) * time.Minute)
-			case 2:
-				clock.set(clock.Wall().Add(time.Duration(rapid.IntRange(1, 100).Draw(rt, "jump")) * time.Minute))
-			default:
-				b = b.reopen(t)
-			}
-			look()
+		putSchedule(t, b.Engine, s)
+	}
+	if _, err := b.PutSchedule(t.Context(), queue.Schedule{ID: "more", Cron: "@daily", Job: queue.New{Type: "a"}}); !errcode.Is(err, errcode.Conflict) {
+		t.Errorf("one more than there may be: %v", err)
+	}
+	clock.advance(time.Hour)
+	b.firePlans(t.Context())
+	b.firePlans(t.Context())
+	if n := jobsIn(b.Engine); n != queue.MaxSchedules-1 {
+		t.Errorf("%d jobs", n)
+	}
+	all, err := b.ListSchedules(t.Context())
+	if err != nil || len(all) != queue.MaxSchedules || all[0].LastJobID != all[1].LastJobID {
+		t.Fatalf("%d schedules, %v; the first two made %s and %s", len(all), err, all[0].LastJobID, all[1].LastJobID)
+	}
+	for _, s := range all {
+		if !s.LastRunAt.Equal(clock.Wall()) {
+			t.Errorf("schedule %s ran last at %s", s.ID, s.LastRunAt)
 		}
-	})
+	}
 }

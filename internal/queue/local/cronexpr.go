@@ -110,22 +110,3 @@ func asUTC(shown, moment time.Time) time.Time {
 	_, offset := moment.Zone()
 	return shown.Add(-time.Duration(offset) * time.Second)
 }
-
-// last gives the last times after one and up to another, at most n, in their order.
-func (t timetable) last(after, upTo time.Time, n int) []time.Time {
-	// Looking back over longer and longer spans costs a few times n, however long nothing was looked for.
-	for span := time.Minute; ; span *= 4 {
-		from := upTo.Add(-span)
-		whole := !from.After(after)
-		if whole {
-			from = after
-		}
-		var out []time.Time
-		for at := t.next(from); !at.IsZero() && !at.After(upTo); at = t.next(at) {
-			out = append(out, at)
-		}
-		if whole || len(out) >= n {
-			return out[max(0, len(out)-n):]
-		}
-	}
-}

@@ -158,12 +158,12 @@ func TestCronRefused(t *testing.T) {
 func TestCronLast(t *testing.T) {
 	table := mustCron(t, "0 * * * *", "")
 	upTo := epoch.AddDate(3, 0, 0).Add(10 * time.Minute)
-	got := table.last(epoch, upTo, 3)
+	got := lastOf3(table, epoch, upTo)
 	want := []time.Time{upTo.Add(-130 * time.Minute), upTo.Add(-70 * time.Minute), upTo.Add(-10 * time.Minute)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got := table.last(upTo.Add(-time.Minute), upTo, 3); got != nil {
+	if got := lastOf3(table, upTo.Add(-time.Minute), upTo); got != nil {
 		t.Errorf("none was to come, got %v", got)
 	}
 }
@@ -189,4 +189,8 @@ func FuzzCron(f *testing.F) {
 			at = next
 		}
 	})
+}
+
+func lastOf3(table timetable, after, upTo time.Time) []time.Time {
+	return newPlan(planRecord{Through: after}, table).last(upTo, 3)
 }

@@ -194,6 +194,7 @@ func (e *Engine) settle(n uint64, g edge, completed bool, at instant) {
 	p.lane.queue.counts[queue.Waiting]--
 	r := p.lane.record()
 	r.Status, r.RunAt = queue.Waiting, p.runAt
+	r.more |= atTime // a time that comes after other jobs is not a length of time
 	e.place(g.n, r, at)
 }
 

@@ -127,6 +127,7 @@ func (e *Engine) stageEdit(b *store.Batch, c *claim, edit queue.Edit) error {
 		if r.State, err = queue.Reschedule(state, storable(*edit.RunAt), e.now().wall); err != nil {
 			return fmt.Errorf("change state: %w", err)
 		}
+		r.more |= atTime
 	}
 	if edit.Queue != nil {
 		r.queue = *edit.Queue

@@ -255,7 +255,10 @@ func (e *Engine) place(n uint64, r record, at instant) {
 		e.grant(ln)
 	case queue.Scheduled, queue.Retry:
 		due := at.mono + r.RunAt.Sub(at.wall)
-		t := timed{due: due, n: n, lane: ln, from: r.Status}
+		t := timed{due: due, n: n, lane: ln, kind: r.Status == queue.Retry}
+		if followsWall(r) {
+			t.runAt = r.RunAt.UnixMicro()
+		}
 		e.table.gone.later(t)
 		e.table.later.add(t)
 		if e.table.later[0].n == n {
@@ -385,6 +388,9 @@ func recordOf(j queue.Job) record {
 	if j.FlowID != "" {
 		r.more |= inFlow
 	}
+	if j.AtTime {
+		r.more |= atTime
+	}
 	return r
 }
 
@@ -393,7 +399,7 @@ func describe(j *queue.Job, n uint64, r record) {
 	j.ID = formatID(n)
 	j.Type, j.Queue, j.Priority, j.Writing = r.typ, r.queue, r.priority, r.writing
 	j.Status, j.Attempt, j.Crashes, j.RunAt = r.Status, r.Attempt, r.Crashes, r.RunAt
-	j.StartedAt, j.FinishedAt = r.StartedAt, r.FinishedAt
+	j.StartedAt, j.FinishedAt, j.AtTime = r.StartedAt, r.FinishedAt, followsWall(r)
 	if r.MaxAttempts > 0 {
 		j.MaxAttempts = r.MaxAttempts // more than in its body once it was brought back to life
 	}

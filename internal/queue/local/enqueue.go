@@ -114,9 +114,9 @@ func (e *Engine) Enqueue(ctx context.Context, jobs ...queue.New) ([]queue.Job, e
 	return e.enqueue(ctx, e.db.Batch(), out, at, nil)
 }
 
-// enqueue makes jobs that were prepared, and commits b with them. last may stage what belongs to the answer.
+// enqueue makes jobs that were prepared, and commits b with them. last may stage what belongs to them.
 func (e *Engine) enqueue(
-	ctx context.Context, b *store.Batch, out []queue.Job, at instant, last func(*store.Batch, []queue.Job),
+	ctx context.Context, b *store.Batch, out []queue.Job, at instant, last func(*store.Batch, []queue.Job) error,
 ) ([]queue.Job, error) {
 	u, err := e.reserve(ctx, out)
 	if err != nil {
@@ -147,7 +147,9 @@ func (e *Engine) enqueue(
 		}
 	}
 	if last != nil {
-		last(b, out)
+		if err := last(b, out); err != nil {
+			return nil, err
+		}
 	}
 	if b.Len() > 0 {
 		if err := e.commit(ctx, b); err != nil {

@@ -103,7 +103,7 @@ func (e *Engine) enqueueOnce(ctx context.Context, jobs []queue.New, out []queue.
 			return e.repeat(ctx, a, request, out)
 		}
 	}
-	out, err = e.enqueue(ctx, e.db.Batch(), out, at, func(b *store.Batch, made []queue.Job) {
+	out, err = e.enqueue(ctx, e.db.Batch(), out, at, func(b *store.Batch, made []queue.Job) error {
 		a := answer{request: request, when: at.wall}
 		for _, j := range made {
 			n, err := parseID(j.ID)
@@ -114,6 +114,7 @@ func (e *Engine) enqueueOnce(ctx context.Context, jobs []queue.New, out []queue.
 		}
 		b.Set(e.space, answerKey(h), a.encode())
 		b.Set(e.space, forgetKeyOf(at.wall, h), nil)
+		return nil
 	})
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -99,7 +99,22 @@ type timed struct {
 	due  time.Duration // on Clock.Elapsed
 	n    uint64
 	lane *lane
-	from queue.Status // Scheduled or Retry, for the counts
+	kind timedKind
+	// runAt is the time of day that it waits for, in microseconds since 1970, 0 = it waits for a length of time, whatever
+	// clocks on the wall are set to.
+	runAt int64
+}
+
+// timedKind is the status of a job that waits for its time, in a byte: there may be a million.
+type timedKind bool
+
+const retryKind timedKind = true
+
+func (k timedKind) status() queue.Status {
+	if k == retryKind {
+		return queue.Retry
+	}
+	return queue.Scheduled
 }
 
 type schedule []timed

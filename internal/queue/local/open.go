@@ -195,7 +195,6 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 		if !r.Status.Final() {
 			e.adoptLimit(n, r)
 		}
-		e.watch.oldest = max(e.watch.oldest, n)
 		if l := leases[n]; l != nil && r.Status == queue.Active {
 			l.rec = r
 			return true, nil
@@ -229,6 +228,7 @@ func (e *Engine) adopt(n uint64, r record, at instant) {
 		if r.ParkedAt.After(at.wall) {
 			at.wall = r.ParkedAt
 		}
+		r.more |= atTime // how long it is still to wait, only the clock says
 		e.place(n, r, at)
 	}
 }

@@ -75,7 +75,7 @@ func (e *Engine) promote(t timed) {
 		return
 	}
 	counts := t.lane.queue.counts
-	counts[t.from]--
+	counts[t.kind.status()]--
 	counts[queue.Ready]++
 	e.table.promoted[t.n] = struct{}{}
 	if !e.table.gone.reuse(t.n, t.lane) {

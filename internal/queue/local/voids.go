@@ -38,6 +38,13 @@ func (v *voids) later(t timed) {
 // in reports whether an entry of job n at the front of a lane is void, and uses that up.
 func (v *voids) in(n uint64, ln *lane) bool { return v.use(spot{n, ln}) }
 
+// moved notes that an entry of table.later is due at another time than it said.
+func (v *voids) moved(was, is timed) {
+	if v.valid[was.n] == was {
+		v.valid[was.n] = is
+	}
+}
+
 // fired reports whether an entry of table.later is void, and uses that up.
 func (v *voids) fired(t timed) bool {
 	if valid, ok := v.valid[t.n]; ok && valid == t {
