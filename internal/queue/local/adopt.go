@@ -98,3 +98,50 @@ func (e *Engine) adoptLease(n uint64, l *adopted, at instant) error {
 func (e *Engine) timeLeft(r record, j queue.Job, at instant) time.Duration {
 	return min(max(r.StartedAt.Add(j.Timeout).Sub(at.wall), queue.RestartLease), max(j.Timeout, queue.RestartLease))
 }
+
+// manyKeyed is the share of jobs with a limit key, one in so many, from which on one pass over all bodies takes less time
+// than to read theirs one by one (1.4 µs a job to 4.4 µs, BenchmarkOpenKeys).
+const manyKeyed = 8
+
+// adoptLimits notes the limit keys of jobs of the database, by ascending number; all is how many jobs there are.
+func (e *Engine) adoptLimits(ctx context.Context, keyed []uint64, all int) error {
+	if len(keyed) == 0 {
+		return nil
+	}
+	note := func(n uint64, key uniqueHash, has bool) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.limit(n, key, has)
+	}
+	if len(keyed) < all/manyKeyed {
+		for _, n := range keyed {
+			key, has := e.limitOf(n, record{more: hasLimitKey})
+			note(n, key, has)
+		}
+		return nil
+	}
+	o := store.ScanOptions{Prefix: []byte{bodyKey}, From: key(bodyKey, keyed[0]), OnCorrupt: func([]byte) error { return nil }}
+	err := e.space.Scan(ctx, o, func(k, v []byte) (bool, error) {
+		if !isNumberKey(k) {
+			return true, nil
+		}
+		n := numberOf(k)
+		for len(keyed) > 0 && keyed[0] < n {
+			keyed = keyed[1:]
+		}
+		if len(keyed) == 0 {
+			return false, nil
+		}
+		if keyed[0] != n {
+			return true, nil
+		}
+		if j, err := decodeBody(v); err == nil && j.LimitKey != "" {
+			note(n, hashUnique(j.LimitKey), true)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return fmt.Errorf("read limit keys: %w", err)
+	}
+	return nil
+}

@@ -50,6 +50,7 @@ type Engine struct {
 // table is what the engine knows by heart. Every job that has not ended is in exactly one of: a lane, later, holds,
 // doomed, pending, or passed by a claim. A doomed one that waits is pending too.
 type table struct {
+	weights  map[string]int // as configured
 	lines    map[string]*line
 	order    []*line // by name
 	lanes    map[laneKey]*lane

@@ -35,11 +35,12 @@ type line struct {
 
 	set    queue.Settings
 	bucket bucket
-	timer  bool // there is an entry for it in table.refills
+	timer  time.Duration // of its first entry in table.refills, 0 = it has none
 	keys   map[uniqueHash]*limitKey
+	more   bool            // there may be jobs behind those that were set aside
 	since  time.Duration   // strict: when it was passed over first since it was served last, 0 = it was not
 	idle   []chan struct{} // closed when nothing of it is at work any more
-	drain  bool            // somebody asked for that
+	drain  bool            // somebody asked for that, and it was not resumed since
 	gone   bool            // it was deleted: it is not there until it has jobs again
 	ended  meter
 }
@@ -162,7 +163,7 @@ func (e *Engine) line(name string) *line {
 	l := e.table.lines[name]
 	if l == nil {
 		l = &line{name: name, weight: defaultWeight, counts: map[queue.Status]int64{}, keys: map[uniqueHash]*limitKey{}}
-		if w := e.cfg.Weights[name]; w > 0 {
+		if w := e.table.weights[name]; w > 0 {
 			l.weight = w
 		}
 		e.table.lines[name] = l

@@ -68,13 +68,40 @@ func (e *Engine) measureSpace() {
 	e.grantAll()
 }
 
-// grantAll hands out what those that wait may have now. e.mu is held.
+// grantAll hands out what those that wait may have now, in the order that they would have found it in. e.mu is held.
 func (e *Engine) grantAll() {
-	for _, ln := range e.table.lanes {
-		for range len(e.table.waiters) {
-			e.grant(ln)
+	low := e.lowSpace.Load()
+	e.table.waiters = slices.DeleteFunc(e.table.waiters, func(w *waiter) bool {
+		ln := e.choose(w, low)
+		if ln != nil {
+			e.hand(w, ln)
 		}
+		return ln != nil
+	})
+}
+
+// grantLine hands out what those that wait may have of a queue, the most important and oldest first. e.mu is held.
+func (e *Engine) grantLine(q *line) {
+	if len(e.table.waiters) == 0 {
+		return
 	}
+	low, now := e.lowSpace.Load(), e.cfg.Clock.Elapsed()
+	e.table.waiters = slices.DeleteFunc(e.table.waiters, func(w *waiter) bool {
+		if !wantsQueue(w.r, q.name) || e.closedFor(q, now) {
+			return false
+		}
+		ln := e.front(q, w, low)
+		if ln != nil {
+			e.hand(w, ln)
+		}
+		return ln != nil
+	})
+}
+
+// hand gives the job at the front of a clean lane to one that waits, who is to be taken out of the list. e.mu is held.
+func (e *Engine) hand(w *waiter, ln *lane) {
+	w.got = append(w.got, e.pick(ln, w.r))
+	close(w.told)
 }
 
 // waitForJobs takes jobs out of the lanes, at least one, unless w does not wait or is sent away. A job that is handed
@@ -142,6 +169,8 @@ func (e *Engine) choose(w *waiter, low bool) *lane {
 		}
 		if ln := e.front(q, w, low); ln != nil {
 			some = append(some, turn{q, ln})
+		} else if q.counts[queue.Ready] == 0 {
+			q.since = 0 // what it was passed over with is gone
 		}
 	}
 	e.turns = some
@@ -205,12 +234,16 @@ func (e *Engine) front(q *line, w *waiter, low bool) *lane {
 	return best
 }
 
+// asideMost is how many jobs are set aside at once at most: a million jobs of one key would hold up everybody else for
+// half a second.
+const asideMost = 4096
+
 // clean drops the entries at the front of a lane that are void, being changed or at a limit, and reports whether one is
-// left. A job that is being changed comes back when its claim is given back, one at a limit when there is room. e.mu is
-// held.
+// left. A job that is being changed comes back when its claim is given back, one at a limit when there is room. Where
+// too many are at a limit, Run goes on. e.mu is held.
 func (e *Engine) clean(ln *lane) bool {
 	now := e.cfg.Clock.Elapsed()
-	for len(ln.ready) > 0 {
+	for aside := 0; len(ln.ready) > 0; {
 		n := ln.ready[0]
 		if e.table.gone.in(n, ln) {
 			ln.ready.pop()
@@ -223,6 +256,11 @@ func (e *Engine) clean(ln *lane) bool {
 		}
 		if !e.putAside(ln, now) {
 			return true
+		}
+		if aside++; aside == asideMost {
+			ln.queue.more = true
+			e.nudge()
+			return false
 		}
 	}
 	return false
@@ -253,9 +291,8 @@ func (e *Engine) grant(ln *lane) {
 			continue
 		}
 		if e.clean(ln) {
-			w.got = append(w.got, e.pick(ln, w.r))
+			e.hand(w, ln)
 			e.table.waiters = slices.Delete(e.table.waiters, i, i+1)
-			close(w.told)
 		}
 		return
 	}

@@ -66,8 +66,9 @@ func (b *bucket) full(r queue.Rate, now time.Duration) bool {
 type limitKey struct {
 	active int // at work
 	bucket bucket
-	aside  aside // ready jobs that came to the front of their lanes while there was no room for them
-	timer  bool  // there is an entry for it in table.refills
+	aside  aside         // ready jobs that came to the front of their lanes while there was no room for them
+	timer  time.Duration // of its first entry in table.refills, 0 = it has none
+	name   uniqueHash
 }
 
 // asideJob is a ready job that is not in its lane for the time being.
@@ -146,7 +147,7 @@ func (e *Engine) keyOf(q *line, n uint64) *limitKey {
 	}
 	k := q.keys[h]
 	if k == nil {
-		k = &limitKey{}
+		k = &limitKey{name: h}
 		q.keys[h] = k
 	}
 	return k
@@ -181,15 +182,17 @@ func (e *Engine) closedFor(q *line, now time.Duration) bool {
 	if wait == 0 {
 		return false
 	}
-	if !q.timer {
-		q.timer = true
-		e.addRefill(refill{due: now + wait, line: q})
-	}
+	e.expect(&q.timer, refill{due: now + wait, line: q})
 	return true
 }
 
-// addRefill has Run look when a token is there. e.mu is held.
-func (e *Engine) addRefill(r refill) {
+// expect has Run look when a token is there, unless it will look before. timer is the first time at which it will. e.mu
+// is held.
+func (e *Engine) expect(timer *time.Duration, r refill) {
+	if *timer != 0 && *timer <= r.due {
+		return
+	}
+	*timer = r.due
 	heap.Push(&e.table.refills, r)
 	if e.table.refills[0].due == r.due {
 		e.nudge()
@@ -206,10 +209,7 @@ func (e *Engine) hasRoom(q *line, k *limitKey, now time.Duration) bool {
 	if wait == 0 {
 		return true
 	}
-	if !k.timer {
-		k.timer = true
-		e.addRefill(refill{due: now + wait, line: q, key: k})
-	}
+	e.expect(&k.timer, refill{due: now + wait, line: q, key: k})
 	return false
 }
 
@@ -239,8 +239,12 @@ func (e *Engine) returnAside(q *line, k *limitKey, now time.Duration) {
 		k.bucket.fill(q.set.KeyRate, now)
 		room = min(room, int(k.bucket.tokens))
 	}
-	for ; room > 0 && len(k.aside) > 0; room-- {
+	for room > 0 && len(k.aside) > 0 {
 		j := heap.Pop(&k.aside).(asideJob)
+		if e.table.gone.in(j.n, j.lane) {
+			continue // one that was cancelled has no use for the room
+		}
+		room--
 		j.lane.ready.push(j.n)
 		e.grant(j.lane)
 	}
@@ -290,24 +294,15 @@ func (e *Engine) over(h *hold) {
 	if k := h.key; k != nil {
 		k.active--
 		e.returnAside(q, k, now)
+		if q.forgets(k, now) {
+			delete(q.keys, k.name)
+		}
 	}
 	if full {
 		e.grantLine(q)
 	}
 	if q.counts[queue.Active] == 0 {
-		for _, c := range q.idle {
-			close(c)
-		}
-		q.idle = nil
-	}
-}
-
-// grantLine hands out what those that wait may have of a queue. e.mu is held.
-func (e *Engine) grantLine(q *line) {
-	for _, ln := range q.lanes {
-		for range len(e.table.waiters) {
-			e.grant(ln)
-		}
+		q.letGo()
 	}
 }
 
@@ -315,14 +310,20 @@ func (e *Engine) grantLine(q *line) {
 func (e *Engine) refill(now time.Duration) time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for _, q := range e.table.order {
+		if q.more {
+			q.more = false
+			e.grantLine(q)
+		}
+	}
 	for len(e.table.refills) > 0 && e.table.refills[0].due <= now {
 		r := heap.Pop(&e.table.refills).(refill)
 		if r.key == nil {
-			r.line.timer = false
+			r.line.timer = 0
 			e.grantLine(r.line)
 			continue
 		}
-		r.key.timer = false
+		r.key.timer = 0
 		e.returnAside(r.line, r.key, now)
 	}
 	if len(e.table.refills) == 0 {
@@ -331,7 +332,12 @@ func (e *Engine) refill(now time.Duration) time.Duration {
 	return e.table.refills[0].due - now
 }
 
-// forgetKeys forgets the limit keys that nothing is known of but their names.
+// forgets reports whether nothing is known of a limit key but its name. e.mu is held.
+func (q *line) forgets(k *limitKey, now time.Duration) bool {
+	return k.active == 0 && len(k.aside) == 0 && k.timer == 0 && k.bucket.full(q.set.KeyRate, now)
+}
+
+// forgetKeys forgets the limit keys whose buckets have filled up since their last job.
 func (e *Engine) forgetKeys() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -339,7 +345,7 @@ func (e *Engine) forgetKeys() {
 	for _, q := range e.table.order {
 		before := len(q.keys)
 		for h, k := range q.keys {
-			if k.active == 0 && len(k.aside) == 0 && !k.timer && k.bucket.full(q.set.KeyRate, now) {
+			if q.forgets(k, now) {
 				delete(q.keys, h)
 			}
 		}

@@ -36,7 +36,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		cfg: cfg, db: cfg.DB, space: cfg.DB.Space("q/"), log: cfg.Logger, ids: newIDs(seq), flowIDs: flows,
 		wake: make(chan struct{}, 1), done: make(chan struct{}), own: map[string]struct{}{}, plans: map[string]*plan{},
 		table: table{
-			lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
+			weights: cfg.Weights, lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
 			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),
 			doomed: map[uint64]doom{}, nodes: map[string]*node{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(), ahead: newAhead(), limited: map[uint64]uniqueHash{}, mode: cfg.Mode,
 			pending: map[uint64]pendingJob{}, dependents: map[uint64][]edge{}, unsettled: map[uint64]unsettled{}, marks: map[uint64][]uint64{},
@@ -169,6 +169,8 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 	names := interner{}
 	at := e.now()
 	lost := e.waitedFor()
+	var keyed []uint64 // jobs with a limit key, ascending
+	seen := 0
 	damaged := func(k []byte) {
 		if isNumberKey(k) {
 			delete(lost, binary.BigEndian.Uint64(k[1:])) // its burial tells them
@@ -192,8 +194,8 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 		if r.unique && r.more&keyLetGo == 0 && !r.Status.Final() {
 			holders = append(holders, n)
 		}
-		if !r.Status.Final() {
-			e.adoptLimit(n, r)
+		if seen++; r.more&hasLimitKey != 0 && !r.Status.Final() {
+			keyed = append(keyed, n)
 		}
 		if l := leases[n]; l != nil && r.Status == queue.Active {
 			l.rec = r
@@ -207,7 +209,7 @@ func (e *Engine) scanStates(ctx context.Context, leases map[uint64]*adopted) (ho
 		return nil, fmt.Errorf("read jobs: %w", err)
 	}
 	e.tidyEdges(lost)
-	return holders, nil
+	return holders, e.adoptLimits(ctx, keyed, seen)
 }
 
 // adopt puts a job of the database into the table.

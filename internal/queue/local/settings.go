@@ -3,7 +3,10 @@ package local
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -71,17 +74,6 @@ func (e *Engine) scanSettings(ctx context.Context) error {
 		return fmt.Errorf("read settings of queues: %w", err)
 	}
 	return nil
-}
-
-// adoptLimit notes the limit key of a job of the database.
-func (e *Engine) adoptLimit(n uint64, r record) {
-	key, has := e.limitOf(n, r)
-	if !has {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.limit(n, key, true)
 }
 
 func checkSettings(s queue.Settings) error {
@@ -176,7 +168,9 @@ func (e *Engine) configure(ctx context.Context, name string, p queue.SettingsPat
 // apply changes the settings of a queue in memory and hands out what may run now. e.mu is held.
 func (e *Engine) apply(q *line, s queue.Settings) {
 	q.set, q.gone = s, false
-	q.drain = q.drain && s.Paused
+	if q.drain = q.drain && s.Paused; !s.Paused {
+		q.letGo() // it is not being drained any more
+	}
 	now := e.cfg.Clock.Elapsed()
 	for _, k := range q.keys {
 		e.returnAside(q, k, now)
@@ -231,32 +225,46 @@ func (e *Engine) Drain(ctx context.Context, name string) (queue.Line, error) {
 	}
 	e.mu.Lock()
 	q := e.line(name)
-	q.drain = true
+	q.drain = q.set.Paused
 	idle := make(chan struct{})
-	busy := q.counts[queue.Active] > 0
+	busy := q.drain && q.counts[queue.Active] > 0
 	if busy {
 		q.idle = append(q.idle, idle)
 	}
 	e.mu.Unlock()
-	if !busy {
-		return e.Line(ctx, name)
+	if busy {
+		if err := e.waitIdle(ctx, q, idle); err != nil {
+			return queue.Line{}, fmt.Errorf("drain queue %s: %w", name, err)
+		}
 	}
+	l, err := e.Line(ctx, name)
+	if err == nil && !l.Paused {
+		return queue.Line{}, errcode.Newf(errcode.Conflict, "queue %s was resumed while it was drained", name)
+	}
+	return l, err
+}
+
+// waitIdle waits until a queue lets those go that wait for it.
+func (e *Engine) waitIdle(ctx context.Context, q *line, idle chan struct{}) error {
 	select {
 	case <-idle:
+		return nil
 	case <-e.done:
-		return queue.Line{}, queue.ErrClosed
+		return queue.ErrClosed
 	case <-ctx.Done():
 		e.mu.Lock()
-		for i, c := range q.idle {
-			if c == idle {
-				q.idle = append(q.idle[:i], q.idle[i+1:]...)
-				break
-			}
-		}
-		e.mu.Unlock()
-		return queue.Line{}, fmt.Errorf("drain queue %s: %w", name, context.Cause(ctx))
+		defer e.mu.Unlock()
+		q.idle = slices.DeleteFunc(q.idle, func(c chan struct{}) bool { return c == idle })
+		return context.Cause(ctx)
 	}
-	return e.Line(ctx, name)
+}
+
+// letGo tells those that wait for the end of what is at work. e.mu is held.
+func (q *line) letGo() {
+	for _, c := range q.idle {
+		close(c)
+	}
+	q.idle = nil
 }
 
 // Purge implements queue.Manager.
@@ -265,10 +273,13 @@ func (e *Engine) Purge(ctx context.Context, name string) (removed int, err error
 		return 0, err
 	}
 	acted, err := e.Act(ctx, queue.ActDelete, queue.Filter{Queue: name}, 0)
+	if err == nil && !errors.Is(acted.Err, queue.ErrActive) {
+		err = acted.Err // else those that it failed for are at work
+	}
 	if err != nil {
 		return acted.Done, fmt.Errorf("purge queue %s: %w", name, err)
 	}
-	return acted.Done, nil // those that it failed for are at work
+	return acted.Done, nil
 }
 
 // Forget implements queue.Manager.
@@ -316,9 +327,9 @@ func (q *line) empty() bool {
 // forget takes a queue without jobs out of memory. Its lanes stay: void entries of jobs that have gone may still be in
 // them. e.mu is held.
 func (e *Engine) forget(q *line) {
-	weight, configured := e.cfg.Weights[q.name]
-	if !configured {
-		weight = defaultWeight
+	weight := defaultWeight
+	if w := e.table.weights[q.name]; w > 0 {
+		weight = w
 	}
 	q.weight, q.set, q.current, q.since, q.drain = weight, queue.Settings{}, 0, 0, false
 	q.gone = true
@@ -334,15 +345,17 @@ func (e *Engine) SetMode(m queue.Mode) {
 // SetWeights changes the configured weights of queues, until the next start; those that the map does not name have
 // their defaults again. Weights that Configure has set stay.
 func (e *Engine) SetWeights(weights map[string]int) {
-	own := builtIn()
+	all := builtIn()
+	maps.Copy(all, weights)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.table.weights = all
+	for name := range all {
+		e.line(name)
+	}
 	for _, q := range e.table.order {
 		q.weight = defaultWeight
-		if w := own[q.name]; w > 0 {
-			q.weight = w
-		}
-		if w := weights[q.name]; w > 0 {
+		if w := all[q.name]; w > 0 {
 			q.weight = w
 		}
 	}
