@@ -199,7 +199,7 @@ func (e *Engine) fireTimes(ctx context.Context, p *plan, due []time.Time, after 
 func (e *Engine) lastOf(id queue.ID) (open, waits bool, err error) {
 	n, err := parseID(id)
 	if err != nil {
-		return false, false, nil //nolint:nilerr // no job was made yet
+		return false, false, nil // no job was made yet
 	}
 	_, r, err := e.glance(n)
 	switch {

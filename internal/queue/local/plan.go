@@ -184,7 +184,7 @@ func (e *Engine) scanPlans(ctx context.Context) error {
 		p, err := readPlan(v)
 		if err != nil {
 			damaged(k, err)
-			return true, nil //nolint:nilerr // one schedule that does not fire, not a queue that does not open
+			return true, nil // one schedule that does not fire, not a queue that does not open
 		}
 		e.plans[p.stored.Schedule.ID] = p
 		return true, nil

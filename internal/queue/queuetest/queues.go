@@ -1,11 +1,15 @@
 package queuetest
 
 import (
+	"context"
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/internal/store"
 )
 
 func testSettings(t *testing.T, open Open) {
@@ -59,6 +63,116 @@ func testSettings(t *testing.T, open Open) {
 	if _, err := m.Line(t.Context(), "mine"); !errcode.Is(err, errcode.NotFound) {
 		t.Errorf("a queue that was deleted: %v", err)
 	}
+}
+
+// testLimitsOutside has workers in the process and outside share the limits of a queue, also after a restart.
+func testLimitsOutside(t *testing.T, open Open) {
+	t.Helper()
+	s := open(t, Options{})
+	set := func(p queue.SettingsPatch) {
+		t.Helper()
+		if _, err := as[queue.Manager](t, s.Engine).Configure(t.Context(), "mine", p); err != nil {
+			t.Fatalf("Configure: %v", err)
+		}
+	}
+	outside := func() []queue.ExternalLeased {
+		t.Helper()
+		return leaseOutside(t, s.Engine, queue.ExternalRequest{Max: 10, Lease: time.Minute, NoWait: true})
+	}
+	ends := func(l queue.ExternalLeased) {
+		t.Helper()
+		if got := finishAll(t, s.Engine, queue.End{Lease: l.Lease}); got[0] != "" {
+			t.Fatalf("the end of a run: %s", got[0])
+		}
+	}
+	only := queue.LeaseRequest{Queues: []string{"mine"}}
+	set(queue.SettingsPatch{MaxActive: new(3), KeyMaxActive: new(1)})
+	enqueue(t, s.Engine, queue.New{Type: "a", Queue: "mine", LimitKey: "k"}, queue.New{Type: "a", Queue: "mine", LimitKey: "k"},
+		queue.New{Type: "a", Queue: "mine"}, queue.New{Type: "a", Queue: "mine"}, queue.New{Type: "a", Queue: "mine"})
+	got := outside()
+	if len(got) != 3 || got[0].Job.LimitKey != "k" || got[1].Job.LimitKey != "" {
+		t.Fatalf("leased %d jobs: %+v", len(got), got)
+	}
+	leaseNone(t, s.Engine, only)
+	ends(got[1])
+	if l := lease(t, s.Engine, only); l.Job.LimitKey != "" {
+		t.Errorf("a job of key %q runs in the process beside the one outside", l.Job.LimitKey)
+	}
+	if more := outside(); len(more) != 0 {
+		t.Errorf("%d more were leased outside", len(more))
+	}
+
+	s = s.Reopen() // those outside are at work still
+	set(queue.SettingsPatch{MaxActive: new(2)})
+	leaseNone(t, s.Engine, only)
+	set(queue.SettingsPatch{MaxActive: new(3)})
+	if l := lease(t, s.Engine, only); l.Job.LimitKey != "" {
+		t.Error("after opening again a second job of the key is leased")
+	}
+	leaseNone(t, s.Engine, only)
+	ends(got[0])
+	if l := lease(t, s.Engine, only); l.Job.LimitKey != "k" {
+		t.Error("the second job of the key does not follow the first")
+	}
+}
+
+// testRate counts how fast jobs start under a rate.
+func testRate(t *testing.T, open Open) {
+	t.Helper()
+	e := open(t, Options{}).Engine
+	rate := queue.Rate{Jobs: 10, Per: time.Second, Burst: 2}
+	if _, err := as[queue.Manager](t, e).Configure(t.Context(), "mine", queue.SettingsPatch{Rate: &rate}); err != nil {
+		t.Fatalf("Configure: %v", err)
+	}
+	began := time.Now()
+	for range 6 {
+		enqueue(t, e, queue.New{Type: "a", Queue: "mine"})
+	}
+	for range 6 {
+		finish(t, e, lease(t, e, queue.LeaseRequest{}), queue.Outcome{})
+	}
+	if took := time.Since(began); took < 390*time.Millisecond {
+		t.Errorf("six jobs started within %s, at ten a second and two at once", took)
+	}
+}
+
+// testPurge empties a queue: dependents elsewhere are cancelled, handlers told, and what is at work stays.
+func testPurge(t *testing.T, open Open) {
+	t.Helper()
+	var mu sync.Mutex
+	told := map[queue.ID]errcode.Code{}
+	e := open(t, Options{Dead: func(_ *store.Batch, j queue.Job, code errcode.Code, _ string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		told[j.ID] = code
+		return nil
+	}}).Engine
+	m := as[queue.Manager](t, e)
+	jobs := enqueue(t, e, queue.New{Type: "a", Queue: "mine"}, queue.New{Type: "a", Queue: "mine"}, queue.New{Type: "a", Queue: "mine", Delay: time.Hour})
+	after := enqueue(t, e, queue.New{Type: "b", DependsOn: []queue.ID{jobs[1].ID}})[0]
+	l := lease(t, e, queue.LeaseRequest{Queues: []string{"mine"}})
+	if n, err := m.Purge(t.Context(), "mine"); err != nil || n != 2 {
+		t.Errorf("Purge removed %d, %v", n, err)
+	}
+	awaitCancelled(t, e, after.ID)
+	mu.Lock()
+	for _, j := range jobs[1:] {
+		if told[j.ID] != errcode.Cancelled {
+			t.Errorf("of job %s the handler was told %q", j.ID, told[j.ID])
+		}
+	}
+	mu.Unlock()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Drain(ended, "mine"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Drain, with a job at work, gave %v", err)
+	}
+	finish(t, e, l, queue.Outcome{})
+	if line, err := m.Drain(t.Context(), "mine"); err != nil || !line.Paused || line.Draining {
+		t.Errorf("Drain gave %+v, %v", line, err)
+	}
+	enqueue(t, e, queue.New{Type: "a", Queue: "mine"}) // a paused queue takes jobs
+	leaseNone(t, e, queue.LeaseRequest{Queues: []string{"mine"}})
 }
 
 func testSchedule(t *testing.T, open Open) {
