@@ -119,7 +119,7 @@ func (e *Engine) putOver(before *plan, s queue.Schedule, now time.Time) planReco
 	was := r.Schedule
 	s.CreatedAt, s.LastRunAt, s.LastJobID, s.Skipped = was.CreatedAt, was.LastRunAt, was.LastJobID, was.Skipped
 	r.Schedule = s
-	if was.Cron != s.Cron || was.Timezone != s.Timezone || was.Paused {
+	if was.Cron != s.Cron || was.Timezone != s.Timezone || (was.Paused && !s.Paused) {
 		// Times that passed under other words, or in a pause, are not made up for.
 		r.Through = later(r.Through, now)
 	}
