@@ -306,6 +306,17 @@ func (q *fakeQueue) LeaseExternal(ctx context.Context, r queue.ExternalRequest) 
 	return out, failed
 }
 
+func (q *fakeQueue) FinishAndLease(
+	ctx context.Context, ends []queue.End, r queue.ExternalRequest,
+) ([]queue.Ended, []queue.ExternalLeased, error) {
+	ended, err := q.FinishAll(ctx, ends)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := q.LeaseExternal(ctx, r)
+	return ended, out, err
+}
+
 func (q *fakeQueue) FinishAll(_ context.Context, ends []queue.End) ([]queue.Ended, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

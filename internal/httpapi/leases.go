@@ -44,16 +44,8 @@ func (s *Server) leaseJobs(c echo.Context, in *LeaseRequest) (int, []byte, error
 	if err != nil {
 		return 0, nil, err
 	}
-	ctx := c.Request().Context()
-	var ended []queue.Ended
-	if len(ends) > 0 {
-		// A caller that leaves now has still said how its runs ended.
-		if ended, err = s.deps.Queue.Workers.FinishAll(context.WithoutCancel(ctx), ends); err != nil {
-			return 0, nil, fmt.Errorf("end runs: %w", err)
-		}
-	}
-	jobs, drained, err := s.lease(ctx, req, span(in.Wait))
-	if err != nil && len(ends) == 0 {
+	ended, jobs, drained, err := s.lease(c.Request().Context(), ends, req, span(in.Wait))
+	if err != nil && len(ended) == 0 {
 		return 0, nil, err // else what was ended is said first, and the next call has the error
 	}
 	body := append(make([]byte, 0, 256+1024*len(jobs)), `{"jobs":[`...)
@@ -112,11 +104,14 @@ func validWorker(name string) bool {
 	return name != "" && len(name) <= queue.MaxLabel && strings.Trim(name, idAlphabet+":@") == ""
 }
 
-// lease takes jobs, waiting for them if that was asked for. drained says of a worker that waits that there is none
-// because it is being drained: the queue then answers before the wait has ended.
-func (s *Server) lease(ctx context.Context, r queue.ExternalRequest, wait time.Duration) (jobs []queue.ExternalLeased, drained bool, err error) {
+// lease ends runs and takes jobs, waiting for them if that was asked for. drained says of a worker that waits that there
+// is none because it is being drained: the queue then answers before the wait has ended.
+func (s *Server) lease(
+	ctx context.Context, ends []queue.End, r queue.ExternalRequest, wait time.Duration,
+) (ended []queue.Ended, jobs []queue.ExternalLeased, drained bool, err error) {
 	if s.draining() {
-		return nil, false, nil
+		ended, err = s.end(ctx, ends)
+		return ended, nil, false, err
 	}
 	timed, cancel := ctx, func() {}
 	if r.NoWait = wait <= 0; !r.NoWait {
@@ -124,18 +119,34 @@ func (s *Server) lease(ctx context.Context, r queue.ExternalRequest, wait time.D
 		timed, cancel = s.waiting(ctx, wait)
 	}
 	defer cancel()
-	jobs, err = s.deps.Queue.Workers.LeaseExternal(timed, r)
-	switch {
-	case err != nil && s.draining():
-		return nil, false, nil // whoever waits is let go
-	case err != nil:
-		return nil, false, fmt.Errorf("lease jobs: %w", err)
-	case len(jobs) == 0:
-		return nil, !r.NoWait && timed.Err() == nil, nil
-	case ctx.Err() != nil:
-		return nil, false, s.giveBack(ctx, jobs)
+	if len(ends) > 0 {
+		ended, jobs, err = s.deps.Queue.Workers.FinishAndLease(timed, ends, r)
+	} else {
+		jobs, err = s.deps.Queue.Workers.LeaseExternal(timed, r)
 	}
-	return jobs, false, nil
+	switch {
+	case err != nil && s.draining() && len(ended) == len(ends):
+		return ended, nil, false, nil // whoever waits is let go
+	case err != nil:
+		return ended, nil, false, fmt.Errorf("lease jobs: %w", err)
+	case len(jobs) == 0:
+		return ended, nil, !r.NoWait && timed.Err() == nil, nil
+	case ctx.Err() != nil:
+		return ended, nil, false, s.giveBack(ctx, jobs)
+	}
+	return ended, jobs, false, nil
+}
+
+// end ends runs. A caller that leaves now has still said how they ended.
+func (s *Server) end(ctx context.Context, ends []queue.End) ([]queue.Ended, error) {
+	if len(ends) == 0 {
+		return nil, nil
+	}
+	ended, err := s.deps.Queue.Workers.FinishAll(context.WithoutCancel(ctx), ends)
+	if err != nil {
+		return nil, fmt.Errorf("end runs: %w", err)
+	}
+	return ended, nil
 }
 
 // giveBack releases jobs whose worker has left while it waited for them: they would only wait for their leases to end,
@@ -156,11 +167,9 @@ func (s *Server) finishJobs(c echo.Context, in *FinishRequest) (int, []byte, err
 	if err != nil {
 		return 0, nil, err
 	}
-	var ended []queue.Ended
-	if len(ends) > 0 {
-		if ended, err = s.deps.Queue.Workers.FinishAll(context.WithoutCancel(c.Request().Context()), ends); err != nil {
-			return 0, nil, fmt.Errorf("end runs: %w", err)
-		}
+	ended, err := s.end(c.Request().Context(), ends)
+	if err != nil {
+		return 0, nil, err
 	}
 	return http.StatusOK, append(s.appendEnds(c, []byte{'{'}, kinds, ended), '}'), nil
 }

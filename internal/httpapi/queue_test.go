@@ -313,7 +313,7 @@ func TestLeasesOfWorkersThatLeft(t *testing.T) {
 	w.queue.jobs[0].Status = queue.Ready
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if jobs, _, err := w.server.lease(ctx, queue.ExternalRequest{Worker: "w"}, time.Second); err == nil || len(jobs) > 0 || w.queue.jobs[0].Status != queue.Ready {
+	if _, jobs, _, err := w.server.lease(ctx, nil, queue.ExternalRequest{Worker: "w"}, time.Second); err == nil || len(jobs) > 0 || w.queue.jobs[0].Status != queue.Ready {
 		t.Errorf("%v %v, the job is %s", jobs, err, w.queue.jobs[0].Status)
 	}
 }

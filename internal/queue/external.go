@@ -88,6 +88,9 @@ type External interface {
 	// LeaseExternal is Engine.Lease for a worker outside: the leases outlive a restart. When ctx ends first it gives
 	// none and no error. A worker that is being drained is given none, at once.
 	LeaseExternal(ctx context.Context, r ExternalRequest) ([]ExternalLeased, error)
+	// FinishAndLease is FinishAll and then LeaseExternal, in one commit where jobs to lease are there already. With an
+	// error after the runs were ended, what became of them is given too.
+	FinishAndLease(ctx context.Context, ends []End, r ExternalRequest) ([]Ended, []ExternalLeased, error)
 	// FinishAll ends runs, all in one commit as far as they are the worker's, and says what became of each.
 	FinishAll(ctx context.Context, ends []End) ([]Ended, error)
 	// Heartbeat prolongs leases by their length; progress is durable at most every 5 s.

@@ -59,7 +59,7 @@ func (e *Engine) Act(ctx context.Context, a queue.Action, f queue.Filter, limit 
 func (e *Engine) action(a queue.Action) func(context.Context, []uint64) []error {
 	same := func(f change) func(context.Context, []uint64) []error {
 		return func(ctx context.Context, numbers []uint64) []error {
-			return e.changeAll(ctx, numbers, func(int) change { return f })
+			return e.changeAll(ctx, numbers, func(int) change { return f }, nil)
 		}
 	}
 	switch a {
@@ -73,7 +73,7 @@ func (e *Engine) action(a queue.Action) func(context.Context, []uint64) []error 
 		return func(ctx context.Context, numbers []uint64) []error {
 			return e.changeAll(ctx, numbers, func(int) change {
 				return func(b *store.Batch, c *claim) error { return e.stageDelete(ctx, b, c) }
-			})
+			}, nil)
 		}
 	default:
 		return nil
@@ -94,7 +94,7 @@ func (e *Engine) cancelMany(ctx context.Context, numbers []uint64) []error {
 			_, err = e.stageCancelIdle(b, c, r, j)
 			return err
 		}
-	})
+	}, nil)
 	for i, err := range errs {
 		if errors.Is(err, queue.ErrActive) {
 			_, errs[i] = e.Cancel(ctx, formatID(numbers[i]), e.tellCancelled(numbers[i]))
@@ -125,7 +125,7 @@ func (e *Engine) retryMany(ctx context.Context, numbers []uint64) []error {
 			}
 			return e.stageRetry(b, c, nil)
 		}
-	})
+	}, nil)
 	for i, err := range errs {
 		if errors.Is(err, errKeyed) {
 			errs[i] = e.retry(ctx, numbers[i])

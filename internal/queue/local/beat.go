@@ -146,7 +146,7 @@ func (e *Engine) endLeases(ctx context.Context, holds []*hold, now time.Duration
 			}
 			return err
 		}
-	})
+	}, nil)
 	for i, err := range errs {
 		h := holds[i]
 		switch {

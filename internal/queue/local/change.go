@@ -36,11 +36,13 @@ func (e *Engine) changeOne(ctx context.Context, n uint64, f change) error {
 
 // changeAll makes changes of many jobs, in one commit as far as it takes them, and says what became of each. Jobs that
 // somebody else changes just then come afterwards, one by one: nobody waits for a claim while holding one.
-func (e *Engine) changeAll(ctx context.Context, numbers []uint64, f func(i int) change) []error {
+// The first commit also starts the jobs of with, unless it is nil: those hold claims, which are given back before any
+// claim is waited for.
+func (e *Engine) changeAll(ctx context.Context, numbers []uint64, f func(i int) change, with *starts) []error {
 	errs := make([]error, len(numbers))
 	claims := e.claimFree(numbers)
-	for from := 0; from < len(claims); {
-		from = e.commitSome(ctx, claims, from, f, errs)
+	for from := 0; from < len(claims); with = nil {
+		from = e.commitSome(ctx, claims, from, f, errs, with)
 	}
 	e.mu.Lock()
 	for _, c := range claims {
@@ -72,7 +74,7 @@ func (e *Engine) claimFree(numbers []uint64) []*claim {
 
 // commitSome makes one commit of the changes from the given one on, and gives the first that it had no room for. When
 // a hook of one has failed, its batch is of no use: it is made anew without that one.
-func (e *Engine) commitSome(ctx context.Context, claims []*claim, from int, f func(i int) change, errs []error) int {
+func (e *Engine) commitSome(ctx context.Context, claims []*claim, from int, f func(i int) change, errs []error, with *starts) int {
 	for {
 		b := e.db.Batch()
 		b.Essential()
@@ -93,10 +95,16 @@ func (e *Engine) commitSome(ctx context.Context, claims []*claim, from int, f fu
 		if spoilt {
 			continue
 		}
-		if len(staged) == 0 {
+		if with != nil {
+			e.stageStarts(ctx, b, with)
+		}
+		if len(staged) == 0 && (with == nil || len(with.out) == 0) {
 			return next
 		}
 		err := e.commit(ctx, b)
+		if with != nil {
+			e.endStarts(with, err)
+		}
 		for _, i := range staged {
 			errs[i] = err
 		}

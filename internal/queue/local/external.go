@@ -29,21 +29,23 @@ func (e *Engine) LeaseExternal(ctx context.Context, r queue.ExternalRequest) ([]
 	}
 	for {
 		e.measureSpace()
-		w := &waiter{
-			r:       queue.LeaseRequest{Queues: r.Queues, Types: r.Types, Max: r.Max, Worker: r.Worker},
-			outside: true, without: e.own, now: r.NoWait,
-		}
-		holds, err := e.waitForJobs(ctx, w)
+		holds, err := e.waitForJobs(ctx, e.waiterFor(r))
 		if len(holds) == 0 {
 			if ctx.Err() != nil {
 				err = nil // nothing came in time
 			}
 			return nil, err
 		}
-		out, err := e.startOutside(ctx, holds, r.Lease)
-		if err != nil || len(out) > 0 {
+		if out, err := e.startOutside(ctx, holds, r.Lease); err != nil || len(out) > 0 {
 			return out, err
 		}
+	}
+}
+
+func (e *Engine) waiterFor(r queue.ExternalRequest) *waiter {
+	return &waiter{
+		r:       queue.LeaseRequest{Queues: r.Queues, Types: r.Types, Max: r.Max, Worker: r.Worker},
+		outside: true, without: e.own, now: r.NoWait,
 	}
 }
 
@@ -85,39 +87,65 @@ func newToken() uint64 {
 // startOutside makes the jobs that were taken active, all in one commit, and gives those that can be run. If the
 // caller has gone by then, they are taken back.
 func (e *Engine) startOutside(ctx context.Context, holds []*hold, length time.Duration) ([]queue.ExternalLeased, error) {
+	s := &starts{holds: holds, length: length}
 	b := e.db.Batch()
 	b.Essential() // it is the beginning of the end of what is there, and small
-	out := make([]queue.ExternalLeased, 0, len(holds))
-	started := make([]*hold, 0, len(holds))
-	var failed error
-	for _, h := range holds {
-		l, err := e.stageStart(ctx, b, h, length)
+	if e.stageStarts(ctx, b, s); len(s.out) > 0 {
+		e.endStarts(s, e.commit(ctx, b))
+	}
+	return e.started(ctx, s)
+}
+
+// starts are jobs that were taken, to become active in one commit.
+type starts struct {
+	holds  []*hold // that can be started
+	length time.Duration
+	out    []queue.ExternalLeased // one for each hold
+	err    error                  // why none, or one of those left out, could not be started
+}
+
+// stageStarts stages the start of jobs; those that cannot be started are put back. It may be done again with another batch.
+func (e *Engine) stageStarts(ctx context.Context, b *store.Batch, s *starts) {
+	can := s.holds[:0]
+	s.out = make([]queue.ExternalLeased, 0, len(s.holds))
+	for _, h := range s.holds {
+		l, err := e.stageStart(ctx, b, h, s.length)
 		if err == nil {
-			out, started = append(out, l), append(started, h)
+			can, s.out = append(can, h), append(s.out, l)
 			continue
 		}
 		e.mu.Lock()
 		if err := e.putBack(h, err); err != nil {
-			failed = err
+			s.err = err
 		}
 		e.mu.Unlock()
 	}
-	if len(out) == 0 {
-		return nil, failed
+	s.holds = can
+}
+
+// endStarts puts all back if their commit failed.
+func (e *Engine) endStarts(s *starts, err error) {
+	if err == nil {
+		return
 	}
-	if err := e.commit(ctx, b); err != nil {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		for _, h := range started {
-			_ = e.putBack(h, errNotLeased)
-		}
-		return nil, fmt.Errorf("lease: %w", err)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, h := range s.holds {
+		_ = e.putBack(h, errNotLeased)
 	}
-	if ctx.Err() != nil {
-		e.takeBack(ctx, started)
-		return nil, nil
+	s.holds, s.out, s.err = nil, nil, fmt.Errorf("lease: %w", err)
+}
+
+// started gives the jobs that were started. If the caller has gone, they are taken back.
+func (e *Engine) started(ctx context.Context, s *starts) ([]queue.ExternalLeased, error) {
+	if len(s.out) == 0 {
+		return nil, s.err
 	}
-	return out, nil
+	if ctx.Err() == nil {
+		return s.out, nil
+	}
+	e.takeBack(ctx, s.holds)
+	return nil, nil
 }
 
 // stageStart stages the start of a job that was taken.
@@ -205,12 +233,56 @@ func (e *Engine) takeBack(ctx context.Context, holds []*hold) {
 
 // FinishAll implements queue.External.
 func (e *Engine) FinishAll(ctx context.Context, ends []queue.End) ([]queue.Ended, error) {
-	if len(ends) > maxEnds {
-		return nil, errcode.Invalid("leases", "at most %d", maxEnds)
-	}
-	if err := e.usable(); err != nil {
+	if err := e.checkEnds(ends); err != nil {
 		return nil, err
 	}
+	return e.finishAll(ctx, ends, nil), nil
+}
+
+// FinishAndLease implements queue.External. What the runs that end make room for is looked at by LeaseExternal, if
+// nothing was there before.
+func (e *Engine) FinishAndLease(
+	ctx context.Context, ends []queue.End, r queue.ExternalRequest,
+) ([]queue.Ended, []queue.ExternalLeased, error) {
+	err := e.checkEnds(ends)
+	if err == nil {
+		err = e.checkRequest(&r)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(ends) == 0 {
+		out, err := e.LeaseExternal(ctx, r)
+		return nil, out, err
+	}
+	e.measureSpace()
+	w := e.waiterFor(r)
+	w.now = true
+	// With an error, or nothing, LeaseExternal will say so, or wait; the runs have ended all the same.
+	holds, _ := e.waitForJobs(ctx, w)
+	var with *starts
+	if len(holds) > 0 {
+		with = &starts{holds: holds, length: r.Lease}
+	}
+	ended := e.finishAll(ctx, ends, with)
+	if with != nil {
+		if out, err := e.started(ctx, with); err != nil || len(out) > 0 {
+			return ended, out, err
+		}
+	}
+	out, err := e.LeaseExternal(ctx, r)
+	return ended, out, err
+}
+
+func (e *Engine) checkEnds(ends []queue.End) error {
+	if len(ends) > maxEnds {
+		return errcode.Invalid("leases", "at most %d", maxEnds)
+	}
+	return e.usable()
+}
+
+// finishAll ends runs, and starts the jobs of with, unless it is nil, in the same commit.
+func (e *Engine) finishAll(ctx context.Context, ends []queue.End, with *starts) []queue.Ended {
 	numbers := make([]uint64, len(ends))
 	afters := make([]func(), len(ends))
 	for i, end := range ends {
@@ -231,7 +303,7 @@ func (e *Engine) FinishAll(ctx context.Context, ends []queue.End) ([]queue.Ended
 			afters[i], err = e.stageFinish(b, c, h, o)
 			return err
 		}
-	})
+	}, with)
 	out := make([]queue.Ended, len(ends))
 	for i, err := range errs {
 		out[i] = queue.Ended{Lease: ends[i].Lease, Lost: errors.Is(err, queue.ErrLeaseLost)}
@@ -241,7 +313,7 @@ func (e *Engine) FinishAll(ctx context.Context, ends []queue.End) ([]queue.Ended
 			out[i].Err = err
 		}
 	}
-	return out, nil
+	return out
 }
 
 // outsideHold gives the started hold that a lease of a worker outside stands for, nil if there is none.

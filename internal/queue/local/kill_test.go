@@ -46,32 +46,33 @@ func outsideChild(ctx context.Context, dir, when string) error {
 	say := func(what string, l queue.ExternalLeased) {
 		_, _ = fmt.Fprintln(os.Stdout, what, l.Lease.ID, l.Lease.Token)
 	}
+	var ends []queue.End
+	var ended []queue.ExternalLeased // with ends
 	for {
 		for range 4 {
 			if _, err := e.Enqueue(ctx, queue.New{Type: "a"}); err != nil {
 				return err
 			}
 		}
-		l, err := e.LeaseExternal(ctx, queue.ExternalRequest{Worker: "w", Max: 4})
+		_, l, err := e.FinishAndLease(ctx, ends, queue.ExternalRequest{Worker: "w", Max: 4})
 		if err != nil {
 			return err
+		}
+		if len(ends) > 0 {
+			for i, what := range []string{"completed", "dead", "retry"} {
+				say(what, ended[i])
+			}
 		}
 		for _, l := range l {
 			say("leased", l)
 		}
-		if len(l) < 4 {
+		if ends = nil; len(l) < 4 {
 			continue
 		}
-		ends := []queue.End{
+		ended, ends = l, []queue.End{
 			{Lease: l[0].Lease, Outcome: queue.Outcome{Result: []byte("1")}},
 			{Lease: l[1].Lease, Outcome: queue.Outcome{Err: errTest, Permanent: true}},
 			{Lease: l[2].Lease, Outcome: queue.Outcome{Err: errTest}},
-		}
-		if _, err := e.FinishAll(ctx, ends); err != nil {
-			return err
-		}
-		for i, what := range []string{"completed", "dead", "retry"} {
-			say(what, l[i])
 		}
 	}
 }

@@ -13,21 +13,55 @@ import (
 // changes are the operations of workers outside and of operators.
 func (w *world) changes() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
-		"lease outside": w.leaseOutside, "beat": w.beat, "old token": w.oldToken,
+		"lease outside": w.leaseOutside, "turn": w.turn, "beat": w.beat, "old token": w.oldToken,
 		"edit": w.edit, "retry": w.retry, "promote": w.promote, "delete": w.delete,
 		"configure": w.configure, "purge": w.purge, "act": w.act,
 	}
 }
 
 func (w *world) leaseOutside(t *rapid.T) {
-	name := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "queue")
-	length := time.Duration(rapid.SampledFrom([]int{5, 20}).Draw(t, "seconds")) * time.Second
-	got, err := w.box.LeaseExternal(w.t.Context(), queue.ExternalRequest{
-		Worker: "w", Queues: []string{name}, Max: rapid.IntRange(1, 3).Draw(t, "max"), Lease: length, NoWait: true,
-	})
+	r := w.drawLease(t)
+	got, err := w.box.LeaseExternal(w.t.Context(), r)
 	if err != nil {
 		t.Fatalf("LeaseExternal: %v", err)
 	}
+	w.leased(t, r, got)
+	if next := w.next(r.Queues[0]); len(got) == 0 && next != nil {
+		t.Fatalf("nothing was leased, want %s", next.id)
+	}
+}
+
+func (w *world) drawLease(t *rapid.T) queue.ExternalRequest {
+	name := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "queue")
+	length := time.Duration(rapid.SampledFrom([]int{5, 20}).Draw(t, "seconds")) * time.Second
+	return queue.ExternalRequest{Worker: "w", Queues: []string{name}, Max: rapid.IntRange(1, 3).Draw(t, "max"), Lease: length, NoWait: true}
+}
+
+// turn ends a run and leases in one call: what was there before comes first, and only else what the end made room for.
+func (w *world) turn(t *rapid.T) {
+	j := w.held(t)
+	kind := rapid.SampledFrom([]string{"ok", "fail", "permanent", "retry_in", "release", "delay"}).Draw(t, "outcome")
+	r := w.drawLease(t)
+	before := w.next(r.Queues[0]) != nil
+	ended, got, err := w.box.FinishAndLease(w.t.Context(), []queue.End{{Lease: j.lease, Outcome: outcomes[kind]}}, r)
+	if err != nil || len(ended) != 1 || ended[0].Lost || ended[0].Err != nil {
+		t.Fatalf("FinishAndLease: %+v, %v", ended, err)
+	}
+	if before {
+		w.leased(t, r, got)
+		w.ran(j, kind)
+	} else {
+		w.ran(j, kind)
+		w.leased(t, r, got)
+	}
+	if len(got) == 0 && (before || w.next(r.Queues[0]) != nil) {
+		t.Fatalf("nothing was leased of %s", r.Queues[0])
+	}
+}
+
+// leased notes what was leased, and that it was next.
+func (w *world) leased(t *rapid.T, r queue.ExternalRequest, got []queue.ExternalLeased) {
+	name, length := r.Queues[0], r.Lease
 	for _, l := range got {
 		want := w.next(name)
 		if want == nil || l.Job.ID != want.id {
@@ -39,9 +73,6 @@ func (w *world) leaseOutside(t *rapid.T) {
 		if !l.Expires.Equal(want.expires) || l.Job.Attempt != want.attempt {
 			t.Fatalf("lease of %s: %+v, want its end at %v", want.id, l, want.expires)
 		}
-	}
-	if len(got) == 0 && w.next(name) != nil {
-		t.Fatalf("nothing was leased, want %s", w.next(name).id)
 	}
 }
 

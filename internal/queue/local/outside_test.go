@@ -410,6 +410,59 @@ func TestLeaseInDoubt(t *testing.T) {
 	}
 }
 
+// TestTurnFails has the one commit of ends and leases fail, or a hook of an end: nothing has happened then, but for what
+// does not depend on it.
+func TestTurnFails(t *testing.T) {
+	var torn, refuse atomic.Bool
+	b := openHooked(t, t.TempDir(), Config{Dead: func(*store.Batch, queue.Job, errcode.Code, string) error {
+		if refuse.Load() {
+			return errTest
+		}
+		return nil
+	}}, func(*Engine, context.Context) error { return nil }, func(p store.Point) error {
+		if p == store.BeforeCommit && torn.CompareAndSwap(true, false) {
+			return errors.New("torn")
+		}
+		return nil
+	})
+	jobs := mustEnqueue(t, b.Engine, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"})
+	held := mustLeaseOutside(t, b.Engine, queue.ExternalRequest{Max: 2})
+	ends := []queue.End{{Lease: held[0].Lease}, {Lease: held[1].Lease, Outcome: queue.Outcome{Err: errTest, Permanent: true}}}
+	r := queue.ExternalRequest{Worker: "w", Max: 1}
+
+	torn.Store(true)
+	ended, l, err := b.FinishAndLease(t.Context(), ends, r)
+	if err == nil || len(l) != 0 || ended[0].Err == nil || ended[1].Err == nil {
+		t.Fatalf("FinishAndLease gave %+v, %+v, %v", ended, l, err)
+	}
+	for i, want := range []queue.Status{queue.Active, queue.Active, queue.Ready, queue.Ready} {
+		wantStatus(t, b.Engine, jobs[i].ID, want)
+	}
+
+	refuse.Store(true)
+	ended, l, err = b.FinishAndLease(t.Context(), ends, r)
+	if err != nil || len(l) != 1 || l[0].Job.ID != jobs[2].ID || ended[0].Err != nil || ended[1].Err == nil {
+		t.Fatalf("FinishAndLease gave %+v, %+v, %v", ended, l, err)
+	}
+	for i, want := range []queue.Status{queue.Completed, queue.Active, queue.Active, queue.Ready} {
+		if j := wantStatus(t, b.Engine, jobs[i].ID, want); want == queue.Active && j.Attempt != 1 {
+			t.Errorf("attempts of job %d: %d", i, j.Attempt)
+		}
+	}
+	if records, deadlines, claims := b.family(t, leaseKey), len(b.table.leases), len(b.table.claims); records != 2 || deadlines != 2 || claims != 0 {
+		t.Errorf("%d lease records, %d deadlines, %d claims; want 2, 2, 0", records, deadlines, claims)
+	}
+
+	// A caller that has gone gets nothing: its ends hold, what it would have been given is ready again.
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ended, l, _ := b.FinishAndLease(ctx, []queue.End{{Lease: l[0].Lease}}, r); len(l) != 0 || ended[0].Err != nil {
+		t.Errorf("after its end the caller was given %+v, %+v", ended, l)
+	}
+	wantStatus(t, b.Engine, jobs[2].ID, queue.Completed)
+	wantStatus(t, b.Engine, jobs[3].ID, queue.Ready)
+}
+
 // TestFinishTogether ends many runs with one hook that fails: that one keeps its lease, the others have ended.
 func TestFinishTogether(t *testing.T) {
 	var bad queue.ID

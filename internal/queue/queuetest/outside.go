@@ -88,6 +88,53 @@ func beat(t *testing.T, e queue.Engine, beats ...queue.Beat) []queue.LeaseState 
 	return got
 }
 
+// testTurn ends runs and leases in one call.
+func testTurn(t *testing.T, open Open) {
+	t.Helper()
+	e := open(t, Options{Rules: quick()}).Engine
+	x := as[queue.External](t, e)
+	turn := func(most int, ends ...queue.End) ([]queue.Ended, []queue.ExternalLeased) {
+		t.Helper()
+		ended, leased, err := x.FinishAndLease(deadline(t), ends, queue.ExternalRequest{Worker: "w", Max: most, NoWait: true})
+		if err != nil || len(ended) != len(ends) {
+			t.Fatalf("FinishAndLease gave %v, %v", ended, err)
+		}
+		return ended, leased
+	}
+	jobs := enqueue(t, e, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"})
+	_, got := turn(2)
+	if len(got) != 2 || got[0].Job.ID != jobs[0].ID {
+		t.Fatalf("leased %+v", got)
+	}
+	large := json.RawMessage(`"` + strings.Repeat("x", queue.MaxResult) + `"`)
+	made := queue.Lease{ID: jobs[2].ID, Token: 7} // of a job that the same call takes
+	ended, next := turn(1, queue.End{Lease: got[0].Lease, Outcome: queue.Outcome{Result: json.RawMessage(`1`)}},
+		queue.End{Lease: got[1].Lease, Outcome: queue.Outcome{Result: large}}, queue.End{Lease: got[0].Lease}, queue.End{Lease: made})
+	if ended[0].Err != nil || ended[0].Lost || errcode.Of(ended[1].Err) != errcode.TooLarge || !ended[2].Lost || !ended[3].Lost {
+		t.Errorf("ended: %+v", ended)
+	}
+	if len(next) != 1 || next[0].Job.ID != jobs[2].ID || next[0].Job.Attempt != 1 {
+		t.Fatalf("leased %+v", next)
+	}
+	if j := get(t, e, jobs[0].ID); j.Status != queue.Completed || string(j.Result) != "1" {
+		t.Errorf("what was ended: %+v", j)
+	}
+	if states := beat(t, e, queue.Beat{Lease: got[1].Lease}, queue.Beat{Lease: next[0].Lease}); states[0] != queue.LeaseOK || states[1] != queue.LeaseOK {
+		t.Errorf("the leases are %v", states)
+	}
+	// What an end makes room for comes in the same call.
+	if _, err := as[queue.Manager](t, e).Configure(t.Context(), "default", queue.SettingsPatch{MaxActive: new(2)}); err != nil {
+		t.Fatal(err)
+	}
+	ended, last := turn(1, queue.End{Lease: next[0].Lease, Outcome: queue.Outcome{Err: errors.New("broken"), Permanent: true}})
+	if ended[0].Err != nil || len(last) != 1 || last[0].Job.ID != jobs[3].ID || get(t, e, jobs[2].ID).Status != queue.Dead {
+		t.Errorf("ended %+v, leased %+v", ended, last)
+	}
+	if ended, none := turn(1, queue.End{Lease: last[0].Lease}, queue.End{Lease: got[1].Lease}); ended[0].Err != nil || ended[1].Err != nil || len(none) != 0 {
+		t.Errorf("ended %+v, leased %+v", ended, none)
+	}
+}
+
 // testOutside leads jobs through the hands of a worker outside, every way a run can end.
 func testOutside(t *testing.T, open Open) {
 	t.Helper()

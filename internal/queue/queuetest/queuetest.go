@@ -70,6 +70,7 @@ func Run(t *testing.T, open Open) {
 		{"reopen", testReopen},
 		{"outside", testOutside},
 		{"outside: refused ends", testRefused},
+		{"outside: end and lease in one", testTurn},
 		{"outside: waiting", testOutsideWaits},
 		{"outside: types of the process", testOwnTypes},
 		{"outside: signs of life", testBeats},
