@@ -85,7 +85,7 @@ sdk-python: build ## the Python package: its own tests, and workers against the 
 	cd sdk/python && APPLIANCE_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest -v
 
 bench-queue: build ## the queue in process and over HTTP, then what of beanstalkd, redis-server and NATS is there, under the same load
-	CGO_ENABLED=0 $(GO) test -run '^$$' -bench 'Flush|Enqueue64|LeaseFinish64|Outside64|Start|Open|LeaseKeys' -count 5 -timeout 30m ./internal/queue/local
+	CGO_ENABLED=0 $(GO) test -run '^$$' -bench 'Flush|Enqueue64|LeaseFinish64|Outside64|SlowDisk|Start|Open|LeaseKeys' -count 5 -timeout 30m ./internal/queue/local
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -only queue
 	cd bench/peers && CGO_ENABLED=0 $(GO) run .
 

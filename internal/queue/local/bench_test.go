@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/wayside-edge/wayside/internal/queue"
+	"github.com/wayside-edge/wayside/internal/store"
 )
 
 // BenchmarkFlush is what the disk does at most: one small write and fdatasync after the other.
@@ -66,6 +67,49 @@ func BenchmarkLeaseFinish64(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+}
+
+// BenchmarkSlowDisk is enqueueing, and lease and acknowledgement by workers outside, on a disk whose flushes take 5 ms:
+// by 64 at once, and by one alone, for whom each is a flush of its own.
+func BenchmarkSlowDisk(b *testing.B) {
+	for _, clients := range []int{1, 64} {
+		run := func(name string, before, do func(e *box)) {
+			b.Run(fmt.Sprintf("%s/%d", name, clients), func(b *testing.B) {
+				e := openHooked(b, b.TempDir(), Config{}, (*Engine).Run, func(p store.Point) error {
+					if p == store.BeforeSync {
+						time.Sleep(5 * time.Millisecond)
+					}
+					return nil
+				})
+				before(e)
+				b.ResetTimer()
+				each(b.N, clients, func() { do(e) })
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "jobs/s")
+			})
+		}
+		run("enqueue", func(*box) {}, func(e *box) {
+			if _, err := e.Enqueue(b.Context(), queue.New{Type: "a"}); err != nil {
+				b.Error(err)
+			}
+		})
+		held := make(chan queue.Lease, clients)
+		run("lease+ack", func(e *box) {
+			fill(b, e, 100_000)
+			for len(held) > 0 {
+				<-held
+			}
+			for _, l := range mustLeaseOutside(b, e.Engine, queue.ExternalRequest{Max: clients}) {
+				held <- l.Lease
+			}
+		}, func(e *box) {
+			ended, l, err := e.FinishAndLease(b.Context(), []queue.End{{Lease: <-held}}, queue.ExternalRequest{Worker: "w"})
+			if err != nil || ended[0].Lost || len(l) != 1 {
+				b.Errorf("%+v, %v", ended, err)
+				return
+			}
+			held <- l[0].Lease
+		})
+	}
 }
 
 // BenchmarkOutside64 is lease and acknowledgement by workers outside the process, who end runs and take the next in one call.
