@@ -158,6 +158,9 @@ func jobNote(j *client.Job) string {
 	case !j.RunAt.IsZero() && !j.Ended():
 		return "due " + when(j.RunAt)
 	case j.Status == "waiting":
+		if len(j.DependsOn) == 1 {
+			return "for " + printable(j.DependsOn[0])
+		}
 		return fmt.Sprintf("for %d jobs", len(j.DependsOn))
 	}
 	return ""

@@ -74,7 +74,9 @@ func queueState(q *client.Queue) string {
 }
 
 func rateText(r *client.Rate) string {
-	text := fmt.Sprintf("%d/%s", r.Jobs, time.Duration(r.Per*float64(time.Second)))
+	per := time.Duration(r.Per * float64(time.Second)).String()
+	per = strings.Replace(strings.Replace(per, "m0s", "m", 1), "h0m", "h", 1) // as people write it
+	text := fmt.Sprintf("%d/%s", r.Jobs, per)
 	if r.Burst > 0 {
 		text += fmt.Sprintf(":%d", r.Burst)
 	}
