@@ -61,7 +61,7 @@ type appliance struct {
 	metrics  *observe.Metrics
 	health   *observe.Health
 	folder   *folder
-	access   *access.Access // nil = open
+	access   *access.Access
 	events   *event.Bus
 	db       *store.DB
 	catalog  *catalog.Catalog
@@ -123,7 +123,7 @@ func (a *appliance) close() error {
 // open opens every part. Whatever it opened before an error is closed by close.
 func (a *appliance) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openObservation, a.openFolder, a.openAccess, a.openStorage, a.openRuntime, a.openQueue, a.openUseCases, a.openHTTP,
+		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openRuntime, a.openQueue, a.openUseCases, a.openHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -159,24 +159,25 @@ func (a *appliance) openFolder(context.Context) error {
 	return nil
 }
 
-// openAccess refuses a listener that others can reach without tokens, before anything is served.
-func (a *appliance) openAccess(context.Context) error {
+// checkListener refuses a listener that others can reach without tokens, before anything is served.
+func (a *appliance) checkListener(context.Context) error {
 	if err := access.CheckListener(string(a.cfg.Server.Listen), a.cfg.Auth.Required); err != nil {
 		return fmt.Errorf("check listener: %w", err)
 	}
-	if !a.cfg.Auth.Required {
-		return nil
-	}
-	acc, err := access.Open(access.Config{
-		SecretsDir: a.folder.secrets(), Required: true, GroupReadable: a.cfg.Auth.GroupReadable,
-		Logger: a.logs.Logger("api"),
+	return nil
+}
+
+func (a *appliance) openTokens(ctx context.Context) error {
+	acc, err := access.Open(ctx, access.Config{
+		DB: a.db, SecretsDir: a.folder.secrets(), Required: a.cfg.Auth.Required, GroupReadable: a.cfg.Auth.GroupReadable,
+		SessionTTL: a.cfg.Auth.SessionTTL, Now: a.world.now, Logger: a.logs.Logger("api"),
 	})
 	if err != nil {
 		return fmt.Errorf("open tokens: %w", err)
 	}
 	a.access = acc
 	if acc.Created() {
-		a.log.Info("admin token made", "file", acc.TokenFile())
+		a.log.InfoContext(ctx, "admin token made", "file", acc.TokenFile())
 	}
 	return nil
 }

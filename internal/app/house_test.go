@@ -46,7 +46,7 @@ func allowed() map[string][]string {
 		"internal/decode": with("internal/runtime", table, "internal/blob", "internal/catalog", "internal/queue",
 			"internal/store", "internal/cache"),
 		"internal/httpapi": with("internal/ingest", "internal/catalog", "internal/queue", "internal/blob", table,
-			"internal/runtime"),
+			"internal/runtime", "internal/access"),
 		"internal/access":      with("internal/store"),
 		"internal/localdecode": with("internal/runtime", table, "internal/archive"),
 		"internal/observe":     {"internal/redact", "internal/errcode"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/internal/httpapi"
 	"github.com/wayside-edge/wayside/internal/ingest"
 	"github.com/wayside-edge/wayside/internal/queue"
@@ -24,6 +25,8 @@ func (a *appliance) openHTTP(context.Context) error {
 		Listen: string(a.cfg.Server.Listen), Hosts: a.cfg.Server.Hosts, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		FilesRaw: a.cfg.Files.Raw, SlowRequest: a.cfg.Server.SlowRequest, UploadIdle: a.cfg.Server.UploadStall,
 		Version: a.env.Version, Recorder: a.metrics, Start: start, Logger: a.logs.Logger("api"),
+		TLSCert: a.cfg.Server.TLSCert, TLSKey: a.cfg.Server.TLSKey, RateLimit: a.cfg.Server.RateLimit, RateBurst: a.cfg.Server.RateBurst,
+		Auth: a.access, Audit: a.logs.Logger("audit"),
 		Deps: httpapi.Deps{
 			Ingester: a.ingester, Files: a.catalog, Decodes: a.catalog, Blobs: a.blobs, Results: a.results,
 			Events: a.events, Plugins: recogniser{a.registry, a.pool}, PluginAdmin: a.registry, Direct: direct{a.decoder}, System: &system{appliance: a},
@@ -33,8 +36,12 @@ func (a *appliance) openHTTP(context.Context) error {
 	if a.cfg.Metrics.Enabled {
 		cfg.Metrics = a.metrics.Handler()
 	}
-	if a.access != nil {
-		cfg.Auth = a.access
+	for _, p := range a.cfg.Server.TrustedProxies {
+		network, err := config.Network(p)
+		if err != nil {
+			return fmt.Errorf("server.trusted_proxies: %w", err)
+		}
+		cfg.Proxies = append(cfg.Proxies, network)
 	}
 	//nolint:contextcheck // its contexts are those of the requests
 	if a.server, err = httpapi.Open(cfg); err != nil {
@@ -54,10 +61,11 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "watchdog", a.watchdog)
 	parts.start(ctx, "reload", a.reload)
 	parts.start(ctx, "unwrapped files", a.decoder.ShelveUntil)
+	parts.start(ctx, "tokens", a.access.Run)
 	parts.start(ctx, "http", a.server.Run)
 	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)
 	a.health.Started()
-	fmt.Fprintf(a.env.Stderr, "ready http://%s\n", a.server.Addr())
+	fmt.Fprintf(a.env.Stderr, "ready %s\n", a.server.URL())
 	a.notify(daemon.SdNotifyReady)
 	a.log.InfoContext(ctx, "appliance ready", "address", a.server.Addr().String(), "version", a.env.Version,
 		"start_seconds", time.Since(a.started).Seconds())
@@ -134,9 +142,10 @@ func (a *appliance) reload(ctx context.Context) error {
 		a.reloadRules(ctx, cfg)
 		a.engine.SetMode(queue.Mode(cfg.Queue.Mode))
 		a.engine.SetWeights(cfg.Queue.Weights)
+		a.server.SetRateLimit(cfg.Server.RateLimit, cfg.Server.RateBurst)
 		later := a.cfg.NeedRestart(&cfg)
 		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String(), "need_restart", later)
-		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, and mode and weights of queues are in effect")
+		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, mode and weights of queues, and the rate limit are in effect")
 		if len(later) > 0 {
 			fmt.Fprintln(a.env.Stderr, "configuration reloaded: changed, and in effect with the next start only:", strings.Join(later, ", "))
 		}

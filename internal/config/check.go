@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -113,5 +114,22 @@ func (c *Config) checkNames() []rule {
 			!slices.ContainsFunc(c.Server.Hosts, func(h string) bool { return !hostName(strings.Trim(h, "[]")) && !strings.Contains(h, ":") }),
 			"server.hosts", "holds something that is no host name",
 		},
+		{
+			!slices.ContainsFunc(c.Server.TrustedProxies, func(p string) bool { _, err := Network(p); return err != nil }),
+			"server.trusted_proxies", "holds something that is neither an address nor a network like 10.0.0.0/8",
+		},
 	}
+}
+
+// Network reads an address or a network.
+func Network(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		a = a.Unmap().WithZone("")
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, fmt.Errorf("read network: %w", err)
+	}
+	return p.Masked(), nil
 }

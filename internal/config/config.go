@@ -57,15 +57,17 @@ type Data struct {
 
 // Server is the HTTP listener and its limits.
 type Server struct {
-	Listen      Addr
-	Hosts       []string // accepted in Host besides the listener's own names
-	TLSCert     string   // file; "" = plain HTTP
-	TLSKey      string
-	MaxUpload   Size // a file; 0 = no limit
-	SlowRequest time.Duration
-	UploadStall time.Duration // an upload without a byte for so long is cut off
-	RateLimit   float64       // requests a second and client; 0 = none
-	RateBurst   int
+	Listen  Addr
+	Hosts   []string // accepted in Host besides the listener's own names
+	TLSCert string   // file; "" = plain HTTP
+	TLSKey  string
+	// TrustedProxies are addresses and networks whose forwarding headers are believed.
+	TrustedProxies []string
+	MaxUpload      Size // a file; 0 = no limit
+	SlowRequest    time.Duration
+	UploadStall    time.Duration // an upload without a byte for so long is cut off
+	RateLimit      float64       // requests a second and client; 0 = none
+	RateBurst      int
 }
 
 // Auth is who may do what.

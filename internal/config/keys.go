@@ -47,12 +47,16 @@ func serverKeys() []key {
 			doc: "Names accepted in the Host header besides localhost, 127.0.0.1, [::1] and the listener's own address.",
 		},
 		{
-			name: "server.tls_cert", at: func(c *Config) any { return &c.Server.TLSCert },
+			name: "server.tls_cert", at: func(c *Config) any { return &c.Server.TLSCert }, built: true,
 			doc: "Certificate file (PEM, with its chain). Together with `server.tls_key`: HTTPS, read again when the files change.",
 		},
 		{
-			name: "server.tls_key", at: func(c *Config) any { return &c.Server.TLSKey },
+			name: "server.tls_key", at: func(c *Config) any { return &c.Server.TLSKey }, built: true,
 			doc: "Private key file (PEM) of `server.tls_cert`.",
+		},
+		{
+			name: "server.trusted_proxies", def: "[]", at: func(c *Config) any { return &c.Server.TrustedProxies }, built: true,
+			doc: "Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. A proxy has to set both itself.",
 		},
 		{
 			name: "server.max_upload", def: "none", at: func(c *Config) any { return &c.Server.MaxUpload }, built: true,
@@ -68,11 +72,11 @@ func serverKeys() []key {
 			doc: "An upload that sends no byte for so long is cut off and leaves no trace.",
 		},
 		{
-			name: "server.rate_limit", def: "0", at: func(c *Config) any { return &c.Server.RateLimit }, hi: 1e6, live: true,
-			doc: "Requests a second that one client may make; above it answers 429. 0: no limit.",
+			name: "server.rate_limit", def: "0", at: func(c *Config) any { return &c.Server.RateLimit }, hi: 1e6, live: true, built: true,
+			doc: "Requests a second that one client, known by its token or else its address, may make; above it answers 429. 0: no limit.",
 		},
 		{
-			name: "server.rate_burst", def: "100", at: func(c *Config) any { return &c.Server.RateBurst }, lo: 1, hi: 1e6, live: true,
+			name: "server.rate_burst", def: "100", at: func(c *Config) any { return &c.Server.RateBurst }, lo: 1, hi: 1e6, live: true, built: true,
 			doc: "Requests that a client may make at once before `server.rate_limit` counts.",
 		},
 		{
@@ -84,7 +88,7 @@ func serverKeys() []key {
 			doc: "Whether the group of the service may read `secrets/admin-token`, so that its members can use the command line.",
 		},
 		{
-			name: "auth.session_ttl", def: "12h", at: func(c *Config) any { return &c.Auth.SessionTTL }, lo: 60, hi: 90 * day,
+			name: "auth.session_ttl", def: "12h", at: func(c *Config) any { return &c.Auth.SessionTTL }, lo: 60, hi: 90 * day, built: true,
 			doc: "How long a browser stays signed in.",
 		},
 	}

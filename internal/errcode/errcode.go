@@ -103,6 +103,13 @@ func Invalid(field, format string, args ...any) *Error {
 
 func (e *Error) Error() string { return e.Text }
 
+// After returns a copy of e that says when to come back.
+func (e *Error) After(d time.Duration) *Error {
+	c := *e
+	c.RetryAfter = d
+	return &c
+}
+
 // Unwrap gives the private cause, nil if there is none.
 func (e *Error) Unwrap() error { return e.cause }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/wayside-edge/wayside/internal/access"
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
 
@@ -21,42 +22,85 @@ const (
 	scopeWork   scope = "work"      // leasing and finishing jobs
 	scopeAdmin  scope = "admin"     // allows everything
 	scopeRaw    scope = "files.raw" // admin, or read where files.raw is set
+	scopeTokens scope = "tokens"    // admin, also where no token is needed, once there is one
 )
 
-// authorize checks the token against the scope of the route. A path or method that does not exist needs none: its
-// answer is the same for everybody.
+// cookieName is that of the session of a browser.
+const cookieName = "wayside_session"
+
+// A client that sends wrong tokens is told so failureBurst times, then failureRate times a second.
+const (
+	failureRate  = 0.2
+	failureBurst = 20
+)
+
+// authorize checks the token, or the session of a browser, against the scope of the route. A path or method that does not
+// exist needs none: its answer is the same for everybody.
 func (s *Server) authorize(c echo.Context) error {
-	if s.cfg.Auth == nil {
-		return nil
-	}
 	r := c.Request()
+	st := stateOf(r.Context())
 	need, ok := s.scopes[r.Method+" "+c.Path()]
-	if !ok || need == scopeOpen || (c.Path() == "/metrics" && isLoopback(r.RemoteAddr)) {
+	if st.need = need; s.cfg.Auth == nil || !ok || need == scopeOpen || (c.Path() == "/metrics" && s.fromLoopback(r)) {
 		return nil
 	}
-	token := tokenOf(r)
-	if token == "" {
+	grant, err := s.identify(r)
+	if err != nil {
+		return err
+	}
+	if grant != nil {
+		st.grant = grant
+		return s.require(r, need)
+	}
+	if s.cfg.Auth.Required() {
 		return errcode.New(errcode.Unauthorized, "a token is needed: Authorization: Bearer … or X-API-Key")
 	}
-	granted, ok := s.cfg.Auth.Authorize(token)
-	if !ok {
-		return errcode.New(errcode.Unauthorized, "the token is not valid")
+	if need == scopeTokens && len(s.cfg.Auth.Tokens()) > 0 {
+		return errcode.New(errcode.Unauthorized, "there are tokens, so that one with the scope admin is needed here")
 	}
-	st := stateOf(r.Context())
-	st.scopes = make(map[scope]bool, len(granted))
-	for _, g := range granted {
-		st.scopes[scope(g)] = true
+	return nil
+}
+
+// identify gives what the token or the session of a request allows, nil if it has neither, or one of a session that is
+// over where none is needed.
+func (s *Server) identify(r *http.Request) (*access.Grant, error) {
+	if token := tokenOf(r); token != "" {
+		if g, ok := s.cfg.Auth.Check(token); ok {
+			return &g, nil
+		}
+		return nil, s.wrongToken(r)
 	}
-	return s.require(r, need)
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return nil, nil //nolint:nilnil,nilerr // there is none
+	}
+	if g, ok := s.cfg.Auth.Session(cookie.Value); ok {
+		return &g, nil
+	}
+	if s.cfg.Auth.Required() {
+		return nil, errcode.New(errcode.Unauthorized, "the session is over: sign in again")
+	}
+	return nil, nil //nolint:nilnil // nobody needs one
+}
+
+// wrongToken gives the answer to a wrong token. Who tries many is told so less often; valid tokens from there go on.
+func (s *Server) wrongToken(r *http.Request) error {
+	if v := s.failures.take(clientKey(stateOf(r.Context()).client)); !v.ok {
+		return errcode.New(errcode.RateLimited, "too many wrong tokens from this address").After(v.after)
+	}
+	return errcode.New(errcode.Unauthorized, "the token is not valid")
 }
 
 // require checks that the request's token has a scope. Admin has all.
 func (s *Server) require(r *http.Request, need scope) error {
-	if need == scopeRaw {
+	switch need {
+	case scopeRaw:
 		need = scopeAdmin
 		if s.cfg.FilesRaw {
 			need = scopeRead
 		}
+	case scopeTokens:
+		need = scopeAdmin
+	default:
 	}
 	if !stateOf(r.Context()).allows(need) {
 		return errcode.Newf(errcode.Forbidden, "the token lacks the scope %s", need)
@@ -65,7 +109,7 @@ func (s *Server) require(r *http.Request, need scope) error {
 }
 
 func (st *state) allows(need scope) bool {
-	return st.scopes == nil || st.scopes[need] || st.scopes[scopeAdmin]
+	return st.grant == nil || st.grant.Allows(access.Scope(need))
 }
 
 func tokenOf(r *http.Request) string {
@@ -73,6 +117,43 @@ func tokenOf(r *http.Request) string {
 		return strings.TrimSpace(token)
 	}
 	return r.Header.Get("X-API-Key")
+}
+
+// limit counts a request against the rate of its client: its token, or else its address.
+func (s *Server) limit(c echo.Context) error {
+	if !s.limiter.on() || always(c.Path()) {
+		return nil
+	}
+	st := stateOf(c.Request().Context())
+	key := clientKey(st.client)
+	if st.grant != nil {
+		key = "token " + st.grant.ID
+	}
+	v := s.limiter.take(key)
+	v.headers(c.Response().Header())
+	if !v.ok {
+		return errcode.New(errcode.RateLimited, "more requests than server.rate_limit allows").After(v.after)
+	}
+	return nil
+}
+
+// SetRateLimit changes how many requests a second a client may make, and at once.
+func (s *Server) SetRateLimit(perSecond float64, burst int) { s.limiter.set(perSecond, burst) }
+
+// audit writes down who has changed what: requests that need the scope admin and are not for reading, sessions, and decodes
+// that reveal sensitive values.
+func (s *Server) audit(c echo.Context, st *state, method, endpoint string, status int) {
+	r := c.Request()
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !st.audited && (reads || (st.need != scopeAdmin && st.need != scopeTokens)) {
+		return
+	}
+	who, token := "local", ""
+	if st.grant != nil {
+		who, token = st.grant.Name, st.grant.ID
+	}
+	s.cfg.Audit.InfoContext(r.Context(), "audit", "action", method+" "+endpoint, "path", r.URL.Path, "who", who, "token", token,
+		"client_ip", st.client, "status", status, "reveal", st.reveal)
 }
 
 // allowedHosts gives the names that Host may carry, beside the address a connection came in on.
@@ -119,9 +200,4 @@ func ownAddress(r *http.Request, name string) bool {
 	}
 	own, err := netip.ParseAddrPort(local.String())
 	return err == nil && own.Addr().Unmap().WithZone("") == ip.Unmap().WithZone("")
-}
-
-func isLoopback(addr string) bool {
-	a, err := netip.ParseAddrPort(addr)
-	return err == nil && a.Addr().Unmap().IsLoopback()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -27,13 +28,12 @@ const unmatched = "unmatched"
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		st := newState(c.Request())
+		st.client = s.clientIP(c.Request())
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), stateKey{}, st)))
 		res := c.Response()
+		maps.Copy(res.Header(), s.fixed)
 		res.Header().Set("X-Request-ID", st.ids.Request)
 		res.Header().Set("X-Correlation-ID", st.ids.Correlation)
-		res.Header().Set("X-Content-Type-Options", "nosniff")
-		res.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		res.Header().Set("Referrer-Policy", "no-referrer")
 		res.Before(func() {
 			res.Header().Set("X-Response-Time", fmt.Sprintf("%.3fs", time.Since(st.started).Seconds()))
 		})
@@ -86,8 +86,9 @@ func (s *Server) finish(c echo.Context, st *state, method, endpoint string) {
 		s.cfg.Recorder.RequestDone(method, endpoint, status, took)
 	}
 	s.log.InfoContext(r.Context(), "request_completed", "method", r.Method, "path", r.URL.Path,
-		"query", redact.Redactor{}.Query(r.URL.RawQuery), "status", status, "duration", took.Seconds(), "client_ip", c.RealIP(),
+		"query", redact.Redactor{}.Query(r.URL.RawQuery), "status", status, "duration", took.Seconds(), "client_ip", st.client,
 		"user_agent", r.UserAgent(), "bytes", res.Size)
+	s.audit(c, st, method, endpoint, status)
 	if took > s.cfg.SlowRequest && !st.stream {
 		s.log.WarnContext(r.Context(), "slow_request_detected", "method", r.Method, "path", r.URL.Path,
 			"duration", took.Seconds(), "threshold", s.cfg.SlowRequest.Seconds())
@@ -134,6 +135,9 @@ func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 			return errcode.Wrap(errcode.Forbidden, err, "the request comes from another site")
 		}
 		if err := s.authorize(c); err != nil {
+			return err
+		}
+		if err := s.limit(c); err != nil {
 			return err
 		}
 		return next(c)

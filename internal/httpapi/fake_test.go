@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wayside-edge/wayside/internal/access"
 	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/event"
@@ -528,9 +529,35 @@ func (h *idHandler) Handle(ctx context.Context, r slog.Record) error {
 // auth knows tokens and their scopes.
 type auth map[string][]string
 
-func (a auth) Authorize(token string) ([]string, bool) {
+func (auth) Required() bool { return true }
+
+func (a auth) Check(token string) (access.Grant, bool) {
 	scopes, ok := a[token]
-	return scopes, ok
+	g := access.Grant{ID: "t" + token, Name: "token " + token}
+	for _, s := range scopes {
+		g.Scopes = append(g.Scopes, access.Scope(s))
+	}
+	return g, ok
 }
+
+func (auth) Session(string) (g access.Grant, ok bool) { return g, false }
+
+func (auth) SignIn(context.Context, string) (id string, g access.Grant, expires time.Time, err error) {
+	return "", g, expires, errcode.New(errcode.Unauthorized, "no")
+}
+
+func (auth) SignOut(context.Context, string) error { return nil }
+
+func (auth) Tokens() []access.Token { return nil }
+
+func (auth) Token(string) (t access.Token, err error) {
+	return t, errcode.New(errcode.NotFound, "none")
+}
+
+func (auth) Create(context.Context, access.NewToken) (t access.Token, secret string, err error) {
+	return t, "", errcode.New(errcode.Conflict, "none")
+}
+
+func (auth) Revoke(context.Context, string) error { return errcode.New(errcode.NotFound, "none") }
 
 func sorted[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

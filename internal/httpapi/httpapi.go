@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -27,6 +28,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/wayside-edge/wayside/internal/access"
 	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/event"
@@ -125,10 +127,21 @@ type DirectRequest struct {
 	Options table.EncodeOptions
 }
 
-// Authorizer checks access tokens.
-type Authorizer interface {
-	// Authorize gives what a token allows; ok is false if it is not valid.
-	Authorize(token string) (scopes []string, ok bool)
+// Access knows tokens and the sessions of browsers; it is access.Access.
+type Access interface {
+	// Required reports whether every request needs a token. Otherwise only one that has a wrong one is refused, and those
+	// that deal with tokens as soon as there is one.
+	Required() bool
+	// Check gives what a token allows; ok is false if it is not valid. Session does so for the id of a session.
+	Check(token string) (g access.Grant, ok bool)
+	Session(id string) (g access.Grant, ok bool)
+	SignIn(ctx context.Context, token string) (id string, g access.Grant, expires time.Time, err error)
+	SignOut(ctx context.Context, id string) error
+	Tokens() []access.Token
+	Token(id string) (access.Token, error)
+	// Create makes a token, and gives it: nobody can be told it again.
+	Create(ctx context.Context, n access.NewToken) (t access.Token, secret string, err error)
+	Revoke(ctx context.Context, id string) error
 }
 
 // Recorder counts requests. The endpoint is the route's template, or "unmatched".
@@ -152,10 +165,16 @@ type Config struct {
 	SlowRequest time.Duration // a request slower than this is logged as a warning, default 1 s
 	UploadIdle  time.Duration // a client that sends nothing of its body for so long is cut off, default 60 s
 	Version     string        // shown on the start page and in the OpenAPI document
+	TLSCert     string        // PEM files, "" = plain HTTP (server.tls_cert, server.tls_key)
+	TLSKey      string
+	Proxies     []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed (server.trusted_proxies)
+	RateLimit   float64        // requests a second and client, 0 = any number (server.rate_limit)
+	RateBurst   int            // at once, before RateLimit counts (server.rate_burst)
 
 	Deps Deps
 
-	Auth     Authorizer   // nil = open
+	Auth     Access       // nil = open, and without tokens
+	Audit    *slog.Logger // who changed what; nil = discard
 	Recorder Recorder     // nil = none
 	Metrics  http.Handler // serves /metrics, nil = no such route
 	Start    Pages        // serves / and /assets/, nil = nothing there
@@ -204,6 +223,9 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Audit == nil {
+		c.Audit = slog.New(slog.DiscardHandler)
+	}
 	return c
 }
 
@@ -219,6 +241,9 @@ func (c Config) Validate() error {
 		if h == "" || strings.ContainsAny(h, "/ *") {
 			return fmt.Errorf("server.hosts: %q is no host name", h)
 		}
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("server.tls_cert: server.tls_cert and server.tls_key belong together")
 	}
 	return nil
 }
@@ -249,6 +274,10 @@ type Server struct {
 	echo     *echo.Echo
 	scopes   map[string]scope // of routes: "METHOD /path/:param"
 	openapi  []byte
+	fixed    http.Header  // of every answer
+	limiter  *limiter     // of requests, by client
+	failures *limiter     // of wrong tokens, by address
+	cert     *certificate // nil = plain HTTP
 	listener net.Listener
 	http     *http.Server
 	origins  *http.CrossOriginProtection
@@ -281,7 +310,16 @@ func Open(cfg Config) (*Server, error) {
 }
 
 func newServer(cfg Config) (*Server, error) {
-	s := &Server{cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, origins: http.NewCrossOriginProtection()}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, origins: http.NewCrossOriginProtection(),
+		fixed: fixedHeaders(cfg), limiter: newLimiter(cfg.RateLimit, cfg.RateBurst), failures: newLimiter(failureRate, failureBurst),
+	}
+	if cfg.TLSCert != "" {
+		var err error
+		if s.cert, err = openCertificate(cfg.TLSCert, cfg.TLSKey, cfg.Logger); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.route(); err != nil {
 		return nil, fmt.Errorf("make routes: %w", err)
 	}
@@ -302,6 +340,14 @@ func newServer(cfg Config) (*Server, error) {
 // Addr gives the address the server listens on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
+// URL gives where the server is found: http://127.0.0.1:8000.
+func (s *Server) URL() string {
+	if s.cert != nil {
+		return "https://" + s.Addr().String()
+	}
+	return "http://" + s.Addr().String()
+}
+
 // Run serves until Close, or until ctx ends; it then closes at once. Its error is nil after Close.
 func (s *Server) Run(ctx context.Context) error {
 	closed := make(chan struct{})
@@ -309,7 +355,13 @@ func (s *Server) Run(ctx context.Context) error {
 		defer close(closed)
 		_ = s.Close(ctx) // its error is that it did not wait, which is what was asked for
 	})
-	err := s.http.Serve(s.listener)
+	var err error
+	if s.cert != nil {
+		s.http.TLSConfig = s.cert.config()
+		err = s.http.ServeTLS(s.listener, "", "")
+	} else {
+		err = s.http.Serve(s.listener)
+	}
 	if !unhook() {
 		<-closed
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/wayside-edge/wayside/internal/access"
 	"github.com/wayside-edge/wayside/internal/queue"
 )
 
@@ -30,8 +31,12 @@ func (i IDs) trace() queue.Trace {
 type state struct {
 	ids     IDs
 	started time.Time
-	scopes  map[scope]bool // nil = all
-	stream  bool           // long by its nature: never slow
+	client  string        // address it comes from
+	need    scope         // of its route
+	grant   *access.Grant // of its token or session, nil = none, which may do all where none is needed
+	stream  bool          // long by its nature: never slow
+	audited bool          // it belongs into the audit log, whatever its scope
+	reveal  bool          // it asks for sensitive values, and may
 }
 
 type stateKey struct{}

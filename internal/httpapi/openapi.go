@@ -40,6 +40,7 @@ func (s *Server) newAPI() huma.API {
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer"},
 		"key":    {Type: "apiKey", In: "header", Name: "X-API-Key"},
+		"cookie": {Type: "apiKey", In: "cookie", Name: cookieName},
 	}
 	api := humaecho.NewWithGroup(s.echo, s.echo.Group(pathPrefix), cfg)
 	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
@@ -112,8 +113,8 @@ func (s *Server) describe(api huma.API, op operation) huma.Operation {
 		Tags: []string{strings.Split(op.path, "/")[1]},
 	}
 	if op.scope != scopeOpen {
-		o.Security = []map[string][]string{{"bearer": {}}, {"key": {}}, {}}
-		o.Extensions = map[string]any{"x-scope": string(op.scope)}
+		o.Security = []map[string][]string{{"bearer": {}}, {"key": {}}, {"cookie": {}}, {}}
+		o.Extensions = map[string]any{"x-scope": documentedScope(op.scope)}
 	}
 	maps.Copy(o.Responses, op.answers)
 	if op.created {
@@ -121,6 +122,14 @@ func (s *Server) describe(api huma.API, op operation) huma.Operation {
 	}
 	o.Responses["default"] = problemResponse(api)
 	return o
+}
+
+// documentedScope is a scope as tokens have it.
+func documentedScope(need scope) string {
+	if need == scopeTokens {
+		need = scopeAdmin
+	}
+	return string(need)
 }
 
 func problemResponse(api huma.API) *huma.Response {
@@ -208,7 +217,7 @@ func findOperation(doc *huma.OpenAPI, id string) *huma.Operation {
 func (s *Server) route() error {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = echo.ExtractIPDirect()
+	e.IPExtractor = s.clientIP
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(c, err) }
 	e.Logger.SetOutput(io.Discard)
 	e.Use(s.observe, s.admit, withRequest)
@@ -222,6 +231,7 @@ func (s *Server) route() error {
 	s.routePlugins(api, bodies)
 	s.routeQueue(api, bodies)
 	s.routeSystem(api)
+	s.routeTokens(api)
 	if err := s.finishDocument(api, bodies); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wayside-edge/wayside/internal/access"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime"
 )
@@ -144,9 +145,11 @@ func TestPluginRoutes(t *testing.T) {
 }
 
 // tokens allows what the token says.
-type tokens struct{}
+type tokens struct{ auth }
 
-func (tokens) Authorize(token string) ([]string, bool) { return []string{token}, true }
+func (tokens) Check(token string) (access.Grant, bool) {
+	return access.Grant{ID: token, Scopes: []access.Scope{access.Scope(token)}}, true
+}
 
 func TestPluginsAreChangedByAdminsOnly(t *testing.T) {
 	w := newWorld(t)

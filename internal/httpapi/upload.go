@@ -358,5 +358,10 @@ func (s *Server) checkReveal(r *http.Request, params map[string]string) error {
 	if on, err := strconv.ParseBool(v); err == nil && !on {
 		return nil
 	}
-	return s.require(r, scopeAdmin)
+	if err := s.require(r, scopeAdmin); err != nil {
+		return err
+	}
+	st := stateOf(r.Context())
+	st.audited, st.reveal = true, true
+	return nil
 }
