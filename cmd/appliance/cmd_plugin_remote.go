@@ -2,32 +2,19 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
 // compileWait is how long an installation waits for the module to be compiled.
 const compileWait = 30 * time.Second
-
-// adminToken is the file, in secrets/ of the data folder, with the token of this machine's appliance.
-const adminToken = "admin-token"
-
-// remoteFlags say where the appliance is.
-type remoteFlags struct {
-	server string
-	token  string
-	json   bool
-}
 
 // pluginRemoteCmds are the commands that ask a running appliance about its plugins.
 func (r *root) pluginRemoteCmds() []*cobra.Command {
@@ -37,83 +24,6 @@ func (r *root) pluginRemoteCmds() []*cobra.Command {
 		r.pluginSwitchCmd("disable", "Have the appliance use a plugin no more, also after a restart", (*client.Client).DisablePlugin),
 		r.pluginSwitchCmd("reload", "Have the appliance look at its plugin folders again", (*client.Client).ReloadPlugin),
 	}
-}
-
-// remoteCmd makes a command that calls an appliance.
-func (r *root) remoteCmd(cmd *cobra.Command, run func(ctx context.Context, c *client.Client, f remoteFlags, args []string) error) *cobra.Command {
-	var f remoteFlags
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := r.connect(cmd, f)
-		if err != nil {
-			return err
-		}
-		return remedy(run(cmd.Context(), c, f, args))
-	}
-	fl := cmd.Flags()
-	fl.StringVar(&f.server, "server", "", "address of the appliance (default WAYSIDE_SERVER, else server.listen of the configuration)")
-	fl.StringVar(&f.token, "token", "", "access token (default WAYSIDE_TOKEN, else the admin token in the data folder)")
-	fl.BoolVar(&f.json, "json", false, "print the answer for programs")
-	config.AddFlags(fl)
-	for _, name := range []string{"listen", "kv-listen", "log-level", "log-format"} {
-		_ = fl.MarkHidden(name)
-	}
-	return cmd
-}
-
-// connect finds the appliance: flags, then variables, then what the configuration of this machine says.
-func (r *root) connect(cmd *cobra.Command, f remoteFlags) (*client.Client, error) {
-	server, token := f.server, f.token
-	if server == "" {
-		server = r.getenv("WAYSIDE_SERVER")
-	}
-	if token == "" {
-		token = r.getenv("WAYSIDE_TOKEN")
-	}
-	if server == "" || token == "" {
-		cfg, err := r.load(cmd.Flags())
-		if err != nil {
-			return nil, err
-		}
-		local := server == ""
-		if local {
-			server = localAddress(cfg.Server.Listen)
-		}
-		// The token of this machine's appliance goes to no other.
-		if token == "" && (local || server == localAddress(cfg.Server.Listen)) {
-			b, err := os.ReadFile(filepath.Join(cfg.Data.Dir, "secrets", adminToken))
-			if err == nil {
-				token = strings.TrimSpace(string(b))
-			}
-		}
-	}
-	c, err := client.New(client.Config{Server: server, Token: token})
-	if err != nil {
-		return nil, &usageError{command: cmd.CommandPath(), err: err}
-	}
-	return c, nil
-}
-
-// localAddress is where an appliance that listens on addr is reached from this machine.
-func localAddress(addr config.Addr) string {
-	switch addr.Host() {
-	case "", "0.0.0.0", "::":
-		return "http://127.0.0.1:" + string(addr)[strings.LastIndex(string(addr), ":")+1:]
-	}
-	return "http://" + string(addr)
-}
-
-// remedy adds to an error what to do about it.
-func remedy(err error) error {
-	e, answered := errors.AsType[*client.Error](err)
-	switch {
-	case errors.Is(err, client.ErrUnreachable):
-		return fmt.Errorf("%w; start it with wayside serve, or name it with --server", err)
-	case answered && e.Code == "unauthorized":
-		return fmt.Errorf("%w; give one with --token or WAYSIDE_TOKEN, or run this as a user who may read secrets/%s in the data folder", err, adminToken)
-	case answered && e.Code == "forbidden":
-		return fmt.Errorf("%w; this needs a token with scope admin", err)
-	}
-	return err
 }
 
 func (r *root) pluginListCmd() *cobra.Command {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -66,27 +68,50 @@ func waysideAt(ctx context.Context, addr string) (is bool, version string) {
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
 		host = "127.0.0.1"
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/api/v1/openapi.json", http.NoBody)
+	// Nothing is sent and nothing believed that would need the certificate to be the right one.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}} //nolint:gosec // see above
+	defer transport.CloseIdleConnections()
+	for _, scheme := range []string{"http://", "https://"} {
+		if is, version := answersAsWayside(ctx, &http.Client{Transport: transport}, scheme+net.JoinHostPort(host, port)); is {
+			return true, version
+		}
+	}
+	return false, ""
+}
+
+// answersAsWayside reports whether what is at an address answers as our API does, be it that a token is needed.
+func answersAsWayside(ctx context.Context, c *http.Client, address string) (is bool, version string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/api/v1/openapi.json", http.NoBody)
 	if err != nil {
 		return false, ""
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.Do(req)
 	if err != nil {
 		return false, ""
 	}
 	defer resp.Body.Close()
 	var doc struct {
+		Type string `json:"type"` // of a problem
 		Info struct {
 			Title   string `json:"title"`
 			Version string `json:"version"`
 		} `json:"info"`
 	}
 	const enough = 8 << 20
-	if err := json.NewDecoder(io.LimitReader(resp.Body, enough)).Decode(&doc); err != nil || doc.Info.Title != apiTitle {
+	err = json.NewDecoder(io.LimitReader(resp.Body, enough)).Decode(&doc)
+	switch {
+	case err != nil:
 		return false, ""
+	case strings.HasPrefix(doc.Type, problemPrefix):
+		return true, ""
+	case doc.Info.Title == apiTitle:
+		return true, " (API " + doc.Info.Version + ")"
 	}
-	return true, " (API " + doc.Info.Version + ")"
+	return false, ""
 }
+
+// problemPrefix begins the type of every error that our API answers.
+const problemPrefix = "urn:wayside:error:"
 
 // apiTitle is the title of our OpenAPI document.
 const apiTitle = "Wayside"

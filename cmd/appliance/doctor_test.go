@@ -79,6 +79,12 @@ func TestPortFindings(t *testing.T) {
 	}))
 	defer srv.Close()
 	ours := config.Addr(srv.Listener.Addr().String())
+	closed := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"type":"urn:wayside:error:unauthorized"}`))
+	}))
+	defer closed.Close()
+	wantGrades(t, []finding{checkPort(t.Context(), "k", config.Addr(closed.Listener.Addr().String()), gradeFail)}, [2]string{"ok", "held by a running wayside"})
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
 	foreign := config.Addr(other.Listener.Addr().String())

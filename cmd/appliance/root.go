@@ -41,7 +41,7 @@ container runtime, no other process.`,
 	r.cmd.SetOut(std.out)
 	r.cmd.SetErr(std.err)
 	r.cmd.AddCommand(r.serveCmd(), r.decodeCmd(), r.pluginCmd(), r.jobsCmd(), r.queuesCmd(), r.schedulesCmd(),
-		r.flowsCmd(), r.workersCmd(), r.configCmd(), r.doctorCmd(), r.versionCmd(), workerCmd())
+		r.flowsCmd(), r.workersCmd(), r.tokensCmd(), r.configCmd(), r.doctorCmd(), r.versionCmd(), workerCmd())
 	return r
 }
 

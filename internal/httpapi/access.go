@@ -148,11 +148,11 @@ func (s *Server) audit(c echo.Context, st *state, method, endpoint string, statu
 	if !st.audited && (reads || (st.need != scopeAdmin && st.need != scopeTokens)) {
 		return
 	}
-	who, token := "local", ""
+	who, id := "local", ""
 	if st.grant != nil {
-		who, token = st.grant.Name, st.grant.ID
+		who, id = st.grant.Name, st.grant.ID
 	}
-	s.cfg.Audit.InfoContext(r.Context(), "audit", "action", method+" "+endpoint, "path", r.URL.Path, "who", who, "token", token,
+	s.cfg.Audit.InfoContext(r.Context(), "audit", "action", method+" "+endpoint, "path", r.URL.Path, "who", who, "grant", id,
 		"client_ip", st.client, "status", status, "reveal", st.reveal)
 }
 
