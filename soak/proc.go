@@ -63,6 +63,7 @@ func children(pid int) []process {
 // usage is what a process holds.
 type usage struct {
 	pss, rss    int64 // bytes
+	anon        int64 // of rss, what is no page of a file
 	descriptors int64
 	threads     int64
 }
@@ -79,6 +80,8 @@ func usageOf(pid int) (usage, error) {
 			u.pss = kb << 10
 		} else if _, err := fmt.Sscanf(line, "Rss: %d kB", &kb); err == nil {
 			u.rss = kb << 10
+		} else if _, err := fmt.Sscanf(line, "Anonymous: %d kB", &kb); err == nil {
+			u.anon = kb << 10
 		}
 	}
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))

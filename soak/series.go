@@ -23,7 +23,7 @@ func rules() map[string]rule {
 	memory := rule{base: 8 * mib, share: 0.03}
 	return map[string]rule{
 		"pss_bytes":            {base: memory.base, share: memory.share, limit: 256 * mib},
-		"rss_server_bytes":     memory,
+		"anon_server_bytes":    memory, // rss counts mapped pages of the database's files too, which the kernel takes back
 		"descriptors_server":   {base: 8, share: 0.03},
 		"descriptors_children": {base: 8, share: 0.03},
 		"goroutines":           {base: 10, share: 0.03},
