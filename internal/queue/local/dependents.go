@@ -216,9 +216,12 @@ func (e *Engine) settleRest(ctx context.Context) bool {
 			b.OnCommit(func() {
 				e.mu.Lock()
 				defer e.mu.Unlock()
-				if e.table.unsettled[n] = u; len(u.edges) == 0 {
+				left := e.table.unsettled[n] // more may have joined meanwhile
+				if left.edges = left.edges[len(now):]; len(left.edges) == 0 {
 					delete(e.table.unsettled, n)
+					return
 				}
+				e.table.unsettled[n] = left
 			})
 			if err := e.commit(ctx, b); err != nil {
 				e.log.ErrorContext(ctx, "dependents could not be told of a job's end", "job", formatID(n), "error", err)

@@ -86,3 +86,45 @@ func TestEndInDoubt(t *testing.T) {
 	}
 	b.leftovers(t)
 }
+
+// TestJoinWhileSettling repeats a call whose commit was said to have failed in the moment in which Run settles what waits
+// for the same job: what the call brings is settled too.
+func TestJoinWhileSettling(t *testing.T) {
+	var torn, again func()
+	b := openHooked(t, t.TempDir(), Config{}, func(*Engine, context.Context) error { return nil }, func(p store.Point) error {
+		switch {
+		case torn != nil && p == store.BeforeAck:
+			torn()
+			return errors.New("torn")
+		case again != nil && p == store.BeforeCommit:
+			again()
+		}
+		return nil
+	})
+	first := mustEnqueue(t, b.Engine, queue.New{Type: "a"})[0]
+	many := make([]queue.New, settleAtOnce+1) // one more than the end of the job takes along
+	for i := range many {
+		many[i] = queue.New{Type: "b", DependsOn: []queue.ID{first.ID}}
+	}
+	mustEnqueue(t, b.Engine, many...)
+	in := queue.New{Type: "c", IdempotencyKey: "i", DependsOn: []queue.ID{first.ID}}
+	torn = func() { torn = nil }
+	if _, err := b.Enqueue(t.Context(), in); err == nil {
+		t.Fatal("Enqueue did not fail")
+	}
+	mustFinish(t, b.Engine, mustLease(t, b.Engine), queue.Outcome{})
+	var j queue.Job
+	again = func() {
+		again = nil
+		j = mustEnqueue(t, b.Engine, in)[0]
+	}
+	for range 2 {
+		if !b.buryDoomed(t.Context()) {
+			t.Error("burials failed")
+		}
+	}
+	wantStatus(t, b.Engine, j.ID, queue.Ready)
+	if n := b.edges(t); n != 0 {
+		t.Errorf("%d records of dependencies are left", n)
+	}
+}
