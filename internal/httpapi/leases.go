@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +131,8 @@ func (s *Server) lease(
 	case err != nil:
 		return ended, nil, false, fmt.Errorf("lease jobs: %w", err)
 	case len(jobs) == 0:
-		return ended, nil, !r.NoWait && timed.Err() == nil, nil
+		unkept := slices.ContainsFunc(ended, func(d queue.Ended) bool { return d.Err != nil }) // nor does it wait then
+		return ended, nil, !r.NoWait && !unkept && timed.Err() == nil, nil
 	case ctx.Err() != nil:
 		return ended, nil, false, s.giveBack(ctx, jobs)
 	}

@@ -89,7 +89,7 @@ type External interface {
 	// none and no error. A worker that is being drained is given none, at once.
 	LeaseExternal(ctx context.Context, r ExternalRequest) ([]ExternalLeased, error)
 	// FinishAndLease is FinishAll and then LeaseExternal, in one commit where jobs to lease are there already. With an
-	// error after the runs were ended, what became of them is given too.
+	// error after the runs were ended, what became of them is given too. If one could not be ended it does not wait.
 	FinishAndLease(ctx context.Context, ends []End, r ExternalRequest) ([]Ended, []ExternalLeased, error)
 	// FinishAll ends runs, all in one commit as far as they are the worker's, and says what became of each.
 	FinishAll(ctx context.Context, ends []End) ([]Ended, error)

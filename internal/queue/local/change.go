@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/queue"
 	"github.com/wayside-edge/wayside/internal/store"
 )
@@ -73,25 +74,13 @@ func (e *Engine) claimFree(numbers []uint64) []*claim {
 }
 
 // commitSome makes one commit of the changes from the given one on, and gives the first that it had no room for. When
-// a hook of one has failed, its batch is of no use: it is made anew without that one.
+// a hook of one has failed, its batch is of no use: it is made anew without that one. So it is when the database takes
+// less at once than was staged: a small one cannot have all, but it can have them one after the other.
 func (e *Engine) commitSome(ctx context.Context, claims []*claim, from int, f func(i int) change, errs []error, with *starts) int {
-	for {
+	for ops, size := changeOps, int64(changeBytes); ; {
 		b := e.db.Batch()
 		b.Essential()
-		var staged []int
-		spoilt := false
-		next := from
-		for ; next < len(claims) && b.Len() < changeOps && b.Size() < changeBytes; next++ {
-			if claims[next] == nil || errs[next] != nil {
-				continue
-			}
-			if errs[next] = f(next)(b, claims[next]); errs[next] == nil {
-				staged = append(staged, next)
-			} else if errors.Is(errs[next], queue.ErrStage) {
-				spoilt = true
-				break
-			}
-		}
+		staged, next, spoilt := stageSome(b, claims, from, f, errs, ops, size)
 		if spoilt {
 			continue
 		}
@@ -102,6 +91,17 @@ func (e *Engine) commitSome(ctx context.Context, claims []*claim, from int, f fu
 			return next
 		}
 		err := e.commit(ctx, b)
+		if errcode.Is(err, errcode.TooLarge) && (with != nil || len(staged) > 1) {
+			if with != nil {
+				e.endStarts(with, err)
+				with.err, with = nil, nil // who wants them asks again
+			}
+			ops, size = b.Len()/2, b.Size()/2
+			for _, i := range staged {
+				errs[i] = nil
+			}
+			continue
+		}
 		if with != nil {
 			e.endStarts(with, err)
 		}
@@ -110,4 +110,22 @@ func (e *Engine) commitSome(ctx context.Context, claims []*claim, from int, f fu
 		}
 		return next
 	}
+}
+
+// stageSome stages changes from the given one on until b has so many operations or bytes, and gives which those are and
+// the first that it left. Spoilt: half of a change is in b.
+func stageSome(
+	b *store.Batch, claims []*claim, from int, f func(i int) change, errs []error, ops int, size int64,
+) (staged []int, next int, spoilt bool) {
+	for next = from; next < len(claims) && (next == from || (b.Len() < ops && b.Size() < size)); next++ {
+		if claims[next] == nil || errs[next] != nil {
+			continue
+		}
+		if errs[next] = f(next)(b, claims[next]); errs[next] == nil {
+			staged = append(staged, next)
+		} else if errors.Is(errs[next], queue.ErrStage) {
+			return nil, next, true
+		}
+	}
+	return staged, next, false
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -136,12 +137,13 @@ func (e *Engine) endStarts(s *starts, err error) {
 	s.holds, s.out, s.err = nil, nil, fmt.Errorf("lease: %w", err)
 }
 
-// started gives the jobs that were started. If the caller has gone, they are taken back.
+// started gives the jobs that were started. If the caller has gone, they are taken back; one whose time to wait is over
+// is still there, and a commit may well take longer than it would wait.
 func (e *Engine) started(ctx context.Context, s *starts) ([]queue.ExternalLeased, error) {
 	if len(s.out) == 0 {
 		return nil, s.err
 	}
-	if ctx.Err() == nil {
+	if err := ctx.Err(); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		return s.out, nil
 	}
 	e.takeBack(ctx, s.holds)
@@ -239,8 +241,8 @@ func (e *Engine) FinishAll(ctx context.Context, ends []queue.End) ([]queue.Ended
 	return e.finishAll(ctx, ends, nil), nil
 }
 
-// FinishAndLease implements queue.External. What the runs that end make room for is looked at by LeaseExternal, if
-// nothing was there before.
+// FinishAndLease implements queue.External. Where the runs that end make room at a limit they end first: what that lets
+// through may come before everything that is there already.
 func (e *Engine) FinishAndLease(
 	ctx context.Context, ends []queue.End, r queue.ExternalRequest,
 ) ([]queue.Ended, []queue.ExternalLeased, error) {
@@ -259,7 +261,10 @@ func (e *Engine) FinishAndLease(
 	w := e.waiterFor(r)
 	w.now = true
 	// With an error, or nothing, LeaseExternal will say so, or wait; the runs have ended all the same.
-	holds, _ := e.waitForJobs(ctx, w)
+	var holds []*hold
+	if !e.makeRoom(ends) {
+		holds, _ = e.waitForJobs(ctx, w)
+	}
 	var with *starts
 	if len(holds) > 0 {
 		with = &starts{holds: holds, length: r.Lease}
@@ -270,8 +275,33 @@ func (e *Engine) FinishAndLease(
 			return ended, out, err
 		}
 	}
+	// Of an end that was not kept the worker is to hear before its lease has expired.
+	r.NoWait = r.NoWait || slices.ContainsFunc(ended, func(d queue.Ended) bool { return d.Err != nil })
 	out, err := e.LeaseExternal(ctx, r)
 	return ended, out, err
+}
+
+// makeRoom reports whether the end of a run lets another one start that a limit keeps waiting.
+func (e *Engine) makeRoom(ends []queue.End) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, end := range ends {
+		n, err := parseID(end.Lease.ID)
+		if err != nil {
+			continue
+		}
+		h := e.table.holds[n]
+		if h == nil {
+			continue
+		}
+		q := h.lane.queue
+		full := q.set.MaxActive > 0 && q.counts[queue.Active] >= int64(q.set.MaxActive)
+		fullKey := h.key != nil && q.set.KeyMaxActive > 0 && h.key.active >= q.set.KeyMaxActive
+		if (full || fullKey) && q.counts[queue.Ready] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Engine) checkEnds(ends []queue.End) error {
