@@ -231,8 +231,11 @@ func (w *Worker) place(taking, working context.Context) error {
 			wait.sleep(taking, err)
 			continue
 		}
-		wait = pause{}
-		ends = w.heard(working, ends, l.Ended)
+		if ends = w.heard(working, ends, l.Ended); len(ends.Ack)+len(ends.Fail)+len(ends.Release) == 0 {
+			wait = pause{}
+		} else if len(l.Jobs) == 0 {
+			wait.sleep(taking, nil)
+		}
 		if l.Drain && len(l.Jobs) == 0 {
 			sleep(taking, drainPause)
 		}
@@ -241,7 +244,10 @@ func (w *Worker) place(taking, working context.Context) error {
 				ends.Release = append(ends.Release, client.Release{ID: j.ID, Lease: j.Lease})
 				continue
 			}
-			ends = w.run(working, j)
+			ended := w.run(working, j)
+			ends.Ack = append(ends.Ack, ended.Ack...)
+			ends.Fail = append(ends.Fail, ended.Fail...)
+			ends.Release = append(ends.Release, ended.Release...)
 		}
 	}
 	return w.leave(working, ends)
@@ -262,26 +268,50 @@ func (w *Worker) leave(ctx context.Context, ends client.Ends) error {
 			wait.sleep(ctx, err)
 			continue
 		}
-		ends = w.heard(ctx, ends, said)
+		if ends = w.heard(ctx, ends, said); len(ends.Ack)+len(ends.Fail)+len(ends.Release) > 0 {
+			wait.sleep(ctx, nil)
+		}
 	}
 	return nil
 }
 
-// heard looks at what became of ends, and gives what is to be said instead of those that were refused.
+// heard looks at what became of ends, and gives what is to be said next: of those that were refused for what they say,
+// that the job failed; of those that the appliance could not keep just then, the same again.
 func (w *Worker) heard(ctx context.Context, ends client.Ends, said client.Ended) client.Ends {
 	for _, id := range said.Lost {
 		w.cfg.Logger.WarnContext(ctx, "job was no longer this worker's when it ended", "job_id", id)
 	}
-	var out client.Ends
+	refused := map[string]client.Refused{}
 	for _, r := range said.Refused {
 		w.cfg.Logger.ErrorContext(ctx, "end of the job was refused", "job_id", r.ID, "code", r.Code, "reason", r.Message)
-		for _, a := range ends.Ack {
-			if a.ID == r.ID {
-				out.Fail = append(out.Fail, client.Fail{ID: a.ID, Lease: a.Lease, Dead: true, Error: client.Fault{Code: r.Code, Message: r.Message}})
-			}
+		refused[r.ID] = r
+	}
+	var out client.Ends
+	for _, a := range ends.Ack {
+		switch r, ok := refused[a.ID]; {
+		case ok && faulty(r):
+			out.Fail = append(out.Fail, client.Fail{ID: a.ID, Lease: a.Lease, Dead: true, Error: client.Fault{Code: r.Code, Message: r.Message}})
+		case ok:
+			out.Ack = append(out.Ack, a)
+		}
+	}
+	for _, a := range ends.Fail {
+		if r, ok := refused[a.ID]; ok && !faulty(r) {
+			out.Fail = append(out.Fail, a)
+		}
+	}
+	for _, a := range ends.Release {
+		if r, ok := refused[a.ID]; ok && !faulty(r) {
+			out.Release = append(out.Release, a)
 		}
 	}
 	return out
+}
+
+// faulty reports whether an end was refused for what it says. Otherwise the appliance could not keep it for the moment:
+// the job is done all the same, and still this worker's.
+func faulty(r client.Refused) bool {
+	return r.Code == "too_large" || r.Code == "malformed" || r.Code == "validation_failed"
 }
 
 // hopeless reports whether asking again cannot help.

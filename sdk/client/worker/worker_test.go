@@ -29,6 +29,7 @@ type fake struct {
 	beats   []client.Beat
 	down    int // calls that nobody answers
 	refuse  string
+	busy    int // so many ends could not be kept
 	status  int // of every answer, 0 = as it should be
 	calls   int
 }
@@ -95,6 +96,11 @@ func (f *fake) end(e client.Ends) (out client.Ended) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, a := range e.Ack {
+		if f.busy > 0 {
+			f.busy--
+			out.Refused = append(out.Refused, client.Refused{ID: a.ID, Code: "unavailable", Message: "the change could not be stored"})
+			continue
+		}
 		if f.refuse == a.ID {
 			out.Refused = append(out.Refused, client.Refused{ID: a.ID, Code: "too_large", Message: "too much"})
 			continue
@@ -102,6 +108,11 @@ func (f *fake) end(e client.Ends) (out client.Ended) {
 		f.said = append(f.said, fmt.Sprintf("ack:%s=%s", a.ID, a.Result))
 	}
 	for _, a := range e.Fail {
+		if f.busy > 0 {
+			f.busy--
+			out.Refused = append(out.Refused, client.Refused{ID: a.ID, Code: "unavailable", Message: "the change could not be stored"})
+			continue
+		}
 		f.said = append(f.said, fmt.Sprintf("fail:%s=%s/%s/%v/%v", a.ID, a.Error.Code, a.Error.Message, a.RetryIn, a.Dead))
 	}
 	for _, a := range e.Release {
@@ -230,6 +241,33 @@ func TestRefusedEnd(t *testing.T) {
 			t.Errorf("%v %s", err, f.heard())
 		}
 	})
+}
+
+// TestEndNotKept: an end that the appliance could not keep just then says nothing about the job, and is said again.
+func TestEndNotKept(t *testing.T) {
+	for want, h := range map[string]Handler{
+		"ack:j1=1":                  func(context.Context, *Job) (any, error) { return 1, nil },
+		"fail:j1=failed/no/0/false": func(context.Context, *Job) (any, error) { return nil, errors.New("no") },
+	} {
+		for _, busy := range []int{2, 1000} { // the second is told when the worker stops
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(job("j1", "a"))
+				f.busy = busy
+				stop := start(t, f, Config{}, map[string]Handler{"a": h})
+				time.Sleep(time.Minute)
+				f.mu.Lock()
+				calls := f.calls
+				f.busy = min(f.busy, 1)
+				f.mu.Unlock()
+				if err := stop(); err != nil || f.heard() != want {
+					t.Errorf("%v %q, want %q", err, f.heard(), want)
+				}
+				if calls > 500 {
+					t.Errorf("%d calls in a minute", calls)
+				}
+			})
+		}
+	}
 }
 
 // TestApplianceThatRestarts: what was done while nobody answered is told when somebody does.

@@ -18,6 +18,7 @@ class Fake:
         self.states: dict[str, str] = {}  # what heartbeats answer, by job
         self.drain = False
         self.broken = 0  # so many calls are answered by 503
+        self.refusals: list[str] = []  # codes that the next ends are refused with
         self.n = 0
         fake = self
 
@@ -97,9 +98,12 @@ class Fake:
             return 404, {"code": "not_found", "detail": "no such thing", "errors": [{"field": "id", "message": "unknown"}]}
 
     def finish(self, body):
-        lost, acked, failed = [], 0, 0
+        lost, refused, acked, failed = [], [], 0, 0
         for kind in ("ack", "fail", "release"):
             for entry in body.get(kind) or ():
+                if self.refusals:
+                    refused.append({"id": entry["id"], "code": self.refusals.pop(0), "message": "no"})
+                    continue
                 held = self.leases.pop(entry["id"], None)
                 if held is None or held["lease"] != entry["lease"]:
                     lost.append(entry["id"])
@@ -108,4 +112,4 @@ class Fake:
                 acked += kind == "ack"
                 failed += kind == "fail"
         self.changed.notify_all()
-        return {"acked": acked, "failed": failed, "lost": lost}
+        return {"acked": acked, "failed": failed, "lost": lost, "refused": refused}

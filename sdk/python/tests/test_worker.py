@@ -212,6 +212,29 @@ class WorkerTest(unittest.TestCase):
         self.start()
         self.assertEqual(self.fake.wait_told(1)[0][1]["result"], "kept")
 
+    def test_refused_for_what_it_says(self):
+        self.app.job("a")(lambda job: "x")
+        self.fake.refusals = ["too_large"]
+        self.fake.add("a")
+        self.start()
+        [(kind, entry)] = self.fake.wait_told(1)
+        self.assertEqual((kind, entry["dead"], entry["error"]), ("fail", True, {"code": "too_large", "message": "no"}))
+
+    def test_end_not_kept(self):
+        @self.app.job("a")
+        def handler(job):
+            if job.payload == "no":
+                raise RuntimeError("no")
+            return "kept"
+
+        self.fake.refusals = ["unavailable", "disk_full"]
+        self.fake.add("a")
+        self.fake.add("a", "no")
+        self.start(concurrency=2)
+        told = {k: e for k, e in self.fake.wait_told(2)}
+        self.assertEqual(told["ack"]["result"], "kept")
+        self.assertFalse(told["fail"].get("dead"))
+
     def test_drain(self):
         self.app.job("a")(lambda job: None)
         self.fake.drain = True

@@ -25,6 +25,8 @@ _log = logging.getLogger("wayside.worker")
 Handler = Callable[[Job], Any]
 
 _LONGEST_PAUSE = 10.0  # between tries while the appliance is away
+_FAULTS = ("too_large", "malformed", "validation_failed")  # why an end is refused for what it says, not for want of a disk
+_UNKEPT_PAUSE = 0.5
 _FINISH_BATCH = 200  # ends of runs in one call
 _LEASE_BATCH = 256  # jobs in one call
 _RESULT_LIMIT = 64 << 10
@@ -332,11 +334,22 @@ class _Worker:
                 if id in lost:
                     _log.warning("job was taken from this worker before it ended", extra={"job_id": id})
                 self.running.pop(id, None)
-            for id, r in refused.items():
-                error = {"code": r.get("code") or "failed", "message": r.get("message") or "the result was refused"}
-                lease = next((e["lease"] for _, e in ends if e["id"] == id), None)
-                self.ends.append(("fail", {"id": id, "lease": lease, "error": error, "dead": True}))
+            unkept = [end for end in ends if end[1]["id"] in refused and refused[end[1]["id"]].get("code") not in _FAULTS]
+            for kind, entry in ends:
+                r = refused.get(entry["id"])
+                if r is None or r.get("code") not in _FAULTS:
+                    continue
+                _log.error("end of the job was refused: %s", r.get("message"), extra={"job_id": entry["id"]})
+                if kind != "ack":
+                    self.running.pop(entry["id"], None)  # nothing else can be said of it
+                    continue
+                error = {"code": r["code"], "message": r.get("message") or "the result was refused"}
+                self.ends.append(("fail", {"id": entry["id"], "lease": entry["lease"], "error": error, "dead": True}))
+            self.ends = unkept + self.ends
             self.changed.notify_all()
+        if unkept:
+            _log.warning("ends of %d jobs could not be kept, they are told again", len(unkept))
+            self.closed.wait(_UNKEPT_PAUSE)
 
     def _finishes(self) -> None:
         pause = _Pause()
