@@ -35,8 +35,8 @@ func (e *Engine) seen(name string, external bool) *node {
 	}
 	now := e.cfg.Clock.Elapsed()
 	n := e.table.nodes[name]
-	if n != nil && n.draining && now-n.seen > nodeAbsence {
-		n.draining = false // it is another one by now
+	if n != nil && n.draining && external && now-n.seen > nodeAbsence {
+		n.draining = false // it is another one by now; one in the process is not, however long its job took
 	}
 	if n == nil {
 		if len(e.table.nodes) >= maxNodes {
@@ -64,16 +64,22 @@ func (n *node) asks(r queue.LeaseRequest) {
 func (e *Engine) forgetNodes() {
 	active := e.activeByWorker()
 	now := e.cfg.Clock.Elapsed()
+	waiting := map[*node]bool{}
+	for _, w := range e.table.waiters {
+		if w.node != nil {
+			w.node.seen, waiting[w.node] = now, true // it is here, however long it has been waiting
+		}
+	}
 	for name, n := range e.table.nodes {
 		if active[name] == 0 && now-n.seen > nodeAbsence {
 			delete(e.table.nodes, name)
 		}
 	}
-	for name := range e.table.nodes {
+	for name, n := range e.table.nodes {
 		if len(e.table.nodes) < maxNodes {
 			return
 		}
-		if active[name] == 0 {
+		if active[name] == 0 && !waiting[n] {
 			delete(e.table.nodes, name)
 		}
 	}
