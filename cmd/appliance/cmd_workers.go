@@ -75,6 +75,14 @@ func (r *root) workerNodeCmd(name, short string, do func(*client.Client, context
 		case f.json:
 			return r.printJSON(n)
 		}
-		return r.print(strings.TrimSpace(fmt.Sprintf("%s %s, %d jobs at work", printable(n.ID), workerNote(&n), n.Active)) + "\n")
+		return r.print(workerLine(&n))
 	})
+}
+
+func workerLine(n *client.Worker) string {
+	line := printable(n.ID) + ": "
+	if note := workerNote(n); note != "" {
+		line += note + ", "
+	}
+	return fmt.Sprintf("%s%d at work\n", line, n.Active)
 }
