@@ -63,6 +63,7 @@ func awaitCancelled(t *testing.T, e queue.Engine, id queue.ID) queue.Job {
 		if ctx.Err() != nil {
 			t.Fatalf("job %s is %s, want cancelled", id, j.Status)
 		}
+		time.Sleep(time.Millisecond) // the engine needs the processor
 	}
 }
 
