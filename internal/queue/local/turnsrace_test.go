@@ -73,6 +73,7 @@ func TestTurnsAtOnce(t *testing.T) {
 
 // turnsOf is one worker of TestTurnsAtOnce, until nothing comes.
 func turnsOf(ctx context.Context, t *testing.T, e *Engine, random *rand.Rand, ids []queue.ID) {
+	t.Helper()
 	var ends, last []queue.End
 	for idle := 0; idle < 20; {
 		said := append(append([]queue.End(nil), ends...), last...) // the last ones are lost by now
