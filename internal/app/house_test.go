@@ -159,6 +159,7 @@ var walls = map[string][]string{
 	"github.com/prometheus":         {"internal/observe"},
 	"github.com/parquet-go":         {"internal/table"},
 	"github.com/apache/arrow-go":    {"internal/table"},
+	"github.com/xuri/excelize":      {"internal/table", "internal/jobs/report"},
 	"github.com/santhosh-tekuri":    {"internal/runtime", "internal/runtime/module"},
 	"github.com/knadh/koanf":        {"internal/config"},
 	"github.com/netresearch":        {"internal/queue/local"},

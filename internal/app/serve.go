@@ -24,7 +24,7 @@ func (a *appliance) openHTTP(context.Context) error {
 	cfg := httpapi.Config{
 		Listen: string(a.cfg.Server.Listen), Hosts: a.cfg.Server.Hosts, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		FilesRaw: a.cfg.Files.Raw, SlowRequest: a.cfg.Server.SlowRequest, UploadIdle: a.cfg.Server.UploadStall,
-		Version: a.env.Version, Recorder: a.metrics, Start: start, Logger: a.logs.Logger("api"),
+		Version: a.env.Version, Temp: a.folder.tmp(), Recorder: a.metrics, Start: start, Logger: a.logs.Logger("api"),
 		TLSCert: a.cfg.Server.TLSCert, TLSKey: a.cfg.Server.TLSKey, RateLimit: a.cfg.Server.RateLimit, RateBurst: a.cfg.Server.RateBurst,
 		Auth: a.access, Audit: a.logs.Logger("audit"),
 		Deps: httpapi.Deps{

@@ -265,8 +265,10 @@ func (t *tableWriter) start() {
 	res.WriteHeader(http.StatusOK)
 }
 
-// compressible reports whether a form gains from compression: Parquet is compressed inside.
-func compressible(mediaType string) bool { return mediaType != table.Parquet.MediaType() }
+// compressible reports whether a form gains from compression: Parquet and workbooks are compressed inside.
+func compressible(mediaType string) bool {
+	return mediaType != table.Parquet.MediaType() && mediaType != table.XLSX.MediaType()
+}
 
 // Write writes a piece of the table.
 func (t *tableWriter) Write(p []byte) (int, error) {

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,6 +25,10 @@ const (
 	exportPath = "/decodes/{id}/tables/{table}.{format}"
 )
 
+// maxBooks is how many workbooks are written at a time. Each gathers its sheet in a temporary file, of up to 2 GiB, before
+// its first byte is sent; who comes later waits.
+const maxBooks = 2
+
 type exportInput struct {
 	IDParam
 	File string `path:"file" maxLength:"80" hidden:"true"`
@@ -31,21 +37,21 @@ type exportInput struct {
 }
 
 func (s *Server) routeExport(api huma.API) {
-	names := make([]any, 0, len(table.Formats()))
-	for _, f := range table.Formats() {
+	names := make([]any, 0, len(table.ExportFormats()))
+	for _, f := range table.ExportFormats() {
 		names = append(names, string(f))
 	}
 	register(s, api, operation{
 		id: "export-table", method: http.MethodGet, path: exportRoute, scope: scopeRead,
 		summary: "Get a whole table in one of several forms",
-		detail: "Takes the filters of rows. An unfiltered Parquet table is the stored file, with Range, HEAD and a strong ETag, " +
+		detail: "Takes the filters of rows. A workbook (xlsx) has a second sheet with the units of the columns and holds 1,048,575 rows; more are 422. An unfiltered Parquet table is the stored file, with Range, HEAD and a strong ETag, " +
 			"so that DuckDB, pandas and polars read it remotely; everything else is streamed.",
 		params: []*huma.Param{
 			{Name: "table", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
 			{Name: "format", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
 		},
 		answers: map[string]*huma.Response{
-			"200": streams("The table", mediaTypes()...),
+			"200": streams("The table", append(mediaTypes(), table.XLSX.MediaType())...),
 			"206": streams("A part of the stored Parquet file", table.Parquet.MediaType()),
 			"304": {Description: "Not modified"},
 		},
@@ -74,15 +80,52 @@ func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.Stream
 		if form == table.Parquet && in.whole() {
 			return s.serveParquet(c, t) //nolint:contextcheck // the request in c carries it
 		}
-		out := newTableWriter(c, form.MediaType())
-		if c.Request().Method == http.MethodHead {
-			return out.close()
+		tag := s.exportTag(t, form, c.QueryString())
+		c.Response().Header().Set("Etag", tag)
+		if tagMatches(c.Request().Header.Get("If-None-Match"), tag) {
+			return c.NoContent(http.StatusNotModified)
 		}
-		if err := t.reader.Export(ctx, out, form, q, in.options()); err != nil {
-			return fmt.Errorf("export table %s of decode %s: %w", name, in.ID, err)
-		}
-		return out.close()
+		return s.sendTable(ctx, c, t, form, q, in.options())
 	}), nil
+}
+
+// sendTable writes the rows of a query.
+func (s *Server) sendTable(ctx context.Context, c echo.Context, t *stored, form table.Format, q table.Query, opt table.EncodeOptions) error {
+	out := newTableWriter(c, form.MediaType())
+	if c.Request().Method == http.MethodHead {
+		return out.close()
+	}
+	if form == table.XLSX {
+		select {
+		case s.books <- struct{}{}:
+			defer func() { <-s.books }()
+		case <-ctx.Done():
+			return fmt.Errorf("wait for other workbooks: %w", ctx.Err())
+		}
+	}
+	opt.Temp = s.cfg.Temp
+	if err := t.reader.Export(ctx, out, form, q, opt); err != nil {
+		return fmt.Errorf("export table %s of decode %s: %w", t.entry.Name, t.decode.ID, err)
+	}
+	return out.close()
+}
+
+// exportTag gives the entity tag of what is made of a stored table: weak, for two makings of it may differ in their bytes.
+func (s *Server) exportTag(t *stored, form table.Format, query string) string {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s\n%s\n%s\n%s", s.cfg.Version, storedTag(t), form, query)
+	return `W/"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`
+}
+
+// storedTag names the result, the table and the moment it was written: a forced decode replaces the file under the same
+// key.
+func storedTag(t *stored) string {
+	if t.file == nil {
+		return t.decode.ResultKey + "-" + t.entry.Name + "-empty"
+	}
+	return strings.Join([]string{
+		t.decode.ResultKey, t.entry.Name, strconv.FormatInt(t.info.Size(), 36), strconv.FormatInt(t.info.ModTime().UnixNano(), 36),
+	}, "-")
 }
 
 // splitExport splits {table}.{format}.
@@ -91,10 +134,10 @@ func splitExport(file string) (string, table.Format, error) {
 	if i < 0 {
 		return "", "", errcode.New(errcode.NotFound, "there is nothing at this path: a table is {table}.{format} or {table}/rows")
 	}
-	form, ok := table.ParseFormat(file[i+1:])
+	form, ok := table.ParseExportFormat(file[i+1:])
 	if !ok {
-		known := make([]string, 0, len(table.Formats()))
-		for _, f := range table.Formats() {
+		known := make([]string, 0, len(table.ExportFormats()))
+		for _, f := range table.ExportFormats() {
 			known = append(known, string(f))
 		}
 		return "", "", errcode.Invalid("format", "%.16q is not one of %s", file[i+1:], strings.Join(known, ", "))
@@ -102,8 +145,7 @@ func splitExport(file string) (string, table.Format, error) {
 	return file[:i], form, nil
 }
 
-// serveParquet serves the stored file. Its entity tag names the result, the table and the moment it was written:
-// a forced decode replaces the file under the same key.
+// serveParquet serves the stored file.
 func (s *Server) serveParquet(c echo.Context, t *stored) error {
 	h := c.Response().Header()
 	h.Set("Content-Type", table.Parquet.MediaType())
@@ -116,13 +158,11 @@ func (s *Server) serveParquet(c echo.Context, t *stored) error {
 		if err != nil {
 			return fmt.Errorf("measure empty table: %w", err)
 		}
-		h.Set("Etag", strconv.Quote(t.decode.ResultKey+"-"+t.entry.Name+"-empty-"+strconv.FormatInt(size, 36)))
+		h.Set("Etag", strconv.Quote(storedTag(t)+"-"+strconv.FormatInt(size, 36)))
 		s.serveRanges(c, time.Time{}, content)
 		return nil
 	}
-	h.Set("Etag", strconv.Quote(strings.Join([]string{
-		t.decode.ResultKey, t.entry.Name, strconv.FormatInt(t.info.Size(), 36), strconv.FormatInt(t.info.ModTime().UnixNano(), 36),
-	}, "-")))
+	h.Set("Etag", strconv.Quote(storedTag(t)))
 	s.serveRanges(c, t.info.ModTime(), t.file)
 	return nil
 }

@@ -72,7 +72,7 @@ func newWorld(tb testing.TB) *world {
 		Formats: []runtime.Format{{ID: "rail.ru", Name: "recorder log", Extensions: []string{"ru"}}}, Tables: w.schemas[:1],
 	}}
 	w.cfg = Config{
-		Listen: "127.0.0.1:0", Version: "test", Logger: slog.New(&idHandler{slog.NewJSONHandler(&lockedWriter{w: &w.log, mu: &w.mu}, nil)}),
+		Listen: "127.0.0.1:0", Version: "test", Temp: tb.TempDir(), Logger: slog.New(&idHandler{slog.NewJSONHandler(&lockedWriter{w: &w.log, mu: &w.mu}, nil)}),
 		Deps: Deps{
 			Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w, Plugins: w, PluginAdmin: w, Direct: w, System: w,
 			Wrapping: wrapping{}, Queue: w.queue.deps(),

@@ -165,6 +165,7 @@ type Config struct {
 	SlowRequest time.Duration // a request slower than this is logged as a warning, default 1 s
 	UploadIdle  time.Duration // a client that sends nothing of its body for so long is cut off, default 60 s
 	Version     string        // shown on the start page and in the OpenAPI document
+	Temp        string        // folder for temporary files, "" = the system's
 	TLSCert     string        // PEM files, "" = plain HTTP (server.tls_cert, server.tls_key)
 	TLSKey      string
 	Proxies     []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed (server.trusted_proxies)
@@ -285,7 +286,8 @@ type Server struct {
 	startEnd context.CancelFunc      // ends drain
 	stop     context.CancelCauseFunc // ends the contexts of all requests
 	closed   sync.Once
-	bodies   sync.Pool // buffers for bodies of readJSON: what is decoded from one holds none of its bytes
+	books    chan struct{} // one for each workbook that is being written
+	bodies   sync.Pool     // buffers for bodies of readJSON: what is decoded from one holds none of its bytes
 }
 
 // errClosed is the cause with which requests are ended that outlast Close.
@@ -313,6 +315,7 @@ func newServer(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, origins: http.NewCrossOriginProtection(),
 		fixed: fixedHeaders(cfg), limiter: newLimiter(cfg.RateLimit, cfg.RateBurst), failures: newLimiter(failureRate, failureBurst),
+		books: make(chan struct{}, maxBooks),
 	}
 	if cfg.TLSCert != "" {
 		var err error

@@ -137,7 +137,7 @@ func TestProblems(t *testing.T) {
 		{"sort by no column", "GET", "/decodes/d0001/tables/points.csv?sort=nope", "", nil, 422, "validation_failed", "sort"},
 		{"no such columns", "GET", "/decodes/d0001/tables/points.json?columns=nope", "", nil, 422, "validation_failed", "columns"},
 		{"order", "GET", "/decodes/d0001/tables/points/rows?order=up", "", nil, 422, "validation_failed", "order"},
-		{"form not there yet", "GET", "/decodes/d0001/tables/points.xlsx", "", nil, 422, "validation_failed", "format"},
+		{"no form", "GET", "/decodes/d0001/tables/points.xls", "", nil, 422, "validation_failed", "format"},
 		{"form unknown", "GET", "/decodes/d0001/tables/points.exe", "", nil, 422, "validation_failed", "format"},
 		{"table range outside", "GET", "/decodes/d0001/tables/points.parquet", "", []option{header("Range", "bytes=99999999-")}, 416, "range_not_satisfiable", ""},
 		{"direct unknown", "POST", "/decode", "unknown", nil, 422, "unknown_format", ""},

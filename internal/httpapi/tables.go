@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"reflect"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -255,7 +254,7 @@ func tableDTO(t *stored) Table {
 	for i := range t.schema.Columns {
 		c := &t.schema.Columns[i]
 		col := Column{
-			Name: c.Name, Type: typeName(c), Unit: c.Unit, Description: c.Description, Nullable: c.Nullable, Naive: c.Naive,
+			Name: c.Name, Type: c.TypeName(), Unit: c.Unit, Description: c.Description, Nullable: c.Nullable, Naive: c.Naive,
 			Role: c.Role, Labels: append([]string{}, c.Labels...), Sensitive: c.Sensitive,
 		}
 		if least, most, ok := t.reader.Bounds(c.Name); ok {
@@ -264,13 +263,6 @@ func tableDTO(t *stored) Table {
 		out.Columns = append(out.Columns, col)
 	}
 	return out
-}
-
-func typeName(c *table.Column) string {
-	if c.Type == table.Dec32 || c.Type == table.Dec64 {
-		return c.Type.String() + "(" + strconv.Itoa(c.Scale) + ")"
-	}
-	return c.Type.String()
 }
 
 // conditions makes the conditions on a table out of the parameters.

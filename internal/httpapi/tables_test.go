@@ -126,7 +126,7 @@ func TestExports(t *testing.T) {
 	if b := get("points.csv?bom=1").body; !bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
 		t.Errorf("no byte-order mark: %q", b[:4])
 	}
-	for _, f := range table.Formats() {
+	for _, f := range table.ExportFormats() {
 		res := get("points." + string(f))
 		if res.Header.Get("Content-Type") != f.MediaType() || len(res.body) == 0 {
 			t.Errorf("%s: type %q, %d bytes", f, res.Header.Get("Content-Type"), len(res.body))
@@ -172,7 +172,7 @@ func TestParquetIsServedByRanges(t *testing.T) {
 
 func TestTablesWithoutRows(t *testing.T) {
 	w, _ := withTable(t, 0)
-	for _, f := range table.Formats() {
+	for _, f := range table.ExportFormats() {
 		if res := w.get("/decodes/d0001/tables/points." + string(f)); res.StatusCode != 200 || (len(res.body) == 0) != (f == table.NDJSON) {
 			t.Errorf("%s: %d, %d bytes", f, res.StatusCode, len(res.body))
 		}

@@ -66,7 +66,7 @@ func railBatch(rows int, rnd *rand.Rand) *Batch {
 // BenchmarkEncodeSmall writes a table of 100 rows: what an appliance does five times for a recording of 10 kB.
 func BenchmarkEncodeSmall(b *testing.B) {
 	s, batch := railSchema(), railBatch(100, rand.New(rand.NewPCG(1, 2)))
-	for _, f := range Formats() {
+	for _, f := range ExportFormats() {
 		b.Run(string(f), func(b *testing.B) {
 			var buf bytes.Buffer
 			b.ReportAllocs()
@@ -82,7 +82,7 @@ func BenchmarkEncodeSmall(b *testing.B) {
 // BenchmarkEncodeLarge writes a table of 1 Mi rows in batches of 8 Ki. MB are raw column bytes.
 func BenchmarkEncodeLarge(b *testing.B) {
 	s, batch := railSchema(), railBatch(8192, rand.New(rand.NewPCG(1, 2)))
-	for _, f := range Formats() {
+	for _, f := range ExportFormats() {
 		b.Run(string(f), func(b *testing.B) {
 			var n counter
 			b.SetBytes(128 * rawBytes(batch))

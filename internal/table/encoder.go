@@ -14,6 +14,7 @@ type EncodeOptions struct {
 	Int64AsString bool              // JSON, NDJSON: 64-bit integers as strings
 	BOM           bool              // CSV: begin with a byte-order mark
 	ExcelSafe     bool              // CSV: a cell that a spreadsheet would take for a formula gets a leading '
+	Temp          string            // XLSX: folder for what is gathered before the first byte is written, "" = the system's
 }
 
 // Encoder writes the batches of one table in one form.
@@ -25,10 +26,26 @@ type Encoder interface {
 	Close() error
 }
 
-// Formats lists the forms that NewEncoder knows.
+// Discard ends an encoder that is not closed, as the table cannot be completed. An encoder may hold files.
+func Discard(e Encoder) {
+	if d, ok := e.(interface{ discard() }); ok {
+		d.discard()
+	}
+}
+
+// ExportFormats lists the forms that NewEncoder knows.
+func ExportFormats() []Format { return append(Formats(), XLSX) }
+
+// ParseExportFormat gives the form of a name, of all that NewEncoder knows.
+func ParseExportFormat(name string) (Format, bool) {
+	f := Format(name)
+	return f, slices.Contains(ExportFormats(), f)
+}
+
+// Formats lists the forms that are written as they come, so that a worker can write them, which has no folder.
 func Formats() []Format { return []Format{Parquet, NDJSON, CSV, JSON, Arrow} }
 
-// ParseFormat gives the form of a name.
+// ParseFormat gives the form of a name, of those that are written as they come.
 func ParseFormat(name string) (Format, bool) {
 	f := Format(name)
 	return f, slices.Contains(Formats(), f)
@@ -47,11 +64,14 @@ func (f Format) MediaType() string {
 		return "application/json"
 	case Arrow:
 		return "application/vnd.apache.arrow.stream"
+	case XLSX:
+		return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 	}
 	return "application/octet-stream"
 }
 
-// NewEncoder returns an encoder of table s in form f onto w. Writes to w are large; it needs no buffer of its own.
+// NewEncoder returns an encoder of table s in form f onto w. Writes to w are large; it needs no buffer of its own. Who
+// does not close the encoder calls Discard.
 func NewEncoder(f Format, w io.Writer, s *Schema, opt EncodeOptions) (Encoder, error) {
 	switch f {
 	case Parquet:
@@ -62,8 +82,10 @@ func NewEncoder(f Format, w io.Writer, s *Schema, opt EncodeOptions) (Encoder, e
 		return newCSVEncoder(w, s, opt), nil
 	case Arrow:
 		return newArrowEncoder(w, s, opt)
+	case XLSX:
+		return newXLSXEncoder(w, s, opt)
 	}
-	return nil, errcode.Invalid("format", "%q is not one of parquet, ndjson, csv, json, arrow", f)
+	return nil, errcode.Invalid("format", "%q is not one of parquet, ndjson, csv, json, arrow, xlsx", f)
 }
 
 // textChunk is how much text an encoder gathers before it writes.

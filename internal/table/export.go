@@ -30,6 +30,9 @@ func (r *Reader) Export(ctx context.Context, w io.Writer, f Format, q Query, opt
 			return err
 		}
 	}
+	if f == XLSX && p.filter.none() && p.limit == 0 && r.rows > MaxXLSXRows {
+		return tooManyXLSXRows()
+	}
 	out := r.schema.project(p.cols)
 	enc, err := NewEncoder(f, w, out, opt)
 	if err != nil {
@@ -45,6 +48,7 @@ func (r *Reader) Export(ctx context.Context, w io.Writer, f Format, q Query, opt
 		err = e.filtered(ctx)
 	}
 	if err != nil {
+		Discard(enc)
 		return err // the form stays incomplete, so that nobody takes it for the whole table
 	}
 	return enc.Close()

@@ -53,6 +53,14 @@ func (t Type) String() string {
 	return fmt.Sprintf("type(%d)", uint8(t))
 }
 
+// TypeName gives the column's type as the API writes it: decimals with their digits after the point.
+func (c *Column) TypeName() string {
+	if c.Type == Dec32 || c.Type == Dec64 {
+		return fmt.Sprintf("%s(%d)", c.Type, c.Scale)
+	}
+	return c.Type.String()
+}
+
 // ParseType gives the type of a name.
 func ParseType(name string) (Type, bool) {
 	for t, n := range typeNames {
@@ -173,6 +181,7 @@ const (
 	CSV     Format = "csv"
 	JSON    Format = "json"
 	Arrow   Format = "arrow"
+	XLSX    Format = "xlsx"
 )
 
 // Batch is some rows of a table, column by column. Data is laid out as in guest memory (package abi), so a worker
