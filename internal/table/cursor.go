@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -21,9 +23,13 @@ func (r *Reader) cursor(p *plan, row int64) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// queryID tells queries apart, so that a cursor of one is not taken for a place in another.
+// queryID tells queries apart, so that a cursor of one is not taken for a place in another. The metadata names the
+// recording, the decoder and its parameters: a result that is made anew takes the cursors of the one before.
 func (r *Reader) queryID(p *plan) uint32 {
 	b := strconv.AppendInt([]byte(r.schema.Name), r.rows, 10)
+	for _, key := range slices.Sorted(maps.Keys(r.meta)) {
+		b = strconv.AppendQuote(strconv.AppendQuote(b, key), r.meta[key])
+	}
 	b = strconv.AppendBool(strconv.AppendQuote(b, p.Sort), p.Desc)
 	b = strconv.AppendQuote(b, p.Search)
 	for i := range p.Where {

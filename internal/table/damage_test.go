@@ -44,6 +44,14 @@ func exercise(tb testing.TB, s *Schema, data []byte) {
 	_, err = r.Page(tb.Context(), Query{Sort: s.Columns[0].Name, Desc: true, Search: "a"})
 	check("page", err)
 	for i := range s.Columns {
+		c, err := ParseWhere(r.schema, s.Columns[i].Name+":is_null:false")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		_, err = r.Page(tb.Context(), Query{Where: []Condition{c}})
+		check("filtered page", err)
+	}
+	for i := range s.Columns {
 		x := &s.Columns[i]
 		if !x.Type.measures() {
 			continue

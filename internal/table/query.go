@@ -3,7 +3,6 @@ package table
 import (
 	"context"
 	"encoding/json"
-	"math"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
@@ -221,39 +220,4 @@ type match struct {
 	first int64   // row of the table that the batch begins with
 	rows  []int   // in the batch
 	extra *Vector // the extra column of the batch
-}
-
-// walk filters the table from a row on and calls fn for each batch with matching rows, until fn says false. extra is
-// a column that fn wants to see, -1 = none.
-func (r *Reader) walk(ctx context.Context, f *filter, extra int, from int64, fn func(match) bool) error {
-	cols := f.cols
-	if extra >= 0 {
-		cols = append(append([]int(nil), cols...), extra)
-	}
-	s, err := r.newScan(cols)
-	if err != nil {
-		return err
-	}
-	s.seek(from)
-	for {
-		if s.settle(); s.group < len(r.groups) && f.excludes(&r.groups[s.group]) {
-			s.seek(r.groups[s.group].first + r.groups[s.group].rows)
-			continue
-		}
-		first := s.row
-		b, err := s.next(ctx, math.MaxInt)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			return nil
-		}
-		m := match{first: first, rows: f.apply(b)}
-		if extra >= 0 {
-			m.extra = &b.Columns[len(cols)-1]
-		}
-		if len(m.rows) > 0 && !fn(m) {
-			return nil
-		}
-	}
 }

@@ -236,6 +236,31 @@ func collect(t *testing.T, rt *rapid.T, r *Reader, q Query) []string {
 	return nil
 }
 
+// naiveSort sorts rows by a column.
+func naiveSort(s *Schema, rows []oracleRow, col int, desc bool) {
+	c := &s.Columns[col]
+	slices.SortStableFunc(rows, func(a, b oracleRow) int {
+		missA, missB := a.null[col] || a.text[col] == "NaN" && !c.Type.text(), b.null[col] || b.text[col] == "NaN" && !c.Type.text()
+		if missA || missB {
+			return boolInt(missA) - boolInt(missB)
+		}
+		var x int
+		switch c.Type {
+		case TSus, TSns, Enum8, Enum16, Bool:
+			x = int(min(max(a.raw[col]-b.raw[col], -1), 1))
+			if a.raw[col] < 0 != (b.raw[col] < 0) { // the difference may overflow
+				x = 1 - 2*boolInt(a.raw[col] < b.raw[col])
+			}
+		default:
+			x, _ = oracleCompare(c, a.text[col], b.text[col])
+		}
+		if desc {
+			return -x
+		}
+		return x
+	})
+}
+
 func TestSortedPagesAndExport(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r, batches := genStored(t, rt)
@@ -244,26 +269,7 @@ func TestSortedPagesAndExport(t *testing.T) {
 		col := rapid.IntRange(0, len(s.Columns)-1).Draw(rt, "column")
 		c := &s.Columns[col]
 		desc := rapid.Bool().Draw(rt, "desc")
-		slices.SortStableFunc(rows, func(a, b oracleRow) int {
-			missA, missB := a.null[col] || a.text[col] == "NaN" && !c.Type.text(), b.null[col] || b.text[col] == "NaN" && !c.Type.text()
-			if missA || missB {
-				return boolInt(missA) - boolInt(missB)
-			}
-			var x int
-			switch c.Type {
-			case TSus, TSns, Enum8, Enum16, Bool:
-				x = int(min(max(a.raw[col]-b.raw[col], -1), 1))
-				if a.raw[col] < 0 != (b.raw[col] < 0) { // the difference may overflow
-					x = 1 - 2*boolInt(a.raw[col] < b.raw[col])
-				}
-			default:
-				x, _ = oracleCompare(c, a.text[col], b.text[col])
-			}
-			if desc {
-				return -x
-			}
-			return x
-		})
+		naiveSort(s, rows, col, desc)
 		q := Query{Sort: c.Name, Desc: desc, Limit: rapid.IntRange(1, 100).Draw(rt, "limit")}
 		got := collect(t, rt, r, q)
 		if len(got) != len(rows) {
@@ -501,6 +507,10 @@ func TestCursorBelongsToItsQuery(t *testing.T) {
 	}
 	if _, err := r.Page(t.Context(), Query{Sort: "x", Columns: []string{"x"}, Cursor: p.NextCursor}); err != nil {
 		t.Errorf("other columns: %v", err)
+	}
+	other := open(t, s, encode(t, Parquet, s, EncodeOptions{Metadata: map[string]string{"wayside.file.sha256": "ab"}}, b))
+	if _, err := other.Page(t.Context(), Query{Sort: "x", Cursor: p.NextCursor}); !errcode.Is(err, errcode.Malformed) {
+		t.Errorf("a table of another recording: error %v, want malformed", err)
 	}
 }
 

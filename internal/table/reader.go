@@ -34,6 +34,8 @@ type chunk struct {
 	codec           format.CompressionCodec
 	index           int64 // the page index
 	indexLen        int64
+	bounds          int64 // the index of the pages' bounds, 0 = there is none
+	boundsLen       int64
 	nulls           int64
 	bound           bounds
 }
@@ -112,7 +114,7 @@ func (r *Reader) chunk(c *format.ColumnChunk, t Type, rows int64) (chunk, error)
 	m := &c.MetaData
 	out := chunk{
 		dict: m.DataPageOffset, data: m.DataPageOffset, codec: m.Codec, nulls: m.Statistics.NullCount,
-		index: c.OffsetIndexOffset, indexLen: int64(c.OffsetIndexLength),
+		index: c.OffsetIndexOffset, indexLen: int64(c.OffsetIndexLength), bounds: c.ColumnIndexOffset, boundsLen: int64(c.ColumnIndexLength),
 	}
 	if m.DictionaryPageOffset > 0 {
 		out.dict = m.DictionaryPageOffset
@@ -122,7 +124,8 @@ func (r *Reader) chunk(c *format.ColumnChunk, t Type, rows int64) (chunk, error)
 	}
 	out.end = out.dict + m.TotalCompressedSize
 	if out.data < out.dict || out.data > out.end || out.nulls < 0 || out.nulls > rows ||
-		out.index <= 0 || out.indexLen <= 0 || out.index > r.size || out.indexLen > r.size-out.index {
+		out.index <= 0 || out.indexLen <= 0 || out.index > r.size || out.indexLen > r.size-out.index ||
+		out.bounds < 0 || out.boundsLen < 0 || out.bounds > r.size || out.boundsLen > r.size-out.bounds {
 		return out, corrupt(errDamaged, "a column lies outside the file")
 	}
 	out.bound = storedBounds(t, &m.Statistics)

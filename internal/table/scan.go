@@ -125,18 +125,11 @@ func (c *cursor) settle(group int, row int64) error {
 func (c *cursor) open(group int) error {
 	r := c.scan.r
 	ch := &r.groups[group].chunks[c.col]
-	b, err := readRange(r.file, nil, ch.index, ch.indexLen, r.size)
+	places, err := r.offsetIndex(group, c.col)
 	if err != nil {
 		return err
 	}
-	var index format.OffsetIndex
-	if err := unmarshalThrift(b, &index); err != nil {
-		return err
-	}
-	if err := checkIndex(index.PageLocations, ch, r.groups[group].rows); err != nil {
-		return err
-	}
-	c.page, c.dict, c.index = nil, nil, index.PageLocations
+	c.page, c.dict, c.index = nil, nil, places
 	c.pages.codec = ch.codec
 	if ch.dict < ch.data {
 		b, err := c.read(ch.dict, ch.data-ch.dict)
@@ -149,6 +142,24 @@ func (c *cursor) open(group int) error {
 	}
 	c.group = group
 	return nil
+}
+
+// offsetIndex reads where the pages of a chunk are.
+func (r *Reader) offsetIndex(group, column int) ([]format.PageLocation, error) {
+	g := &r.groups[group]
+	ch := &g.chunks[column]
+	b, err := readRange(r.file, nil, ch.index, ch.indexLen, r.size)
+	if err != nil {
+		return nil, err
+	}
+	var index format.OffsetIndex
+	if err := unmarshalThrift(b, &index); err != nil {
+		return nil, err
+	}
+	if err := checkIndex(index.PageLocations, ch, g.rows); err != nil {
+		return nil, err
+	}
+	return index.PageLocations, nil
 }
 
 func checkIndex(pages []format.PageLocation, ch *chunk, rows int64) error {

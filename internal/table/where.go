@@ -370,7 +370,7 @@ func (c *Condition) excludes(col *Column, ch *chunk, rows int64) bool {
 	case col.Type.varlen():
 		return c.excludesBytes(&ch.bound)
 	case col.Type.enum():
-		return false // bounds are of texts, the order is of codes
+		return c.excludesLabels(col, &ch.bound)
 	}
 	lo, hi := equalKey(col.Type, ch.bound.min), equalKey(col.Type, ch.bound.max)
 	outside := func(l literal) bool { return !l.nan && (l.compare(lo) > 0 || l.compare(hi) < 0) }
@@ -390,6 +390,14 @@ func (c *Condition) excludes(col *Column, ch *chunk, rows int64) bool {
 	default:
 		return false
 	}
+}
+
+// excludesLabels compares the labels that are looked for. Bounds are of texts, but the order is that of the codes.
+func (c *Condition) excludesLabels(col *Column, b *bounds) bool {
+	return (c.op == Eq || c.op == In) && !slices.ContainsFunc(c.keys, func(l literal) bool {
+		text := []byte(col.label(l.key))
+		return bytes.Compare(text, b.lo) >= 0 && bytes.Compare(text, b.hi) <= 0
+	})
 }
 
 func (c *Condition) excludesBytes(b *bounds) bool {
