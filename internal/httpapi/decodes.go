@@ -90,6 +90,9 @@ func (s *Server) routeDecodes(api huma.API) {
 		id: "cancel-decode", method: http.MethodPost, path: "/decodes/{id}/cancel", scope: scopeUpload,
 		summary: "Cancel a decode that has not ended",
 	}, func(ctx context.Context, in *IDParam) (*decodeOutput, error) {
+		if _, err := s.decodeFor(ctx, in.ID); err != nil {
+			return nil, err
+		}
 		d, err := s.deps.Ingester.Cancel(ctx, in.ID)
 		if err != nil {
 			return nil, fmt.Errorf("cancel decode: %w", err)

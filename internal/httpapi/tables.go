@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path"
-	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -123,25 +122,6 @@ type Rows struct {
 
 type rowsOutput struct{ Body Rows }
 
-type issuesInput struct {
-	IDParam
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"most items of the answer"`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"next_cursor of the answer before"`
-}
-
-// Issue is a problem at a byte offset of the input, on the wire.
-type Issue struct {
-	Seq      int64   `json:"seq"`
-	Offset   *int64  `json:"offset"`
-	Severity string  `json:"severity" enum:"info,warning,error,fatal"`
-	Code     string  `json:"code"`
-	Message  string  `json:"message"`
-	Table    *string `json:"table" doc:"table the issue concerns"`
-	Row      *int64  `json:"row" doc:"row (seq) of that table"`
-}
-
-type issuesOutput struct{ Body List[Issue] }
-
 func (s *Server) routeTables(api huma.API) {
 	register(s, api, operation{
 		id: "list-tables", method: http.MethodGet, path: "/decodes/{id}/tables", scope: scopeRead,
@@ -151,10 +131,7 @@ func (s *Server) routeTables(api huma.API) {
 		id: "get-rows", method: http.MethodGet, path: "/decodes/{id}/tables/{table}/rows", scope: scopeRead,
 		summary: "Get rows of a table, filtered, sorted, page by page",
 	}, s.getRows)
-	register(s, api, operation{
-		id: "list-issues", method: http.MethodGet, path: "/decodes/{id}/issues", scope: scopeRead,
-		summary: "List the issues of a decode, in the order they were met",
-	}, s.listIssues)
+	s.routeIssues(api)
 	s.routeSeries(api)
 	s.routeExport(api)
 }
@@ -318,48 +295,6 @@ func (s *Server) getRows(ctx context.Context, in *rowsInput) (*rowsOutput, error
 		out.Body.Rows = append(out.Body.Rows, scalar(r))
 	}
 	return out, nil
-}
-
-func (s *Server) listIssues(ctx context.Context, in *issuesInput) (*issuesOutput, error) {
-	d, err := s.decodeFor(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	none := int64(0)
-	out := &issuesOutput{Body: List[Issue]{Items: []Issue{}, Total: &none}}
-	if len(d.Tables) == 0 {
-		return out, nil
-	}
-	name := table.Issues().Name
-	t, err := s.openTable(ctx, in.ID, name)
-	if err != nil {
-		return nil, err
-	}
-	defer t.close()
-	page, err := t.reader.Page(ctx, table.Query{Columns: jsonNames[Issue](), Limit: in.Limit, Cursor: in.Cursor})
-	if err != nil {
-		return nil, fmt.Errorf("read issues of decode %s: %w", in.ID, err)
-	}
-	out.Body.NextCursor, out.Body.Total = text(page.NextCursor), page.Total
-	for _, row := range page.Rows {
-		var it Issue
-		cells := []any{&it.Seq, &it.Offset, &it.Severity, &it.Code, &it.Message, &it.Table, &it.Row}
-		if err := json.Unmarshal(row, &cells); err != nil {
-			return nil, fmt.Errorf("read issue: %w", err)
-		}
-		out.Body.Items = append(out.Body.Items, it)
-	}
-	return out, nil
-}
-
-// jsonNames gives the names of the members of T, in their order.
-func jsonNames[T any]() []string {
-	var names []string
-	for f := range reflect.TypeFor[T]().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return names
 }
 
 // fileName gives the name under which a table is saved: that of its file, the table, the form.

@@ -201,43 +201,6 @@ func TestLostTableIsAFault(t *testing.T) {
 	wantProblem(t, w.get("/decodes/d0001/tables/points.csv"), 500, "internal")
 }
 
-func TestIssues(t *testing.T) {
-	w, d := withTable(t, 0)
-	off := uint64(88)
-	b := &table.Batch{Rows: 1, Columns: make([]table.Vector, 7)}
-	b.Columns[0].Data = appendLE(nil, 1)
-	b.Columns[1].Data = appendLE(nil, off)
-	b.Columns[2].Data = []byte{3}
-	b.Columns[3] = table.Vector{Data: []byte("truncated_record"), Offsets: []uint32{0, 16}}
-	b.Columns[4] = table.Vector{Data: []byte("ends <early>"), Offsets: []uint32{0, 12}}
-	b.Columns[5] = table.Vector{Offsets: []uint32{0, 0}, Validity: []byte{0}}
-	b.Columns[6] = table.Vector{Data: make([]byte, 8), Validity: []byte{0}}
-	var buf bytes.Buffer
-	enc, err := table.NewEncoder(table.Parquet, &buf, table.Issues(), table.EncodeOptions{})
-	if err == nil {
-		err = enc.Write(b)
-	}
-	if err == nil {
-		err = enc.Close()
-	}
-	if err == nil {
-		err = os.WriteFile(w.dir+"/"+d.ResultKey+".issues", buf.Bytes(), 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.mu.Lock()
-	w.decode(d.ID).Tables[1].Rows = 1
-	w.mu.Unlock()
-	m := w.get("/decodes/d0001/issues").json(t)
-	want := []any{map[string]any{
-		"seq": 1.0, "offset": 88.0, "severity": "fatal", "code": "truncated_record", "message": "ends <early>", "table": nil, "row": nil,
-	}}
-	if diff := cmp.Diff(want, m["items"]); diff != "" {
-		t.Errorf("issues (-want +got):\n%s", diff)
-	}
-}
-
 func TestCompression(t *testing.T) {
 	w, _ := withTable(t, 5000)
 	plain := w.get("/decodes/d0001/tables/points.csv").body
