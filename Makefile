@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue tutorial
+.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -88,6 +88,11 @@ bench-queue: build ## the queue in process and over HTTP, then what of beanstalk
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench 'Flush|Enqueue64|LeaseFinish64|Outside64|SlowDisk|Start|Open|LeaseKeys' -count 5 -timeout 30m ./internal/queue/local
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -only queue
 	cd bench/peers && CGO_ENABLED=0 $(GO) run .
+
+e2e-clients: build ## other people's programs against the binary: DuckDB, pyarrow, polars, pandas (Python packages from PyPI, into .cache)
+	python3 -m venv .cache/clients
+	.cache/clients/bin/pip install -q --disable-pip-version-check $(foreach f,$(wildcard e2e/clients/requirements*.txt),-r $(f))
+	APPLIANCE_BIN=$(CURDIR)/$(BIN) .cache/clients/bin/python -m unittest discover -s e2e/clients -p '*_test.py'
 
 tutorial: build ## run the commands of docs/tutorial-decoder.md, without a network
 	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -run Tutorial ./e2e
