@@ -100,6 +100,28 @@ func (t *topKeys) offer(k sortKey, n int) {
 	}
 }
 
+// fixed gives the order keys of a batch at once where a key alone decides: nothing for texts, and for floating-point
+// numbers, among which NaN has no place.
+func (t *topKeys) fixed(dst []int64, v *Vector) []int64 {
+	if t.col.Type.varlen() || t.col.Type.float() {
+		return nil
+	}
+	return appendKeys(dst[:0], t.col.Type, v.Data)
+}
+
+// beyond reports whether a key comes after the largest one kept: most rows of a long table do, once as many are kept as
+// are wanted. What stands in a null's place may be anything, but a null comes after every value too.
+func (t *topKeys) beyond(key int64) bool {
+	top := &t.keys[0]
+	if top.missing {
+		return false
+	}
+	if t.desc {
+		return key < top.key
+	}
+	return key > top.key
+}
+
 // selectSorted finds the next rows in sorted order after row at. It reads the sorted column of the whole table and
 // keeps the rows of one page.
 func (r *Reader) selectSorted(ctx context.Context, p *plan, at int64) (selection, error) {
@@ -113,9 +135,14 @@ func (r *Reader) selectSorted(ctx context.Context, p *plan, at int64) (selection
 		after = &k
 	}
 	total := int64(0)
+	var keys []int64
 	err := r.walk(ctx, &p.filter, p.sort, 0, func(m match) bool {
 		total += int64(len(m.rows))
+		keys = top.fixed(keys, m.extra)
 		for _, i := range m.rows {
+			if len(keys) > 0 && len(top.keys) > p.limit && top.beyond(keys[i]) {
+				continue
+			}
 			k := top.keyOf(m.extra, i, m.first+int64(i))
 			if after == nil || top.compare(&k, after) > 0 {
 				top.offer(k, p.limit+1)
