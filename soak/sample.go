@@ -50,6 +50,7 @@ func (s *sampler) sample(ctx context.Context) error {
 		}
 		kids.pss += u.pss
 		kids.rss += u.rss
+		kids.anon += u.anon
 		kids.descriptors += u.descriptors
 		kids.threads += u.threads
 	}
@@ -59,7 +60,7 @@ func (s *sampler) sample(ctx context.Context) error {
 	}
 	for name, v := range map[string]int64{
 		"pss_bytes": server.pss + kids.pss, "pss_server_bytes": server.pss, "pss_children_bytes": kids.pss,
-		"anon_server_bytes": server.anon, "rss_server_bytes": server.rss, "rss_children_bytes": kids.rss,
+		"anon_bytes": server.anon + kids.anon, "anon_server_bytes": server.anon, "rss_server_bytes": server.rss, "rss_children_bytes": kids.rss,
 		"descriptors_server": server.descriptors, "descriptors_children": kids.descriptors,
 		"threads_server": server.threads, "threads_children": kids.threads,
 		"children": int64(len(list)), "goroutines": goroutines, "files_stored": int64(s.target.book.size()),

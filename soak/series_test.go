@@ -19,7 +19,7 @@ func made(n int, value func(hours float64) float64) series {
 }
 
 func TestTrend(t *testing.T) {
-	memory := rules()["pss_bytes"]
+	memory := rules()["anon_bytes"]
 	rnd := rand.New(rand.NewPCG(1, 2))
 	saw := func(h float64) float64 { _, f := math.Modf(h * 12); return 60 * mib * f } // rises for five minutes, falls at once
 	noise := func() float64 { return 10 * mib * rnd.Float64() }
@@ -83,7 +83,7 @@ func TestReport(t *testing.T) {
 	}
 	tl := newTally()
 	tl.broke("lost", "file %s", "f1")
-	bad := result{Phase: "load", Verdict: broken, Resources: map[string]resource{"pss_bytes": {Why: "grew", First: 3 * mib}}, Kept: "/somewhere"}
+	bad := result{Phase: "load", Verdict: broken, Resources: map[string]resource{"anon_bytes": {Why: "grew", First: 3 * mib}}, Kept: "/somewhere"}
 	tl.into(&bad)
 	r.Phases = append(r.Phases, bad, result{Phase: "more", Verdict: kept})
 	if r.conclude(); r.Verdict != broken {
