@@ -12,7 +12,8 @@ import (
 	"github.com/wayside-edge/wayside/internal/store"
 )
 
-// MaxSessions is how many browsers may be signed in at once. One more signs out the one that would be signed out next.
+// MaxSessions is how many browsers may be signed in at once. One more signs out one: of those of the token that has most, the
+// one that would be signed out next. So who signs in again and again signs out nobody else.
 const MaxSessions = 1000
 
 const sessionKey = "s/"
@@ -91,17 +92,22 @@ func (a *Access) SignIn(ctx context.Context, presented string) (id string, g Gra
 	return id, g, s.expires, nil
 }
 
-// spareSession gives the session that ends next, if there is no room for another one.
+// spareSession gives the session that has to end, if there is no room for another one.
 func (a *Access) spareSession() (sum digest, full bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.sessions) < MaxSessions {
 		return sum, false
 	}
-	var first time.Time
+	of := map[digest]int{}
+	for _, s := range a.sessions {
+		of[s.token]++
+	}
+	var first session
 	for d, s := range a.sessions {
-		if first.IsZero() || s.expires.Before(first) {
-			sum, first = d, s.expires
+		most := of[s.token] - of[first.token]
+		if first.expires.IsZero() || most > 0 || (most == 0 && s.expires.Before(first.expires)) {
+			sum, first = d, s
 		}
 	}
 	return sum, true

@@ -207,6 +207,16 @@ func (a *Access) Tokens() []Token {
 	return out
 }
 
+// Any reports whether there is a token, be it over or the administrator's.
+func (a *Access) Any() bool {
+	if err := a.refresh(); err != nil {
+		return true // there is a file for it
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.valid || len(a.byID) > 0
+}
+
 // Token gives one token.
 func (a *Access) Token(id string) (Token, error) {
 	a.mu.Lock()

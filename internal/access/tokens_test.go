@@ -327,3 +327,44 @@ func readAll(t *testing.T, path string) []byte {
 	}
 	return data
 }
+
+// TestSessionsOfOthersStay: one who signs in again and again signs out only himself.
+func TestSessionsOfOthersStay(t *testing.T) {
+	b := openTokens(t)
+	_, busy := b.mustCreate(t, NewToken{Name: "busy", Scopes: []Scope{Read}})
+	_, calm := b.mustCreate(t, NewToken{Name: "calm", Scopes: []Scope{Admin}})
+	first, _, _, err := b.SignIn(t.Context(), calm) // it would end before all others
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.now = b.now.Add(time.Second)
+	for range MaxSessions + 3 {
+		if _, _, _, err := b.SignIn(t.Context(), busy); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := b.Session(first); !ok || len(b.sessions) != MaxSessions {
+		t.Errorf("the other's session is valid: %v; there are %d", ok, len(b.sessions))
+	}
+}
+
+// TestAny: also the administrator's is a token, where none is needed.
+func TestAny(t *testing.T) {
+	b := openTokens(t)
+	if !b.Any() {
+		t.Error("the administrator's does not count")
+	}
+	if err := os.Remove(b.TokenFile()); err != nil {
+		t.Fatal(err)
+	}
+	if b.Any() {
+		t.Error("there is one, after it was removed")
+	}
+	tok, _ := b.mustCreate(t, NewToken{Name: "a", Scopes: []Scope{Read}})
+	if !b.Any() {
+		t.Error("one that was made does not count")
+	}
+	if err := b.Revoke(t.Context(), tok.ID); err != nil || b.Any() {
+		t.Errorf("one that was revoked counts, %v", err)
+	}
+}

@@ -36,6 +36,7 @@ func (a *appliance) openHTTP(context.Context) error {
 	if a.cfg.Metrics.Enabled {
 		cfg.Metrics = a.metrics.Handler()
 	}
+	cfg.Forwarded = a.cfg.Server.ProxyHeader == "forwarded"
 	for _, p := range a.cfg.Server.TrustedProxies {
 		network, err := config.Network(p)
 		if err != nil {

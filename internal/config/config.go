@@ -63,7 +63,8 @@ type Server struct {
 	TLSKey  string
 	// TrustedProxies are addresses and networks whose forwarding headers are believed.
 	TrustedProxies []string
-	MaxUpload      Size // a file; 0 = no limit
+	ProxyHeader    string // what they are believed by: x-forwarded or forwarded
+	MaxUpload      Size   // a file; 0 = no limit
 	SlowRequest    time.Duration
 	UploadStall    time.Duration // an upload without a byte for so long is cut off
 	RateLimit      float64       // requests a second and client; 0 = none

@@ -56,7 +56,11 @@ func serverKeys() []key {
 		},
 		{
 			name: "server.trusted_proxies", def: "[]", at: func(c *Config) any { return &c.Server.TrustedProxies }, built: true,
-			doc: "Addresses or networks (10.0.0.0/8) of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. A proxy has to set both itself.",
+			doc: "Addresses or networks (10.0.0.0/8) of proxies that are believed whom they ask for: client, protocol and host. docs/access.md tells what a proxy has to set.",
+		},
+		{
+			name: "server.proxy_header", def: "x-forwarded", at: func(c *Config) any { return &c.Server.ProxyHeader }, oneOf: []string{"x-forwarded", "forwarded"}, built: true,
+			doc: "Where trusted proxies say it: x-forwarded is X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host; forwarded is Forwarded (RFC 7239). The other is ignored, since clients can send it.",
 		},
 		{
 			name: "server.max_upload", def: "none", at: func(c *Config) any { return &c.Server.MaxUpload }, built: true,

@@ -28,7 +28,9 @@ const (
 )
 
 // Variables with our prefix that are no configuration keys: the command line and its client read them.
-func clientEnv() []string { return []string{"WAYSIDE_CONFIG", "WAYSIDE_SERVER", "WAYSIDE_TOKEN", "WAYSIDE_CA_FILE"} }
+func clientEnv() []string {
+	return []string{"WAYSIDE_CONFIG", "WAYSIDE_SERVER", "WAYSIDE_TOKEN", "WAYSIDE_CA_FILE"}
+}
 
 // Options says where the layers come from.
 type Options struct {

@@ -45,18 +45,21 @@ func (s *Server) authorize(c echo.Context) error {
 	}
 	grant, err := s.identify(r)
 	if err != nil {
+		st.denied = true
 		return err
 	}
 	if grant != nil {
 		st.grant = grant
 		return s.require(r, need)
 	}
+	st.denied = true
 	if s.cfg.Auth.Required() {
 		return errcode.New(errcode.Unauthorized, "a token is needed: Authorization: Bearer … or X-API-Key")
 	}
-	if need == scopeTokens && len(s.cfg.Auth.Tokens()) > 0 {
+	if need == scopeTokens && s.cfg.Auth.Any() {
 		return errcode.New(errcode.Unauthorized, "there are tokens, so that one with the scope admin is needed here")
 	}
+	st.denied = false
 	return nil
 }
 
@@ -82,12 +85,26 @@ func (s *Server) identify(r *http.Request) (*access.Grant, error) {
 	return nil, nil //nolint:nilnil // nobody needs one
 }
 
-// wrongToken gives the answer to a wrong token. Who tries many is told so less often; valid tokens from there go on.
+// wrongToken gives the answer to a wrong token. From an address that sends many only some are written down, and the answer
+// is another. Valid tokens from there go on: one misled client is not to lock out all those behind the same address, and no
+// number of tries comes near a token of 256 random bits.
 func (s *Server) wrongToken(r *http.Request) error {
-	if v := s.failures.take(clientKey(stateOf(r.Context()).client)); !v.ok {
+	st := stateOf(r.Context())
+	st.wrong = true
+	if v := s.failures.take(clientKey(st.client)); !v.ok {
+		s.refused(r, v, "wrong tokens")
 		return errcode.New(errcode.RateLimited, "too many wrong tokens from this address").After(v.after)
 	}
 	return errcode.New(errcode.Unauthorized, "the token is not valid")
+}
+
+// refused writes down that a client came too often: once, until it may come again.
+func (s *Server) refused(r *http.Request, v verdict, limit string) {
+	st := stateOf(r.Context())
+	st.quiet = true
+	if v.first {
+		s.log.WarnContext(r.Context(), "client limited", "limit", limit, "client_ip", st.client, "retry_after", v.after.Seconds())
+	}
 }
 
 // require checks that the request's token has a scope. Admin has all.
@@ -132,6 +149,7 @@ func (s *Server) limit(c echo.Context) error {
 	v := s.limiter.take(key)
 	v.headers(c.Response().Header())
 	if !v.ok {
+		s.refused(c.Request(), v, "requests")
 		return errcode.New(errcode.RateLimited, "more requests than server.rate_limit allows").After(v.after)
 	}
 	return nil
@@ -140,20 +158,28 @@ func (s *Server) limit(c echo.Context) error {
 // SetRateLimit changes how many requests a second a client may make, and at once.
 func (s *Server) SetRateLimit(perSecond float64, burst int) { s.limiter.set(perSecond, burst) }
 
-// audit writes down who has changed what: requests that need the scope admin and are not for reading, sessions, and decodes
-// that reveal sensitive values.
+// audit writes down who has changed what: requests that need the scope admin and are not for reading, sessions, decodes that
+// reveal sensitive values, and wrong tokens.
 func (s *Server) audit(c echo.Context, st *state, method, endpoint string, status int) {
 	r := c.Request()
-	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if !st.audited && (reads || (st.need != scopeAdmin && st.need != scopeTokens)) {
+	meant := st.audited || st.wrong || (st.changes(r.Method) && !st.denied) // who has no token at all has tried nothing
+	if st.quiet || !meant {
 		return
 	}
 	who, id := "local", ""
-	if st.grant != nil {
+	switch {
+	case st.grant != nil:
 		who, id = st.grant.Name, st.grant.ID
+	case st.wrong:
+		who = "nobody"
 	}
 	s.cfg.Audit.InfoContext(r.Context(), "audit", "action", method+" "+endpoint, "path", r.URL.Path, "who", who, "grant", id,
-		"client_ip", st.client, "status", status, "reveal", st.reveal)
+		"client_ip", st.client, "status", status, "made", c.Response().Header().Get("Location"), "reveal", st.reveal)
+}
+
+// changes reports whether a request is one of an administrator to change something.
+func (st *state) changes(method string) bool {
+	return method != http.MethodGet && method != http.MethodHead && (st.need == scopeAdmin || st.need == scopeTokens)
 }
 
 // allowedHosts gives the names that Host may carry, beside the address a connection came in on.
@@ -171,12 +197,28 @@ func allowedHosts(cfg Config) map[string]struct{} {
 
 // checkHost refuses names that are not this appliance's: a page of another site that had its own name resolved to
 // this machine could otherwise read everything (DNS rebinding).
+//
+// A proxy that is trusted may say what name it was asked for. Both names have to be known, so that what a page adds to its
+// requests only ever takes rights away. From then on the request has the name that the client used.
 func (s *Server) checkHost(r *http.Request) error {
-	name := hostName(r.Host)
-	if _, ok := s.hosts[name]; ok || ownAddress(r, name) {
+	if !s.known(r, r.Host) {
+		return errcode.New(errcode.Forbidden, "this appliance is not known by the name in Host; server.hosts lists its names")
+	}
+	host := stateOf(r.Context()).host
+	if host == "" {
 		return nil
 	}
-	return errcode.New(errcode.Forbidden, "this appliance is not known by the name in Host; server.hosts lists its names")
+	if !s.known(r, host) {
+		return errcode.New(errcode.Forbidden, "this appliance is not known by the name the proxy was asked for; server.hosts lists its names")
+	}
+	r.Host = host
+	return nil
+}
+
+func (s *Server) known(r *http.Request, host string) bool {
+	name := hostName(host)
+	_, ok := s.hosts[name]
+	return ok || ownAddress(r, name)
 }
 
 // hostName gives the name in a Host header: without port, brackets and a final dot, in lower case.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,8 +19,10 @@ type certificate struct {
 	cert, key string
 	log       *slog.Logger
 
-	mu     sync.Mutex // guards what follows
-	loaded *tls.Certificate
+	loaded atomic.Pointer[tls.Certificate]
+
+	// mu guards what follows. Who has it looks at the files; the others do not wait for that, they use what is loaded.
+	mu     sync.Mutex
 	stamps [2]time.Time // of the files, as last tried
 	looked time.Time
 }
@@ -31,7 +34,8 @@ func openCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server.tls_cert: %w", err)
 	}
-	c.loaded, c.looked = &loaded, time.Now()
+	c.looked = time.Now()
+	c.loaded.Store(&loaded)
 	return c, nil
 }
 
@@ -56,24 +60,26 @@ func (c *certificate) config() *tls.Config {
 
 // current gives the certificate to use now.
 func (c *certificate) current(now time.Time) *tls.Certificate {
-	c.mu.Lock()
+	if !c.mu.TryLock() {
+		return c.loaded.Load()
+	}
 	defer c.mu.Unlock()
 	if now.Sub(c.looked) < certLook {
-		return c.loaded
+		return c.loaded.Load()
 	}
 	c.looked = now
 	stamps := c.look()
 	if stamps == c.stamps {
-		return c.loaded
+		return c.loaded.Load()
 	}
 	// The two files are replaced one after the other: what does not fit now is tried again when the other has come.
 	c.stamps = stamps
 	loaded, err := tls.LoadX509KeyPair(c.cert, c.key)
 	if err != nil {
 		c.log.Warn("the new certificate cannot be used, the one before goes on", "file", c.cert, "error", err)
-		return c.loaded
+		return c.loaded.Load()
 	}
 	c.log.Info("certificate replaced", "file", c.cert)
-	c.loaded = &loaded
-	return c.loaded
+	c.loaded.Store(&loaded)
+	return &loaded
 }

@@ -7,29 +7,56 @@ import (
 	"strings"
 )
 
-// maxHops is how many entries of X-Forwarded-For are looked at.
+// maxHops is how many entries of X-Forwarded-For or Forwarded are looked at.
 const maxHops = 32
 
-// clientIP gives the address a request comes from. Behind proxies that are trusted it is the last one in X-Forwarded-For
-// that is not a proxy of theirs: what is further left, anybody can have written.
-func (s *Server) clientIP(r *http.Request) string {
-	remote := remoteIP(r)
-	if !s.trusts(remote) {
-		return remote.String()
+// origin is where a request comes from, as far as it can be believed.
+type origin struct {
+	client netip.Addr
+	https  bool
+	host   string // that a trusted proxy was asked for, "" = it did not say
+}
+
+// originOf finds out where a request comes from. Behind proxies that are trusted, the client is the last one they name that
+// is not a proxy of theirs: what is further left, anybody can have written.
+func (s *Server) originOf(r *http.Request) origin {
+	o := origin{client: remoteIP(r), https: r.TLS != nil}
+	switch {
+	case !s.trusts(o.client):
+		return o
+	case s.cfg.Forwarded:
+		s.followForwarded(&o, strings.Join(r.Header.Values("Forwarded"), ","))
+		return o
 	}
-	client := remote
+	if proto := lastValue(r, "X-Forwarded-Proto"); proto != "" {
+		o.https = strings.EqualFold(proto, "https")
+	}
+	o.host = lastValue(r, "X-Forwarded-Host")
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && i >= len(hops)-maxHops; i-- {
 		hop, ok := parseHop(hops[i])
 		if !ok {
 			break
 		}
-		if client = hop; !s.trusts(hop) {
+		if o.client = hop; !s.trusts(hop) {
 			break
 		}
 	}
-	return client.String()
+	return o
 }
+
+// lastValue gives the last value of a header that is a list: the one the nearest proxy has set.
+func lastValue(r *http.Request, name string) string {
+	all := r.Header.Values(name)
+	if len(all) == 0 {
+		return ""
+	}
+	last := all[len(all)-1]
+	return strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+}
+
+// clientIP gives the address a request comes from.
+func (s *Server) clientIP(r *http.Request) string { return s.originOf(r).client.String() }
 
 // parseHop reads an entry of X-Forwarded-For: an address, perhaps with a port.
 func parseHop(text string) (netip.Addr, bool) {
@@ -59,14 +86,25 @@ func (s *Server) trusts(a netip.Addr) bool {
 }
 
 // secure reports whether the client speaks HTTPS: with the appliance, or with a proxy that is trusted.
-func (s *Server) secure(r *http.Request) bool {
-	return r.TLS != nil || (s.trusts(remoteIP(r)) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"))
-}
+func (s *Server) secure(r *http.Request) bool { return s.originOf(r).https }
 
-// fromLoopback reports whether a request comes from this machine itself, not merely through a proxy on it.
+// fromLoopback reports whether a request comes from this machine itself, not merely through a proxy on it. That there is a
+// proxy nobody told the appliance of shows by its headers.
 func (s *Server) fromLoopback(r *http.Request) bool {
+	if remote := remoteIP(r); !remote.IsLoopback() || (!s.trusts(remote) && viaProxy(r)) {
+		return false
+	}
 	a, err := netip.ParseAddr(stateOf(r.Context()).client)
 	return err == nil && a.IsLoopback()
+}
+
+func viaProxy(r *http.Request) bool {
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via"} {
+		if len(r.Header.Values(name)) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // clientKey is what clients are counted by: an IPv4 address, or the /64 that a host is given in IPv6.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"runtime/debug"
@@ -28,7 +29,8 @@ const unmatched = "unmatched"
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		st := newState(c.Request())
-		st.client = s.clientIP(c.Request())
+		from := s.originOf(c.Request())
+		st.client, st.host = from.client.String(), from.host
 		c.SetRequest(c.Request().WithContext(context.WithValue(c.Request().Context(), stateKey{}, st)))
 		res := c.Response()
 		maps.Copy(res.Header(), s.fixed)
@@ -85,7 +87,11 @@ func (s *Server) finish(c echo.Context, st *state, method, endpoint string) {
 	if s.cfg.Recorder != nil {
 		s.cfg.Recorder.RequestDone(method, endpoint, status, took)
 	}
-	s.log.InfoContext(r.Context(), "request_completed", "method", r.Method, "path", r.URL.Path,
+	level := slog.LevelInfo
+	if st.quiet {
+		level = slog.LevelDebug
+	}
+	s.log.Log(r.Context(), level, "request_completed", "method", r.Method, "path", r.URL.Path,
 		"query", redact.Redactor{}.Query(r.URL.RawQuery), "status", status, "duration", took.Seconds(), "client_ip", st.client,
 		"user_agent", r.UserAgent(), "bytes", res.Size)
 	s.audit(c, st, method, endpoint, status)
@@ -134,11 +140,13 @@ func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		if err := s.origins.Check(r); err != nil {
 			return errcode.Wrap(errcode.Forbidden, err, "the request comes from another site")
 		}
-		if err := s.authorize(c); err != nil {
+		denied := s.authorize(c)
+		// Who is denied is counted too: not to have a token is no way around the limit.
+		if err := s.limit(c); err != nil && !errcode.Is(denied, errcode.RateLimited) {
 			return err
 		}
-		if err := s.limit(c); err != nil {
-			return err
+		if denied != nil {
+			return denied
 		}
 		return next(c)
 	}

@@ -137,6 +137,8 @@ type Access interface {
 	Session(id string) (g access.Grant, ok bool)
 	SignIn(ctx context.Context, token string) (id string, g access.Grant, expires time.Time, err error)
 	SignOut(ctx context.Context, id string) error
+	// Any reports whether there is a token, be it over or the administrator's.
+	Any() bool
 	Tokens() []access.Token
 	Token(id string) (access.Token, error)
 	// Create makes a token, and gives it: nobody can be told it again.
@@ -168,7 +170,8 @@ type Config struct {
 	Temp        string        // folder for temporary files, "" = the system's
 	TLSCert     string        // PEM files, "" = plain HTTP (server.tls_cert, server.tls_key)
 	TLSKey      string
-	Proxies     []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed (server.trusted_proxies)
+	Proxies     []netip.Prefix // whose headers are believed (server.trusted_proxies)
+	Forwarded   bool           // they send Forwarded, not X-Forwarded-For and the like (server.proxy_header)
 	RateLimit   float64        // requests a second and client, 0 = any number (server.rate_limit)
 	RateBurst   int            // at once, before RateLimit counts (server.rate_burst)
 

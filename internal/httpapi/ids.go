@@ -32,11 +32,15 @@ type state struct {
 	ids     IDs
 	started time.Time
 	client  string        // address it comes from
+	host    string        // that a trusted proxy was asked for, "" = none says
 	need    scope         // of its route
 	grant   *access.Grant // of its token or session, nil = none, which may do all where none is needed
 	stream  bool          // long by its nature: never slow
 	audited bool          // it belongs into the audit log, whatever its scope
 	reveal  bool          // it asks for sensitive values, and may
+	wrong   bool          // its token is not valid
+	denied  bool          // it needs a token, and has none that is valid
+	quiet   bool          // it was refused like others before it: it is worth no line of its own
 }
 
 type stateKey struct{}

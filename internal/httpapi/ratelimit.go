@@ -25,8 +25,9 @@ type limiter struct {
 }
 
 type client struct {
-	key    string
-	bucket *rate.Limiter
+	key     string
+	bucket  *rate.Limiter
+	refused bool // when it came last
 }
 
 func newLimiter(perSecond float64, burst int) *limiter {
@@ -55,10 +56,11 @@ func (l *limiter) on() bool {
 // verdict is what a limiter says of a request.
 type verdict struct {
 	ok     bool
+	first  bool          // of the requests that are refused in a row
 	quota  int           // requests at once
 	left   int           // that may come now
 	window time.Duration // in which quota comes back
-	after  time.Duration // until one more may come, if none may now
+	after  time.Duration // until one more may come than now
 }
 
 // take counts a request of a client.
@@ -69,22 +71,23 @@ func (l *limiter) take(key string) verdict {
 	if l.rate <= 0 {
 		return verdict{ok: true}
 	}
-	b := l.bucket(key)
-	v := verdict{ok: b.AllowN(now, 1), quota: l.burst, window: time.Duration(float64(l.burst) / l.rate * float64(time.Second))}
-	tokens := b.TokensAt(now)
-	v.left = max(0, int(tokens))
-	if tokens < 1 {
-		v.after = time.Duration((1 - tokens) / l.rate * float64(time.Second))
+	c := l.client(key)
+	v := verdict{ok: c.bucket.AllowN(now, 1), quota: l.burst, window: time.Duration(float64(l.burst) / l.rate * float64(time.Second))}
+	v.first, c.refused = !v.ok && !c.refused, !v.ok
+	tokens := max(0, c.bucket.TokensAt(now))
+	v.left = int(tokens)
+	if v.left < v.quota {
+		v.after = time.Duration((float64(v.left+1) - tokens) / l.rate * float64(time.Second))
 	}
 	return v
 }
 
-// bucket gives the bucket of a client. l.mu is held.
-func (l *limiter) bucket(key string) *rate.Limiter {
+// client gives what is known of a client. l.mu is held.
+func (l *limiter) client(key string) *client {
 	if e := l.clients[key]; e != nil {
 		l.order.MoveToFront(e)
 		c, _ := e.Value.(*client)
-		return c.bucket
+		return c
 	}
 	if len(l.clients) >= maxClients {
 		last := l.order.Back()
@@ -93,10 +96,11 @@ func (l *limiter) bucket(key string) *rate.Limiter {
 	}
 	c := &client{key: key, bucket: rate.NewLimiter(rate.Limit(l.rate), l.burst)}
 	l.clients[key] = l.order.PushFront(c)
-	return c.bucket
+	return c
 }
 
-// headers tells the client where it stands, as draft-ietf-httpapi-ratelimit-headers-10 has it.
+// headers tells the client where it stands, as draft-ietf-httpapi-ratelimit-headers-10 has it: of q requests in w seconds r
+// may come now, and in t seconds there is one more.
 func (v verdict) headers(h http.Header) {
 	if v.quota == 0 {
 		return

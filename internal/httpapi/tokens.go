@@ -170,6 +170,9 @@ func (s *Server) routeSession(api huma.API) {
 	}, func(ctx context.Context, _ *struct{}) (*sessionShown, error) {
 		out := &sessionShown{CacheControl: noStore, Body: Session{Required: s.cfg.Auth.Required(), Scopes: []string{}}}
 		g, err := s.identify(requestOf(ctx))
+		if errcode.Is(err, errcode.RateLimited) {
+			return nil, err
+		}
 		if g != nil {
 			out.Body = sessionDTO(*g, out.Body.Required)
 		} else if err == nil && !out.Body.Required {
@@ -181,8 +184,11 @@ func (s *Server) routeSession(api huma.API) {
 		id: "sign-out", method: http.MethodDelete, path: "/session", scope: scopeOpen, summary: "Sign a browser out",
 	}, func(ctx context.Context, _ *struct{}) (*signOutOutput, error) {
 		r := requestOf(ctx)
-		stateOf(ctx).audited = true
 		if c, err := r.Cookie(cookieName); err == nil {
+			if g, ok := s.cfg.Auth.Session(c.Value); ok {
+				st := stateOf(ctx)
+				st.audited, st.grant = true, &g
+			}
 			if err := s.cfg.Auth.SignOut(ctx, c.Value); err != nil {
 				return nil, fmt.Errorf("sign out: %w", err)
 			}
