@@ -22,6 +22,7 @@ func TestForwarded(t *testing.T) {
 		{`For="203.0.113.9:4711";Proto=HTTPS;Host=box.example`, "203.0.113.9", "box.example", "yes"},
 		{`for="[2001:db8::1]:80" ; proto=https ; host="box.example:8443"`, "2001:db8::1", "box.example:8443", "yes"},
 		{`for="[2001:db8::1]";by=10.0.0.2;ext="a\",b;c=\\"`, "2001:db8::1", "", ""},
+		{`for=203.0.113.9;ext="a,b\""`, "203.0.113.9", "", ""},
 		{"for=6.6.6.6, for=203.0.113.9", "203.0.113.9", "", ""},
 		{"for=6.6.6.6;host=evil.example, for=203.0.113.9", "203.0.113.9", "", ""},
 		{"for=203.0.113.9;proto=https;host=box.example, for=10.1.2.3;proto=http;host=inner", "203.0.113.9", "box.example", "yes"},
