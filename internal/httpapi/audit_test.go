@@ -96,6 +96,9 @@ func TestAuditWhereNoneIsNeeded(t *testing.T) {
 		_, who, _ := strings.Cut(line, " who=")
 		got = append(got, strings.Fields(who)[0])
 	}
+	if logged(audit.String(), "made=/api/v1/tokens/t") != 1 {
+		t.Errorf("what was made does not stand in it:\n%s", &audit)
+	}
 	if want := []string{"local", "local", "a", "a", "a"}; !slices.Equal(got, want) {
 		t.Errorf("written down of %v, want %v:\n%s", got, want, &audit)
 	}
