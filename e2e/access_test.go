@@ -103,7 +103,10 @@ func TestRevokedStaysRevoked(t *testing.T) {
 func (k *keyring) work(ctx context.Context, a *appliance, admin string) {
 	create := func() (id, secret string) {
 		status, body, _ := a.ask(ctx, "POST", "/tokens", `{"name":"a","scopes":["read"]}`, "Authorization", "Bearer "+admin)
-		var made struct{ ID, Secret string }
+		var made struct {
+			ID     string `json:"id"`
+			Secret string `json:"secret"`
+		}
 		if status != http.StatusCreated || json.Unmarshal(body, &made) != nil {
 			return "", ""
 		}
@@ -229,6 +232,11 @@ func TestHTTPS(t *testing.T) {
 	if !strings.HasPrefix(a.url, "https://") || shown(t, a) != "one" {
 		t.Fatalf("ready %s", a.url)
 	}
+	for _, line := range []string{"address      https://", "token file   " + filepath.Join(dir, "secrets")} {
+		if !strings.Contains(a.log.tail(), line) {
+			t.Errorf("it does not say %q:\n%s", line, a.log.tail())
+		}
+	}
 	run := func(args ...string) (out, errs string) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
@@ -249,7 +257,10 @@ func TestHTTPS(t *testing.T) {
 		t.Fatalf("tokens create: %s%s", secret, errs)
 	}
 	listed, _ := run(append([]string{"tokens", "list", "--json"}, remote...)...)
-	var tokens []struct{ ID, Name string }
+	var tokens []struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	}
 	if err := json.Unmarshal([]byte(listed), &tokens); err != nil || len(tokens) != 1 || tokens[0].Name != "press shop" {
 		t.Fatalf("tokens list: %v %s", err, listed)
 	}

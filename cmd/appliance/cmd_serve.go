@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -50,8 +51,15 @@ func (r *root) announce(cfg config.Config, build buildInfo) {
 	if n := len(build.Decoders); n > 0 {
 		decoders = fmt.Sprintf("%d built in", n)
 	}
-	fmt.Fprintf(r.std.err, "wayside %s\n  address      http://%s\n  data folder  %s\n  decoders     %s\n",
-		build.Version, cfg.Server.Listen, cfg.Data.Dir, decoders)
+	scheme := "http"
+	if cfg.Server.TLSCert != "" {
+		scheme = "https"
+	}
+	fmt.Fprintf(r.std.err, "wayside %s\n  address      %s://%s\n  data folder  %s\n  decoders     %s\n",
+		build.Version, scheme, cfg.Server.Listen, cfg.Data.Dir, decoders)
+	if cfg.Auth.Required {
+		fmt.Fprintf(r.std.err, "  token file   %s\n", filepath.Join(cfg.Data.Dir, "secrets", adminToken))
+	}
 	r.warn(cfg.Warnings())
 }
 

@@ -368,3 +368,33 @@ func TestAny(t *testing.T) {
 		t.Errorf("one that was revoked counts, %v", err)
 	}
 }
+
+// BenchmarkCheck checks a token where there are as many as there may be.
+func BenchmarkCheck(b *testing.B) {
+	dir := b.TempDir()
+	db, err := store.Open(b.Context(), store.Config{Dir: filepath.Join(dir, "db"), Reserve: 1 << 20, Ballast: -1})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = db.Close() })
+	a, err := Open(b.Context(), Config{DB: db, SecretsDir: filepath.Join(dir, "secrets"), Required: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var secret string
+	for range MaxTokens {
+		if _, secret, err = a.Create(b.Context(), NewToken{Name: "a", Scopes: []Scope{Read}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for name, token := range map[string]string{"valid": secret, "wrong": strings.Repeat("x", 51)} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := a.Check(token); ok != (token == secret) {
+					b.Fatal(ok)
+				}
+			}
+		})
+	}
+}

@@ -281,7 +281,7 @@ func observeKeys() []key {
 		},
 		{
 			name: "log.modules", def: "{}", at: func(c *Config) any { return &c.Log.Modules }, built: true, live: true, older: []string{"LOG_MODULE_LEVELS"},
-			doc: "Levels of single loggers (api, decoder, database, performance, queue, kv, plugin), where they differ from `log.level`.",
+			doc: "Levels of single loggers (api, audit, decoder, database, performance, queue, kv, plugin), where they differ from `log.level`.",
 		},
 		{
 			name: "metrics.enabled", def: "true", at: func(c *Config) any { return &c.Metrics.Enabled }, built: true, older: []string{"PROMETHEUS_ENABLED"},

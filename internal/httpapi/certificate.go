@@ -79,7 +79,7 @@ func (c *certificate) current(now time.Time) *tls.Certificate {
 		c.log.Warn("the new certificate cannot be used, the one before goes on", "file", c.cert, "error", err)
 		return c.loaded.Load()
 	}
-	c.log.Info("certificate replaced", "file", c.cert)
+	c.log.Info("certificate replaced", "file", c.cert, "expires", loaded.Leaf.NotAfter.UTC())
 	c.loaded.Store(&loaded)
 	return &loaded
 }
