@@ -90,13 +90,14 @@ type Access struct {
 
 	changing sync.Mutex // held from the decision to the end of the commit; comes before mu
 
-	mu       sync.Mutex // guards what follows
-	seen     stamp
-	admin    digest
-	valid    bool // admin is one
-	tokens   map[digest]*token
-	byID     map[string]*token
-	sessions map[digest]session
+	mu        sync.Mutex // guards what follows
+	seen      stamp
+	admin     digest
+	valid     bool   // admin is one
+	complaint string // about its file, as last said; "" = none
+	tokens    map[digest]*token
+	byID      map[string]*token
+	sessions  map[digest]session
 }
 
 // Open reads tokens and sessions. Where tokens are required, the first start makes the administrator's.

@@ -98,14 +98,30 @@ func (a *Access) Created() bool { return a.created }
 
 // isAdmin reports whether a digest is that of the administrator's token.
 func (a *Access) isAdmin(sum digest) bool {
-	if err := a.refresh(); err != nil {
-		a.cfg.Logger.Warn("admin token cannot be read", "error", err)
+	err := a.refresh()
+	a.complain(err)
+	if err != nil {
 		return false
 	}
 	a.mu.Lock()
 	admin, valid := a.admin, a.valid
 	a.mu.Unlock()
 	return subtle.ConstantTimeCompare(sum[:], admin[:]) == 1 && valid
+}
+
+// complain says what is wrong with the file, once: anybody can have it looked at.
+func (a *Access) complain(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	a.mu.Lock()
+	said := text == a.complaint
+	a.complaint = text
+	a.mu.Unlock()
+	if !said && err != nil {
+		a.cfg.Logger.Warn("admin token cannot be read", "error", err)
+	}
 }
 
 // refresh reads the file again if it changed. A file that is gone makes its token invalid: that is how it is revoked.

@@ -398,3 +398,27 @@ func BenchmarkCheck(b *testing.B) {
 		})
 	}
 }
+
+// TestDamagedAdminTokenIsSaidOnce: anybody can have the file looked at, so the log is not theirs to fill.
+func TestDamagedAdminTokenIsSaidOnce(t *testing.T) {
+	b := openTokens(t)
+	admin, err := ReadToken(b.TokenFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want := 1; want <= 2; want++ {
+		if err := os.WriteFile(b.TokenFile(), []byte("short"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			b.wantValid(t, admin, false)
+		}
+		if n := strings.Count(b.log.String(), "admin token cannot be read"); n != want {
+			t.Errorf("it is said %d times, want %d", n, want)
+		}
+		if err := os.WriteFile(b.TokenFile(), []byte(admin), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b.wantValid(t, admin, true)
+	}
+}
