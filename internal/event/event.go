@@ -2,7 +2,7 @@
 //
 // It is a ring of the last events with one sequence number. Publishing never waits for anyone: a reader that is
 // slower than the ring gets one Reset event and goes on from the newest, and must then fetch the state it shows
-// anew. Nothing here is durable, and nothing may depend on an event for being correct. The package is apart because
+// anew. A publisher that cannot tell of everything says so (Lose): its readers get a Reset of that topic, in its place. Nothing here is durable, and nothing may depend on an event for being correct. The package is apart because
 // publishers (store callbacks, decode, queue) and readers must not know each other; it imports nothing of Wayside.
 //
 // The bus starts no goroutine: a subscriber costs a cursor and, while its Next waits, the goroutine it is called
@@ -28,9 +28,10 @@ var ErrClosed = errors.New("event stream is closed")
 // Event is one thing that happened.
 type Event struct {
 	Seq   uint64 // from 1, without gaps over all topics of a bus
-	Topic string // such as "file" or "decode"; empty with Reset
+	Topic string // such as "file" or "decode"; empty with Reset of all topics
 	Key   string // the id of the thing it is about
 	Data  any    // shared by all readers: never changed after Publish
+	Gone  bool   // the thing was deleted
 	Reset bool   // events were lost: fetch the state anew, then go on after Seq
 }
 
@@ -68,21 +69,32 @@ func New(size int) *Bus {
 
 // Publish adds an event and returns its sequence number; 0 after Close. It never blocks.
 func (b *Bus) Publish(topic, key string, data any) uint64 {
+	return b.add(Event{Topic: topic, Key: key, Data: data})
+}
+
+// Gone adds the event that a thing was deleted.
+func (b *Bus) Gone(topic, key string) uint64 { return b.add(Event{Topic: topic, Key: key, Gone: true}) }
+
+// Lose adds the event that others of a topic were left out: what the topic is about is to be fetched anew.
+func (b *Bus) Lose(topic string) uint64 { return b.add(Event{Topic: topic, Reset: true}) }
+
+func (b *Bus) add(ev Event) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return 0
 	}
 	b.head++
+	ev.Seq = b.head
 	slot := &b.ring[(b.head-1)%uint64(len(b.ring))]
 	if slot.Seq != 0 {
 		b.dropped[slot.Topic] = slot.Seq
 	}
-	*slot = Event{Seq: b.head, Topic: topic, Key: key, Data: data}
-	for s := range b.subs[topic] {
+	*slot = ev
+	for s := range b.subs[ev.Topic] {
 		s.signal()
 	}
-	if topic != "" {
+	if ev.Topic != "" {
 		for s := range b.subs[""] {
 			s.signal()
 		}
@@ -113,18 +125,18 @@ func (b *Bus) Subscribe(after uint64, topics ...string) *Sub {
 		return s
 	}
 	if len(topics) == 0 {
-		b.add("", s)
+		b.join("", s)
 		return s
 	}
 	s.topics = make(map[string]struct{}, len(topics))
 	for _, t := range topics {
 		s.topics[t] = struct{}{}
-		b.add(t, s)
+		b.join(t, s)
 	}
 	return s
 }
 
-func (b *Bus) add(topic string, s *Sub) {
+func (b *Bus) join(topic string, s *Sub) {
 	if b.subs[topic] == nil {
 		b.subs[topic] = map[*Sub]struct{}{}
 	}
@@ -159,6 +171,20 @@ func (s *Sub) Next(ctx context.Context) (Event, error) {
 			return Event{}, context.Cause(ctx)
 		}
 	}
+}
+
+// TryNext gives the next event if it is there already, under the conditions of Next.
+func (s *Sub) TryNext() (ev Event, ok bool, err error) { return s.take() }
+
+// Wake gives a channel that receives when there may be a next event, or the subscription has ended. It is for one who
+// waits for other things too; the goroutine that calls TryNext, and no other, may receive from it.
+func (s *Sub) Wake() <-chan struct{} { return s.wake }
+
+// At gives the sequence number of the last event that the subscription has passed: where another one goes on from.
+func (s *Sub) At() uint64 {
+	s.bus.mu.Lock()
+	defer s.bus.mu.Unlock()
+	return s.cursor
 }
 
 // Close ends the subscription. It may be called at any time, more than once.

@@ -272,3 +272,33 @@ func BenchmarkPublish(b *testing.B) {
 		bus.Publish("t", "k", nil)
 	}
 }
+
+func TestWhatIsLeftOutIsSaidInItsPlace(t *testing.T) {
+	b := New(4)
+	all, jobs, files := b.Subscribe(0), b.Subscribe(0, "job", "file"), b.Subscribe(0, "file")
+	b.Publish("file", "f1", 1)
+	b.Lose("job")
+	b.Gone("file", "f1")
+	for name, s := range map[string]*Sub{"all": all, "jobs": jobs, "late": b.Subscribe(0, "job", "file")} {
+		for _, want := range []Event{
+			{Seq: 1, Topic: "file", Key: "f1", Data: 1}, {Seq: 2, Topic: "job", Reset: true}, {Seq: 3, Topic: "file", Key: "f1", Gone: true},
+		} {
+			if ev, ok, err := s.TryNext(); ev != want || !ok || err != nil {
+				t.Errorf("%s: %+v, want %+v", name, ev, want)
+			}
+		}
+		wantNone(t, s)
+		if s.At() != 3 {
+			t.Errorf("%s: at %d", name, s.At())
+		}
+	}
+	if next(t, files).Seq != 1 || next(t, files).Seq != 3 {
+		t.Error("a reader of files was told of jobs")
+	}
+	for range 4 {
+		b.Publish("file", "f2", 2)
+	}
+	if ev := next(t, b.Subscribe(1, "job")); !ev.Reset || ev.Topic != "" {
+		t.Errorf("jobs were left out after that, and the event that says so has left the ring: %+v", ev)
+	}
+}

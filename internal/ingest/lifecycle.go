@@ -238,9 +238,11 @@ func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (keys []s
 			return nil, fmt.Errorf("find decode: %w", err)
 		}
 		in.Catalog.DeleteDecode(b, d)
+		b.OnCommit(func() { in.Events.Gone(TopicDecode, id) })
 		keys = append(keys, d.ResultKey)
 	}
 	in.Catalog.DeleteFile(b, f)
+	b.OnCommit(func() { in.Events.Gone(TopicFile, f.ID) })
 	if err := in.DB.Commit(ctx, b); err != nil {
 		return nil, fmt.Errorf("delete file: %w", err)
 	}
@@ -320,6 +322,7 @@ func (in *Ingester) deleteDecodeRecord(ctx context.Context, sha, id string) erro
 	b := in.DB.Batch()
 	b.Essential()
 	in.Catalog.DeleteDecode(b, d)
+	b.OnCommit(func() { in.Events.Gone(TopicDecode, id) })
 	if err := in.DB.Commit(ctx, b); err != nil {
 		return fmt.Errorf("delete decode: %w", err)
 	}

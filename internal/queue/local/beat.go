@@ -75,6 +75,7 @@ func (e *Engine) beat(beat queue.Beat, node *node, at instant) (out queue.Beaten
 	}
 	if p := beat.Progress; p != nil && checkedProgress(*p) != h.progress {
 		h.progress, h.ext.dirty = checkedProgress(*p), true
+		e.note(n)
 	}
 	if h.ext.dirty && at.mono-h.ext.saved >= saveEvery {
 		return out, h

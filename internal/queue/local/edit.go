@@ -64,6 +64,7 @@ func (e *Engine) stageMove(b *store.Batch, c *claim, before, r record) {
 		case r.Status.Final():
 			e.line(before.queue).counts[before.Status]--
 			e.line(r.queue).counts[r.Status]++
+			e.note(c.n)
 			e.unclaim(c)
 		default:
 			e.line(before.queue).counts[before.Status]--
@@ -262,6 +263,7 @@ func (e *Engine) stageRecords(ctx context.Context, b *store.Batch, c *claim, r r
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.line(r.queue).counts[r.Status]--
+		e.note(c.n)
 		e.unclaim(c)
 	})
 	return nil

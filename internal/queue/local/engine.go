@@ -45,6 +45,7 @@ type Engine struct {
 
 	configuring sync.Mutex // held over a change of settings; before the store's locks, never with mu waiting for it
 	lastToken   uint64
+	notes       notes
 }
 
 // table is what the engine knows by heart. Every job that has not ended is in exactly one of: a lane, later, holds,
@@ -248,6 +249,7 @@ func (e *Engine) place(n uint64, r record, at instant) {
 	}
 	ln := e.lane(r)
 	ln.queue.counts[r.Status]++
+	e.note(n)
 	switch r.Status {
 	case queue.Ready:
 		if !e.table.gone.reuse(n, ln) {
@@ -282,6 +284,7 @@ func (e *Engine) unpromote(n uint64) {
 // end counts job n that has ended, lets its unique key go and tells those that wait for it. e.mu is held.
 func (e *Engine) end(n uint64, r record, unique []byte) {
 	e.line(r.queue).counts[r.Status]++
+	e.note(n)
 	e.unwait(n)
 	if edges := e.table.dependents[n]; len(edges) > 0 { // its commit was said to have failed, and did not settle them
 		delete(e.table.dependents, n)

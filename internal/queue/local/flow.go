@@ -309,7 +309,7 @@ func (e *Engine) ListFlows(ctx context.Context, limit int, cursor string) ([]que
 	if cursor != "" {
 		num, err := parseFlowID(queue.FlowID(cursor))
 		if err != nil {
-			return nil, "", errcode.Invalid("cursor", "not one of this list")
+			return nil, "", errcode.New(errcode.Malformed, "cursor is not one that this list gave")
 		}
 		o.From, o.After = key(flowKey, num), true
 	}

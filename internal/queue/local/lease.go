@@ -392,5 +392,6 @@ func (e *Engine) Progress(l queue.Lease, p queue.Progress) {
 	defer e.mu.Unlock()
 	if h := e.table.holds[n]; h != nil && h.token == l.Token {
 		h.progress = p
+		e.note(n)
 	}
 }

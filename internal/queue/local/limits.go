@@ -276,6 +276,7 @@ func (e *Engine) unlimit(q *line, n uint64) {
 func (e *Engine) began(h *hold) {
 	q, now := h.lane.queue, e.cfg.Clock.Elapsed()
 	q.counts[queue.Active]++
+	e.note(h.n)
 	q.bucket.take(q.set.Rate, now)
 	if k := e.keyOf(q, h.n); k != nil {
 		k.active++
@@ -291,6 +292,7 @@ func (e *Engine) over(h *hold) {
 	q, now := h.lane.queue, e.cfg.Clock.Elapsed()
 	full := q.set.MaxActive > 0 && q.counts[queue.Active] >= int64(q.set.MaxActive)
 	q.counts[queue.Active]--
+	e.note(h.n)
 	if k := h.key; k != nil {
 		k.active--
 		e.returnAside(q, k, now)

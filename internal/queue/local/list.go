@@ -17,6 +17,8 @@ import (
 const (
 	defaultPage = 100
 	maxPage     = 1000
+	// maxPageBytes is how much of payloads a page has, but for its last job: a thousand of the largest are 256 MiB.
+	maxPageBytes = 8 << 20
 )
 
 // List implements queue.Engine.
@@ -26,9 +28,10 @@ func (e *Engine) List(ctx context.Context, f queue.Filter) (queue.Page, error) {
 	}
 	f.Limit = min(f.Limit, maxPage)
 	var page queue.Page
+	size := 0
 	err := e.find(ctx, f, func(n uint64, j queue.Job) (bool, error) {
-		if len(page.Jobs) == f.Limit {
-			page.Next = string(page.Jobs[f.Limit-1].ID)
+		if k := len(page.Jobs); k == f.Limit || size >= maxPageBytes {
+			page.Next = string(page.Jobs[k-1].ID)
 			return false, nil
 		}
 		if j.ID == "" { // the filter was content with the record
@@ -40,6 +43,7 @@ func (e *Engine) List(ctx context.Context, f queue.Filter) (queue.Page, error) {
 			}
 		}
 		page.Jobs = append(page.Jobs, j)
+		size += len(j.Payload)
 		return true, nil
 	})
 	if err != nil {
@@ -66,7 +70,7 @@ func (e *Engine) find(ctx context.Context, f queue.Filter, fn func(n uint64, j q
 	if f.Cursor != "" {
 		var err error
 		if from, err = parseID(queue.ID(f.Cursor)); err != nil {
-			return errcode.Invalid("cursor", "not one of this list")
+			return errcode.New(errcode.Malformed, "cursor is not one that this list gave")
 		}
 	}
 	if f.IDs != nil {

@@ -34,7 +34,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, space: cfg.DB.Space("q/"), log: cfg.Logger, ids: newIDs(seq), flowIDs: flows,
-		wake: make(chan struct{}, 1), done: make(chan struct{}), own: map[string]struct{}{}, plans: map[string]*plan{},
+		wake: make(chan struct{}, 1), done: make(chan struct{}), notes: newNotes(), own: map[string]struct{}{}, plans: map[string]*plan{},
 		table: table{
 			weights: cfg.Weights, lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
 			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),

@@ -262,6 +262,7 @@ func (e *Engine) stageRemoval(ctx context.Context, b *store.Batch, n uint64) err
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			e.line(r.queue).counts[r.Status]--
+			e.noteQueue()
 		})
 	}
 	return e.stageRemoveKeys(ctx, b, n, r)

@@ -77,6 +77,7 @@ func (e *Engine) promote(t timed) {
 	counts := t.lane.queue.counts
 	counts[t.kind.status()]--
 	counts[queue.Ready]++
+	e.note(t.n)
 	e.table.promoted[t.n] = struct{}{}
 	if !e.table.gone.reuse(t.n, t.lane) {
 		t.lane.ready.push(t.n)

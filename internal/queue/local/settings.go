@@ -168,6 +168,7 @@ func (e *Engine) configure(ctx context.Context, name string, p queue.SettingsPat
 // apply changes the settings of a queue in memory and hands out what may run now. e.mu is held.
 func (e *Engine) apply(q *line, s queue.Settings) {
 	q.set, q.gone = s, false
+	e.noteQueue()
 	if q.drain = q.drain && s.Paused; !s.Paused {
 		q.letGo() // it is not being drained any more
 	}
@@ -307,6 +308,7 @@ func (e *Engine) Forget(ctx context.Context, name string) error {
 		defer e.mu.Unlock()
 		if q.empty() {
 			e.forget(q)
+			e.noteQueue()
 			return
 		}
 		e.apply(q, queue.Settings{}) // a job came in between: the queue lives, without its settings
