@@ -24,6 +24,7 @@ func (a *appliance) openHTTP(context.Context) error {
 	cfg := httpapi.Config{
 		Listen: string(a.cfg.Server.Listen), Hosts: a.cfg.Server.Hosts, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		FilesRaw: a.cfg.Files.Raw, SlowRequest: a.cfg.Server.SlowRequest, UploadIdle: a.cfg.Server.UploadStall,
+		AnswerIdle: a.cfg.Server.AnswerStall, Connections: a.cfg.Server.Connections,
 		Version: a.env.Version, Temp: a.folder.tmp(), Recorder: a.metrics, Start: start, Logger: a.logs.Logger("api"),
 		TLSCert: a.cfg.Server.TLSCert, TLSKey: a.cfg.Server.TLSKey, RateLimit: a.cfg.Server.RateLimit, RateBurst: a.cfg.Server.RateBurst,
 		Auth: a.access, Audit: a.logs.Logger("audit"),
@@ -58,6 +59,7 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "decoders", a.registry.Run)
 	parts.start(ctx, "workers", a.pool.Run)
 	parts.start(ctx, "queue", a.engine.Run)
+	parts.start(ctx, "queue events", queue.NewFeed(a.engine, a.events, a.logs.Logger("queue")).Run)
 	parts.start(ctx, "sweep", a.sweep)
 	parts.start(ctx, "watchdog", a.watchdog)
 	parts.start(ctx, "reload", a.reload)

@@ -66,7 +66,9 @@ type Server struct {
 	ProxyHeader    string // what they are believed by: x-forwarded or forwarded
 	MaxUpload      Size   // a file; 0 = no limit
 	SlowRequest    time.Duration
-	UploadStall    time.Duration // an upload without a byte for so long is cut off
+	UploadStall    time.Duration // an upload that brings less than 1 KiB in so long is cut off
+	AnswerStall    time.Duration // an answer of which less than 1 KiB is taken in so long is cut off
+	Connections    int           // most at once
 	RateLimit      float64       // requests a second and client; 0 = none
 	RateBurst      int
 }

@@ -73,7 +73,15 @@ func serverKeys() []key {
 		},
 		{
 			name: "server.upload_stall", def: "1m", at: func(c *Config) any { return &c.Server.UploadStall }, lo: 1, hi: day, built: true,
-			doc: "An upload that sends no byte for so long is cut off and leaves no trace.",
+			doc: "An upload that brings less than 1 KiB in so long is cut off and leaves no trace.",
+		},
+		{
+			name: "server.answer_stall", def: "1m", at: func(c *Config) any { return &c.Server.AnswerStall }, lo: 1, hi: day, built: true,
+			doc: "An answer of which a client takes less than 1 KiB in so long is cut off.",
+		},
+		{
+			name: "server.max_connections", def: "4096", at: func(c *Config) any { return &c.Server.Connections }, lo: 16, hi: 1e6, built: true,
+			doc: "Most connections at a time; one more is told 503. Each idle one takes about 20 KiB of memory, an event stream 7 KiB.",
 		},
 		{
 			name: "server.rate_limit", def: "0", at: func(c *Config) any { return &c.Server.RateLimit }, hi: 1e6, live: true, built: true,

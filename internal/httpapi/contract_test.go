@@ -187,6 +187,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		c.check(tc.op, w.do(method, tc.path, strings.NewReader(tc.body), tc.opts...))
 	}
 	checkQueue(t, w, c)
+	c.seen["GET /events"] = true // has no end: events_test.go
 	for _, op := range c.operations() {
 		if !c.seen[op] {
 			t.Errorf("%s is documented, but no good answer of it was checked", op)

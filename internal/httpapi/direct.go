@@ -122,7 +122,8 @@ func (s *Server) decodeDirectly(ctx context.Context, in *directInput) (*huma.Str
 	req.Body, req.Name = limited, name
 	stateOf(ctx).stream = true
 	return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
-		out := newTableWriter(c, to.MediaType())
+		out := s.newTableWriter(c, to.MediaType())
+		defer out.end()
 		err := s.deps.Direct.Direct(ctx, req, out)
 		if err == nil {
 			return out.close()
@@ -229,15 +230,15 @@ func noMoreFiles(r *http.Request, parts *multipart.Reader) error {
 // tableWriter writes a table as it is made. Headers go out with the first byte, so that an error before it can still
 // become a problem; the form is compressed where the caller takes that.
 type tableWriter struct {
+	server    *Server
 	c         echo.Context
 	mediaType string
-	encoding  string
-	w         io.Writer      // nil until the first byte
-	closer    io.WriteCloser // the compressor
+	w         io.Writer   // nil until the first byte
+	packed    *compressor // nil = it is not compressed
 }
 
-func newTableWriter(c echo.Context, mediaType string) *tableWriter {
-	return &tableWriter{c: c, mediaType: mediaType}
+func (s *Server) newTableWriter(c echo.Context, mediaType string) *tableWriter {
+	return &tableWriter{server: s, c: c, mediaType: mediaType}
 }
 
 // Describe puts the status of the decode and the numbers of its issues and of the files found inside into the answer's headers.
@@ -252,22 +253,18 @@ func (t *tableWriter) start() {
 	res := t.c.Response()
 	h := res.Header()
 	h.Set("Content-Type", t.mediaType)
+	t.w = res
 	if compressible(t.mediaType) {
 		h.Add("Vary", "Accept-Encoding")
-		t.encoding = pickEncoding(t.c.Request().Header.Get("Accept-Encoding"))
-	}
-	t.w = res
-	if t.encoding != "" {
-		h.Set("Content-Encoding", t.encoding)
-		t.closer = newCompressor(t.encoding, res)
-		t.w = t.closer
+		enc := pickEncoding(t.c.Request().Header)
+		if t.c.Request().Method == http.MethodHead && enc.name != "" {
+			h.Set("Content-Encoding", enc.name) // and there is nothing to compress
+		} else if t.packed = t.server.compressors.stream(enc.name, res); t.packed != nil {
+			h.Set("Content-Encoding", enc.name)
+			t.w = t.packed
+		}
 	}
 	res.WriteHeader(http.StatusOK)
-}
-
-// compressible reports whether a form gains from compression: Parquet and workbooks are compressed inside.
-func compressible(mediaType string) bool {
-	return mediaType != table.Parquet.MediaType() && mediaType != table.XLSX.MediaType()
 }
 
 // Write writes a piece of the table.
@@ -287,11 +284,20 @@ func (t *tableWriter) close() error {
 	if t.w == nil {
 		t.start()
 	}
-	if t.closer == nil {
+	if t.packed == nil {
 		return nil
 	}
-	if err := t.closer.Close(); err != nil {
+	defer t.end()
+	if err := t.packed.Close(); err != nil {
 		return fmt.Errorf("send table: %w", err)
 	}
 	return nil
+}
+
+// end gives back what the answer was compressed with. It may be called more than once.
+func (t *tableWriter) end() {
+	if t.packed != nil {
+		t.packed.release()
+		t.packed = nil
+	}
 }

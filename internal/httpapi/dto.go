@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/wayside-edge/wayside/internal/catalog"
-	"github.com/wayside-edge/wayside/internal/errcode"
 )
 
 // Stamp is a time on the wire: RFC 3339, UTC, microseconds; the zero time is null.
@@ -38,10 +36,7 @@ type text string
 
 // MarshalJSON writes the string.
 func (t text) MarshalJSON() ([]byte, error) {
-	if t == "" {
-		return []byte("null"), nil
-	}
-	return jsonBytes(string(t))
+	return appendText(make([]byte, 0, len(t)+4), string(t)), nil
 }
 
 // Schema describes the string.
@@ -69,7 +64,12 @@ func (object) Schema(huma.Registry) *huma.Schema {
 type maybe[T any] struct{ v *T }
 
 // MarshalJSON writes the value.
-func (m maybe[T]) MarshalJSON() ([]byte, error) { return jsonBytes(m.v) }
+func (m maybe[T]) MarshalJSON() ([]byte, error) {
+	if m.v == nil {
+		return []byte("null"), nil
+	}
+	return jsonBytes(m.v)
+}
 
 // Schema describes the value.
 func (maybe[T]) Schema(r huma.Registry) *huma.Schema {
@@ -212,55 +212,57 @@ type List[T any] struct {
 
 // MarshalJSON writes the list, with the wanted members of its items.
 func (l List[T]) MarshalJSON() ([]byte, error) {
-	items := make([]json.RawMessage, 0, len(l.Items))
-	for _, it := range l.Items {
-		raw, err := jsonBytes(it)
-		if err == nil && l.fields != nil {
-			raw, err = trim(raw, l.fields)
-		}
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, raw)
-	}
-	return jsonBytes(struct {
-		Items      []json.RawMessage `json:"items"`
-		NextCursor text              `json:"next_cursor"`
-		Total      *int64            `json:"total"`
-	}{items, l.NextCursor, l.Total})
+	var b bytes.Buffer
+	err := l.render(&b)
+	return b.Bytes(), err
 }
 
-// trim keeps the given members of an object, in the order they were asked for.
-func trim(raw []byte, fields []string) ([]byte, error) {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, fmt.Errorf("trim item: %w", err)
-	}
-	out := []byte{'{'}
-	for i, f := range fields {
+// render writes the list. encoding/json would go over what MarshalJSON gives twice more, which is most of the time that a
+// list takes.
+func (l List[T]) render(b *bytes.Buffer) error {
+	enc := json.NewEncoder(b)
+	enc.SetEscapeHTML(false)
+	b.WriteString(`{"items":[`)
+	for i := range l.Items {
 		if i > 0 {
-			out = append(out, ',')
+			b.WriteByte(',')
 		}
-		out = append(out, '"')
-		out = append(out, f...)
-		out = append(out, '"', ':')
-		out = append(out, all[f]...)
+		at := b.Len()
+		if err := enc.Encode(&l.Items[i]); err != nil {
+			return fmt.Errorf("render item: %w", err)
+		}
+		b.Truncate(b.Len() - 1) // the encoder ends each with a new line
+		if l.fields == nil {
+			continue
+		}
+		short, err := trim(nil, b.Bytes()[at:], l.fields)
+		if err != nil {
+			return err
+		}
+		b.Truncate(at)
+		b.Write(short)
 	}
-	return append(out, '}'), nil
+	next, err := l.NextCursor.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	b.WriteString(`],"next_cursor":`)
+	b.Write(next)
+	b.WriteString(`,"total":`)
+	b.Write(numberOrNull(l.Total))
+	b.WriteByte('}')
+	return nil
+}
+
+func numberOrNull(n *int64) []byte {
+	if n == nil {
+		return []byte("null")
+	}
+	return strconv.AppendInt(nil, *n, 10)
 }
 
 // checkFields checks the names that ?fields= gave against the members of T.
-func checkFields[T any](fields []string) error {
-	known := jsonNames[T]()
-	seen := map[string]bool{}
-	for _, f := range fields {
-		if !slices.Contains(known, f) || seen[f] {
-			return errcode.Invalid("fields", "%q is not one of %s, or there twice", f, strings.Join(known, ", "))
-		}
-		seen[f] = true
-	}
-	return nil
-}
+func checkFields[T any](fields []string) error { return checkNames(fields, jsonNames[T]()) }
 
 // PageParams are the parameters of every list. Exported for the same reason as IDParam.
 type PageParams struct {

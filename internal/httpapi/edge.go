@@ -28,6 +28,7 @@ const unmatched = "unmatched"
 // handler into an answer.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		taken(c.Request().Context())
 		st := newState(c.Request())
 		from := s.originOf(c.Request())
 		st.client, st.host = from.client.String(), from.host
@@ -51,6 +52,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}()
 		s.guardBody(c)
+		if s.listener != nil && s.listener.crowded() {
+			res.Header().Set("Connection", "close") // others wait for its place
+		}
 		if err := next(c); err != nil {
 			s.fail(c, err)
 		}
@@ -91,14 +95,21 @@ func (s *Server) finish(c echo.Context, st *state, method, endpoint string) {
 	if st.quiet {
 		level = slog.LevelDebug
 	}
-	s.log.Log(r.Context(), level, "request_completed", "method", r.Method, "path", r.URL.Path,
-		"query", redact.Redactor{}.Query(r.URL.RawQuery), "status", status, "duration", took.Seconds(), "client_ip", st.client,
-		"user_agent", r.UserAgent(), "bytes", res.Size)
+	if s.log.Enabled(r.Context(), level) { // what is logged costs as much as a small answer
+		s.logRequest(c, st, level, status, took)
+	}
 	s.audit(c, st, method, endpoint, status)
 	if took > s.cfg.SlowRequest && !st.stream {
 		s.log.WarnContext(r.Context(), "slow_request_detected", "method", r.Method, "path", r.URL.Path,
 			"duration", took.Seconds(), "threshold", s.cfg.SlowRequest.Seconds())
 	}
+}
+
+func (s *Server) logRequest(c echo.Context, st *state, level slog.Level, status int, took time.Duration) {
+	r, res := c.Request(), c.Response()
+	s.log.Log(r.Context(), level, "request_completed", "method", r.Method, "path", r.URL.Path,
+		"query", redact.Redactor{}.Query(r.URL.RawQuery), "status", status, "duration", took.Seconds(), "client_ip", st.client,
+		"user_agent", r.UserAgent(), "bytes", res.Size)
 }
 
 // methodLabel keeps the methods that callers invent out of the metrics.
@@ -157,14 +168,37 @@ func always(path string) bool {
 	return path == "/metrics" || path == "/health" || strings.HasPrefix(path, "/health/")
 }
 
-// idleBody gives each read of a body its own time. A client that sends nothing for so long is cut off; one that is
-// merely slow is not.
+// idleBody gives the reads of a body their time. A client that sends next to nothing for so long is cut off; one that is
+// merely slow is not, unless the body has a time by which it is to be there.
 type idleBody struct {
 	body    io.ReadCloser
 	control *http.ResponseController
 	idle    time.Duration
+	until   time.Time // zero = whenever
 	set     time.Time // when the deadline was last moved
+	got     int       // bytes since
 	failed  error     // why reading ended, nil at a regular end
+}
+
+const (
+	// jsonTime is how long a document that is read as a whole may take to come, beside what jsonRate allows for its size.
+	jsonTime = 30 * time.Second
+	jsonRate = 32 << 10 // bytes a second
+	// jsonSize stands for a size that is not said.
+	jsonSize = 1 << 20
+)
+
+// hurryBody gives the body of a request, if it has one, its time. What is longer than the route takes is refused anyway.
+func hurryBody(r *http.Request) {
+	b, ok := r.Body.(*idleBody)
+	if !ok {
+		return
+	}
+	size := r.ContentLength
+	if size < 0 || size > maxJobsBody {
+		size = jsonSize
+	}
+	b.until = time.Now().Add(jsonTime + time.Duration(size)*time.Second/jsonRate)
 }
 
 // guardBody puts an idleBody around the body of a request that has one.
@@ -174,6 +208,7 @@ func (s *Server) guardBody(c echo.Context) {
 		return
 	}
 	b := &idleBody{body: r.Body, control: http.NewResponseController(c.Response()), idle: s.cfg.UploadIdle}
+	b.got = minProgress
 	b.extend() // also for a body that no handler reads: net/http then reads on itself before it answers
 	r.Body = b
 }
@@ -181,6 +216,7 @@ func (s *Server) guardBody(c echo.Context) {
 func (b *idleBody) Read(p []byte) (int, error) {
 	b.extend()
 	n, err := b.body.Read(p)
+	b.got += n
 	if err == nil {
 		return n, nil
 	}
@@ -203,8 +239,18 @@ func (b *idleBody) Close() error {
 
 // extend gives the client its time anew. Moving a deadline costs a little, so it is not done for every read.
 func (b *idleBody) extend() {
-	if now := time.Now(); b.failed == nil && now.Sub(b.set) > b.idle/16 {
-		b.set = now
+	if b.failed != nil {
+		return
+	}
+	if !b.until.IsZero() { // set with every read: huma takes deadlines away before it reads
+		_ = b.control.SetReadDeadline(b.until)
+		return
+	}
+	if b.got < minProgress {
+		return
+	}
+	if now := time.Now(); now.Sub(b.set) > b.idle/16 {
+		b.set, b.got = now, 0
 		_ = b.control.SetReadDeadline(now.Add(b.idle + b.idle/16)) // not supported: no deadline then
 	}
 }
@@ -217,7 +263,10 @@ func bodyFailure(r *http.Request) error {
 	}
 	var timeout interface{ Timeout() bool }
 	if errors.As(b.failed, &timeout) && timeout.Timeout() {
-		return errcode.Wrap(errcode.Malformed, b.failed, "the request body stopped coming after "+seconds(b.idle)+" s")
+		if !b.until.IsZero() {
+			return errcode.Wrap(errcode.Malformed, b.failed, "the request body did not come in time")
+		}
+		return errcode.Wrap(errcode.Malformed, b.failed, "the request body stopped coming: less than 1 KiB of it in "+seconds(b.idle)+" s")
 	}
 	return errcode.Wrap(errcode.Malformed, b.failed, "the request body was cut off")
 }

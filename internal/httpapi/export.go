@@ -81,8 +81,8 @@ func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.Stream
 			return s.serveParquet(c, t) //nolint:contextcheck // the request in c carries it
 		}
 		tag := s.exportTag(t, form, c.QueryString())
-		c.Response().Header().Set("Etag", tag)
-		if tagMatches(c.Request().Header.Get("If-None-Match"), tag) {
+		c.Response().Header().Set("Etag", "W/"+quoteTag(tag, ""))
+		if tagMatches(c.Request().Header.Values("If-None-Match"), tag, false) {
 			return c.NoContent(http.StatusNotModified)
 		}
 		return s.sendTable(ctx, c, t, form, q, in.options())
@@ -91,7 +91,8 @@ func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.Stream
 
 // sendTable writes the rows of a query.
 func (s *Server) sendTable(ctx context.Context, c echo.Context, t *stored, form table.Format, q table.Query, opt table.EncodeOptions) error {
-	out := newTableWriter(c, form.MediaType())
+	out := s.newTableWriter(c, form.MediaType())
+	defer out.end()
 	if c.Request().Method == http.MethodHead {
 		return out.close()
 	}
@@ -110,11 +111,12 @@ func (s *Server) sendTable(ctx context.Context, c echo.Context, t *stored, form 
 	return out.close()
 }
 
-// exportTag gives the entity tag of what is made of a stored table: weak, for two makings of it may differ in their bytes.
+// exportTag gives the entity tag, without quotes, of what is made of a stored table: to be sent as a weak one, for two
+// makings of it may differ in their bytes.
 func (s *Server) exportTag(t *stored, form table.Format, query string) string {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%s\n%s\n%s\n%s", s.cfg.Version, storedTag(t), form, query)
-	return `W/"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`
+	return hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
 // storedTag names the result, the table and the moment it was written: a forced decode replaces the file under the same

@@ -82,7 +82,7 @@ func (s *Server) routeFiles(api huma.API, bodies map[string]*huma.RequestBody) {
 		},
 	}, s.getContent)
 	register(s, api, operation{
-		id: "get-file-hex", method: http.MethodGet, path: "/files/{id}/hex", scope: scopeRaw,
+		id: "get-file-hex", whole: true, method: http.MethodGet, path: "/files/{id}/hex", scope: scopeRaw,
 		summary: "Get some bytes of a file as hexadecimal digits",
 	}, s.getHex)
 }

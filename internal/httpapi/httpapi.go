@@ -165,7 +165,9 @@ type Config struct {
 	MaxUpload   int64         // most bytes of one upload, 0 = no limit but the disk (server.max_upload)
 	FilesRaw    bool          // scope read is enough for the bytes of files (files.raw)
 	SlowRequest time.Duration // a request slower than this is logged as a warning, default 1 s
-	UploadIdle  time.Duration // a client that sends nothing of its body for so long is cut off, default 60 s
+	UploadIdle  time.Duration // a client that sends less than 1 KiB of its body in so long is cut off, default 60 s
+	AnswerIdle  time.Duration // a client that takes less than 1 KiB of its answer in so long is cut off, default 60 s
+	Connections int           // most connections at once, default 4096
 	Version     string        // shown on the start page and in the OpenAPI document
 	Temp        string        // folder for temporary files, "" = the system's
 	TLSCert     string        // PEM files, "" = plain HTTP (server.tls_cert, server.tls_key)
@@ -207,6 +209,7 @@ const (
 	defaultListen      = "127.0.0.1:8000"
 	defaultSlowRequest = time.Second
 	defaultUploadIdle  = 60 * time.Second
+	defaultConnections = 4096
 	headerTimeout      = 10 * time.Second
 	idleTimeout        = 2 * time.Minute
 	maxHeaderBytes     = 64 << 10
@@ -223,6 +226,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.UploadIdle <= 0 {
 		c.UploadIdle = defaultUploadIdle
+	}
+	if c.AnswerIdle <= 0 {
+		c.AnswerIdle = defaultUploadIdle
+	}
+	if c.Connections <= 0 {
+		c.Connections = defaultConnections
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -271,26 +280,29 @@ func (c Config) check() error {
 
 // Server serves the HTTP API on one listener.
 type Server struct {
-	cfg      Config
-	log      *slog.Logger
-	deps     Deps
-	hosts    map[string]struct{} // accepted names of this appliance, lower case
-	echo     *echo.Echo
-	scopes   map[string]scope // of routes: "METHOD /path/:param"
-	openapi  []byte
-	fixed    http.Header  // of every answer
-	limiter  *limiter     // of requests, by client
-	failures *limiter     // of wrong tokens, by address
-	cert     *certificate // nil = plain HTTP
-	listener net.Listener
-	http     *http.Server
-	origins  *http.CrossOriginProtection
-	drain    context.Context         //nolint:containedctx // ends when Drain is called; what waits, waits on it too
-	startEnd context.CancelFunc      // ends drain
-	stop     context.CancelCauseFunc // ends the contexts of all requests
-	closed   sync.Once
-	books    chan struct{} // one for each workbook that is being written
-	bodies   sync.Pool     // buffers for bodies of readJSON: what is decoded from one holds none of its bytes
+	cfg         Config
+	log         *slog.Logger
+	deps        Deps
+	hosts       map[string]struct{} // accepted names of this appliance, lower case
+	echo        *echo.Echo
+	scopes      map[string]scope // of routes: "METHOD /path/:param"
+	openapi     []byte
+	fixed       http.Header  // of every answer
+	limiter     *limiter     // of requests, by client
+	failures    *limiter     // of wrong tokens, by address
+	cert        *certificate // nil = plain HTTP
+	listener    *listener
+	http        *http.Server
+	origins     *http.CrossOriginProtection
+	drain       context.Context         //nolint:containedctx // ends when Drain is called; what waits, waits on it too
+	startEnd    context.CancelFunc      // ends drain
+	stop        context.CancelCauseFunc // ends the contexts of all requests
+	closed      sync.Once
+	compressors compressors
+	changes     changeLocks
+	events      eventHub
+	books       chan struct{} // one for each workbook that is being written
+	bodies      sync.Pool     // buffers for bodies of readJSON: what is decoded from one holds none of its bytes
 }
 
 // errClosed is the cause with which requests are ended that outlast Close.
@@ -307,16 +319,22 @@ func Open(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	var lc net.ListenConfig
-	s.listener, err = lc.Listen(context.Background(), "tcp", cfg.Listen)
+	l, err := lc.Listen(context.Background(), "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
+	refusal := rawProblem(errcode.New(errcode.Unavailable, "there are too many connections"))
+	if s.cert != nil {
+		refusal = nil // it could not be read
+	}
+	s.listener = newListener(l, cfg.Connections, cfg.AnswerIdle, refusal)
 	return s, nil
 }
 
 func newServer(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, origins: http.NewCrossOriginProtection(),
+		events: eventHub{epoch: newEpoch(), renderers: map[string]func(context.Context, event.Event) (any, bool, error){}}, changes: newChangeLocks(),
 		fixed: fixedHeaders(cfg), limiter: newLimiter(cfg.RateLimit, cfg.RateBurst), failures: newLimiter(failureRate, failureBurst),
 		books: make(chan struct{}, maxBooks),
 	}
@@ -337,6 +355,8 @@ func newServer(cfg Config) (*Server, error) {
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       connContext,
+		ConnState:         connState,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
@@ -393,6 +413,7 @@ func (s *Server) Close(ctx context.Context) error {
 		if err = s.http.Shutdown(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("wait for requests: %w", err), s.cut(context.WithoutCancel(ctx)))
 		}
+		s.events.taken.Wait() // they end with the drain, each within its patience
 		s.stop(errClosed)
 		_ = s.listener.Close() // closed already if Run was ever called
 	})

@@ -35,6 +35,7 @@ type state struct {
 	host    string        // that a trusted proxy was asked for, "" = none says
 	need    scope         // of its route
 	grant   *access.Grant // of its token or session, nil = none, which may do all where none is needed
+	fields  []string      // of the answer, nil = all
 	stream  bool          // long by its nature: never slow
 	audited bool          // it belongs into the audit log, whatever its scope
 	reveal  bool          // it asks for sensitive values, and may

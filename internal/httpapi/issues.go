@@ -101,11 +101,4 @@ func (in *issuesInput) conditions(s *table.Schema) ([]table.Condition, error) {
 }
 
 // jsonNames gives the names of the members of T, in their order.
-func jsonNames[T any]() []string {
-	var names []string
-	for f := range reflect.TypeFor[T]().Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return names
-}
+func jsonNames[T any]() []string { return membersOf(reflect.TypeFor[T]()) }

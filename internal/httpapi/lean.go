@@ -40,6 +40,7 @@ func lean[In, Out any](s *Server, api huma.API, op operation, limit int64, handl
 	path := pathPrefix + echoPath(op.path)
 	s.echo.Add(op.method, path, func(c echo.Context) error {
 		in := new(In)
+		hurryBody(c.Request())
 		if err := s.readJSON(c.Request(), limit, in); err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ func lean[In, Out any](s *Server, api huma.API, op operation, limit int64, handl
 		if err != nil {
 			return err
 		}
-		sendBytes(c, status, jsonType, body)
+		s.sendBytes(c, status, jsonType, body)
 		return nil
 	})
 	s.scopes[op.method+" "+path] = op.scope
@@ -89,6 +90,9 @@ func (s *Server) readJSON(r *http.Request, limit int64, v any) error {
 func decodeJSON(data []byte, v any) error {
 	if !utf8.Valid(data) {
 		return errcode.New(errcode.Malformed, "the request body is not valid JSON: it is not UTF-8")
+	}
+	if err := checkDepth(data); err != nil {
+		return err
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -24,6 +25,7 @@ type operation struct {
 	detail  string
 	scope   scope
 	created bool  // answers 201 for something new, 200 for something that was there
+	whole   bool  // its answer is not trimmed by fields
 	limit   int64 // most bytes of a body, 0 = 1 MiB
 	params  []*huma.Param
 	answers map[string]*huma.Response // documented only: the handler writes the answer itself
@@ -36,6 +38,7 @@ func (s *Server) newAPI() huma.API {
 	cfg.CreateHooks, cfg.SchemasPath, cfg.DocsPath, cfg.OpenAPIPath = nil, "", "", ""
 	cfg.Info.Description = "Recordings in, typed tables out. Errors are application/problem+json; docs/api-errors.md lists the codes."
 	cfg.Servers = []*huma.Server{{URL: pathPrefix}}
+	cfg.Formats = map[string]huma.Format{jsonType: limitedJSON(), "json": limitedJSON()}
 	cfg.Transformers = []huma.Transformer{s.transform}
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"bearer": {Type: "http", Scheme: "bearer"},
@@ -44,7 +47,11 @@ func (s *Server) newAPI() huma.API {
 	}
 	api := humaecho.NewWithGroup(s.echo, s.echo.Group(pathPrefix), cfg)
 	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
-		a := &answer{humaContext: ctx}
+		a := &answer{humaContext: ctx, server: s, body: s.compressors.buffer()}
+		defer s.compressors.keep(a.body)
+		if body := ctx.Operation().RequestBody; body != nil && len(body.Content) == 1 && body.Content[jsonType] != nil {
+			hurryBody(humaecho.Unwrap(ctx).Request())
+		}
 		next(a)
 		a.send()
 	})
@@ -66,12 +73,32 @@ func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 
 // register adds a route whose handler gives its answer as a value. GET routes answer HEAD too.
 func register[I, O any](s *Server, api huma.API, op operation, handler func(context.Context, *I) (*O, error)) {
+	var members []string
+	if op.method == http.MethodGet && op.answers == nil && !op.whole {
+		members = trimmable[O]()
+	}
 	wrapped := func(ctx context.Context, in *I) (*O, error) {
+		fields, err := wantedFields(requestOf(ctx), members)
+		if err != nil {
+			return nil, s.refuse(ctx, err)
+		}
+		done, err := s.precondition(ctx)
+		if err != nil {
+			return nil, s.refuse(ctx, err)
+		}
+		defer done()
 		out, err := handler(ctx, in)
 		if err != nil {
 			return nil, s.refuse(ctx, err)
 		}
+		stateOf(ctx).fields = fields
 		return out, nil
+	}
+	if members != nil {
+		op.params = append(slices.Clone(op.params), fieldsParam())
+	}
+	if conditional(op.method) {
+		op.params = append(slices.Clone(op.params), conditionParams()...)
 	}
 	o := s.describe(api, op)
 	if op.answers == nil && op.created {
@@ -232,6 +259,7 @@ func (s *Server) route() error {
 	s.routeQueue(api, bodies)
 	s.routeSystem(api)
 	s.routeTokens(api)
+	s.routeEvents(api)
 	if err := s.finishDocument(api, bodies); err != nil {
 		return err
 	}
@@ -271,6 +299,6 @@ func (s *Server) servePage(c echo.Context) error {
 }
 
 func (s *Server) serveOpenAPI(c echo.Context) error {
-	sendBytes(c, http.StatusOK, "application/openapi+json", s.openapi)
+	s.sendBytes(c, http.StatusOK, "application/openapi+json", s.openapi)
 	return nil
 }

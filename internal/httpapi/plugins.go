@@ -93,9 +93,7 @@ type TableSchema struct {
 	Columns     int    `json:"columns"`
 }
 
-type pluginsInput struct {
-	Fields []string `query:"fields" nullable:"false" doc:"only these members of the items, separated by commas"`
-}
+type pluginsInput struct{ PageParams }
 
 type pluginsOutput struct{ Body List[Plugin] }
 
@@ -109,16 +107,8 @@ func (s *Server) routePlugins(api huma.API, bodies map[string]*huma.RequestBody)
 	register(s, api, operation{
 		id: "list-plugins", method: http.MethodGet, path: "/plugins", scope: scopeRead, summary: "List the decoders",
 	}, func(_ context.Context, in *pluginsInput) (*pluginsOutput, error) {
-		if err := checkFields[Plugin](in.Fields); err != nil {
-			return nil, err
-		}
-		all := s.deps.Plugins.Plugins()
-		total := int64(len(all))
-		out := &pluginsOutput{Body: List[Plugin]{Items: make([]Plugin, 0, len(all)), Total: &total, fields: in.Fields}}
-		for i := range all {
-			out.Body.Items = append(out.Body.Items, s.pluginDTO(&all[i]))
-		}
-		return out, nil
+		list, err := listOf(s.deps.Plugins.Plugins(), in.PageParams, func(p *runtime.Plugin) string { return p.ID }, s.pluginDTO)
+		return &pluginsOutput{Body: list}, err
 	})
 	register(s, api, operation{
 		id: "get-plugin", method: http.MethodGet, path: "/plugins/{id}", scope: scopeRead, summary: "Get a decoder",

@@ -126,9 +126,7 @@ type queueInput struct {
 	Name string `path:"name" maxLength:"32" doc:"queue name"`
 }
 
-type queuesInput struct {
-	Fields []string `query:"fields" nullable:"false" doc:"only these members of the items, separated by commas"`
-}
+type queuesInput struct{ PageParams }
 
 // QueueParam is the name in a path. Exported for the same reason as IDParam.
 type QueueParam struct {
@@ -167,19 +165,12 @@ func (s *Server) routeQueues(api huma.API) {
 	register(s, api, operation{
 		id: "list-queues", method: http.MethodGet, path: "/queues", scope: scopeRead, summary: "List the queues",
 	}, func(ctx context.Context, in *queuesInput) (*queuesOutput, error) {
-		if err := checkFields[QueueLine](in.Fields); err != nil {
-			return nil, err
-		}
 		all, err := q.Lines(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list queues: %w", err)
 		}
-		total := int64(len(all))
-		out := &queuesOutput{Body: List[QueueLine]{Items: make([]QueueLine, 0, len(all)), Total: &total, fields: in.Fields}}
-		for i := range all {
-			out.Body.Items = append(out.Body.Items, queueDTO(&all[i]))
-		}
-		return out, nil
+		list, err := listOf(all, in.PageParams, func(l *queue.Line) string { return l.Queue }, queueDTO)
+		return &queuesOutput{Body: list}, err
 	})
 	register(s, api, operation{
 		id: "get-queue", method: http.MethodGet, path: "/queues/{name}", scope: scopeRead, summary: "Get a queue",

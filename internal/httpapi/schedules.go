@@ -117,9 +117,7 @@ type putScheduleInput struct {
 	Body ScheduleSettings
 }
 
-type schedulesInput struct {
-	Fields []string `query:"fields" nullable:"false" doc:"only these members of the items, separated by commas"`
-}
+type schedulesInput struct{ PageParams }
 
 type schedulesOutput struct{ Body List[ScheduleLine] }
 
@@ -136,19 +134,12 @@ func (s *Server) routeSchedules(api huma.API) {
 	register(s, api, operation{
 		id: "list-schedules", method: http.MethodGet, path: "/schedules", scope: scopeRead, summary: "List the schedules",
 	}, func(ctx context.Context, in *schedulesInput) (*schedulesOutput, error) {
-		if err := checkFields[ScheduleLine](in.Fields); err != nil {
-			return nil, err
-		}
 		all, err := q.ListSchedules(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list schedules: %w", err)
 		}
-		total := int64(len(all))
-		out := &schedulesOutput{Body: List[ScheduleLine]{Items: make([]ScheduleLine, 0, len(all)), Total: &total, fields: in.Fields}}
-		for i := range all {
-			out.Body.Items = append(out.Body.Items, scheduleDTO(&all[i]))
-		}
-		return out, nil
+		list, err := listOf(all, in.PageParams, func(sc *queue.Schedule) string { return sc.ID }, scheduleDTO)
+		return &schedulesOutput{Body: list}, err
 	})
 	register(s, api, operation{
 		id: "get-schedule", method: http.MethodGet, path: "/schedules/{id}", scope: scopeRead, summary: "Get a schedule",

@@ -61,7 +61,7 @@ type seriesOutput struct{ Body Series }
 
 func (s *Server) routeSeries(api huma.API) {
 	register(s, api, operation{
-		id: "get-series", method: http.MethodGet, path: "/decodes/{id}/tables/{table}/series", scope: scopeRead,
+		id: "get-series", whole: true, method: http.MethodGet, path: "/decodes/{id}/tables/{table}/series", scope: scopeRead,
 		summary: "Get columns of a table for a chart: minimum, maximum and last value along x",
 		detail: "Where more rows count than points are wanted, they are put into buckets of equal width, so that no peak is lost. " +
 			"A bucket without a value is null: a chart sees gaps.",

@@ -160,6 +160,6 @@ func (s *Server) sendHealth(c echo.Context, a healthAnswer) error {
 		return err
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
-	sendBytes(c, http.StatusOK, "application/json", body)
+	s.sendBytes(c, http.StatusOK, "application/json", body)
 	return nil
 }

@@ -120,6 +120,40 @@ type Rows struct {
 	Total      *int64   `json:"total" doc:"rows that match; null where counting would mean reading on"`
 }
 
+// MarshalJSON writes the answer.
+func (r Rows) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	err := r.render(&b)
+	return b.Bytes(), err
+}
+
+// render writes the answer. Its rows are JSON already, and a page may have ten thousand: nobody is to look at them again.
+func (r Rows) render(b *bytes.Buffer) error {
+	columns, err := jsonBytes(r.Columns)
+	if err != nil {
+		return err
+	}
+	next, err := r.NextCursor.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	b.WriteString(`{"columns":`)
+	b.Write(columns)
+	b.WriteString(`,"rows":[`)
+	for i, row := range r.Rows {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(row)
+	}
+	b.WriteString(`],"next_cursor":`)
+	b.Write(next)
+	b.WriteString(`,"total":`)
+	b.Write(numberOrNull(r.Total))
+	b.WriteByte('}')
+	return nil
+}
+
 type rowsOutput struct{ Body Rows }
 
 func (s *Server) routeTables(api huma.API) {
@@ -128,7 +162,7 @@ func (s *Server) routeTables(api huma.API) {
 		summary: "List the tables of a decode with their columns and the range of their values",
 	}, s.listTables)
 	register(s, api, operation{
-		id: "get-rows", method: http.MethodGet, path: "/decodes/{id}/tables/{table}/rows", scope: scopeRead,
+		id: "get-rows", whole: true, method: http.MethodGet, path: "/decodes/{id}/tables/{table}/rows", scope: scopeRead,
 		summary: "Get rows of a table, filtered, sorted, page by page",
 	}, s.getRows)
 	s.routeIssues(api)

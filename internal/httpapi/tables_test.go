@@ -228,8 +228,8 @@ func TestCompression(t *testing.T) {
 		"": "", "identity": "", "br": "", "gzip, zstd": "zstd", "gzip;q=1, zstd;q=0.5": "gzip", "*": "zstd", "*;q=0.1, zstd;q=0": "gzip",
 		"gzip;q=0": "", "GZIP": "gzip", "gzip;q=x": "",
 	} {
-		if got := pickEncoding(accept); got != want {
-			t.Errorf("pickEncoding(%q) = %q, want %q", accept, got, want)
+		if got := pickEncoding(http.Header{"Accept-Encoding": {accept}}); got != (choice{name: want}) {
+			t.Errorf("pickEncoding(%q) = %+v, want %q", accept, got, want)
 		}
 	}
 }

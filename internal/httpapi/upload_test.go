@@ -237,7 +237,7 @@ func TestSlowUploadIsNotCut(t *testing.T) {
 	go func() {
 		for range 8 {
 			time.Sleep(300 * time.Millisecond) // the pace of the sender is what is tested
-			if _, err := p.Write([]byte("x")); err != nil {
+			if _, err := p.Write(make([]byte, minProgress)); err != nil {
 				return
 			}
 		}

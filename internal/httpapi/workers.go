@@ -31,9 +31,7 @@ func workerDTO(n *queue.Node) Worker {
 	}
 }
 
-type workersInput struct {
-	Fields []string `query:"fields" nullable:"false" doc:"only these members of the items, separated by commas"`
-}
+type workersInput struct{ PageParams }
 
 type workerInput struct {
 	ID string `path:"id" maxLength:"128" doc:"name of a worker"`
@@ -48,19 +46,12 @@ func (s *Server) routeWorkers(api huma.API) {
 		id: "list-workers", method: http.MethodGet, path: "/workers", scope: scopeRead,
 		summary: "List the workers that were seen in the last ten minutes, or hold jobs",
 	}, func(ctx context.Context, in *workersInput) (*workersOutput, error) {
-		if err := checkFields[Worker](in.Fields); err != nil {
-			return nil, err
-		}
 		all, err := s.deps.Queue.Workers.Nodes(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list workers: %w", err)
 		}
-		total := int64(len(all))
-		out := &workersOutput{Body: List[Worker]{Items: make([]Worker, 0, len(all)), Total: &total, fields: in.Fields}}
-		for i := range all {
-			out.Body.Items = append(out.Body.Items, workerDTO(&all[i]))
-		}
-		return out, nil
+		list, err := listOf(all, in.PageParams, func(n *queue.Node) string { return n.Name }, workerDTO)
+		return &workersOutput{Body: list}, err
 	})
 	for _, a := range []struct {
 		name, summary, detail string

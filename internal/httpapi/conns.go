@@ -1,0 +1,264 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+)
+
+const (
+	// minProgress is how much a client has to send, or to take, within its patience to count as slow and not as gone.
+	minProgress = 1 << 10
+	// sendChunk is how much of a file is handed to the kernel before the deadline is looked at again.
+	sendChunk = 4 << 20
+	// lingerers is how many connections that were turned away may be read on at once, so that their clients see why.
+	lingerers  = 64
+	lingerTime = time.Second
+	lingerMost = 64 << 10
+)
+
+// listener bounds how many connections there are, and gives each the rule that an answer which nobody takes ends.
+type listener struct {
+	net.Listener
+	most     int64
+	patience time.Duration
+	refusal  []byte // what one too many is told; nil = nothing, as where it would have to be encrypted
+
+	open      atomic.Int64
+	away      atomic.Int64 // turned away, since the start
+	lingering chan struct{}
+	joined    sync.WaitGroup // those that linger
+}
+
+func newListener(l net.Listener, most int, patience time.Duration, refusal []byte) *listener {
+	return &listener{Listener: l, most: int64(most), patience: patience, refusal: refusal, lingering: make(chan struct{}, lingerers)}
+}
+
+// rawProblem is the answer to what never became a request: as any other of the appliance's, and the last of its connection.
+func rawProblem(err error) []byte {
+	r := &http.Request{URL: &url.URL{}, Header: http.Header{}}
+	p := problemOf(r, err)
+	body, rerr := jsonBytes(p)
+	if rerr != nil {
+		return nil
+	}
+	out := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\nConnection: close\r\n",
+		p.Status, http.StatusText(p.Status), problemType, len(body))
+	for name, values := range p.GetHeaders() {
+		out = fmt.Appendf(out, "%s: %s\r\n", name, values[0])
+	}
+	return append(append(out, "\r\n"...), body...)
+}
+
+// unreadable gives the problem of a request that net/http could not read, by the status that it gives itself.
+func unreadable(status string) []byte {
+	text := "this is no HTTP request"
+	switch status {
+	case "431":
+		return rawProblem(errcode.Newf(errcode.TooLarge, "the request line and headers are larger than %d bytes", maxHeaderBytes))
+	case "417":
+		text = "Expect takes 100-continue only"
+	case "501":
+		text = "Transfer-Encoding takes chunked only"
+	case "505":
+		text = "only HTTP/1.0, HTTP/1.1 and, encrypted, HTTP/2 are spoken"
+	}
+	return rawProblem(errcode.New(errcode.Malformed, text))
+}
+
+type connKey struct{}
+
+// connContext makes a connection known to its requests.
+func connContext(ctx context.Context, c net.Conn) context.Context {
+	if over, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = over.NetConn()
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// connState notes that a connection waits for its next request.
+func connState(c net.Conn, st http.ConnState) {
+	if own, ok := c.(*conn); ok && st == http.StateIdle {
+		own.busy.Store(false)
+	}
+}
+
+// taken notes that a request has reached its handler: what is written from now on is an answer of ours.
+func taken(ctx context.Context) {
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		c.busy.Store(true)
+	}
+}
+
+// Accept gives the next connection that there is room for. The others are told and closed.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err //nolint:wrapcheck // net/http looks for what it is
+		}
+		if l.open.Add(1) > l.most {
+			l.open.Add(-1)
+			l.away.Add(1)
+			l.turnAway(c)
+			continue
+		}
+		tcp, ok := c.(*net.TCPConn)
+		if !ok {
+			l.open.Add(-1)
+			return nil, errors.Join(fmt.Errorf("accept: a connection of type %T", c), c.Close())
+		}
+		return &conn{TCPConn: tcp, patience: l.patience, closed: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+	}
+}
+
+// crowded reports whether connections are so many that none should be kept without need.
+func (l *listener) crowded() bool { return l.open.Load() > l.most-l.most/4 }
+
+// turnAway tells a client that there are too many. It never waits: the answer fits into the buffer of a new connection.
+func (l *listener) turnAway(c net.Conn) {
+	if len(l.refusal) == 0 {
+		_ = c.Close()
+		return
+	}
+	_ = c.SetDeadline(time.Now().Add(lingerTime))
+	_, err := c.Write(l.refusal)
+	tcp, ok := c.(*net.TCPConn)
+	if err != nil || !ok || tcp.CloseWrite() != nil {
+		_ = c.Close()
+		return
+	}
+	select {
+	case l.lingering <- struct{}{}:
+	default: // too many of those too
+		_ = c.Close()
+		return
+	}
+	// A connection that is closed with its request unread is reset, and the client would not see the answer.
+	l.joined.Go(func() {
+		defer func() { <-l.lingering }()
+		_, _ = io.CopyN(io.Discard, tcp, lingerMost)
+		_ = tcp.Close()
+	})
+}
+
+// Close ends accepting, and waits for those that were turned away last.
+func (l *listener) Close() error {
+	err := l.Listener.Close()
+	l.joined.Wait()
+	return err //nolint:wrapcheck // net/http's own
+}
+
+// conn gives every write its time: as long as the client takes something of an answer, however slowly, it goes on; when
+// it takes nothing the connection ends, and with it the handler. Whoever sets a deadline of writing himself is left to it.
+type conn struct {
+	*net.TCPConn
+	patience time.Duration
+	closed   func()
+	set      atomic.Int64 // when the deadline was last moved, in nanoseconds
+	own      atomic.Bool  // somebody else sets the deadlines
+	busy     atomic.Bool  // a request has reached its handler; else what is written is net/http's own refusal
+}
+
+// Close ends the connection and makes room for another.
+func (c *conn) Close() error {
+	c.closed()
+	return c.TCPConn.Close() //nolint:wrapcheck // a connection's own errors
+}
+
+// SetDeadline sets the deadline of reading and writing.
+func (c *conn) SetDeadline(t time.Time) error {
+	c.own.Store(!t.IsZero())
+	c.set.Store(0)
+	return c.TCPConn.SetDeadline(t) //nolint:wrapcheck // a connection's own errors
+}
+
+// SetWriteDeadline sets the deadline of writing.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.own.Store(!t.IsZero())
+	c.set.Store(0)
+	return c.TCPConn.SetWriteDeadline(t) //nolint:wrapcheck // a connection's own errors
+}
+
+// extend gives the client its time anew. Moving a deadline costs a little, so it is not done for every write.
+func (c *conn) extend(now time.Time) {
+	if at := now.UnixNano(); !c.own.Load() && at-c.set.Load() > int64(c.patience/16) {
+		c.set.Store(at)
+		_ = c.TCPConn.SetWriteDeadline(now.Add(c.patience + c.patience/16)) // fails only when closed: so does the write
+	}
+}
+
+// goesOn reports whether a write that met its deadline is to go on because the client takes something.
+func (c *conn) goesOn(took int64, err error) bool {
+	return took >= minProgress && !c.own.Load() && errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// refusalBegin is how an answer begins that net/http gives on its own to what it cannot read: in plain text.
+const refusalBegin = "HTTP/1.1 "
+
+// Write writes all of p while the client takes something.
+func (c *conn) Write(p []byte) (n int, err error) {
+	if status, ok := bytes.CutPrefix(p, []byte(refusalBegin)); ok && len(status) > 3 && !c.busy.Swap(true) {
+		if _, err := c.Write(unreadable(string(status[:3]))); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
+	for {
+		c.extend(time.Now())
+		var took int
+		took, err = c.TCPConn.Write(p[n:])
+		n += took
+		if err == nil || !c.goesOn(int64(took), err) {
+			return n, err //nolint:wrapcheck // a connection's own errors
+		}
+	}
+}
+
+// ReadFrom has the kernel copy a file, a piece at a time.
+func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
+	all, ok := r.(*io.LimitedReader)
+	if !ok {
+		all = &io.LimitedReader{R: r, N: math.MaxInt64}
+	}
+	file, ok := all.R.(*os.File)
+	if !ok {
+		return io.Copy(struct{ io.Writer }{c}, r) //nolint:wrapcheck // a connection's own errors
+	}
+	for all.N > 0 {
+		c.extend(time.Now())
+		piece := &io.LimitedReader{R: file, N: min(all.N, sendChunk)}
+		size := piece.N
+		before, serr := file.Seek(0, io.SeekCurrent)
+		if serr != nil {
+			return n, fmt.Errorf("send file: %w", serr)
+		}
+		took, err := c.TCPConn.ReadFrom(piece)
+		n, all.N = n+took, all.N-took
+		switch {
+		case err == nil && took < size:
+			return n, nil // the file ends
+		case err == nil:
+		case !c.goesOn(took, err):
+			return n, err //nolint:wrapcheck // a connection's own errors
+		default:
+			// What was read and not sent would be missing in between.
+			if after, serr := file.Seek(0, io.SeekCurrent); serr != nil || after != before+took {
+				return n, err //nolint:wrapcheck // a connection's own errors
+			}
+		}
+	}
+	return n, nil
+}
