@@ -30,6 +30,11 @@ func startAppliance(ctx context.Context, bin, dir string, env ...string) (*appli
 	//nolint:gosec // the program to measure is the caller's choice
 	cmd := exec.CommandContext(ctx, bin, "serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--kv-listen", "off")
 	cmd.Env = append(append(os.Environ(), "WAYSIDE_LOG_LEVEL=error"), env...)
+	return started(cmd)
+}
+
+// started starts a server and waits until it says where it is ready.
+func started(cmd *exec.Cmd) (*appliance, error) {
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start appliance: %w", err)

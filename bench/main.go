@@ -32,6 +32,13 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "worker" { // the runtime that guests are measured in has started this
 		os.Exit(worker.Main())
 	}
+	if len(os.Args) == 3 && os.Args[1] == "bare" {
+		if err := serveBare(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin/wayside", "the appliance")
 	flag.StringVar(&o.dir, "dir", "", "folder to work in, on the disk to measure (default: the folder for temporary files)")
@@ -110,6 +117,12 @@ func measurements() []measurement {
 		{"guests", measureGuests},
 		{"attack", measureAttack},
 		{"queue", measureQueue},
+		{"http-reads", measureHTTPReads},
+		{"http-rows", measureHTTPRows},
+		{"http-parquet", measureHTTPParquet},
+		{"http-slow", measureHTTPSlow},
+		{"http-upload", measureHTTPUpload},
+		{"http-events", measureHTTPEvents},
 	}
 }
 

@@ -154,7 +154,7 @@ var walls = map[string][]string{
 	"github.com/dgraph-io":          {"internal/store"},
 	"github.com/tetratelabs/wazero": {"internal/runtime/worker"},
 	"github.com/landlock-lsm":       {"internal/runtime/worker"},
-	"github.com/labstack/echo":      {"internal/httpapi"},
+	"github.com/labstack/echo":      {"internal/httpapi", "bench"},
 	"github.com/danielgtaylor/huma": {"internal/httpapi"},
 	"github.com/prometheus":         {"internal/observe"},
 	"github.com/parquet-go":         {"internal/table"},
