@@ -63,9 +63,7 @@ func scopeNames(all []access.Scope) []string {
 	return out
 }
 
-type tokensInput struct {
-	Fields []string `query:"fields" nullable:"false" doc:"only these members of the items, separated by commas"`
-}
+type tokensInput struct{ PageParams }
 
 type tokensOutput struct{ Body List[AccessToken] }
 
@@ -106,16 +104,9 @@ func (s *Server) routeTokens(api huma.API) {
 		id: "list-tokens", method: http.MethodGet, path: "/tokens", scope: scopeTokens, summary: "List the access tokens, the oldest first",
 		detail: "Without the administrator's, which is a file in the data folder.",
 	}, func(_ context.Context, in *tokensInput) (*tokensOutput, error) {
-		if err := checkFields[AccessToken](in.Fields); err != nil {
-			return nil, err
-		}
-		all := s.cfg.Auth.Tokens()
-		total := int64(len(all))
-		out := &tokensOutput{Body: List[AccessToken]{Items: make([]AccessToken, len(all)), Total: &total, fields: in.Fields}}
-		for i, t := range all {
-			out.Body.Items[i] = tokenDTO(t)
-		}
-		return out, nil
+		list, err := listOf(s.cfg.Auth.Tokens(), in.PageParams, func(t *access.Token) string { return t.ID },
+			func(t *access.Token) AccessToken { return tokenDTO(*t) })
+		return &tokensOutput{Body: list}, err
 	})
 	register(s, api, operation{
 		id: "get-token", method: http.MethodGet, path: "/tokens/{id}", scope: scopeTokens, summary: "Get what is known of an access token",

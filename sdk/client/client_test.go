@@ -63,7 +63,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("reload: %v", err)
 	}
 	want := []string{
-		"GET|/api/v1/plugins|Bearer t||", "POST|/api/v1/plugins?wait=1.5|Bearer t|application/wasm|wasm",
+		"GET|/api/v1/plugins?limit=1000|Bearer t||", "POST|/api/v1/plugins?wait=1.5|Bearer t|application/wasm|wasm",
 		"DELETE|/api/v1/plugins/system:a%20b.wasm|Bearer t||", "POST|/api/v1/plugins/a/enable|Bearer t||",
 	}
 	for i, w := range want {

@@ -99,10 +99,10 @@ func TestQueueCalls(t *testing.T) {
 			b, err := c.Heartbeat(ctx, "w", []Beat{{ID: "x", Lease: "t"}})
 			return ok(len(b) == 1 && b[0].State == "ok", err)
 		}},
-		{"GET /workers", func(ctx context.Context) error { all, err := c.Workers(ctx); return ok(len(all) == 1, err) }},
+		{"GET /workers?limit=1000", func(ctx context.Context) error { all, err := c.Workers(ctx); return ok(len(all) == 1, err) }},
 		{"POST /workers/a:b/drain", func(ctx context.Context) error { w, err := c.DrainWorker(ctx, "a:b"); return ok(w.ID == "x", err) }},
 		{"POST /workers/w/resume", func(ctx context.Context) error { w, err := c.ResumeWorker(ctx, "w"); return ok(w.ID == "x", err) }},
-		{"GET /queues", func(ctx context.Context) error { all, err := c.Queues(ctx); return ok(len(all) == 1, err) }},
+		{"GET /queues?limit=1000", func(ctx context.Context) error { all, err := c.Queues(ctx); return ok(len(all) == 1, err) }},
 		{"GET /queues/q", func(ctx context.Context) error { q, err := c.Queue(ctx, "q"); return ok(q.Name == "x", err) }},
 		{`PUT /queues/q  {"weight":2,"rate":{"jobs":1,"per":60}}`, func(ctx context.Context) error {
 			q, err := c.SetQueue(ctx, "q", QueueSettings{Weight: 2, Rate: &Rate{Jobs: 1, Per: 60}})
@@ -120,7 +120,7 @@ func TestQueueCalls(t *testing.T) {
 			return ok(q.Name == "x", err)
 		}},
 		{"POST /queues/q/purge", func(ctx context.Context) error { n, err := c.PurgeQueue(ctx, "q"); return ok(n == 1, err) }},
-		{"GET /schedules", func(ctx context.Context) error { all, err := c.Schedules(ctx); return ok(len(all) == 1, err) }},
+		{"GET /schedules?limit=1000", func(ctx context.Context) error { all, err := c.Schedules(ctx); return ok(len(all) == 1, err) }},
 		{"GET /schedules/s", func(ctx context.Context) error { s, err := c.Schedule(ctx, "s"); return ok(s.ID == "x", err) }},
 		{`PUT /schedules/s  {"cron":"@daily","job":{"type":"a"}}`, func(ctx context.Context) error {
 			s, err := c.SetSchedule(ctx, "s", NewSchedule{Cron: "@daily", Job: NewJob{Type: "a"}})

@@ -140,11 +140,7 @@ type Worker struct {
 
 // Workers lists the workers that were seen in the last ten minutes, or hold jobs.
 func (c *Client) Workers(ctx context.Context) ([]Worker, error) {
-	var out struct {
-		Items []Worker `json:"items"`
-	}
-	err := c.get(ctx, "/workers", nil, &out)
-	return out.Items, err
+	return all[Worker](ctx, c, "/workers")
 }
 
 // DrainWorker gives a worker no more jobs.

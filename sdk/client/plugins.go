@@ -64,11 +64,7 @@ type PluginVersion struct {
 
 // Plugins lists the decoders.
 func (c *Client) Plugins(ctx context.Context) ([]Plugin, error) {
-	var out struct {
-		Items []Plugin `json:"items"`
-	}
-	_, err := c.do(ctx, request{method: http.MethodGet, path: "/plugins"}, &out)
-	return out.Items, err
+	return all[Plugin](ctx, c, "/plugins")
 }
 
 // InstallPlugin installs a module of size bytes and waits up to wait until it is compiled. The answer describes that

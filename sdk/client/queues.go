@@ -46,11 +46,7 @@ type QueuePatch map[string]any
 
 // Queues lists the queues.
 func (c *Client) Queues(ctx context.Context) ([]Queue, error) {
-	var out struct {
-		Items []Queue `json:"items"`
-	}
-	err := c.get(ctx, "/queues", nil, &out)
-	return out.Items, err
+	return all[Queue](ctx, c, "/queues")
 }
 
 // Queue gives a queue.

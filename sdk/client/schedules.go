@@ -39,11 +39,7 @@ type Schedule struct {
 
 // Schedules lists the schedules.
 func (c *Client) Schedules(ctx context.Context) ([]Schedule, error) {
-	var out struct {
-		Items []Schedule `json:"items"`
-	}
-	err := c.get(ctx, "/schedules", nil, &out)
-	return out.Items, err
+	return all[Schedule](ctx, c, "/schedules")
 }
 
 // Schedule gives a schedule.

@@ -32,11 +32,7 @@ type CreatedToken struct {
 
 // Tokens lists the access tokens, without the administrator's.
 func (c *Client) Tokens(ctx context.Context) ([]Token, error) {
-	var out struct {
-		Items []Token `json:"items"`
-	}
-	err := c.get(ctx, "/tokens", nil, &out)
-	return out.Items, err
+	return all[Token](ctx, c, "/tokens")
 }
 
 // CreateToken makes an access token.
