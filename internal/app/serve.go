@@ -90,8 +90,8 @@ func (a *appliance) shutdown(ctx context.Context, parts *services, jobs *service
 	a.server.Drain()
 	// The dispatcher leases no more, waits for its handlers and gives back what is not done in time.
 	err := jobs.stop()
-	// Requests under way have had that time too.
-	left := max(0, intakeWait-time.Since(began)) + closeWait
+	// Requests under way have as long as jobs have, also when there are none of those.
+	left := max(0, max(intakeWait, a.cfg.Shutdown.Drain)-time.Since(began)) + closeWait
 	closing, cancel := context.WithTimeout(ctx, left)
 	defer cancel()
 	if cerr := a.server.Close(closing); cerr != nil && !errors.Is(cerr, context.DeadlineExceeded) {

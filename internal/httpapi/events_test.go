@@ -13,10 +13,12 @@ import (
 	"os"
 	goruntime "runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/wayside-edge/wayside/internal/access"
 	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/event"
 	"github.com/wayside-edge/wayside/internal/ingest"
@@ -248,14 +250,24 @@ func TestSlowReadersAreDropped(t *testing.T) {
 	})
 }
 
+// revocable is tokens that are revoked while a stream goes on.
+type revocable struct {
+	auth
+	revoked atomic.Bool
+}
+
+func (r *revocable) Check(token string) (access.Grant, bool) {
+	g, ok := r.auth.Check(token)
+	return g, ok && !r.revoked.Load()
+}
+
 func TestHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		revoked := make(auth)
-		w.cfg.Auth = revoked
+		tokens := &revocable{auth: auth{"t": {"read"}}}
+		w.cfg.Auth = tokens
 		s, e, here, there := piped(w)
 		e.token, e.granted = "t", true
-		revoked["t"] = []string{"read"}
 		ended := make(chan struct{})
 		go func() {
 			e.run(s.drain.Done(), []byte("head"))
@@ -273,7 +285,7 @@ func TestHeartbeat(t *testing.T) {
 				t.Errorf("%q, %v after %v, want a comment after %v", buf[:n], err, time.Since(began), want)
 			}
 		}
-		delete(revoked, "t")
+		tokens.revoked.Store(true)
 		if n, err := there.Read(buf); !errors.Is(err, io.EOF) {
 			t.Errorf("%q, %v: the stream outlived its token", buf[:n], err)
 		}

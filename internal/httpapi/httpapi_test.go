@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +111,54 @@ func TestDrain(t *testing.T) {
 	}
 	if res := w.get("/health"); res.json(t)["status"] != "shutting_down" {
 		t.Errorf("health while draining: %s", res.body)
+	}
+}
+
+// TestDrainLetsRequestsEnd has an upload under way, on one connection, and others that come too late.
+func TestDrainLetsRequestsEnd(t *testing.T) {
+	w := newWorld(t).start()
+	up, idle := dialWorld(t, w), dialWorld(t, w)
+	send(t, up, "POST /api/v1/files?name=late HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nRU")
+	read := func(c net.Conn) (status int, last bool, retry, body string) {
+		t.Helper()
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, res.Close, res.Header.Get("Retry-After"), string(b)
+	}
+	const get = "GET /api/v1/files HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	send(t, idle, get)
+	if status, last, _, _ := read(idle); status != http.StatusOK || last {
+		t.Fatalf("before: %d", status)
+	}
+	until(t, "the upload", func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		tmp, err := filepath.Glob(filepath.Join(w.dir, "upload-*"))
+		return err == nil && len(tmp) == 1
+	})
+	closed := make(chan error, 1)
+	w.server.Drain()
+	for _, c := range []net.Conn{idle, dialWorld(t, w)} {
+		send(t, c, get)
+		status, last, retry, body := read(c)
+		if status != http.StatusServiceUnavailable || !last || retry == "" || !strings.Contains(body, "shutting_down") {
+			t.Errorf("while draining: %d %v %q %s", status, last, retry, body)
+		}
+	}
+	go func() { closed <- w.server.Close(t.Context()) }()
+	send(t, up, "RU")
+	if status, _, _, body := read(up); status != http.StatusCreated {
+		t.Errorf("the upload under way: %d %s", status, body)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("close: %v", err)
 	}
 }
 
