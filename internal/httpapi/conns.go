@@ -237,14 +237,14 @@ func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
 	if !ok {
 		return io.Copy(struct{ io.Writer }{c}, r) //nolint:wrapcheck // a connection's own errors
 	}
+	begin, err := file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, fmt.Errorf("send file: %w", err)
+	}
 	for all.N > 0 {
 		c.extend(time.Now())
 		piece := &io.LimitedReader{R: file, N: min(all.N, sendChunk)}
 		size := piece.N
-		before, serr := file.Seek(0, io.SeekCurrent)
-		if serr != nil {
-			return n, fmt.Errorf("send file: %w", serr)
-		}
 		took, err := c.TCPConn.ReadFrom(piece)
 		n, all.N = n+took, all.N-took
 		switch {
@@ -255,7 +255,7 @@ func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
 			return n, err //nolint:wrapcheck // a connection's own errors
 		default:
 			// What was read and not sent would be missing in between.
-			if after, serr := file.Seek(0, io.SeekCurrent); serr != nil || after != before+took {
+			if after, serr := file.Seek(0, io.SeekCurrent); serr != nil || after != begin+n {
 				return n, err //nolint:wrapcheck // a connection's own errors
 			}
 		}

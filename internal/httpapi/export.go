@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/labstack/echo/v4"
 
+	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/table"
 )
@@ -63,6 +65,11 @@ func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.Stream
 	if err != nil {
 		return nil, err
 	}
+	if form == table.Parquet && in.whole() {
+		if done, err := s.exportStored(ctx, in.ID, name); done != nil || err != nil {
+			return done, err
+		}
+	}
 	t, err := s.openTable(ctx, in.ID, name)
 	if err != nil {
 		return nil, err
@@ -86,6 +93,34 @@ func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.Stream
 			return c.NoContent(http.StatusNotModified)
 		}
 		return s.sendTable(ctx, c, t, form, q, in.options())
+	}), nil
+}
+
+// exportStored gives the stored file of a table as it is: nothing of it is read, not even what its columns are. It is nil
+// where there is no file.
+func (s *Server) exportStored(ctx context.Context, id, name string) (*huma.StreamResponse, error) {
+	d, err := s.decodeFor(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(d.Tables, func(e catalog.Table) bool { return e.Name == name })
+	if i < 0 || d.Tables[i].Rows == 0 {
+		return nil, nil //nolint:nilnil // as said
+	}
+	t := &stored{decode: d, entry: d.Tables[i]}
+	if t.file, err = s.deps.Results.Open(d.ResultKey, name); err != nil {
+		return nil, errcode.Wrap(errcode.Internal, err, "the stored table cannot be opened")
+	}
+	if t.info, err = t.file.Stat(); err != nil {
+		t.close()
+		return nil, fmt.Errorf("look at the stored table: %w", err)
+	}
+	stateOf(ctx).stream = true
+	saveAs := attachment(s.fileName(ctx, t, table.Parquet))
+	return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
+		defer t.close()
+		c.Response().Header().Set("Content-Disposition", saveAs)
+		return s.serveParquet(c, t)
 	}), nil
 }
 
