@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,10 +90,34 @@ func connContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// connState notes that a connection waits for its next request.
-func connState(c net.Conn, st http.ConnState) {
+// unused are the connections on which nothing has come yet. Browsers make them ahead; net/http would wait five seconds for
+// them when it stops.
+type unused struct {
+	mu    sync.Mutex // guards conns
+	conns map[net.Conn]struct{}
+}
+
+// close closes them.
+func (u *unused) close() {
+	u.mu.Lock()
+	conns := slices.Collect(maps.Keys(u.conns))
+	u.mu.Unlock()
+	for _, c := range conns {
+		_ = c.Close()
+	}
+}
+
+// connState notes which connections are unused, and that one waits for its next request.
+func (s *Server) connState(c net.Conn, st http.ConnState) {
 	if own, ok := c.(*conn); ok && st == http.StateIdle {
 		own.busy.Store(false)
+	}
+	s.unused.mu.Lock()
+	defer s.unused.mu.Unlock()
+	if st == http.StateNew {
+		s.unused.conns[c] = struct{}{}
+	} else {
+		delete(s.unused.conns, c)
 	}
 }
 

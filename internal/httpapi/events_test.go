@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	goruntime "runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -314,6 +315,13 @@ func TestDrainEndsStreams(t *testing.T) {
 	for i := range event.DefaultSize { // more than the buffers of the one that does not read hold
 		w.events.Gone(ingest.TopicFile, fmt.Sprint(i, strings.Repeat("x", 200)))
 	}
+	for n := range event.DefaultSize { // what the other reads; it may have been too slow for some
+		if ev, ok := s.next(); !ok {
+			t.Fatalf("the stream ended after %d events", n)
+		} else if _, number, _ := strings.Cut(ev.id, "-"); number == strconv.Itoa(event.DefaultSize) {
+			break
+		}
+	}
 	began := time.Now()
 	if err := w.server.Close(t.Context()); err != nil {
 		t.Errorf("close: %v", err)
@@ -321,10 +329,8 @@ func TestDrainEndsStreams(t *testing.T) {
 	if took := time.Since(began); took > 3*time.Second {
 		t.Errorf("streams held the stop up for %v", took)
 	}
-	for {
-		if _, ok := s.next(); !ok {
-			break
-		}
+	if ev, ok := s.next(); ok {
+		t.Errorf("event %+v after the end", ev)
 	}
 	if err := s.lines.Err(); err != nil {
 		t.Errorf("the stream was not ended but cut: %v", err)

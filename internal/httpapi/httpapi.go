@@ -301,6 +301,7 @@ type Server struct {
 	compressors compressors
 	changes     changeLocks
 	events      eventHub
+	unused      unused
 	books       chan struct{} // one for each workbook that is being written
 	bodies      sync.Pool     // buffers for bodies of readJSON: what is decoded from one holds none of its bytes
 }
@@ -334,7 +335,7 @@ func Open(cfg Config) (*Server, error) {
 func newServer(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, origins: http.NewCrossOriginProtection(),
-		events: eventHub{epoch: newEpoch(), renderers: map[string]func(context.Context, event.Event) (any, bool, error){}}, changes: newChangeLocks(),
+		events: eventHub{epoch: newEpoch(), renderers: map[string]func(context.Context, event.Event) (any, bool, error){}}, changes: newChangeLocks(), unused: unused{conns: map[net.Conn]struct{}{}},
 		fixed: fixedHeaders(cfg), limiter: newLimiter(cfg.RateLimit, cfg.RateBurst), failures: newLimiter(failureRate, failureBurst),
 		books: make(chan struct{}, maxBooks),
 	}
@@ -356,7 +357,7 @@ func newServer(cfg Config) (*Server, error) {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnContext:       connContext,
-		ConnState:         connState,
+		ConnState:         s.connState,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
@@ -410,6 +411,7 @@ func (s *Server) Close(ctx context.Context) error {
 	s.Drain()
 	var err error
 	s.closed.Do(func() {
+		s.unused.close()
 		if err = s.http.Shutdown(ctx); err != nil {
 			err = errors.Join(fmt.Errorf("wait for requests: %w", err), s.cut(context.WithoutCancel(ctx)))
 		}

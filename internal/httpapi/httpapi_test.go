@@ -162,6 +162,23 @@ func TestDrainLetsRequestsEnd(t *testing.T) {
 	}
 }
 
+func TestUnusedConnectionsHoldNothingUp(t *testing.T) {
+	w := newWorld(t).start()
+	for range 3 {
+		dialWorld(t, w)
+	}
+	until(t, "accepting", func() bool { return w.server.listener.open.Load() == 3 })
+	until(t, "serving", func() bool {
+		w.server.unused.mu.Lock()
+		defer w.server.unused.mu.Unlock()
+		return len(w.server.unused.conns) == 3
+	})
+	began := time.Now()
+	if err := w.server.Close(t.Context()); err != nil || time.Since(began) > 3*time.Second {
+		t.Errorf("close: %v after %v", err, time.Since(began))
+	}
+}
+
 func TestCloseEndsWhatOutlastsIt(t *testing.T) {
 	w := newWorld(t)
 	entered := make(chan struct{})
