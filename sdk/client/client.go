@@ -66,6 +66,10 @@ type Error struct {
 	Detail string // a sentence for people
 	// Fields are what is wrong where, with code validation_failed.
 	Fields []Field
+	// RequestID names the request in the appliance's log.
+	RequestID string
+	// Offset is the byte of the input where a decode failed; nil = none in particular.
+	Offset *int64
 	// RetryAfter says when to come back, with status 429, 503 and 507; 0 = it was not said.
 	RetryAfter time.Duration
 }
@@ -181,16 +185,18 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 // problem reads application/problem+json; other text is left out, since nobody knows whose it is.
 func problem(res *http.Response, data []byte) *Error {
 	var p struct {
-		Code   string  `json:"code"`
-		Detail string  `json:"detail"`
-		Errors []Field `json:"errors"`
+		Code      string  `json:"code"`
+		Detail    string  `json:"detail"`
+		RequestID string  `json:"request_id"`
+		Offset    *int64  `json:"offset"`
+		Errors    []Field `json:"errors"`
 	}
 	out := &Error{Status: res.StatusCode}
 	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 {
 		out.RetryAfter = time.Duration(s) * time.Second
 	}
 	if json.Unmarshal(data, &p) == nil {
-		out.Code, out.Detail, out.Fields = p.Code, p.Detail, p.Errors
+		out.Code, out.Detail, out.Fields, out.RequestID, out.Offset = p.Code, p.Detail, p.Errors, p.RequestID, p.Offset
 	}
 	return out
 }
