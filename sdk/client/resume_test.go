@@ -1,0 +1,69 @@
+package client
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/sdk/client/tus"
+)
+
+func TestUploadResumable(t *testing.T) {
+	var got []byte
+	broken, refuse := true, false
+	meta, auth := "", ""
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Tus-Resumable", "1.0.0")
+		switch {
+		case refuse:
+			w.WriteHeader(http.StatusInsufficientStorage)
+			_, _ = io.WriteString(w, `{"code":"disk_full","detail":"no room"}`)
+		case r.Method == http.MethodPost:
+			meta, auth = r.Header.Get("Upload-Metadata"), r.Header.Get("Authorization")
+			w.Header().Set("Location", r.URL.Path+"/u1")
+			w.WriteHeader(http.StatusCreated)
+		case r.Method == http.MethodHead:
+			w.Header().Set("Upload-Offset", "2")
+		case r.Method == http.MethodPatch && broken:
+			broken = false
+			b := make([]byte, 2)
+			_, _ = io.ReadFull(r.Body, b)
+			got = append(got, b...)
+			panic(http.ErrAbortHandler)
+		case r.Method == http.MethodPatch:
+			b, _ := io.ReadAll(r.Body)
+			got = append(got, b...)
+			w.Header().Set("Upload-Offset", "6")
+			w.WriteHeader(http.StatusNoContent)
+		case r.URL.Query().Get("sha256") == "feed":
+			_, _ = io.WriteString(w, `{"items":[{"id":"f3","name":"a.RU","parent":{"file_id":"f0"}},{"id":"f2","name":"b"},{"id":"f1","name":"a.RU"}]}`)
+		default:
+			_, _ = io.WriteString(w, `{"items":[{"id":"f2","name":"b"}]}`)
+		}
+	}))
+	defer srv.Close()
+	c, err := New(Config{Server: srv.URL, Token: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := ResumableUpload{
+		Name: "dir/a.RU", Body: strings.NewReader("abcdef"), Size: 6, SHA256: "feed", Decoder: "rail", Params: map[string]string{"timezone": "UTC"},
+		Store: tus.Dir(t.TempDir()), Pause: func(int) time.Duration { return 0 },
+	}
+	res, err := c.UploadResumable(t.Context(), up)
+	if err != nil || res.File.ID != "f1" || string(got) != "abcdef" {
+		t.Errorf("%+v %q %v", res, got, err)
+	}
+	if meta != "decoder cmFpbA==,filename ZGlyL2EuUlU=,param.timezone VVRD" || auth != "Bearer secret" {
+		t.Errorf("metadata %q, authorization %q", meta, auth)
+	}
+	refuse = true
+	_, err = c.UploadResumable(t.Context(), up)
+	if e, ok := errors.AsType[*Error](err); !ok || e.Code != "disk_full" {
+		t.Errorf("refused: %v", err)
+	}
+}
