@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -68,7 +70,7 @@ func testScripts(t *testing.T, dir string) {
 			b, err := readBuild(plugins.Dist)
 			return err == nil && len(b.Decoders) > 0, err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "oneline": singleLine, "nothing": nothing, "at": at},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "oneline": singleLine, "nothing": nothing, "at": at, "appliance": appliance},
 	})
 }
 
@@ -143,4 +145,34 @@ func at(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b, 0o600))
+}
+
+// appliance starts the appliance, which the script's commands then find by WAYSIDE_SERVER, and ends it with the script.
+// What it prints is in the file appliance.log.
+func appliance(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: appliance")
+	}
+	said, err := os.Create(ts.MkAbs("appliance.log"))
+	ts.Check(err)
+	defer said.Close()
+	cmd := exec.Command(filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "wayside"), "serve",
+		"--data-dir", ts.MkAbs("data"), "--listen", "127.0.0.1:0", "--kv-listen", "off", "--log-level", "error")
+	cmd.Dir, cmd.Env, cmd.Stdout = ts.MkAbs("."), []string{"HOME=" + ts.MkAbs(".")}, said
+	stderr, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		if at, ok := strings.CutPrefix(lines.Text(), "ready "); ok {
+			ts.Setenv("WAYSIDE_SERVER", at)
+			ts.Setenv("WAYSIDE_DATA_DIR", ts.MkAbs("data"))
+			return
+		}
+	}
+	ts.Fatalf("the appliance did not start")
 }

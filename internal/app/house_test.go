@@ -55,6 +55,7 @@ func allowed() map[string][]string {
 		"cmd/appliance": {
 			"internal/app", "internal/config", "internal/localdecode", "internal/plugindev", "internal/runtime",
 			"internal/runtime/worker", "internal/errcode", "internal/disk", "internal/table", "plugins", "sdk/client",
+			"sdk/client/tus",
 		},
 		// bench compares the appliance with the same decoder run natively, for which it is a host itself.
 		"bench":                        {"plugins/rail/...", "internal/...", "sdk/go/...", "sdk/examples/..."},

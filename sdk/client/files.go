@@ -277,8 +277,8 @@ func (d *Detection) UnmarshalJSON(b []byte) error {
 	return keepRaw(b, (*plain)(d), &d.Raw)
 }
 
-// Detect finds out what a recording is; nothing is stored. The first 64 KiB of it are enough. What no decoder knows is
-// an *Error with code unknown_format.
+// Detect finds out what a recording is; nothing is stored. All of it is to be given, since its size counts, and what it
+// is wrapped in is looked into. What no decoder knows is an *Error with code unknown_format.
 func (c *Client) Detect(ctx context.Context, name string, body io.Reader, size int64) (d Detection, err error) {
 	_, err = c.do(ctx, bytesRequest("/detect", decodeQuery(name, "", nil), body, size), &d)
 	return d, err

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// takes is an appliance that takes recordings, with faults: enough of the API to see what the command says.
+type takes struct {
+	*httptest.Server
+	mu    sync.Mutex
+	busy  int // so many uploads are answered by 503
+	cut   int // so many bytes of a resumable upload are taken before its connection is cut
+	calls []string
+	keys  map[string]bool
+	tus   []byte
+}
+
+func newTakes(t *testing.T) *takes {
+	t.Helper()
+	s := &takes{keys: map[string]bool{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /api/v1/files", s.upload)
+	mux.HandleFunc("/api/v1/uploads/", s.resumable)
+	mux.HandleFunc("/api/v1/uploads", s.resumable)
+	mux.HandleFunc("GET /api/v1/files", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"items":[{"id":"f9","name":"big.bin","decodes":["d1"]}]}`)
+	})
+	mux.HandleFunc("GET /api/v1/decodes/d1", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"id":"d1","status":"done","rows":5}`) })
+	mux.HandleFunc("GET /api/v1/decodes/bad", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"id":"bad","status":"partial","error":{"code":"decode_failed","message":"cut","offset":9}}`)
+	})
+	mux.HandleFunc("POST /api/v1/batches", func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		s.mu.Lock()
+		s.calls = append(s.calls, "batch "+string(b))
+		s.mu.Unlock()
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"id":"b1","status":"running","total":2,"finished_at":null}`)
+	})
+	mux.HandleFunc("GET /api/v1/batches/b1", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"id":"b1","status":"done","total":2,"successful":1,"failed":1,"finished_at":"2026-01-02T03:04:05Z"}`)
+	})
+	s.Server = httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *takes) upload(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := r.URL.Query()
+	s.calls = append(s.calls, q.Encode()+" "+string(b))
+	s.keys[r.Header.Get("Idempotency-Key")] = true
+	if s.busy > 0 {
+		s.busy--
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprint(w, `{"code":"shutting_down","detail":"the appliance is shutting down"}`)
+		return
+	}
+	decode := "d1"
+	switch {
+	case strings.HasPrefix(string(b), "large"):
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		fmt.Fprint(w, `{"code":"too_large","detail":"too large","request_id":"r7"}`)
+		return
+	case strings.HasPrefix(string(b), "cut"):
+		decode = "bad"
+	}
+	w.WriteHeader(http.StatusCreated)
+	if q.Get("decode") == "false" {
+		fmt.Fprintf(w, `{"file":{"id":"f-%s","name":%[1]q},"decode":null}`, q.Get("name"))
+		return
+	}
+	fmt.Fprintf(w, `{"file":{"id":"f-%s","name":%[1]q},"decode":{"id":%q,"status":"queued"}}`, q.Get("name"), decode)
+}
+
+func (s *takes) resumable(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Header().Set("Tus-Resumable", "1.0.0")
+	s.calls = append(s.calls, r.Method)
+	switch r.Method {
+	case http.MethodPost:
+		w.Header().Set("Location", "/api/v1/uploads/u1")
+		w.WriteHeader(http.StatusCreated)
+	case http.MethodHead:
+		w.Header().Set("Upload-Offset", strconv.Itoa(len(s.tus)))
+	case http.MethodPatch:
+		if s.cut > 0 {
+			b, _ := io.ReadAll(io.LimitReader(r.Body, int64(s.cut)))
+			s.tus = append(s.tus, b...)
+			panic(http.ErrAbortHandler)
+		}
+		b, _ := io.ReadAll(r.Body)
+		s.tus = append(s.tus, b...)
+		w.Header().Set("Upload-Offset", strconv.Itoa(len(s.tus)))
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+// said runs a command line in a home of its own.
+func (s *takes) said(t *testing.T, home, stdin string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = run(args, []string{"HOME=" + home, "WAYSIDE_SERVER=" + s.URL, "WAYSIDE_TOKEN=t"}, stdio{in: strings.NewReader(stdin), out: &o, err: &e})
+	return code, o.String(), e.String()
+}
+
+func folder(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestUploadWaits(t *testing.T) {
+	s := newTakes(t)
+	dir := folder(t, map[string]string{"a": "one", "sub/b": "two", ".hidden": "no", ".git/x": "no", "c": "cut off"})
+	code, out, errs := s.said(t, dir, "", "upload", dir, "--wait", "--decoder", "rail", "--param", "timezone=UTC", "--force")
+	if code != 1 || errs != "3 files: 3 taken, 1 failed\n" {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	slices.Sort(lines)
+	want := []string{
+		dir + "/a: f-a, decode d1 done, 5 rows",
+		dir + "/c: f-c, decode bad partial, 0 rows: decode_failed: cut (at byte 9)",
+		dir + "/sub/b: f-b, decode d1 done, 5 rows",
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("got %q", lines)
+	}
+	slices.Sort(s.calls)
+	if s.calls[0] != "decoder=rail&force=true&name=a&param.timezone=UTC one" || len(s.calls) != 3 || len(s.keys) != 3 {
+		t.Errorf("called %q with keys %v", s.calls, s.keys)
+	}
+}
+
+func TestUploadJSONAndRefusals(t *testing.T) {
+	s := newTakes(t)
+	dir := folder(t, map[string]string{"a": "large"})
+	code, out, _ := s.said(t, dir, "data", "upload", dir+"/a", "--json")
+	var line struct {
+		Path  string `json:"path"`
+		Error struct {
+			Code      string `json:"code"`
+			RequestID string `json:"request_id"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal([]byte(out), &line); err != nil || code != 1 || line.Error.Code != "too_large" || line.Error.RequestID != "r7" || line.Path != dir+"/a" {
+		t.Errorf("exit %d, %q, %v", code, out, err)
+	}
+	code, out, errs := s.said(t, dir, "data", "upload", "-", "--name", "x", "--no-decode", "--json")
+	if code != 0 || out != `{"decode":null,"file":{"id":"f-x","name":"x"}}`+"\n" || errs != "" {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+	if code, _, errs := s.said(t, dir, "", "upload", dir+"/a"); code != 1 || errs != "wayside: "+dir+"/a: too large\n" {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	for _, args := range [][]string{
+		{"nope"},
+		{"-"},
+		{"-", "--name", "x", "--resume"},
+		{dir, dir, "--name", "x"},
+		{dir, "--no-decode", "--wait"},
+		{dir, "--param", "x"},
+		{dir, "--parallel", "0"},
+		{dir, "--tries", "0"},
+		{dir, "--resume", "--force"},
+		{dir, "--batch", "b", "--force"},
+		{t.TempDir()},
+	} {
+		if code, out, errs := s.said(t, dir, "", append([]string{"upload"}, args...)...); code != 2 || out != "" || !strings.HasSuffix(errs, "(see wayside upload --help)\n") {
+			t.Errorf("%q: exit %d, %q, %q", args, code, out, errs)
+		}
+	}
+}
+
+// What is busy is asked again, with the same key; a file is not taken twice.
+func TestUploadTriesAgain(t *testing.T) {
+	s := newTakes(t)
+	s.busy = 1
+	dir := folder(t, map[string]string{"a": "one"})
+	code, out, errs := s.said(t, dir, "", "upload", dir+"/a")
+	if code != 0 || !strings.Contains(out, "f-a, decode d1 queued\n") || !strings.Contains(errs, "the appliance is shutting down; again in 1s\n") {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+	if len(s.calls) != 2 || len(s.keys) != 1 {
+		t.Errorf("called %q with keys %v", s.calls, s.keys)
+	}
+}
+
+func TestUploadBatch(t *testing.T) {
+	s := newTakes(t)
+	dir := folder(t, map[string]string{"b": "two", "a": "one"})
+	code, out, errs := s.said(t, dir, "", "upload", dir, "--batch", "trip 1", "--wait", "--decoder", "rail", "--quiet")
+	if code != 1 || !strings.HasSuffix(out, "batch b1 done: 2 files, 1 successful, 1 failed\n") || errs != "" {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+	if got := s.calls[len(s.calls)-1]; got != `batch {"name":"trip 1","file_ids":["f-a","f-b"],"decoder":"rail"}` {
+		t.Errorf("called %q", got)
+	}
+	code, out, _ = s.said(t, dir, "", "upload", dir, "--batch", "trip 1", "--json")
+	if code != 0 || out != `{"id":"b1","status":"running","total":2,"finished_at":null}`+"\n" {
+		t.Errorf("exit %d, %q", code, out)
+	}
+}
+
+// An upload that was broken off goes on in another run of the command.
+func TestUploadResumes(t *testing.T) {
+	s := newTakes(t)
+	s.tus, s.cut = nil, 1000
+	dir := folder(t, map[string]string{"big.bin": strings.Repeat("x", 10_000)})
+	sum := sha256.Sum256([]byte(strings.Repeat("x", 10_000)))
+	code, _, errs := s.said(t, dir, "", "upload", dir+"/big.bin", "--resume", "--tries", "1")
+	if code != 1 || !strings.Contains(errs, "gave up after 1 tries") {
+		t.Errorf("exit %d, %q", code, errs)
+	}
+	s.mu.Lock()
+	s.cut = 0
+	s.mu.Unlock()
+	code, out, errs := s.said(t, dir, "", "upload", dir+"/big.bin", "--resume", "--wait")
+	if code != 0 || out != dir+"/big.bin: f9, decode d1 done, 5 rows\n" || errs != dir+"/big.bin: went on at 1.0 kB\n" {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if got := sha256.Sum256(s.tus); got != sum {
+		t.Errorf("the appliance has %d bytes, SHA-256 %s", len(s.tus), hex.EncodeToString(got[:]))
+	}
+	if want := []string{"POST", "PATCH", "HEAD", "PATCH"}; !slices.Equal(s.calls, want) {
+		t.Errorf("called %q", s.calls)
+	}
+}
