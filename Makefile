@@ -85,8 +85,8 @@ sdk-test: build sdk-examples ## the SDKs in Go, C and Rust: their own tests, and
 	$(GO) test ./sdk/...
 	$(GO) test -tags sdk -count=1 -timeout 15m ./sdk/examples
 
-sdk-python: build ## the Python package: its own tests, and workers against the binary while it is killed (Python 3.9+, no packages)
-	cd sdk/python && APPLIANCE_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src python3 -m unittest -v
+sdk-python: build ## the Python package: its own tests, then client and workers against the binary while it is killed (PYTHON=python3, 3.9+)
+	cd sdk/python && APPLIANCE_BIN=$(CURDIR)/$(BIN) PYTHONPATH=src $(or $(PYTHON),python3) -m unittest -v
 
 bench-queue: build ## the queue in process and over HTTP, then what of beanstalkd, redis-server and NATS is there, under the same load
 	CGO_ENABLED=0 $(GO) test -run '^$$' -bench 'Flush|Enqueue64|LeaseFinish64|Outside64|SlowDisk|Start|Open|LeaseKeys' -count 5 -timeout 30m ./internal/queue/local

@@ -1,4 +1,10 @@
-"""Workers and producers for the job queue of a Wayside appliance.
+"""Client of a Wayside appliance: recordings and their tables, and workers for its job queue.
+
+    from wayside import Client
+
+    client = Client()                # WAYSIDE_SERVER, WAYSIDE_TOKEN
+    up = client.upload("run.RU", wait=True)
+    frame = client.table(up, "telegrams").to_pandas()
 
     from wayside import App
 
@@ -16,24 +22,31 @@ Nothing but the standard library is needed. A job runs at least once: after a cr
 again with the same ``job.id`` and a higher ``job.attempt``, so effects must bear that.
 """
 
+from .aio import AsyncClient
 from .client import Client
-from .errors import Cancelled, Error, LeaseLost, Permanent, Retry, Snooze, Unreachable
+from .errors import Cancelled, DecodeFailed, Error, LeaseLost, Permanent, Retry, Snooze, Unreachable
 from .job import Job
 from .log import ContextFilter, JSONFormatter, current_job
+from .table import Table
+from .transfer import Rows
 from .worker import App, Task
 
 __all__ = [
     "App",
+    "AsyncClient",
     "Cancelled",
     "Client",
     "ContextFilter",
+    "DecodeFailed",
     "Error",
     "JSONFormatter",
     "Job",
     "LeaseLost",
     "Permanent",
     "Retry",
+    "Rows",
     "Snooze",
+    "Table",
     "Task",
     "Unreachable",
     "current_job",

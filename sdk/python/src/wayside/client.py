@@ -8,18 +8,25 @@ import os
 import ssl
 import threading
 import time
+import weakref
 from typing import Any, Iterable, Mapping, Optional
 from urllib.parse import quote, urlencode, urlsplit
 
 from .errors import Error, Unreachable
+from .recordings import Recordings
+from .transfer import Body, Stream
 
 _API = "/api/v1"
 _MAX_ANSWER = 64 << 20
 _IDEMPOTENT = frozenset(("GET", "PUT", "DELETE"))
 
 
-class Client:
-    """Calls one appliance. It may be used from several threads; each has a connection of its own."""
+class Client(Recordings):
+    """Calls one appliance. It may be used from several threads; each has a connection of its own.
+
+    Methods for recordings bear what may pass, up to ``retries`` times: lost connections, an appliance that is busy or
+    starts again. ``timeout`` is how long the appliance may be silent.
+    """
 
     def __init__(
         self,
@@ -27,6 +34,7 @@ class Client:
         token: Optional[str] = None,
         timeout: float = 60.0,
         context: Optional[ssl.SSLContext] = None,
+        retries: int = 4,
     ):
         server = server or os.environ.get("WAYSIDE_SERVER") or "http://127.0.0.1:8000"
         if "://" not in server:
@@ -40,6 +48,11 @@ class Client:
         self._timeout = timeout
         self._context = context
         self._local = threading.local()
+        self._lock = threading.Lock()  # guards _conns
+        self._conns: "weakref.WeakSet[http.client.HTTPConnection]" = weakref.WeakSet()
+        self._base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self._prefix}"
+        self._sleep = time.sleep
+        self.retries = retries
 
     # Producing
 
@@ -113,19 +126,63 @@ class Client:
         timeout: Optional[float] = None,
     ) -> Any:
         """Makes one call of the API and gives the answer's JSON, None if there is none."""
-        target = self._prefix + path
-        pairs = [(k, v) for k, v in (query or {}).items() if v is not None]
-        if pairs:
-            target += "?" + urlencode(pairs, doseq=True)
-        sent = {"Accept": "application/json", **(headers or {})}
-        if self._token:
-            sent["Authorization"] = "Bearer " + self._token
+        target, sent = self._request(path, query, {"Accept": "application/json", **(headers or {})})
         data = None
         if body is not None:
             data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
             sent["Content-Type"] = "application/json"
         response, raw = self._exchange(method, target, data, sent, timeout or self._timeout)
         return _answer(response, raw)
+
+    def _request(self, path: str, query: Optional[Mapping[str, Any]], headers: Mapping[str, str]):
+        """Gives the target and the headers of a request."""
+        target = self._prefix + path
+        pairs = [(k, v) for k, v in (query or {}).items() if v is not None]
+        if pairs:
+            target += "?" + urlencode(pairs, doseq=True)
+        sent = dict(headers)
+        if self._token:
+            sent["Authorization"] = "Bearer " + self._token
+        return target, sent
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        query: Optional[Mapping[str, Any]] = None,
+        headers: Optional[Mapping[str, str]] = None,
+        body: Optional[Body] = None,
+    ) -> Stream:
+        """Makes a call on a connection of its own, and gives its answer as a stream, which is to be closed."""
+        target, sent = self._request(path, query, headers or {})
+        sent.setdefault("Accept-Encoding", "identity")
+        data: Any = None
+        if body is not None:
+            sent["Content-Type"] = "application/octet-stream"
+            if body.size is not None:
+                sent["Content-Length"], data = str(body.size), body
+            else:
+                sent["Transfer-Encoding"], data = "chunked", body.pieces()
+        conn = self._connect(self._timeout)
+        try:
+            try:
+                conn.request(method, target, body=data, headers=sent, encode_chunked=body is not None and body.size is None)
+            except (BrokenPipeError, ConnectionResetError):
+                if body is None or body.failed is not None:
+                    raise
+                # The appliance has said why, perhaps, and reads no further.
+            response = conn.getresponse()
+            if response.status >= 300:
+                _answer(response, response.read(_MAX_ANSWER))
+            return Stream(conn, response)
+        except (OSError, http.client.HTTPException) as e:
+            conn.close()
+            if body is not None and body.failed is e:
+                raise
+            raise Unreachable(f"no appliance answers at {self._host}:{self._port or ''}: {e}") from e
+        except BaseException:
+            conn.close()
+            raise
 
     def _exchange(self, method, target, data, headers, timeout):
         """Sends a request. One that a kept connection did not take is sent once more, if it may be: an appliance that
@@ -154,12 +211,29 @@ class Client:
             if conn.sock is not None:
                 conn.sock.settimeout(timeout)
             return conn, conn.sock is not None
-        if self._scheme == "https":
-            conn = http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=self._context)
-        else:
-            conn = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        conn = self._connect(timeout)
         self._local.conn = conn
+        with self._lock:
+            self._conns.add(conn)
         return conn, False
+
+    def _connect(self, timeout: float) -> http.client.HTTPConnection:
+        if self._scheme == "https":
+            return _HTTPS(self._host, self._port, timeout=timeout, context=self._context)
+        return _HTTP(self._host, self._port, timeout=timeout)
+
+    def close_all(self) -> None:
+        """Closes the connections of all threads, none of which may be in a call."""
+        with self._lock:
+            conns = list(self._conns)
+        for conn in conns:
+            conn.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self.close_all()
 
     def close(self) -> None:
         """Closes the calling thread's connection."""
@@ -167,6 +241,24 @@ class Client:
         if conn is not None:
             conn.close()
             self._local.conn = None
+
+
+class _Closing:
+    """Closes a connection together with the thread that it belonged to."""
+
+    def __del__(self) -> None:
+        try:
+            self.close()  # type: ignore[attr-defined]
+        except Exception:
+            pass  # it was never opened, or the interpreter is ending
+
+
+class _HTTP(_Closing, http.client.HTTPConnection):
+    pass
+
+
+class _HTTPS(_Closing, http.client.HTTPSConnection):
+    pass
 
 
 def _answer(response: http.client.HTTPResponse, raw: bytes) -> Any:
@@ -190,4 +282,6 @@ def _answer(response: http.client.HTTPResponse, raw: bytes) -> Any:
         problem.get("detail") or problem.get("title") or response.reason,
         problem.get("errors"),
         float(retry_after) if retry_after.isdigit() else None,
+        request_id=problem.get("request_id") or response.headers.get("X-Request-ID", ""),
+        offset=problem.get("offset"),
     )

@@ -9,7 +9,9 @@ class Error(Exception):
     """The appliance answered with an error.
 
     ``status`` is HTTP's, ``code`` the stable code of docs/api-errors.md ("" if the answer was not an appliance's),
-    ``fields`` the fields of the request that are wrong, each with a message.
+    ``fields`` the fields of the request that are wrong, each with a message. ``request_id`` finds the request in the
+    appliance's log, ``offset`` is the byte of the input where a decode failed, ``retry_after`` the seconds after which
+    it may be better.
     """
 
     def __init__(
@@ -19,6 +21,8 @@ class Error(Exception):
         detail: str,
         fields: Optional[list[dict[str, Any]]] = None,
         retry_after: Optional[float] = None,
+        request_id: str = "",
+        offset: Optional[int] = None,
     ):
         super().__init__(detail or f"the server answered {status}")
         self.status = status
@@ -26,6 +30,24 @@ class Error(Exception):
         self.detail = detail
         self.fields = fields or []
         self.retry_after = retry_after
+        self.request_id = request_id
+        self.offset = offset
+
+
+class DecodeFailed(Error):
+    """A decode has failed or was cancelled: ``decode`` is all that the appliance says of it, ``code``, ``detail`` and
+    ``offset`` are why."""
+
+    def __init__(self, decode: dict[str, Any]):
+        why = decode.get("error") or {}
+        status = decode["status"]
+        super().__init__(
+            422,
+            why.get("code") or ("cancelled" if status == "cancelled" else "decode_failed"),
+            why.get("message") or f"decode {decode['id']} is {status}",
+            offset=why.get("offset"),
+        )
+        self.decode = decode
 
 
 class Unreachable(Exception):
