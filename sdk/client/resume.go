@@ -43,6 +43,9 @@ const (
 	lookupPause = 250 * time.Millisecond
 )
 
+// fileHeader names the file of an upload that is complete. Of an upload that was complete before, an answer may lack it.
+const fileHeader = "X-File-ID"
+
 // ErrNotStored reports an upload that the appliance has taken, but of which no file came.
 var ErrNotStored = errors.New("the appliance has taken the upload, but shows no file with these bytes")
 
@@ -67,7 +70,14 @@ func (c *Client) UploadResumable(ctx context.Context, u ResumableUpload) (out Re
 	if err != nil {
 		return out, err //nolint:wrapcheck // the caller's operation is named by the callers
 	}
-	out.File, err = c.uploaded(ctx, &u)
+	if id := res.Header.Get(fileHeader); id != "" {
+		out.File, err = c.File(ctx, id)
+	} else {
+		out.File, err = c.uploaded(ctx, &u)
+	}
+	if err == nil && out.File.PartCount == 0 && out.File.SHA256 != "" && out.File.SHA256 != u.SHA256 {
+		err = fmt.Errorf("the appliance has other bytes than were sent: file %s with SHA-256 %s", out.File.ID, out.File.SHA256)
+	}
 	return out, err
 }
 

@@ -15,7 +15,7 @@ import (
 func TestUploadResumable(t *testing.T) {
 	var got []byte
 	broken, refuse := true, false
-	meta, auth := "", ""
+	meta, auth, fileID := "", "", ""
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Tus-Resumable", "1.0.0")
 		switch {
@@ -38,7 +38,12 @@ func TestUploadResumable(t *testing.T) {
 			b, _ := io.ReadAll(r.Body)
 			got = append(got, b...)
 			w.Header().Set("Upload-Offset", "6")
+			if fileID != "" {
+				w.Header().Set("X-File-ID", fileID)
+			}
 			w.WriteHeader(http.StatusNoContent)
+		case r.URL.Path == "/api/v1/files/f7":
+			_, _ = io.WriteString(w, `{"id":"f7","sha256":"f00d"}`)
 		case r.URL.Query().Get("sha256") == "feed":
 			_, _ = io.WriteString(w, `{"items":[{"id":"f3","name":"a.RU","parent":{"file_id":"f0"}},{"id":"f2","name":"b"},{"id":"f1","name":"a.RU"}]}`)
 		default:
@@ -60,6 +65,10 @@ func TestUploadResumable(t *testing.T) {
 	}
 	if meta != "decoder cmFpbA==,filename ZGlyL2EuUlU=,param.timezone VVRD" || auth != "Bearer secret" {
 		t.Errorf("metadata %q, authorization %q", meta, auth)
+	}
+	fileID = "f7"
+	if _, err = c.UploadResumable(t.Context(), up); err == nil || !strings.Contains(err.Error(), "other bytes than were sent") {
+		t.Errorf("other bytes: %v", err)
 	}
 	refuse = true
 	_, err = c.UploadResumable(t.Context(), up)

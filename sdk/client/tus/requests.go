@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -166,6 +167,9 @@ func (r *run) send(ctx context.Context, method, target string, h http.Header, bo
 	}
 	res, err := r.cfg.HTTP.Do(req)
 	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok { // which says the address once more
+			err = e.Err
+		}
 		if errors.Is(context.Cause(ctx), errStalled) {
 			err = errStalled
 		}
