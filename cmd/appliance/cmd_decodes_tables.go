@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -226,6 +227,11 @@ func (r *root) exportForm(to, output string, all bool) (string, error) {
 
 func (r *root) getTable(ctx context.Context, c *client.Client, id, name, to, output string, q client.RowQuery) error {
 	body, err := c.Export(ctx, id, name, to, q)
+	return r.deliverTable(body, err, name, output)
+}
+
+// deliverTable brings a table that was opened to where it is wanted.
+func (r *root) deliverTable(body io.ReadCloser, err error, name, output string) error {
 	if err != nil {
 		return fmt.Errorf("get table %s: %w", name, err)
 	}

@@ -18,6 +18,7 @@ func (r *root) completed(cmd *cobra.Command, ask func(context.Context, *client.C
 	var f remoteFlags
 	f.server, _ = cmd.Flags().GetString("server") // the flags are there
 	f.token, _ = cmd.Flags().GetString("token")
+	f.caFile, _ = cmd.Flags().GetString("ca-file")
 	c, err := r.connect(cmd, f)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp

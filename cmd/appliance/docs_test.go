@@ -26,7 +26,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 			t.Errorf("docs/cli.md does not know wayside %s", cmd.Name())
 		}
 		switch cmd.Name() {
-		case "files", "decodes":
+		case "files", "decodes", "batches":
 			for _, sub := range cmd.Commands() {
 				if !strings.Contains(doc, "`"+cmd.Name()+" "+sub.Name()+" ") {
 					t.Errorf("docs/cli.md does not know wayside %s %s", cmd.Name(), sub.Name())

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -107,10 +108,13 @@ func (u *uploads) one(ctx context.Context, i int) error {
 	before, res.err = u.send(ctx, i, res)
 	u.screen.finish(i, max(u.sources[i].size, 0), before)
 	if res.err == nil && u.flags.wait && u.flags.batch == "" && res.decode != nil && !res.decode.Ended() {
-		var d client.Decode
-		if d, res.err = u.client.WaitDecode(ctx, res.decode.ID, nil); res.err == nil {
-			res.decode = &d
-		}
+		res.err = u.patiently(ctx, i, func() error {
+			d, err := u.client.WaitDecode(ctx, res.decode.ID, nil)
+			if err == nil {
+				res.decode = &d
+			}
+			return err //nolint:wrapcheck // report names the file
+		})
 	}
 	if ctx.Err() == nil { // else run says it
 		return u.report(i)
@@ -123,14 +127,22 @@ func (u *uploads) send(ctx context.Context, i int, res *uploadResult) (before in
 	if u.flags.resume {
 		return u.sendResumable(ctx, i, res)
 	}
-	key := rand.Text() // the same for all tries: a file that was taken although its answer was lost is not taken twice
+	key := rand.Text()         // the same for all tries: a file that was taken although its answer was lost is not taken twice
+	if u.sources[i].size < 0 { // it can be read once
+		return 0, u.sendOnce(ctx, i, res, key)
+	}
+	return 0, u.patiently(ctx, i, func() error { return u.sendOnce(ctx, i, res, key) })
+}
+
+// patiently does something for a file, again and again where that may help.
+func (u *uploads) patiently(ctx context.Context, i int, do func() error) error {
 	for try := 0; ; try++ {
-		err = u.sendOnce(ctx, i, res, key)
-		if err == nil || ctx.Err() != nil || u.sources[i].size < 0 || !again(err) || try+1 == u.flags.tries {
-			return 0, err
+		err := do()
+		if err == nil || ctx.Err() != nil || !again(err) || try+1 == u.flags.tries {
+			return err
 		}
 		if err := u.rest(ctx, i, err, u.pause(try)); err != nil {
-			return 0, err
+			return err
 		}
 	}
 }
@@ -329,8 +341,9 @@ func (u *uploads) reportJSON(res *uploadResult, path string) error {
 func (u *uploads) batch(ctx context.Context) error {
 	n := client.NewBatch{Name: u.flags.batch, Decoder: u.flags.decoder, Params: anyParams(u.params)}
 	for i := range u.results {
-		if u.results[i].file.ID != "" {
-			n.FileIDs = append(n.FileIDs, u.results[i].file.ID)
+		id := u.results[i].file.ID
+		if id != "" && !slices.Contains(n.FileIDs, id) { // the same bytes under the same name are one file
+			n.FileIDs = append(n.FileIDs, id)
 		}
 	}
 	if len(n.FileIDs) == 0 {
@@ -338,8 +351,12 @@ func (u *uploads) batch(ctx context.Context) error {
 	}
 	b, err := u.client.CreateBatch(ctx, n, rand.Text())
 	if err == nil && u.flags.wait {
-		b, err = u.client.WaitBatch(ctx, b.ID, func(b *client.Batch) {
-			u.screen.say(fmt.Sprintf("decoded %d of %d", b.Successful+b.Failed, b.Total))
+		id := b.ID
+		err = u.patiently(ctx, 0, func() (err error) {
+			b, err = u.client.WaitBatch(ctx, id, func(b *client.Batch) {
+				u.screen.say(fmt.Sprintf("decoded %d of %d", b.Successful+b.Failed, b.Total))
+			})
+			return err //nolint:wrapcheck // said below
 		})
 	}
 	if err != nil {
@@ -348,7 +365,7 @@ func (u *uploads) batch(ctx context.Context) error {
 	if u.json {
 		err = u.screen.print(string(b.Raw) + "\n")
 	} else {
-		err = u.screen.print(fmt.Sprintf("batch %s %s: %d files, %d successful, %d failed\n", b.ID, b.Status, b.Total, b.Successful, b.Failed))
+		err = u.screen.print("batch " + batchLine(&b))
 	}
 	if err == nil && b.Failed > 0 {
 		err = errReported

@@ -52,8 +52,20 @@ func newTakes(t *testing.T) *takes {
 		fmt.Fprint(w, `{"id":"b1","status":"running","total":2,"finished_at":null}`)
 	})
 	mux.HandleFunc("GET /api/v1/batches/b1", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, `{"id":"b1","status":"done","total":2,"successful":1,"failed":1,"finished_at":"2026-01-02T03:04:05Z"}`)
+		fmt.Fprint(w, `{"id":"b1","status":"partial","total":3,"successful":2,"failed":1,"finished_at":"2026-01-02T03:04:05Z",
+			"results":[{"file_id":"f1","decode_id":"d1","name":"a","partial":false,"success":true},{"file_id":"f2","decode_id":"d2","name":"b","partial":true,"success":true}],
+			"errors":[{"file_id":"f3","decode_id":null,"name":"c","error":{"code":"timeout","message":"too slow","offset":null},"success":false}]}`)
 	})
+	mux.HandleFunc("GET /api/v1/batches", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"items":[{"id":"b1","name":"trip 1","status":"partial","total":3,"successful":2,"failed":1}],"next_cursor":"more"}`)
+	})
+	mux.HandleFunc("GET /api/v1/batches/b1/tables/mission.csv", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "file,seq\na,%s\n", r.URL.Query().Get("where"))
+	})
+	mux.HandleFunc("POST /api/v1/batches/b1/retry", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"id":"b1","status":"running","total":3}`)
+	})
+	mux.HandleFunc("DELETE /api/v1/batches/b1", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s
@@ -217,7 +229,7 @@ func TestUploadBatch(t *testing.T) {
 	s := newTakes(t)
 	dir := folder(t, map[string]string{"b": "two", "a": "one"})
 	code, out, errs := s.said(t, dir, "", "upload", dir, "--batch", "trip 1", "--wait", "--decoder", "rail", "--quiet")
-	if code != 1 || !strings.HasSuffix(out, "batch b1 done: 2 files, 1 successful, 1 failed\n") || errs != "" {
+	if code != 1 || !strings.HasSuffix(out, "batch b1 partial: 3 files, 2 successful, 1 failed\n") || errs != "" {
 		t.Errorf("exit %d, %q, %q", code, out, errs)
 	}
 	if got := s.calls[len(s.calls)-1]; got != `batch {"name":"trip 1","file_ids":["f-a","f-b"],"decoder":"rail"}` {
@@ -252,6 +264,35 @@ func TestUploadResumes(t *testing.T) {
 		t.Errorf("the appliance has %d bytes, SHA-256 %s", len(s.tus), hex.EncodeToString(got[:]))
 	}
 	if want := []string{"POST", "PATCH", "HEAD", "PATCH"}; !slices.Equal(s.calls, want) {
+		t.Errorf("called %q", s.calls)
+	}
+}
+
+func TestBatches(t *testing.T) {
+	s := newTakes(t)
+	dir := t.TempDir()
+	table := "FILE  NAME  DECODE  STATUS   NOTE\nf1    a     d1      done\nf2    b     d2      partial\nf3    c             failed   timeout: too slow\n"
+	for _, tc := range []struct {
+		args string
+		code int
+		out  string
+		errs string
+	}{
+		{"list", 0, "ID  NAME    STATUS   FILES  SUCCESSFUL  FAILED  RUNNING  CREATED\nb1  trip 1  partial      3           2       1        0  -\n", "the first 1; --all shows every one\n"},
+		{"show b1", 0, "b1 partial: 3 files, 2 successful, 1 failed\n" + table, ""},
+		{"show b1 --wait 1s", 1, "b1 partial: 3 files, 2 successful, 1 failed\n" + table, "wayside: batch b1 is partial: 1 of 3 files failed\n"},
+		{"start f1 f2 --name x --param a=b --timeout-per-file 90s --concurrency 2", 0, "b1\n", ""},
+		{"get b1 mission --where seq:eq:1", 0, "file,seq\na,seq:eq:1\n", ""},
+		{"retry b1", 0, "b1 running: 3 files, 0 successful, 0 failed\n", ""},
+		{"delete b1", 0, "b1 deleted\n", ""},
+		{"get b1 mission --to xml", 2, "", "wayside: --to: \"xml\" is not one of parquet, csv, ndjson, json, arrow, xlsx (see wayside batches get --help)\n"},
+	} {
+		code, out, errs := s.said(t, dir, "", append([]string{"batches"}, strings.Fields(tc.args)...)...)
+		if code != tc.code || out != tc.out || (errs != tc.errs && tc.code != 2) {
+			t.Errorf("%s: exit %d, %q, %q", tc.args, code, out, errs)
+		}
+	}
+	if want := `batch {"name":"x","file_ids":["f1","f2"],"params":{"a":"b"},"concurrency":2,"timeout_per_file":90}`; s.calls[0] != want {
 		t.Errorf("called %q", s.calls)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -18,9 +19,10 @@ type Batch struct {
 	Failed     int           `json:"failed"`
 	Running    int           `json:"running"`
 	Progress   float64       `json:"progress"` // 0–1
-	Status     string        `json:"status"`
-	Results    []BatchResult `json:"results"`
-	Errors     []BatchResult `json:"errors"`
+	Status     string        `json:"status"`   // queued, running, done, partial (some files were decoded), failed, cancelled
+	Results    []BatchResult `json:"results"`  // in the order of the batch; not in lists
+	Errors     []BatchResult `json:"errors"`   // as above
+	Pending    []BatchResult `json:"pending"`  // as above: those that have not ended
 	CreatedAt  time.Time     `json:"created_at,omitzero"`
 	FinishedAt time.Time     `json:"finished_at,omitzero"` // zero = it goes on
 
@@ -34,6 +36,7 @@ type BatchResult struct {
 	DecodeID string       `json:"decode_id"`
 	Name     string       `json:"name"`
 	Success  bool         `json:"success"`
+	Partial  bool         `json:"partial"` // not all of it could be decoded
 	Error    *DecodeError `json:"error"`
 }
 
@@ -64,29 +67,73 @@ func (c *Client) CreateBatch(ctx context.Context, n NewBatch, key string) (b Bat
 	return b, err
 }
 
-// Batch gives a batch.
-func (c *Client) Batch(ctx context.Context, id string) (b Batch, err error) {
-	err = c.get(ctx, "/batches/"+url.PathEscape(id), nil, &b)
+// BatchList asks for a page of batches. Zero fields select all.
+type BatchList struct {
+	Status string
+	Page
+}
+
+// Batches lists batches, the newest first, without their files; next is the cursor of the page that follows.
+func (c *Client) Batches(ctx context.Context, l BatchList) (batches []Batch, next string, err error) {
+	return getPage[Batch](ctx, c, "/batches", l.query(map[string]string{"status": l.Status}))
+}
+
+// Batch gives a batch with its files, once it has ended or after wait, which is at most 30 s.
+func (c *Client) Batch(ctx context.Context, id string, wait time.Duration) (b Batch, err error) {
+	q := url.Values{}
+	if wait > 0 {
+		q.Set("wait", seconds(wait))
+	}
+	err = c.get(ctx, batchPath(id), q, &b)
 	return b, err
 }
 
 // WaitBatch waits until a batch has ended, or ctx; seen, which may be nil, is called with what it is in between.
 func (c *Client) WaitBatch(ctx context.Context, id string, seen func(*Batch)) (Batch, error) {
-	const pause = 500 * time.Millisecond
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
+	wait := longestWait
+	if seen != nil {
+		wait = time.Second
+	}
 	for {
-		b, err := c.Batch(ctx, id)
+		b, err := c.Batch(ctx, id, wait)
 		if err != nil || !b.FinishedAt.IsZero() {
 			return b, err
+		}
+		if err := ctx.Err(); err != nil {
+			return b, fmt.Errorf("wait for batch %s: %w", id, err)
 		}
 		if seen != nil {
 			seen(&b)
 		}
-		select {
-		case <-ctx.Done():
-			return b, fmt.Errorf("wait for batch %s: %w", id, ctx.Err())
-		case <-tick.C:
-		}
 	}
 }
+
+// CancelBatch ends a batch that has not ended; what it has decoded stays.
+func (c *Client) CancelBatch(ctx context.Context, id string) (b Batch, err error) {
+	err = c.act(ctx, http.MethodPost, batchPath(id)+"/cancel", &b)
+	return b, err
+}
+
+// RetryBatch decodes the files of a batch anew that failed or were cancelled.
+func (c *Client) RetryBatch(ctx context.Context, id string) (b Batch, err error) {
+	err = c.act(ctx, http.MethodPost, batchPath(id)+"/retry", &b)
+	return b, err
+}
+
+// DeleteBatch deletes a batch; its files and their decodes stay.
+func (c *Client) DeleteBatch(ctx context.Context, id string) error {
+	return c.act(ctx, http.MethodDelete, batchPath(id), nil)
+}
+
+// ExportBatch opens a table of all files of a batch, with a column file, as Export does.
+func (c *Client) ExportBatch(ctx context.Context, id, table, form string, q RowQuery) (io.ReadCloser, error) {
+	res, err := c.stream(ctx, request{
+		method: http.MethodGet, path: batchPath(id) + "/tables/" + url.PathEscape(table) + "." + url.PathEscape(form), query: q.values(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return whole(res), nil
+}
+
+func batchPath(id string) string { return "/batches/" + url.PathEscape(id) }

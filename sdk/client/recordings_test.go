@@ -115,6 +115,10 @@ func TestDecodesAndTables(t *testing.T) {
 		"GET /decodes/d1/issues":          `{"items":[{"seq":1,"offset":3,"severity":"error","code":"c","message":"m","table":null,"row":null}],"next_cursor":"x"}`,
 		"POST /decode":                    `{"a":1}`,
 		"GET /system":                     `{"version":"v1","disk":{"free_bytes":5},"new":[1]}`,
+		"GET /batches":                    `{"items":[{"id":"b1"}],"next_cursor":null}`,
+		"GET /batches/b1/tables/t.csv":    "file,a\n",
+		"POST /batches/b1/retry":          `{"id":"b1","status":"running"}`,
+		"DELETE /batches/b1":              ``,
 		"POST /batches":                   `201 {"id":"b1","total":2,"finished_at":null}`,
 		"GET /batches/b1":                 `{"id":"b1","total":2,"finished_at":"2026-01-02T03:04:05Z","errors":[{"file_id":"f1","error":{"code":"timeout","message":"m"},"success":false}]}`,
 		"GET /decodes/d1/tables/big/rows": `{"columns":["a"],"rows":[[1]],"next_cursor":"more"}`,
@@ -182,13 +186,30 @@ func TestDecodesAndTables(t *testing.T) {
 	if err != nil || b.Errors[0].Error.Code != "timeout" {
 		t.Errorf("batch: %+v %v", b, err)
 	}
+	if all, next, err := c.Batches(ctx, BatchList{Status: "done", Page: Page{Limit: 2}}); err != nil || next != "" || all[0].ID != "b1" {
+		t.Errorf("batches: %+v %v", all, err)
+	}
+	if body, err := c.ExportBatch(ctx, "b1", "t", "csv", RowQuery{}); err != nil || body.Close() != nil {
+		t.Errorf("export batch: %v", err)
+	}
+	if b, err := c.RetryBatch(ctx, "b1"); err != nil || b.Status != "running" {
+		t.Errorf("retry: %+v %v", b, err)
+	}
+	if _, err := c.CancelBatch(ctx, "b1"); err == nil {
+		t.Error("a refusal was taken for an answer")
+	}
+	if err := c.DeleteBatch(ctx, "b1"); err != nil {
+		t.Error(err)
+	}
 	want := []string{
 		"GET /api/v1/decodes?file_id=f&status=failed", "GET /api/v1/decodes/d1?wait=30", `POST /api/v1/decodes {"file_id":"f1","params":{"k":"v"}}`,
 		"POST /api/v1/decodes/d1/cancel", "DELETE /api/v1/decodes/d1", "GET /api/v1/decodes/d1/tables",
 		"GET /api/v1/decodes/d1/tables/t/rows?columns=a%2Cb&limit=1000&order=desc&q=x&sort=a&where=a%3Agt%3A1&where=a%3Alt%3A9",
 		"GET /api/v1/decodes/d1/tables/big/rows?limit=1000", "GET /api/v1/decodes/d1/tables/t.csv", "GET /api/v1/decodes/d1/tables/no.csv",
 		"GET /api/v1/decodes/d1/issues?limit=1", "POST /api/v1/decode?name=n&table=t&to=json z", "GET /api/v1/system",
-		`POST /api/v1/batches {"name":"b","file_ids":["f1"]}`, "GET /api/v1/batches/b1",
+		`POST /api/v1/batches {"name":"b","file_ids":["f1"]}`, "GET /api/v1/batches/b1?wait=30",
+		"GET /api/v1/batches?limit=2&status=done", "GET /api/v1/batches/b1/tables/t.csv", "POST /api/v1/batches/b1/retry", "POST /api/v1/batches/b1/cancel",
+		"DELETE /api/v1/batches/b1",
 	}
 	if diff := cmp.Diff(want, *calls); diff != "" {
 		t.Error(diff)
