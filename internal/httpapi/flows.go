@@ -18,7 +18,7 @@ type NewFlowJob struct {
 
 // NewFlow is the body of POST /flows.
 type NewFlow struct {
-	Jobs []NewFlowJob `json:"jobs" minItems:"1" maxItems:"1000"`
+	Jobs []NewFlowJob `json:"jobs" minItems:"1" maxItems:"1000" nullable:"false"`
 }
 
 // Flow is jobs that depend on each other, on the wire.

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -36,7 +35,7 @@ type operation struct {
 func (s *Server) newAPI() huma.API {
 	cfg := huma.DefaultConfig("Wayside", s.cfg.Version)
 	cfg.CreateHooks, cfg.SchemasPath, cfg.DocsPath, cfg.OpenAPIPath = nil, "", "", ""
-	cfg.Info.Description = "Recordings in, typed tables out. Errors are application/problem+json; docs/api-errors.md lists the codes."
+	cfg.Info.Description = documentText
 	cfg.Servers = []*huma.Server{{URL: pathPrefix}}
 	cfg.Formats = map[string]huma.Format{jsonType: limitedJSON(), "json": limitedJSON()}
 	cfg.Transformers = []huma.Transformer{s.transform}
@@ -140,14 +139,14 @@ func (s *Server) describe(api huma.API, op operation) huma.Operation {
 		Tags: []string{strings.Split(op.path, "/")[1]},
 	}
 	if op.scope != scopeOpen {
-		o.Security = []map[string][]string{{"bearer": {}}, {"key": {}}, {"cookie": {}}, {}}
+		o.Security = security()
 		o.Extensions = map[string]any{"x-scope": documentedScope(op.scope)}
 	}
 	maps.Copy(o.Responses, op.answers)
 	if op.created {
 		o.DefaultStatus = http.StatusCreated
 	}
-	o.Responses["default"] = problemResponse(api)
+	o.Responses["default"] = problemResponse(api) // documentRefusals puts the statuses in its place
 	return o
 }
 
@@ -221,12 +220,14 @@ func (s *Server) finishDocument(api huma.API, bodies map[string]*huma.RequestBod
 		delete(doc.Paths, exportRoute)
 		doc.Paths[exportPath] = item
 	}
-	out, err := json.Marshal(doc)
+	s.documentPlain(doc)
+	documentRefusals(doc)
+	out, err := renderDocument(doc)
 	if err != nil {
-		return fmt.Errorf("render openapi document: %w", err)
+		return err
 	}
 	s.openapi = out
-	return nil
+	return s.routeDocs()
 }
 
 func findOperation(doc *huma.OpenAPI, id string) *huma.Operation {
@@ -299,6 +300,6 @@ func (s *Server) servePage(c echo.Context) error {
 }
 
 func (s *Server) serveOpenAPI(c echo.Context) error {
-	s.sendBytes(c, http.StatusOK, "application/openapi+json", s.openapi)
+	s.sendBytes(c, http.StatusOK, openAPIType, s.openapi)
 	return nil
 }
