@@ -34,7 +34,7 @@ func Render(document []byte) ([]byte, error) {
 	if err := json.Unmarshal(document, &d); err != nil {
 		return nil, fmt.Errorf("read openapi document: %w", err)
 	}
-	t, err := template.ParseFS(files, "page/docs.html")
+	t, err := template.New("docs.html").Funcs(template.FuncMap{"inline": inline}).ParseFS(files, "page/docs.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse page: %w", err)
 	}

@@ -90,7 +90,9 @@ func (d *document31) view() (view, error) {
 			byTag[tag].Operations = append(byTag[tag].Operations, d.operation(strings.ToUpper(method), base+path, &op))
 		}
 	}
-	for _, tag := range sortedKeys(byTag) {
+	tags := sortedKeys(byTag)
+	slices.SortStableFunc(tags, func(a, b string) int { return last(a) - last(b) })
+	for _, tag := range tags {
 		v.Groups = append(v.Groups, *byTag[tag])
 	}
 	for _, name := range sortedKeys(d.Components.Schemas) {
@@ -98,6 +100,14 @@ func (d *document31) view() (view, error) {
 		v.Schemas = append(v.Schemas, schemaView{Name: name, Text: s.Description, Rows: d.properties(s)})
 	}
 	return v, nil
+}
+
+// last puts what is beside the API to the end.
+func last(tag string) int {
+	if tag == "appliance" || tag == "other" {
+		return 1
+	}
+	return 0
 }
 
 // base is what stands before a path.
@@ -348,6 +358,22 @@ func joined(values []any) string {
 		out = append(out, compact(v))
 	}
 	return strings.Join(out, ", ")
+}
+
+// span is a piece of a text: as it is, or between backticks.
+type span struct {
+	Text string
+	Code bool
+}
+
+func inline(text string) []span {
+	var out []span
+	for i, piece := range strings.Split(strings.ReplaceAll(text, "\n\n", "\n"), "`") {
+		if piece != "" {
+			out = append(out, span{Text: piece, Code: i%2 == 1})
+		}
+	}
+	return out
 }
 
 func paragraphs(text string) []string {

@@ -196,6 +196,9 @@ func documentAnswers(method string, op *huma.Operation) {
 		setHeader(op.Responses["200"], "ETag", headerRef("ETag"))
 	}
 	for _, r := range op.Responses {
+		if r.Ref != "" {
+			continue
+		}
 		for name, h := range answerHeaders() {
 			setHeader(r, name, h)
 		}

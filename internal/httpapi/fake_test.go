@@ -107,7 +107,7 @@ func (w *world) start() *world {
 }
 
 func (w *world) url(path string) string {
-	if strings.HasPrefix(path, "/api") || strings.HasPrefix(path, "/health") || path == "/" || strings.HasPrefix(path, "//") {
+	if strings.HasPrefix(path, "/api") || strings.HasPrefix(path, "/health") || path == "/" || strings.HasPrefix(path, "//") || strings.HasPrefix(path, "/docs") {
 		return "http://" + w.server.Addr().String() + path
 	}
 	return "http://" + w.server.Addr().String() + pathPrefix + path
