@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial
+.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -103,6 +103,12 @@ tutorial: build ## run the commands of docs/tutorial-decoder.md, without a netwo
 
 generate: ## rebuild committed generated files
 	$(GO) generate ./...
+
+generate-web: build ## rebuild web/src/api/schema.d.ts, the types of the API for the console (needs Node)
+	BIN=$(BIN) .ci/contract types
+
+contract: build ## OpenAPI document: validate it, compare the TypeScript types, let schemathesis look for answers that break it (CONTRACT_TIME=300; needs Python and Node)
+	BIN=$(BIN) CONTRACT_TIME=$(or $(CONTRACT_TIME),300) .ci/contract check
 
 install: build ## install binary, unit and example configuration (DESTDIR=, PREFIX=/usr/local)
 	packaging/install.sh

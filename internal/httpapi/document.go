@@ -35,7 +35,6 @@ func refusalsOf() map[string]refusals {
 		"act-on-jobs":     {also: []errcode.Code{errcode.DiskFull}},
 		"sign-in":         {also: []errcode.Code{errcode.Unauthorized}},
 		"pause-queue":     makes, "resume-queue": makes, "drain-queue": makes, "put-queue": makes, "change-queue": makes, "put-schedule": makes,
-		"purge-queue": {never: []errcode.Code{errcode.NotFound}},
 	}
 	for _, id := range []string{
 		"cancel-decode", "delete-file", "create-jobs", "create-flow", "edit-job", "delete-job", "cancel-job", "retry-job", "promote-job",

@@ -274,7 +274,7 @@ func multipartOf(r *http.Request) (*multipart.Reader, error) {
 	if params["boundary"] == "" {
 		return nil, errcode.New(errcode.Malformed, "the Content-Type of the form has no boundary")
 	}
-	return multipart.NewReader(r.Body, params["boundary"]), nil
+	return multipart.NewReader(newFormBody(r.Body, params["boundary"]), params["boundary"]), nil
 }
 
 // nextFile gives the next part that is a file; other fields of the form are skipped. io.EOF is the end.

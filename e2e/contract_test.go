@@ -1,0 +1,348 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/wayside-edge/wayside/plugins/rail/railtest"
+)
+
+// step is one request of the replay. A new route adds its steps to contractSteps; errors that every route has (wrong Host,
+// no token, too many requests, shutting down, broken bodies, unknown ids) are tried for every documented operation without
+// a line here.
+type step struct {
+	request string // "POST /api/v1/files?name=x"; {name} is what an earlier step kept
+	body    string
+	want    int
+	keep    string // "file=file.id": what later steps name {file}
+	header  string // "Range: bytes=0-0"
+}
+
+const jsonCT = "Content-Type: application/json"
+
+// unseenBecause says which documented answers this test does not bring about, and why.
+func unseenBecause() map[string]string {
+	busy := "needs a clash within milliseconds; the tests of the packages below make it"
+	return map[string]string{
+		"* 500":                "nothing that a caller sends may bring one about",
+		"delete-file 409":      busy,
+		"drain-queue 409":      busy,
+		"pause-queue 409":      "ten thousand queues",
+		"resume-queue 409":     "ten thousand queues",
+		"put-queue 409":        "ten thousand queues",
+		"change-queue 409":     "ten thousand queues",
+		"put-schedule 409":     "thousands of schedules",
+		"create-token 409":     "a thousand tokens",
+		"get-health-ready 503": "while it starts; draining is tried below",
+		"get-file-hex 409":     "a stored archive that cannot be unwrapped any more; internal/decode has it",
+		"run-schedule 409":     busy,
+		"reload-plugin 409":    busy,
+		"get-docs-asset 422":   "any name is one that is not there",
+		"get-asset 422":        "any name is one that is not there",
+		"install-plugin 409":   "plugins.dirs without the data folder's; the runtime's tests have it",
+		"get-metrics 304":      "it is different each time",
+		"export-jobs 304":      "it is streamed, without a tag",
+		"get-health 304":       "it is different each time",
+		"import-jobs 507":      busy,
+		"get-system 304":       "its uptime differs each time",
+		"act-on-jobs 507":      busy,
+		"create-jobs 507":      busy,
+		"enable-plugin 409":    busy,
+		"upload-file 409":      busy,
+	}
+}
+
+// TestContract replays every documented operation and every documented error against the built appliance, checks each answer
+// against the document, and fails if a documented answer was never seen.
+func TestContract(t *testing.T) {
+	a := start(t, t.TempDir())
+	c := newContract(t, a)
+	p := c.on(a)
+	p.prepare()
+	for _, s := range contractSteps() {
+		p.step(s)
+	}
+	p.everywhere()
+	c.withTokens(t)
+	c.limited(t)
+	c.small(t)
+	c.full(t)
+	c.draining(t)
+	except := unseenBecause()
+	for _, s := range c.unseen(except) {
+		t.Errorf("documented, and never seen: %s", s)
+	}
+}
+
+// step sends a request, and what follows from a good answer to a read: the conditions and ranges that it documents.
+func (p *replay) step(s step) {
+	p.t.Helper()
+	method, path, _ := strings.Cut(s.request, " ")
+	h := http.Header{}
+	if s.body != "" && s.header == "" && (strings.HasPrefix(s.body, "{") || strings.HasPrefix(s.body, "[")) {
+		s.header = jsonCT
+	}
+	for line := range strings.SplitSeq(s.header, "\n") {
+		if name, v, ok := strings.Cut(line, ": "); ok {
+			h[name] = []string{v}
+		}
+	}
+	res, body := p.send(method, path, s.body, h)
+	if res.StatusCode != s.want {
+		p.t.Errorf("%s: %d, want %d: %.300s", s.request, res.StatusCode, s.want, body)
+		return
+	}
+	if s.keep != "" {
+		p.keep(s.keep, body)
+	}
+	if method != http.MethodGet || s.want != http.StatusOK {
+		return
+	}
+	if head, _ := p.send(http.MethodHead, path, "", h); head.StatusCode != http.StatusOK {
+		p.t.Errorf("HEAD %s: %d", path, head.StatusCode)
+	}
+	op := p.find(method, p.named(path))
+	if op == nil {
+		return
+	}
+	if tag := res.Header.Get("ETag"); tag != "" {
+		p.send(method, path, "", http.Header{"If-None-Match": {tag}})
+	}
+	if op.documents("412") {
+		p.send(method, path, "", http.Header{"If-Match": {`"another"`}})
+	}
+	if op.documents("206") && strings.HasPrefix(res.Header.Get("Accept-Ranges"), "bytes") {
+		p.send(method, path, "", http.Header{"Range": {"bytes=0-0"}})
+		p.send(method, path, "", http.Header{"Range": {"bytes=99999999999-"}})
+	}
+}
+
+// named gives a path with what was kept, without its query.
+func (p *replay) named(path string) string {
+	for name, v := range p.vars {
+		path = strings.ReplaceAll(path, "{"+name+"}", v)
+	}
+	path, _, _ = strings.Cut(path, "?")
+	return path
+}
+
+func (p *replay) prepare() {
+	p.vars["example"] = string(example(p.t))
+	p.vars["none"] = "zzzz"
+}
+
+// everywhere tries what every documented operation may be refused with.
+func (p *replay) everywhere() {
+	for _, op := range p.ops {
+		path := op.path
+		fill := func(id string) string {
+			for _, q := range op.params("path") {
+				path = strings.ReplaceAll(path, "{"+q["name"].(string)+"}", id)
+			}
+			return strings.Replace(path, "zzzz.zzzz", "zzzz.csv", 1)
+		}
+		missing := fill("zzzz")
+		body, isJSON := op.jsonBody()
+		good := ""
+		if isJSON {
+			raw, err := json.Marshal(body)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			good = string(raw)
+		}
+		json := http.Header{"Content-Type": {"application/json"}}
+		p.send(op.method, missing+required(op), good, http.Header{"Host": {"rebound.example"}})
+		if op.documents("404") {
+			p.send(op.method, missing+required(op), good, json)
+		}
+		if op.documents("422") {
+			p.send(op.method, longPath(op)+wrongQuery(op), good, json)
+		}
+		if op.documents("400") && len(op.params("query")) > 0 {
+			p.send(op.method, missing+"?cursor=%21%21", "", nil)
+		}
+		if isJSON {
+			p.send(op.method, missing, "{", json)
+			p.send(op.method, missing, `{"no_such_member": 1}`, json)
+			p.send(op.method, missing, "[", json)
+			p.send(op.method, missing, good, http.Header{"Content-Type": {"text/plain"}})
+			p.send(op.method, missing, strings.Repeat(" ", 17<<20)+good, json)
+		}
+	}
+}
+
+// required gives the query parameters that an operation cannot do without.
+func required(op *contractOp) string {
+	var q []string
+	for _, p := range op.params("query") {
+		if p["required"] == true {
+			v := "x"
+			if enum, _ := within(p, "schema", "enum").([]any); len(enum) > 0 {
+				v = fmt.Sprint(enum[0])
+			}
+			q = append(q, fmt.Sprintf("%s=%s", p["name"], v))
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + strings.Join(q, "&")
+}
+
+// longPath gives the path of an operation with ids that are too long.
+func longPath(op *contractOp) string {
+	path := op.path
+	for _, q := range op.params("path") {
+		path = strings.ReplaceAll(path, "{"+q["name"].(string)+"}", strings.Repeat("z", 300))
+	}
+	return path
+}
+
+// wrongQuery gives a query in which every number, truth and choice is wrong.
+func wrongQuery(op *contractOp) string {
+	var q []string
+	for _, p := range op.params("query") {
+		kind := fmt.Sprint(within(p, "schema", "type"))
+		if kind == "integer" || kind == "number" || kind == "boolean" || within(p, "schema", "enum") != nil {
+			q = append(q, fmt.Sprintf("%s=wrong", p["name"]))
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + strings.Join(q, "&")
+}
+
+// each sends every operation once, with a body if it has one, and wants a status of those that document it.
+func (p *replay) each(status int, skip func(*contractOp) bool) {
+	p.t.Helper()
+	for _, op := range p.ops {
+		if skip != nil && skip(op) || !op.documents(fmt.Sprint(status)) {
+			continue
+		}
+		path := op.path
+		for _, q := range op.params("path") {
+			path = strings.ReplaceAll(path, "{"+q["name"].(string)+"}", "zzzz")
+		}
+		body, h := "", http.Header{}
+		if example, ok := op.jsonBody(); ok {
+			raw, err := json.Marshal(example)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			body, h = string(raw), http.Header{"Content-Type": {"application/json"}}
+		} else if within(op.doc, "requestBody") != nil {
+			body = "bytes"
+		}
+		res, got := p.send(op.method, strings.Replace(path, "zzzz.zzzz", "zzzz.csv", 1)+required(op), body, h)
+		if res.StatusCode != status {
+			p.t.Errorf("%s: %d, want %d: %.200s", op.id, res.StatusCode, status, got)
+		}
+	}
+}
+
+func secured(op *contractOp) bool { s, _ := op.doc["security"].([]any); return len(s) > 0 }
+
+// withTokens asks an appliance that wants tokens without one, with a wrong one, and with one that has another scope.
+func (c *contract) withTokens(t *testing.T) {
+	t.Setenv("WAYSIDE_AUTH_REQUIRED", "true")
+	dir := t.TempDir()
+	a := start(t, dir)
+	none := c.on(a)
+	none.each(http.StatusUnauthorized, func(op *contractOp) bool { return !secured(op) || op.id == "get-metrics" })
+	none.step(step{request: "GET /api/v1/session", want: 200})
+	none.step(step{request: "POST /api/v1/session", body: `{"token":"wrong"}`, want: 401})
+	raw, err := os.ReadFile(filepath.Join(dir, "secrets", "admin-token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := c.on(a)
+	admin.header.Set("Authorization", "Bearer "+strings.TrimSpace(string(raw)))
+	admin.vars["admin"] = strings.TrimSpace(string(raw))
+	for _, s := range []step{
+		{request: "POST /api/v1/tokens", body: `{"name":"worker","scopes":["work"]}`, want: 201, keep: "token=id secret=secret"},
+		{request: "GET /api/v1/tokens", want: 200},
+		{request: "GET /api/v1/tokens/{token}", want: 200},
+		{request: "POST /api/v1/session", body: `{"token":"{admin}"}`, want: 200},
+		{request: "DELETE /api/v1/session", want: 204},
+	} {
+		admin.step(s)
+	}
+	worker := c.on(a)
+	worker.header.Set("X-API-Key", admin.vars["secret"])
+	worker.each(http.StatusForbidden, func(op *contractOp) bool {
+		return !secured(op) || op.doc["x-scope"] == "work" || op.id == "get-metrics"
+	})
+	admin.step(step{request: "DELETE /api/v1/tokens/{token}", want: 204})
+	admin.step(step{request: "GET /api/v1/tokens/{token}", want: 404})
+}
+
+// limited asks an appliance more often than it allows.
+func (c *contract) limited(t *testing.T) {
+	t.Setenv("WAYSIDE_AUTH_REQUIRED", "false")
+	t.Setenv("WAYSIDE_SERVER_RATE_LIMIT", "0.001")
+	t.Setenv("WAYSIDE_SERVER_RATE_BURST", "1")
+	p := c.on(start(t, t.TempDir()))
+	p.send(http.MethodGet, "/api/v1/files", "", nil)
+	p.each(http.StatusTooManyRequests, nil)
+	t.Setenv("WAYSIDE_SERVER_RATE_LIMIT", "0")
+}
+
+// small sends recordings that are larger than an appliance takes.
+func (c *contract) small(t *testing.T) {
+	t.Setenv("WAYSIDE_SERVER_MAX_UPLOAD", "1000")
+	p := c.on(start(t, t.TempDir()))
+	large := strings.Repeat("x", 2000)
+	for _, s := range []step{
+		{request: "POST /api/v1/files?name=large", body: large, want: 413},
+		{request: "POST /api/v1/decode?to=csv&table=records", body: large, want: 413},
+		{request: "POST /api/v1/detect", body: large, want: 413},
+	} {
+		p.step(s)
+	}
+	t.Setenv("WAYSIDE_SERVER_MAX_UPLOAD", "none")
+}
+
+// full asks an appliance to store something that may leave nothing free.
+func (c *contract) full(t *testing.T) {
+	t.Setenv("WAYSIDE_STORE_RESERVE", "1 TiB")
+	p := c.on(start(t, t.TempDir()))
+	p.each(http.StatusInsufficientStorage, nil)
+	t.Setenv("WAYSIDE_STORE_RESERVE", "1 MiB")
+}
+
+// draining asks an appliance that waits for a long decode to end.
+func (c *contract) draining(t *testing.T) {
+	t.Setenv("WAYSIDE_SHUTDOWN_DRAIN", "20s")
+	a := start(t, t.TempDir())
+	p := c.on(a)
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(railtest.WriteLarge(w, 150<<20, railtest.Options{Seed: 3})) }()
+	var up Uploaded
+	if status, problem, err := a.call(t.Context(), http.MethodPost, "/api/v1/files?name=long.RU", r, &up); err != nil || problem != nil {
+		t.Fatalf("upload: %d %+v %v", status, problem, err)
+	}
+	for up.Decode.Rows == 0 && up.Decode.Status != "failed" { // until it runs: a drain waits for what runs only
+		a.get("/api/v1/decodes/"+up.Decode.ID, up.Decode)
+	}
+	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		res, _ := p.send(http.MethodGet, "/health/ready", "", nil)
+		if res.StatusCode != http.StatusOK {
+			break
+		}
+	}
+	p.each(http.StatusServiceUnavailable, nil)
+}
