@@ -2,6 +2,8 @@
 
 package e2e
 
+import "strings"
+
 // contractSteps are the requests of the replay, in their order.
 func contractSteps() []step {
 	const v1 = "/api/v1"
@@ -70,6 +72,11 @@ func contractSteps() []step {
 		// plugins
 		{request: "GET " + v1 + "/plugins", want: 200},
 		{request: "GET " + v1 + "/plugins/rail", want: 200},
+		{request: "POST " + v1 + "/plugins", body: "\x00asm\x01\x00\x00\x00", header: "Content-Type: application/wasm", want: 201, keep: "plugin=id"},
+		{request: "POST " + v1 + "/plugins", body: "\x00asm\x01\x00\x00\x00", header: "Content-Type: application/wasm", want: 200},
+		{request: "DELETE " + v1 + "/plugins/{plugin}", want: 204},
+		{request: "POST " + v1 + "/plugins", body: form, header: "Content-Type: multipart/mixed; boundary=b", want: 415},
+		{request: "POST " + v1 + "/plugins", body: strings.Repeat("\x00", 17<<20), header: "Content-Type: application/wasm", want: 413},
 		{request: "POST " + v1 + "/plugins", body: "no module", header: "Content-Type: application/wasm", want: 422},
 		{request: "POST " + v1 + "/plugins", body: form[:60], header: formCT, want: 400},
 		{request: "POST " + v1 + "/plugins/rail/reload", want: 200},
@@ -102,6 +109,9 @@ func contractSteps() []step {
 		{request: "POST " + v1 + "/workers/w1/resume", want: 200},
 		{request: "GET " + v1 + "/jobs/export", want: 200},
 		{request: "POST " + v1 + "/jobs/import", body: `{"version":1,"type":"thumbnail","status":"ready"}` + "\n", header: "Content-Type: application/x-ndjson", want: 200},
+		{request: "POST " + v1 + "/jobs/import", body: `{"version":2}` + "\n", header: "Content-Type: application/x-ndjson", want: 422},
+		{request: "POST " + v1 + "/jobs/import", body: "no line\n", header: "Content-Type: application/x-ndjson", want: 400},
+		{request: "POST " + v1 + "/jobs/import", body: strings.Repeat(" ", 2<<20), header: "Content-Type: application/x-ndjson", want: 413},
 		{request: "POST " + v1 + "/jobs", body: `{"type":"thumbnail","delay":3600}`, want: 201, keep: "later=id"},
 		{request: "POST " + v1 + "/jobs/{later}/promote", want: 200},
 		{request: "POST " + v1 + "/jobs/{later}/cancel", want: 200},
@@ -123,6 +133,7 @@ func contractSteps() []step {
 
 		// schedules and flows
 		{request: "POST " + v1 + "/schedules", body: `{"id":"nightly","cron":"0 3 * * *","job":{"type":"report"}}`, want: 201},
+		{request: "POST " + v1 + "/schedules", body: `{"id":"nightly","cron":"0 3 * * *","job":{"type":"report"}}`, want: 200},
 		{request: "POST " + v1 + "/schedules", body: `{"id":"nightly","cron":"0 4 * * *","job":{"type":"report"}}`, want: 409},
 		{request: "PUT " + v1 + "/schedules/probe", body: `{"cron":"0 4 * * *","job":{"type":"probe"}}`, want: 200},
 		{request: "GET " + v1 + "/schedules", want: 200},

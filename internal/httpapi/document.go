@@ -22,7 +22,7 @@ type refusals struct {
 // refusalsOf is what a new route adds a line to where its documentation would else lack a code.
 func refusalsOf() map[string]refusals {
 	conflict := refusals{also: []errcode.Code{errcode.Conflict}}
-	makes := refusals{also: []errcode.Code{errcode.Conflict, errcode.DiskFull}, never: []errcode.Code{errcode.NotFound}}
+	makes := refusals{also: []errcode.Code{errcode.Conflict}, never: []errcode.Code{errcode.NotFound}}
 	unknown := []errcode.Code{errcode.UnsupportedMediaType, errcode.UnknownFormat, errcode.DecodeFailed}
 	out := map[string]refusals{
 		"upload-file":     {also: []errcode.Code{errcode.UnsupportedMediaType, errcode.Conflict, errcode.DecoderDisabled}},
@@ -32,9 +32,9 @@ func refusalsOf() map[string]refusals {
 		"get-file-hex":    {also: []errcode.Code{errcode.RangeNotSatisfiable, errcode.Conflict}},
 		"install-plugin":  {also: []errcode.Code{errcode.Conflict, errcode.UnsupportedMediaType}},
 		"import-jobs":     {also: []errcode.Code{errcode.ValidationFailed, errcode.Conflict, errcode.DiskFull}},
-		"act-on-jobs":     {also: []errcode.Code{errcode.DiskFull}},
 		"sign-in":         {also: []errcode.Code{errcode.Unauthorized}},
-		"pause-queue":     makes, "resume-queue": makes, "drain-queue": makes, "put-queue": makes, "change-queue": makes, "put-schedule": makes,
+		"pause-queue":     makes, "resume-queue": makes, "drain-queue": makes, "put-queue": makes, "change-queue": makes,
+		"put-schedule": {also: []errcode.Code{errcode.Conflict, errcode.DiskFull}, never: []errcode.Code{errcode.NotFound}},
 	}
 	for _, id := range []string{
 		"cancel-decode", "delete-file", "create-jobs", "create-flow", "edit-job", "delete-job", "cancel-job", "retry-job", "promote-job",

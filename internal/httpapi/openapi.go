@@ -166,10 +166,10 @@ func problemResponse(api huma.API) *huma.Response {
 	}
 }
 
-// documentBoth documents that the answer is the same for 200 and 201.
+// documentBoth documents that the answer is the same for 200 and 201, of a handler that gives either.
 func documentBoth[O any](api huma.API, o *huma.Operation) {
 	field, ok := reflect.TypeFor[O]().FieldByName("Body")
-	if !ok {
+	if _, either := reflect.TypeFor[O]().FieldByName("Status"); !ok || !either {
 		return
 	}
 	schema := api.OpenAPI().Components.Schemas.Schema(field.Type, true, o.OperationID+"Response")
