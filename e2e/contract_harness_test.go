@@ -353,3 +353,11 @@ func (p *replay) keep(what string, data []byte) {
 		p.vars[name] = fmt.Sprint(at)
 	}
 }
+
+func jsonText(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return "{}"
+	}
+	return string(raw)
+}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -193,7 +195,22 @@ func (s *Server) getHex(ctx context.Context, in *hexInput) (*hexOutput, error) {
 func (s *Server) serveRanges(c echo.Context, modified time.Time, content io.ReadSeeker) {
 	r := c.Request()
 	stateOf(r.Context()).stream = true
-	http.ServeContent(&rangeWriter{Response: c.Response(), server: s, request: r}, r, "", modified, content)
+	w := &rangeWriter{Response: c.Response(), server: s, request: r}
+	if asksForNothing(r.Header.Get("Range")) {
+		if size, err := content.Seek(0, io.SeekEnd); err == nil {
+			c.Response().Header().Set("Content-Range", "bytes */"+strconv.FormatInt(size, 10))
+		}
+		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
+		return
+	}
+	http.ServeContent(w, r, "", modified, content)
+}
+
+// asksForNothing reports whether a Range is of the last zero bytes. net/http answers that with a part that ends before it
+// begins; RFC 9110 has no such part, so it cannot be satisfied.
+func asksForNothing(header string) bool {
+	suffix, ok := strings.CutPrefix(strings.ReplaceAll(header, " ", ""), "bytes=-")
+	return ok && suffix != "" && strings.Trim(suffix, "0") == ""
 }
 
 // rangeWriter turns the plain-text refusals of http.ServeContent into problems.

@@ -26,3 +26,25 @@ func TestFormsThatEndEarly(t *testing.T) {
 		}
 	}
 }
+
+// TestNumbersAreThoseOfJSON checks that no number of a query passes its bounds by being none.
+func TestNumbersAreThoseOfJSON(t *testing.T) {
+	w := newWorld(t).start()
+	for _, v := range []string{"NaN", "nan", "Inf", "-inf", "0x1p2", "1_0", "1e308", "-1", "31"} {
+		wantProblem(t, w.do("POST", "/files?decode=false&wait="+v, strings.NewReader("RU")), 422, "validation_failed")
+	}
+	if res := w.do("POST", "/files?decode=false&wait=1e-2", strings.NewReader("RU")); res.StatusCode != 201 {
+		t.Errorf("a hundredth of a second: %d %s", res.StatusCode, res.body)
+	}
+}
+
+func TestRangeOfNothing(t *testing.T) {
+	w := newWorld(t).start()
+	for _, r := range []string{"bytes=-0", "bytes=-000", "bytes= -0"} {
+		res := w.do("GET", "/docs/docs.css", nil, header("Range", r))
+		wantProblem(t, res, 416, "range_not_satisfiable")
+		if got := res.Header.Get("Content-Range"); !strings.HasPrefix(got, "bytes */") {
+			t.Errorf("%s: Content-Range %q", r, got)
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -117,7 +116,19 @@ func jsonProblem(err error) error {
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return errcode.Invalid(strings.Trim(name, `"`), "unexpected property")
 	}
-	return errcode.Wrap(errcode.Malformed, err, fmt.Sprintf("the request body is not valid JSON: %v", err))
+	return errcode.Wrap(errcode.Malformed, err, "the request body is not valid JSON: "+jsonTrouble(err))
+}
+
+// jsonTrouble says in words for callers what encoding/json found: where it speaks of types of Go, less.
+func jsonTrouble(err error) string {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
+		return "it ends early"
+	case strings.Contains(err.Error(), "json: "):
+		return "a value does not fit where it stands"
+	default:
+		return err.Error()
+	}
 }
 
 // jsonKind names what JSON has in the place of a type of Go.

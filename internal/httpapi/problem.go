@@ -187,7 +187,7 @@ func malformedText(m *huma.ErrorModel) string {
 	if len(m.Errors) == 0 {
 		return m.Detail
 	}
-	return "the request body is not valid JSON: " + m.Errors[0].Message
+	return "the request body is not valid JSON: " + jsonTrouble(errors.New(m.Errors[0].Message))
 }
 
 func invalidFields(details []*huma.ErrorDetail) *errcode.Error {
