@@ -157,7 +157,7 @@ export interface paths {
         };
         /**
          * Get a whole table in one of several forms
-         * @description Takes the filters of rows. An unfiltered Parquet table is the stored file, with Range, HEAD and a strong ETag, so that DuckDB, pandas and polars read it remotely; everything else is streamed.
+         * @description Takes the filters of rows. A workbook (xlsx) has a second sheet with the units of the columns and holds 1,048,575 rows; more are 422. An unfiltered Parquet table is the stored file, with Range, HEAD and a strong ETag, so that DuckDB, pandas and polars read it remotely; everything else is streamed.
          */
         get: operations["export-table"];
         put?: never;
@@ -3448,6 +3448,15 @@ export interface operations {
                 limit?: number;
                 /** @description next_cursor of the answer before */
                 cursor?: string;
+                /** @description only these members of the items, separated by commas */
+                fields?: string[];
+                /** @description only these, separated by commas */
+                severity?: ("info" | "warning" | "error" | "fatal")[];
+                code?: string;
+                /** @description table the issue concerns */
+                table?: string;
+                /** @description row (seq) of that table; 0 = any */
+                row?: number;
             };
             header?: never;
             path: {
@@ -3557,7 +3566,7 @@ export interface operations {
             header?: never;
             path: {
                 table: string;
-                format: "parquet" | "ndjson" | "csv" | "json" | "arrow";
+                format: "parquet" | "ndjson" | "csv" | "json" | "arrow" | "xlsx";
                 /** @description opaque id */
                 id: string;
             };
@@ -3578,6 +3587,7 @@ export interface operations {
                     "application/json": string;
                     "application/vnd.apache.arrow.stream": string;
                     "application/vnd.apache.parquet": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
                     "application/x-ndjson": string;
                     "text/csv; charset=utf-8; header=present": string;
                 };
@@ -4258,18 +4268,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It was there already */
-            200: {
-                headers: {
-                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    "X-Response-Time": components["headers"]["X-Response-Time"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Flow"];
-                };
-            };
             /** @description Created */
             201: {
                 headers: {
@@ -4663,7 +4661,6 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
-            507: components["responses"]["disk_full"];
         };
     };
     "export-jobs": {
@@ -5669,7 +5666,6 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
-            507: components["responses"]["disk_full"];
         };
     };
     "delete-queue": {
@@ -5747,7 +5743,6 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
-            507: components["responses"]["disk_full"];
         };
     };
     "drain-queue": {
@@ -5784,7 +5779,6 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
-            507: components["responses"]["disk_full"];
         };
     };
     "pause-queue": {
@@ -5818,7 +5812,6 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
-            507: components["responses"]["disk_full"];
         };
     };
     "purge-queue": {
@@ -5847,6 +5840,7 @@ export interface operations {
             };
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -5884,7 +5878,6 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
-            507: components["responses"]["disk_full"];
         };
     };
     "list-schedules": {
@@ -6426,18 +6419,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It was there already */
-            200: {
-                headers: {
-                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    "X-Response-Time": components["headers"]["X-Response-Time"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CreatedToken"];
-                };
-            };
             /** @description Created */
             201: {
                 headers: {
