@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -92,7 +94,7 @@ func (g *target) send(at *attack) (*http.Response, []byte, error) {
 	}
 	res, err := http.ReadResponse(r, &http.Request{Method: method})
 	if err != nil {
-		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+		if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 			return nil, nil, fmt.Errorf("no answer in 20 s")
 		}
 		return nil, nil, nil
@@ -106,21 +108,14 @@ func (g *target) send(at *attack) (*http.Response, []byte, error) {
 
 // run sends an attack and judges the answer.
 func (g *target) run(at *attack) {
-	res, body, err := g.send(at)
+	res, body, err := g.send(at) //nolint:bodyclose // send has read it and closes the connection
 	short := fmt.Sprintf("%s: %.120q", at.name, at.raw)
 	if err != nil {
 		g.t.Errorf("%s: %v", short, err)
 		return
 	}
 	wants := strings.Split(at.want, "|")
-	has := func(w string) bool {
-		for _, x := range wants {
-			if x == w {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(w string) bool { return slices.Contains(wants, w) }
 	if res == nil {
 		g.counts["closed"]++
 		if !has("refused") {
@@ -205,7 +200,7 @@ func (g *target) standing() standing {
 		blobs: len(filesBelow(g.t, filepath.Join(g.a.dir, "blobs"))), tmp: len(filesBelow(g.t, filepath.Join(g.a.dir, "tmp"))),
 	}
 	http.DefaultClient.CloseIdleConnections()
-	_, text := g.a.raw("/metrics", nil)
+	_, text := g.a.raw("/metrics", nil) //nolint:bodyclose // raw closes it
 	for line := range strings.Lines(string(text)) {
 		name, v, _ := strings.Cut(strings.TrimSpace(line), " ")
 		n, err := strconv.ParseFloat(v, 64)
@@ -288,7 +283,7 @@ func (g *target) pipelined(n int) {
 	}()
 	r := bufio.NewReader(conn)
 	for i := range n {
-		res, err := http.ReadResponse(r, nil)
+		res, err := http.ReadResponse(r, nil) //nolint:bodyclose // it is the connection's, which is closed
 		if err != nil {
 			g.t.Errorf("answer %d: %v", i, err)
 			return

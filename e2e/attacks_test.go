@@ -22,9 +22,18 @@ type attackSection struct {
 // attacks is the table. A new route adds a section; path tricks are tried on every documented path without one.
 func attacks(c *contract) []attackSection {
 	all := []attackSection{
-		{"method", methodAttacks()}, {"line", lineAttacks()}, {"header", headerAttacks()}, {"length", lengthAttacks()},
-		{"json", jsonAttacks()}, {"query", queryAttacks()}, {"table", tableAttacks()}, {"range", rangeAttacks()},
-		{"form", formAttacks()}, {"access", accessAttacks()}, {"protocol", protocolAttacks()}, {"path", pathAttacks(c)},
+		{"method", methodAttacks()},
+		{"line", lineAttacks()},
+		{"header", headerAttacks()},
+		{"length", lengthAttacks()},
+		{"json", jsonAttacks()},
+		{"query", queryAttacks()},
+		{"table", tableAttacks()},
+		{"range", rangeAttacks()},
+		{"form", formAttacks()},
+		{"access", accessAttacks()},
+		{"protocol", protocolAttacks()},
+		{"path", pathAttacks(c)},
 	}
 	for _, more := range []struct {
 		path string

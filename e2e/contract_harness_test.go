@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -39,18 +40,18 @@ type contractOp struct {
 	doc        map[string]any
 }
 
-func newContract(t testing.TB, a *appliance) *contract {
-	t.Helper()
-	_, body := a.raw("/api/v1/openapi.json", nil)
+func newContract(tb testing.TB, a *appliance) *contract {
+	tb.Helper()
+	_, body := a.raw("/api/v1/openapi.json", nil) //nolint:bodyclose // raw closes it
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	c := &contract{t: t, doc: doc.(map[string]any), compiler: jsonschema.NewCompiler(), seen: map[string]bool{}}
+	c := &contract{t: tb, doc: doc.(map[string]any), compiler: jsonschema.NewCompiler(), seen: map[string]bool{}}
 	c.compiler.DefaultDraft(jsonschema.Draft2020)
 	c.compiler.AssertFormat()
 	if err := c.compiler.AddResource("openapi.json", doc); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for path, item := range c.doc["paths"].(map[string]any) {
 		base := "/api/v1"
@@ -304,9 +305,7 @@ func (p *replay) send(method, path, body string, header http.Header) (*http.Resp
 		p.t.Fatal(err)
 	}
 	for _, h := range []http.Header{p.header, header} {
-		for k, v := range h {
-			req.Header[k] = v
-		}
+		maps.Copy(req.Header, h)
 	}
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host

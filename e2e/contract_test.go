@@ -108,7 +108,7 @@ func (p *replay) step(s step) {
 			h[name] = []string{v}
 		}
 	}
-	res, body := p.send(method, path, s.body, h)
+	res, body := p.send(method, path, s.body, h) //nolint:bodyclose // send closes it
 	if res.StatusCode != s.want {
 		p.t.Errorf("%s: %d, want %d: %.300s", s.request, res.StatusCode, s.want, body)
 		return
@@ -119,7 +119,7 @@ func (p *replay) step(s step) {
 	if method != http.MethodGet || s.want != http.StatusOK {
 		return
 	}
-	if head, _ := p.send(http.MethodHead, path, "", h); head.StatusCode != http.StatusOK {
+	if head, _ := p.send(http.MethodHead, path, "", h); head.StatusCode != http.StatusOK { //nolint:bodyclose // send closes it
 		p.t.Errorf("HEAD %s: %d", path, head.StatusCode)
 	}
 	op := p.find(method, p.named(path))
@@ -270,6 +270,7 @@ func secured(op *contractOp) bool { s, _ := op.doc["security"].([]any); return l
 
 // withTokens asks an appliance that wants tokens without one, with a wrong one, and with one that has another scope.
 func (c *contract) withTokens(t *testing.T) {
+	t.Helper()
 	t.Setenv("WAYSIDE_AUTH_REQUIRED", "true")
 	dir := t.TempDir()
 	a := start(t, dir)
@@ -305,6 +306,7 @@ func (c *contract) withTokens(t *testing.T) {
 
 // limited asks an appliance more often than it allows.
 func (c *contract) limited(t *testing.T) {
+	t.Helper()
 	t.Setenv("WAYSIDE_AUTH_REQUIRED", "false")
 	t.Setenv("WAYSIDE_SERVER_RATE_LIMIT", "0.001")
 	t.Setenv("WAYSIDE_SERVER_RATE_BURST", "1")
@@ -316,6 +318,7 @@ func (c *contract) limited(t *testing.T) {
 
 // small sends recordings that are larger than an appliance takes.
 func (c *contract) small(t *testing.T) {
+	t.Helper()
 	t.Setenv("WAYSIDE_SERVER_MAX_UPLOAD", "1000")
 	p := c.on(start(t, t.TempDir()))
 	large := strings.Repeat("x", 2000)
@@ -331,6 +334,7 @@ func (c *contract) small(t *testing.T) {
 
 // full asks an appliance to store something that may leave nothing free.
 func (c *contract) full(t *testing.T) {
+	t.Helper()
 	t.Setenv("WAYSIDE_STORE_RESERVE", "1 TiB")
 	p := c.on(start(t, t.TempDir()))
 	p.each(http.StatusInsufficientStorage, func(op *contractOp) bool { return unseenBecause()[op.id+" 507"] != "" })
@@ -339,6 +343,7 @@ func (c *contract) full(t *testing.T) {
 
 // draining asks an appliance that waits for a long decode to end.
 func (c *contract) draining(t *testing.T) {
+	t.Helper()
 	t.Setenv("WAYSIDE_SHUTDOWN_DRAIN", "20s")
 	a := start(t, t.TempDir())
 	p := c.on(a)
