@@ -104,6 +104,7 @@ tutorial: build ## run the commands of docs/tutorial-decoder.md, without a netwo
 generate: ## rebuild committed generated files
 	$(GO) generate ./...
 
+.PHONY: contract generate-web
 generate-web: build ## rebuild web/src/api/schema.d.ts, the types of the API for the console (needs Node)
 	BIN=$(BIN) .ci/contract types
 

@@ -4,12 +4,21 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humaecho"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 )
 
-// checkNumbers refuses numbers of a query that are none in JSON. huma takes what Go takes: NaN, which no bound holds, infinity
-// and hexadecimal digits.
+// onlyNumbers refuses requests whose query has a number that is none in JSON. huma takes what Go takes: NaN, which no bound
+// holds, infinity and hexadecimal digits.
+func (s *Server) onlyNumbers(ctx huma.Context, next func(huma.Context)) {
+	if err := checkNumbers(ctx); err != nil {
+		s.fail(humaecho.Unwrap(ctx), err)
+		return
+	}
+	next(ctx)
+}
+
 func checkNumbers(ctx huma.Context) error {
 	for _, p := range ctx.Operation().Parameters {
 		if p.In != "query" || p.Schema == nil || p.Schema.Type != huma.TypeNumber {

@@ -45,11 +45,8 @@ func (s *Server) newAPI() huma.API {
 		"cookie": {Type: "apiKey", In: "cookie", Name: cookieName},
 	}
 	api := humaecho.NewWithGroup(s.echo, s.echo.Group(pathPrefix), cfg)
+	api.UseMiddleware(s.onlyNumbers)
 	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
-		if err := checkNumbers(ctx); err != nil {
-			s.fail(humaecho.Unwrap(ctx), err)
-			return
-		}
 		a := &answer{humaContext: ctx, server: s, body: s.compressors.buffer()}
 		defer s.compressors.keep(a.body)
 		if body := ctx.Operation().RequestBody; body != nil && len(body.Content) == 1 && body.Content[jsonType] != nil {
