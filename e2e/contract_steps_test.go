@@ -146,7 +146,10 @@ func contractSteps() []step {
 		{request: "POST " + v1 + "/flows", body: `{"jobs":[{"key":"a","type":"fetch","unique_key":"f"}]}`, want: 409},
 		{request: "GET " + v1 + "/flows", want: 200},
 		{request: "GET " + v1 + "/flows/{flow}", want: 200},
-		{request: "POST " + v1 + "/flows/{flow}/cancel", want: 200},
+		{request: "POST " + v1 + "/flows/{flow}/cancel", want: 200, keep: "node=jobs.0.id"},
+		{request: "DELETE " + v1 + "/jobs/{node}", want: 204},
+		{request: "GET " + v1 + "/flows/{flow}", want: 200},
+		{request: "GET " + v1 + "/events", want: 200, optional: true},
 
 		// access
 		{request: "GET " + v1 + "/session", want: 200},

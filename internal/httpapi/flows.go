@@ -33,17 +33,33 @@ type Flow struct {
 
 // FlowJob is a job of a flow on the wire.
 type FlowJob struct {
-	Key       string   `json:"key"`
-	DependsOn []string `json:"depends_on" nullable:"false" doc:"keys"`
-	OnFailure text     `json:"on_failure"`
-	ID        string   `json:"id"`
-	Type      string   `json:"type"`
-	Queue     string   `json:"queue"`
-	Status    string   `json:"status" enum:"waiting,scheduled,ready,active,retry,completed,dead,cancelled"`
-	Attempt   int      `json:"attempt"`
-	Progress  float64  `json:"progress"`
-	StartedAt Stamp    `json:"started_at"`
-	EndedAt   Stamp    `json:"finished_at"`
+	Key       string     `json:"key"`
+	DependsOn []string   `json:"depends_on" nullable:"false" doc:"keys"`
+	OnFailure text       `json:"on_failure"`
+	ID        string     `json:"id"`
+	Type      text       `json:"type" doc:"null: the job is deleted"`
+	Queue     text       `json:"queue" doc:"null: the job is deleted"`
+	Status    nodeStatus `json:"status" doc:"null: the job is deleted"`
+	Attempt   int        `json:"attempt"`
+	Progress  float64    `json:"progress"`
+	StartedAt Stamp      `json:"started_at"`
+	EndedAt   Stamp      `json:"finished_at"`
+}
+
+// nodeStatus is the status of a job of a flow on the wire; that of a deleted one is null.
+type nodeStatus queue.Status
+
+// MarshalJSON writes the status.
+func (s nodeStatus) MarshalJSON() ([]byte, error) { return text(s).MarshalJSON() }
+
+// Schema describes the status.
+func (nodeStatus) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString, Nullable: true}
+	for _, st := range queue.Statuses() {
+		s.Enum = append(s.Enum, string(st))
+	}
+	s.Enum = append(s.Enum, nil)
+	return s
 }
 
 func flowDTO(f *queue.Flow) Flow {
@@ -56,8 +72,8 @@ func flowDTO(f *queue.Flow) Flow {
 	for i := range f.Jobs {
 		n := &f.Jobs[i]
 		out.Jobs = append(out.Jobs, FlowJob{
-			Key: n.Key, DependsOn: append([]string{}, n.DependsOn...), OnFailure: text(n.Job.OnFailure), ID: string(n.Job.ID), Type: n.Job.Type,
-			Queue: n.Job.Queue, Status: string(n.Job.Status), Attempt: n.Job.Attempt, Progress: n.Job.Progress.Fraction,
+			Key: n.Key, DependsOn: append([]string{}, n.DependsOn...), OnFailure: text(n.Job.OnFailure), ID: string(n.Job.ID), Type: text(n.Job.Type),
+			Queue: text(n.Job.Queue), Status: nodeStatus(n.Job.Status), Attempt: n.Job.Attempt, Progress: n.Job.Progress.Fraction,
 			StartedAt: Stamp(n.Job.StartedAt), EndedAt: Stamp(n.Job.FinishedAt),
 		})
 	}

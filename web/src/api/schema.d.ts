@@ -1447,12 +1447,17 @@ export interface components {
             on_failure: string | null;
             /** Format: double */
             progress: number;
-            queue: string;
+            /** @description null: the job is deleted */
+            queue: string | null;
             /** Format: date-time */
             started_at: string | null;
-            /** @enum {string} */
-            status: "waiting" | "scheduled" | "ready" | "active" | "retry" | "completed" | "dead" | "cancelled";
-            type: string;
+            /**
+             * @description null: the job is deleted
+             * @enum {string|null}
+             */
+            status: "waiting" | "scheduled" | "ready" | "active" | "retry" | "completed" | "dead" | "cancelled" | null;
+            /** @description null: the job is deleted */
+            type: string | null;
         };
         Format: {
             extensions: string[];
