@@ -226,7 +226,7 @@ func documentedHeaders() map[string]*huma.Header {
 	return map[string]*huma.Header{
 		"X-Request-ID":     text(true, "id of the request: the one that was sent, or a new one. The log has it too"),
 		"X-Correlation-ID": text(true, "id of what the request belongs to: the one that was sent, else that of the request"),
-		"X-Response-Time":  text(true, "seconds until the answer began, with an s"),
+		"X-Response-Time":  text(false, "seconds until the answer began, with an s; not of event streams"),
 		"ETag":             text(false, "tag of the answer, for If-None-Match"),
 		"WWW-Authenticate": text(true, "how to sign in"),
 		"Retry-After": {

@@ -3069,7 +3069,7 @@ export interface components {
         "X-Correlation-ID": string;
         /** @description id of the request: the one that was sent, or a new one. The log has it too */
         "X-Request-ID": string;
-        /** @description seconds until the answer began, with an s */
+        /** @description seconds until the answer began, with an s; not of event streams */
         "X-Response-Time": string;
     };
     pathItems: never;
