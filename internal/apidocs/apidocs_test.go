@@ -10,7 +10,7 @@ const sample = `{"openapi":"3.1.0","info":{"title":"T","version":"1","descriptio
 "parameters":[{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":1000,"default":100}}],
 "requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/A"},"example":{"it":"it's"}}}},
 "responses":{"201":{"description":"Made","content":{"application/json":{"schema":{"type":"array","items":{"$ref":"#/components/schemas/A"}}}}},
-"404":{"$ref":"#/components/responses/none"}}}},"/health":{"servers":[{"url":"/"}],"get":{"operationId":"health","responses":{}}}},
+"404":{"$ref":"#/components/responses/none"}}}},"/z":{"get":{"operationId":"z","responses":{}}},"/health":{"servers":[{"url":"/"}],"get":{"operationId":"health","responses":{}}}},
 "components":{"schemas":{"A":{"type":"object","required":["it"],"properties":{"it":{"type":["string","null"],"enum":["x","y"]}}}},
 "responses":{"none":{"description":"No such thing"}}}}`
 
@@ -22,7 +22,7 @@ func TestRender(t *testing.T) {
 	for _, want := range []string{
 		`<article id="make-a">`, "/api/a/{id}", "at least 1; at most 1000; default 100", "No such thing", "two &lt;b&gt;",
 		`href="#schema-A">array of A`, "string or null", "one of x, y", "<em>required</em>", "needs no token",
-		"http://127.0.0.1:8000/api/a/ID", "it&#39;\\&#39;&#39;s", "http://127.0.0.1:8000/health&#39;", "scope <code>admin</code>",
+		"http://127.0.0.1:8000/api/a/ID", "it&#39;\\&#39;&#39;s", "http://127.0.0.1:8000/health&#39;", "http://127.0.0.1:8000/api/z&#39;", "scope <code>admin</code>",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q", want)

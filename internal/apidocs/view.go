@@ -114,7 +114,10 @@ func last(tag string) int {
 func (d *document31) base(path string) string {
 	servers := d.Servers
 	if raw, ok := d.Paths[path]["servers"]; ok {
-		_ = json.Unmarshal(raw, &servers) // then the document's
+		var own []server // not onto servers: that is the document's
+		if json.Unmarshal(raw, &own) == nil {
+			servers = own
+		}
 	}
 	if len(servers) == 0 {
 		return ""
