@@ -41,5 +41,6 @@ func TestRenderRefuses(t *testing.T) {
 func FuzzRender(f *testing.F) {
 	f.Add([]byte(sample))
 	f.Add([]byte(`{"paths":{"/a":{"get":{"parameters":[{"schema":null}]}}},"components":{"schemas":{"A":{"properties":{"b":{}}}}}}`))
+	f.Add([]byte(`{"paths":{"/a":{"get":{"requestBody":{"content":{"x":null}},"responses":{"2":null}}}},"components":{"schemas":{"A":null}}}`))
 	f.Fuzz(func(_ *testing.T, doc []byte) { _, _ = Render(doc) })
 }

@@ -97,6 +97,9 @@ func (d *document31) view() (view, error) {
 	}
 	for _, name := range sortedKeys(d.Components.Schemas) {
 		s := d.Components.Schemas[name]
+		if s == nil {
+			continue
+		}
 		v.Schemas = append(v.Schemas, schemaView{Name: name, Text: s.Description, Rows: d.properties(s)})
 	}
 	return v, nil
