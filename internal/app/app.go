@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/access"
+	"github.com/wayside-edge/wayside/internal/batch"
 	"github.com/wayside-edge/wayside/internal/blob"
 	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/config"
@@ -73,6 +74,7 @@ type appliance struct {
 	decoder  *decode.Decoder
 	mux      *queue.Mux
 	ingester *ingest.Ingester
+	batches  *batch.Engine
 	server   *httpapi.Server
 
 	closers []closer // in the order of opening
@@ -123,7 +125,7 @@ func (a *appliance) close() error {
 // open opens every part. Whatever it opened before an error is closed by close.
 func (a *appliance) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openRuntime, a.openQueue, a.openUseCases, a.openHTTP,
+		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -32,6 +32,7 @@ func (a *appliance) openHTTP(context.Context) error {
 			Ingester: a.ingester, Files: a.catalog, Decodes: a.catalog, Blobs: a.blobs, Results: a.results,
 			Events: a.events, Plugins: recogniser{a.registry, a.pool}, PluginAdmin: a.registry, Direct: direct{a.decoder}, System: &system{appliance: a},
 			Wrapping: wrapping{a.decoder, a.registry}, Queue: a.queue(),
+			Batches: a.batches, Archives: a.decoder,
 		},
 	}
 	if a.cfg.Metrics.Enabled {
@@ -65,6 +66,7 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "reload", a.reload)
 	parts.start(ctx, "unwrapped files", a.decoder.ShelveUntil)
 	parts.start(ctx, "tokens", a.access.Run)
+	parts.start(ctx, "batches", a.batches.Run)
 	parts.start(ctx, "http", a.server.Run)
 	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)
 	a.health.Started()

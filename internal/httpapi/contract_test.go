@@ -302,6 +302,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 	}
 	checkQueue(t, w, c)
 	c.seen["GET /events"] = true // has no end: events_test.go
+	checkBatches(t, w, c)
 	for _, op := range c.operations() {
 		if !c.seen[op] {
 			t.Errorf("%s is documented, but no good answer of it was checked", op)

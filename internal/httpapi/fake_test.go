@@ -76,6 +76,7 @@ func newWorld(tb testing.TB) *world {
 		Deps: Deps{
 			Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w, Plugins: w, PluginAdmin: w, Direct: w, System: w,
 			Wrapping: wrapping{}, Queue: w.queue.deps(),
+			Batches: &fakeBatches{w: w}, Archives: fakeArchives{},
 		},
 	}
 	return w

@@ -203,6 +203,9 @@ type Deps struct {
 	Wrapping    Wrapping
 
 	Queue Queue
+
+	Batches  Batches
+	Archives Archives
 }
 
 const (

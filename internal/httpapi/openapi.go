@@ -221,6 +221,10 @@ func (s *Server) finishDocument(api huma.API, bodies map[string]*huma.RequestBod
 		delete(doc.Paths, exportRoute)
 		doc.Paths[exportPath] = item
 	}
+	if item := doc.Paths[batchExportRoute]; item != nil {
+		delete(doc.Paths, batchExportRoute)
+		doc.Paths[batchExportPath] = item
+	}
 	s.documentPlain(doc)
 	documentRefusals(doc)
 	out, err := renderDocument(doc)
@@ -259,6 +263,7 @@ func (s *Server) route() error {
 	s.routeDirect(api, bodies)
 	s.routePlugins(api, bodies)
 	s.routeQueue(api, bodies)
+	s.routeBatches(api, bodies)
 	s.routeSystem(api)
 	s.routeTokens(api)
 	s.routeEvents(api)

@@ -52,6 +52,7 @@ type uploadOutput struct {
 type uploadBody struct {
 	one   *Accepted
 	items []Accepted
+	batch *BatchDetail
 }
 
 // Accepted is one file that came in, and its decode.
@@ -62,8 +63,8 @@ type Accepted struct {
 
 // AcceptedMany is the answer to several parts.
 type AcceptedMany struct {
-	Items []Accepted `json:"items" nullable:"false" doc:"in the order of the parts"`
-	Batch *string    `json:"batch" doc:"null: parts uploaded together are not one batch yet"`
+	Items []Accepted         `json:"items" nullable:"false" doc:"in the order of the parts"`
+	Batch maybe[BatchDetail] `json:"batch" doc:"the parts as one piece of work; null with decode=false"`
 }
 
 // MarshalJSON writes the one or the many.
@@ -71,7 +72,7 @@ func (b uploadBody) MarshalJSON() ([]byte, error) {
 	if b.one != nil {
 		return jsonBytes(b.one)
 	}
-	return jsonBytes(AcceptedMany{Items: b.items})
+	return jsonBytes(AcceptedMany{Items: b.items, Batch: maybe[BatchDetail]{b.batch}})
 }
 
 // Schema describes both forms.
@@ -147,6 +148,12 @@ func (s *Server) uploadFiles(ctx context.Context, in *uploadInput) (*uploadOutpu
 // uploaded makes the answer, after the wait that was asked for.
 func (s *Server) uploaded(ctx context.Context, watch *decodeWatch, in *uploadInput, got []ingest.Accepted, many bool) (*uploadOutput, error) {
 	out := &uploadOutput{Status: http.StatusOK}
+	if many && in.Decode {
+		var err error
+		if out.Body.batch, err = s.uploadedBatch(ctx, in, got); err != nil {
+			return nil, err
+		}
+	}
 	until := time.Now().Add(time.Duration(in.Wait * float64(time.Second)))
 	for _, a := range got {
 		if !a.Existing {

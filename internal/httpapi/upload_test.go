@@ -116,7 +116,7 @@ func TestUploadForms(t *testing.T) {
 	if res.StatusCode != 201 || len(items) != 3 {
 		t.Fatalf("three parts: %d %s", res.StatusCode, res.body)
 	}
-	if b, ok := m["batch"]; !ok || b != nil {
+	if b, ok := m["batch"].(map[string]any); !ok || b["total"] != 3.0 {
 		t.Errorf("batch: %v", b)
 	}
 	for i, want := range []string{"one.ru", "two.ru", "three.ru"} {

@@ -1,0 +1,361 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/wayside-edge/wayside/internal/batch"
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/table"
+)
+
+const (
+	batchExportRoute = "/batches/{id}/tables/{file}"
+	batchExportPath  = "/batches/{id}/tables/{table}.{format}"
+)
+
+// BatchTable describes a table of the files of a batch, on the wire.
+type BatchTable struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Files       int      `json:"files" doc:"decoded files that have it"`
+	Rows        int64    `json:"rows" doc:"of all of them"`
+	Columns     []Column `json:"columns" nullable:"false" doc:"file first; those that not every file has are nullable"`
+	Conflicts   []string `json:"conflicts" nullable:"false" doc:"columns that are not the same in all files: no answer can have them"`
+}
+
+type batchTablesOutput struct {
+	Body []BatchTable `nullable:"false"`
+}
+
+// UnionParams select rows of a table of several files. Exported for the same reason as IDParam.
+type UnionParams struct {
+	Columns []string `query:"columns" nullable:"false" doc:"only these columns, in this order, separated by commas"`
+	MatchParams
+}
+
+func (p UnionParams) query() table.UnionQuery {
+	return table.UnionQuery{Columns: p.Columns, Where: p.Where, Search: p.Q}
+}
+
+func (p UnionParams) whole() bool { return p.Q == "" && len(p.Where) == 0 }
+
+type batchRowsInput struct {
+	IDParam
+	TableParam
+	UnionParams
+	Limit  int    `query:"limit" minimum:"1" maximum:"10000" default:"100" doc:"most rows of the answer"`
+	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the answer before"`
+	Int64  string `query:"int64" enum:"number,string" default:"number" doc:"how 64-bit integers are written"`
+}
+
+type batchExportInput struct {
+	IDParam
+	File string `path:"file" maxLength:"80" hidden:"true"`
+	UnionParams
+	EncodeParams
+}
+
+func (s *Server) routeBatchTables(api huma.API) {
+	register(s, api, operation{
+		id: "list-batch-tables", method: http.MethodGet, path: "/batches/{id}/tables", scope: scopeRead,
+		summary: "List the tables that the decoded files of a batch have together",
+	}, s.listBatchTables)
+	register(s, api, operation{
+		id: "get-batch-rows", method: http.MethodGet, path: "/batches/{id}/tables/{table}/rows", scope: scopeRead,
+		summary: "Get rows of a table of all files of a batch, page by page",
+		detail:  "The rows of one file after the other, in the order of the batch; the column file names it.",
+	}, s.getBatchRows)
+	formats := make([]any, 0, len(table.ExportFormats()))
+	for _, f := range table.ExportFormats() {
+		formats = append(formats, string(f))
+	}
+	register(s, api, operation{
+		id: "export-batch-table", method: http.MethodGet, path: batchExportRoute, scope: scopeRead,
+		summary: "Get a table of all files of a batch in one of several forms",
+		detail: "The rows of the decoded files, one file after the other in the order of the batch, with a column file that names " +
+			"it. Columns that a file's table does not have are null; columns whose type, unit or labels differ are an error unless left out.",
+		params: []*huma.Param{
+			{Name: "table", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
+			{Name: "format", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Enum: formats}},
+		},
+		answers: map[string]*huma.Response{"200": streams("The table", mediaTypes()...)},
+	}, s.exportBatchTable)
+}
+
+// member is a decoded file of a batch.
+type member struct {
+	at     int    // its place in the batch
+	file   string // its name; with its id where another file of the batch has the same one
+	decode string
+}
+
+// members gives the decoded files of a batch, in its order.
+func (s *Server) members(ctx context.Context, id string) ([]member, error) {
+	items, err := s.deps.Batches.Items(ctx, id, 0, batch.MaxItems)
+	if err != nil {
+		return nil, fmt.Errorf("get files of batch: %w", err)
+	}
+	first := make(map[string]string, len(items))
+	twice := map[string]bool{}
+	for i := range items {
+		it := &items[i]
+		if other, ok := first[it.Name]; ok && other != it.FileID {
+			twice[it.Name] = true
+		}
+		first[it.Name] = it.FileID
+	}
+	var out []member
+	for i := range items {
+		it := &items[i]
+		if it.State != batch.ItemDone {
+			continue
+		}
+		m := member{at: it.At, file: it.Name, decode: it.DecodeID}
+		if twice[it.Name] {
+			m.file += " (" + it.FileID + ")"
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// united is a table of several files.
+type united struct {
+	union   *table.Union
+	members []member // those that have it
+	rows    int64
+}
+
+// unite puts the tables of decoded files together, by name, in the order in which they are met. What was deleted since is
+// left out.
+func (s *Server) unite(ctx context.Context, members []member, only string) (names []string, all map[string]*united, err error) {
+	all = map[string]*united{}
+	for _, m := range members {
+		d, err := s.decodeFor(ctx, m.decode)
+		if errcode.Is(err, errcode.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		schemas, err := s.deps.Decodes.Schemas(ctx, d)
+		if err != nil {
+			return nil, nil, fmt.Errorf("get schemas of decode %s: %w", d.ID, err)
+		}
+		for i, t := range d.Tables {
+			if i >= len(schemas) || (only != "" && t.Name != only) {
+				continue
+			}
+			u := all[t.Name]
+			if u == nil {
+				u = &united{union: table.NewUnion(t.Name)}
+				all[t.Name], names = u, append(names, t.Name)
+			}
+			u.union.Add(schemas[i])
+			u.members, u.rows = append(u.members, m), u.rows+t.Rows
+		}
+	}
+	return names, all, nil
+}
+
+// batchTable gives one table of a batch.
+func (s *Server) batchTable(ctx context.Context, id, name string) (*united, error) {
+	members, err := s.members(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	_, all, err := s.unite(ctx, members, name)
+	if err != nil {
+		return nil, err
+	}
+	if u := all[name]; u != nil && name != "" {
+		return u, nil
+	}
+	return nil, errcode.Newf(errcode.NotFound, "no decoded file of the batch has a table %.63q", name)
+}
+
+func (s *Server) listBatchTables(ctx context.Context, in *IDParam) (*batchTablesOutput, error) {
+	members, err := s.members(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	names, all, err := s.unite(ctx, members, "")
+	if err != nil {
+		return nil, err
+	}
+	out := &batchTablesOutput{Body: make([]BatchTable, 0, len(names))}
+	for _, name := range names {
+		u := all[name]
+		schema := u.union.Schema()
+		dto := tableDTO(&stored{schema: schema, reader: table.Empty(schema)})
+		t := BatchTable{Name: name, Description: dto.Description, Files: len(u.members), Rows: u.rows, Columns: dto.Columns, Conflicts: []string{}}
+		for _, c := range dto.Columns {
+			if u.union.Conflict(c.Name) != "" {
+				t.Conflicts = append(t.Conflicts, c.Name)
+			}
+		}
+		out.Body = append(out.Body, t)
+	}
+	return out, nil
+}
+
+// batchCursor is where an answer of rows ended.
+type batchCursor struct {
+	At     int    `json:"a"`           // place of the file in the batch
+	Decode string `json:"d"`           // whose rows they were
+	Rows   string `json:"r,omitempty"` // cursor in its table, "" = from its first row on
+}
+
+func (c batchCursor) String() string {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return "" // numbers and text always are JSON
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// start gives the members from a cursor on, and the cursor in the first of them.
+func (u *united) start(cursor string) ([]member, string, error) {
+	if cursor == "" {
+		return u.members, "", nil
+	}
+	wrong := errcode.New(errcode.Malformed, "cursor is not one that this list gave")
+	var c batchCursor
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || json.Unmarshal(b, &c) != nil {
+		return nil, "", wrong
+	}
+	i := slices.IndexFunc(u.members, func(m member) bool { return m.at == c.At })
+	if i < 0 {
+		return nil, "", wrong
+	}
+	if u.members[i].decode != c.Decode {
+		return nil, "", errcode.New(errcode.Conflict, "the file was decoded anew meanwhile: begin with the first page again")
+	}
+	return u.members[i:], c.Rows, nil
+}
+
+func (s *Server) getBatchRows(ctx context.Context, in *batchRowsInput) (*rowsOutput, error) {
+	u, err := s.batchTable(ctx, in.ID, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	q := in.query()
+	if err := u.union.Check(q); err != nil {
+		return nil, fmt.Errorf("read table %s of batch %s: %w", in.Table, in.ID, err)
+	}
+	left, at, err := u.start(in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	out := &rowsOutput{Body: Rows{Columns: []string{}, Rows: []scalar{}}}
+	if in.whole() {
+		out.Body.Total = &u.rows
+	}
+	for i, m := range left {
+		if len(out.Body.Rows) == in.Limit {
+			out.Body.NextCursor = text(batchCursor{At: m.at, Decode: m.decode}.String())
+			break
+		}
+		page, err := s.batchPage(ctx, u, m, q, in, at, in.Limit-len(out.Body.Rows))
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			for k := range page.Columns {
+				out.Body.Columns = append(out.Body.Columns, page.Columns[k].Name)
+			}
+		}
+		for _, r := range page.Rows {
+			out.Body.Rows = append(out.Body.Rows, scalar(r))
+		}
+		if at = page.NextCursor; at != "" {
+			out.Body.NextCursor = text(batchCursor{At: m.at, Decode: m.decode, Rows: at}.String())
+			break
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) batchPage(ctx context.Context, u *united, m member, q table.UnionQuery, in *batchRowsInput, cursor string, limit int) (table.Page, error) {
+	t, err := s.openTable(ctx, m.decode, in.Table)
+	if err != nil {
+		return table.Page{}, err
+	}
+	defer t.close()
+	page, err := u.union.Page(ctx, q, m.file, t.reader, limit, cursor, in.Int64 == "string")
+	if err != nil {
+		return page, fmt.Errorf("read table %s of decode %s: %w", in.Table, m.decode, err)
+	}
+	return page, nil
+}
+
+func (s *Server) exportBatchTable(ctx context.Context, in *batchExportInput) (*huma.StreamResponse, error) {
+	name, form, err := splitExport(in.File)
+	if err != nil {
+		return nil, err
+	}
+	u, err := s.batchTable(ctx, in.ID, name)
+	if err != nil {
+		return nil, err
+	}
+	q := in.query()
+	if err := u.union.Check(q); err != nil {
+		return nil, fmt.Errorf("export table %s of batch %s: %w", name, in.ID, err)
+	}
+	if form == table.XLSX && in.whole() && u.rows > table.MaxXLSXRows {
+		return nil, errcode.Newf(errcode.TooLarge, "a worksheet has at most %d rows, the table %d: filter it, or take another form", table.MaxXLSXRows, u.rows)
+	}
+	stateOf(ctx).stream = true
+	saveAs := attachment(in.ID + "-" + name + "." + string(form))
+	return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
+		c.Response().Header().Set("Content-Disposition", saveAs)
+		out := s.newTableWriter(c, form.MediaType())
+		defer out.end()
+		if c.Request().Method == http.MethodHead {
+			return out.close()
+		}
+		if form == table.XLSX {
+			select {
+			case s.books <- struct{}{}:
+				defer func() { <-s.books }()
+			case <-ctx.Done():
+				return fmt.Errorf("wait for other workbooks: %w", ctx.Err())
+			}
+		}
+		opt := in.options()
+		opt.Temp = s.cfg.Temp
+		w, err := u.union.Export(form, out, q, opt)
+		if err == nil {
+			err = s.writeMembers(ctx, w, u.members, name)
+		}
+		if err != nil {
+			return fmt.Errorf("export table %s of batch %s: %w", name, in.ID, err)
+		}
+		return out.close()
+	}), nil
+}
+
+// writeMembers writes the table of each file. Only one is open at a time.
+func (s *Server) writeMembers(ctx context.Context, w *table.UnionWriter, members []member, name string) error {
+	for _, m := range members {
+		t, err := s.openTable(ctx, m.decode, name)
+		if err == nil {
+			err = w.Add(ctx, m.file, t.reader)
+			t.close()
+		}
+		if err != nil {
+			w.Discard()
+			return err //nolint:wrapcheck // the caller says what it is for
+		}
+	}
+	return w.Close() //nolint:wrapcheck // the caller says what it is for
+}
