@@ -108,7 +108,7 @@ func (s *Server) newBatch(ctx context.Context, in *newBatchInput) (batch.New, er
 	switch {
 	case in.Combine:
 		up.Decoder, up.Params, up.Decode = n.Decoder, n.Params, true
-		one, err := s.acceptBundle(ctx, &uploadInput{bodyInput: in.bodyInput, Name: or(combinedName(n.Name), "recording.zip")}, up)
+		one, err := s.acceptBundle(ctx, &uploadInput{bodyInput: in.bodyInput, Name: combinedName(n.Name)}, up)
 		if err != nil {
 			return n, err
 		}

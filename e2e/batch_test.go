@@ -1,0 +1,227 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/plugins/rail/railtest"
+)
+
+// Batch is what these tests read of a batch.
+type Batch struct {
+	ID         string      `json:"id"`
+	Status     string      `json:"status"`
+	Total      int         `json:"total"`
+	Successful int         `json:"successful"`
+	Failed     int         `json:"failed"`
+	Running    int         `json:"running"`
+	Results    []BatchItem `json:"results"`
+	Errors     []BatchItem `json:"errors"`
+	Pending    []BatchItem `json:"pending"`
+}
+
+// BatchItem is a file of a batch.
+type BatchItem struct {
+	FileID   string `json:"file_id"`
+	DecodeID string `json:"decode_id"`
+	Name     string `json:"name"`
+	Success  bool   `json:"success"`
+	Error    *struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+func (a *appliance) batch(contentType, query string, body []byte) Batch {
+	a.t.Helper()
+	resp, err := http.Post(a.url+"/api/v1/batches"+query, contentType, bytes.NewReader(body))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusCreated {
+		a.t.Fatalf("create batch: %d %v %s", resp.StatusCode, err, data)
+	}
+	var b Batch
+	if err := json.Unmarshal(data, &b); err != nil {
+		a.t.Fatal(err)
+	}
+	return b
+}
+
+// batchEnd waits until a batch has ended.
+func (a *appliance) batchEnd(id string) Batch {
+	a.t.Helper()
+	for {
+		var b Batch
+		a.get("/api/v1/batches/"+id+"?wait=30", &b)
+		if b.Status != "queued" && b.Status != "running" {
+			return b
+		}
+	}
+}
+
+func (a *appliance) text(path string) string {
+	a.t.Helper()
+	resp, err := http.Get(a.url + path)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		a.t.Fatalf("GET %s: %d %v %.300s", path, resp.StatusCode, err, data)
+	}
+	return string(data)
+}
+
+func batchJSON(t *testing.T, v map[string]any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestBatchSurvivesKill kills the appliance ten times while it works on a batch of 200 files: each file is decoded once,
+// in the order of the batch, with never more of them at a time than the batch says.
+func TestBatchSurvivesKill(t *testing.T) {
+	const files, kills, most = 200, 10, 3
+	rng := rand.New(rand.NewPCG(7, uint64(time.Now().UnixNano())))
+	dir := t.TempDir()
+	a := start(t, dir)
+	data := example(t)
+	var ids []string
+	for i := range files {
+		var up Uploaded
+		status, p, err := a.call(t.Context(), http.MethodPost, fmt.Sprintf("/api/v1/files?decode=false&name=%03d.RU", i), bytes.NewReader(append(slices.Clone(data), byte(i))), &up)
+		if err != nil || p != nil {
+			t.Fatalf("upload: %d %+v %v", status, p, err)
+		}
+		ids = append(ids, up.File.ID)
+	}
+	b := a.batch("application/json", "", batchJSON(t, map[string]any{"name": "night", "file_ids": ids, "concurrency": most}))
+	unfinished := 0
+	for range kills {
+		// The moment of the kill is what is tested: from the start to well into the decodes.
+		<-time.After(time.Duration(rng.IntN(300)) * time.Millisecond)
+		var now Batch
+		a.get("/api/v1/batches/"+b.ID, &now)
+		if now.Running > most {
+			t.Errorf("%d files are decoded at a time", now.Running)
+		}
+		if now.Status == "running" || now.Status == "queued" {
+			unfinished++
+		}
+		a.kill()
+		a = start(t, dir)
+	}
+	end := a.batchEnd(b.ID)
+	if end.Total != files || end.Successful+end.Failed != files || len(end.Errors) != 0 {
+		t.Errorf("ended %s: %d of %d, %d failed", end.Status, end.Successful, end.Total, end.Failed)
+	}
+	for i, r := range end.Results {
+		if r.FileID != ids[i] || r.Name != fmt.Sprintf("%03d.RU", i) || !r.Success {
+			t.Errorf("result %d is %+v", i, r)
+		}
+	}
+	if n := len(list[Decode](a, "/api/v1/decodes")); n != files {
+		t.Errorf("%d decodes of %d files", n, files)
+	}
+	t.Logf("%d of %d kills before its end", unfinished, kills)
+	if took, err := a.stop(); err != nil {
+		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())
+	}
+}
+
+// TestBatchOfAnArchive: its files are decoded each for itself, what cannot be decoded is named, and the tables of all are
+// read as one.
+func TestBatchOfAnArchive(t *testing.T) {
+	a := start(t, t.TempDir())
+	data := example(t)
+	parts := railtest.Cut(data, 3)
+	body := zipped(t, member{"day/1.RU", parts[0]}, member{"day/notes.txt", []byte("nothing that a decoder knows\n")}, member{"day/2.RU", parts[1]})
+	b := a.batchEnd(a.batch("application/zip", "?name=day", body).ID)
+	if b.Status != "partial" || len(b.Results) != 2 || b.Results[0].Name != "1.RU" || b.Results[1].Name != "2.RU" ||
+		len(b.Errors) != 1 || b.Errors[0].Name != "notes.txt" || b.Errors[0].Error.Code != "unknown_format" {
+		t.Fatalf("%+v", b)
+	}
+	var rows []string
+	for _, r := range b.Results {
+		lines := strings.SplitAfter(a.text("/api/v1/decodes/"+r.DecodeID+"/tables/records.csv"), "\n")
+		for _, l := range lines[1:] {
+			if l != "" {
+				rows = append(rows, r.Name+","+l)
+			}
+		}
+	}
+	all := strings.SplitAfter(a.text("/api/v1/batches/"+b.ID+"/tables/records.csv"), "\n")
+	if !strings.HasPrefix(all[0], "file,seq,") || strings.Join(all[1:], "") != strings.Join(rows, "") {
+		t.Errorf("combined table: %d lines, the files' own: %d", len(all), len(rows))
+	}
+	again := a.batch("application/zip", "?name=day", body)
+	if e := a.batchEnd(again.ID); e.Results[0] != b.Results[0] {
+		t.Errorf("the same archive again: %+v, not %+v", e.Results[0], b.Results[0])
+	}
+	status, p, err := a.call(t.Context(), http.MethodPost, "/api/v1/batches", bytes.NewReader(body[:len(body)-40]), nil)
+	if err != nil || status != http.StatusUnprocessableEntity || p.Code != "validation_failed" {
+		t.Errorf("damaged archive: %d %+v %v", status, p, err)
+	}
+	if took, err := a.stop(); err != nil {
+		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())
+	}
+}
+
+// TestBatchCombined: the hourly files of a mission are one recording with one summary, those of the whole, however they come.
+func TestBatchCombined(t *testing.T) {
+	a := start(t, t.TempDir())
+	data := example(t)
+	whole := a.upload("whole.RU", data, "")
+	want := a.text("/api/v1/decodes/" + whole.Decode.ID + "/tables/mission.csv")
+	var members []member
+	var ids []string
+	for i, p := range railtest.Cut(data, 4) {
+		m := member{fmt.Sprintf("h%d.RU", 3-i), p} // names say the wrong order
+		members = append([]member{m}, members...)
+		content, name := m.data, m.name
+		if i == 1 {
+			content, name = gzipped(t, content), name+".gz"
+		}
+		var up Uploaded
+		if _, p, err := a.call(t.Context(), http.MethodPost, "/api/v1/files?decode=false&name="+name, bytes.NewReader(content), &up); err != nil || p != nil {
+			t.Fatalf("upload: %+v %v", p, err)
+		}
+		ids = append([]string{up.File.ID}, ids...)
+	}
+	for name, made := range map[string]Batch{
+		"stored files": a.batch("application/json", "", batchJSON(t, map[string]any{"name": "trip", "file_ids": ids, "combine": true})),
+		"archive":      a.batch("application/zip", "?name=trip&combine=true", zipped(t, members...)),
+	} {
+		b := a.batchEnd(made.ID)
+		if b.Status != "done" || b.Total != 1 || len(b.Results) != 1 {
+			t.Errorf("%s: %+v", name, b)
+			continue
+		}
+		if got := a.text("/api/v1/decodes/" + b.Results[0].DecodeID + "/tables/mission.csv"); got != want {
+			t.Errorf("%s: the mission is\n%s\nnot\n%s", name, got, want)
+		}
+		if got := a.text("/api/v1/batches/" + b.ID + "/tables/mission.csv"); strings.Count(got, "\n") != strings.Count(want, "\n") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if took, err := a.stop(); err != nil {
+		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())
+	}
+}
