@@ -251,6 +251,37 @@ func TestSameFileTwice(t *testing.T) {
 	}
 }
 
+// TestDecodesThatAreThere: a batch of decodes of which some have ended already has them at once; what another one started
+// is not cancelled with it.
+func TestDecodesThatAreThere(t *testing.T) {
+	b := openBox(t)
+	files := b.files(3)
+	for i := range files {
+		d, _, err := b.Redecode(t.Context(), ingest.Redecode{FileID: files[i].FileID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i < 2 {
+			b.ends(d, []catalog.Status{catalog.Done, catalog.Failed}[i])
+		}
+		files[i].DecodeID, files[i].Shared = d.ID, i == 2
+	}
+	made := b.create(New{Items: files})
+	if made.Successful != 1 || made.Failed != 1 || made.Running != 1 {
+		t.Errorf("made %+v", made)
+	}
+	if ended := b.create(New{Items: files[:2]}); ended.Status != Partial || ended.FinishedAt.IsZero() {
+		t.Errorf("all had ended: %+v", ended)
+	}
+	if _, err := b.Engine.Cancel(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitStatus(made.ID, Cancelled)
+	if d, err := b.cat.Decode(t.Context(), files[2].DecodeID); err != nil || d.Status.Final() {
+		t.Errorf("somebody else's decode: %+v, %v", d, err)
+	}
+}
+
 // TestItemsInPages reads the files of a batch a few at a time.
 func TestItemsInPages(t *testing.T) {
 	b := openBox(t)

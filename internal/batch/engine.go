@@ -235,15 +235,38 @@ func (e *Engine) Create(ctx context.Context, n New) (Batch, error) {
 	if err := e.store(ctx, rec, items); err != nil {
 		return Batch{}, errors.Join(fmt.Errorf("create batch: %w", err), e.removeItems(context.WithoutCancel(ctx), rec.ID))
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	r := &run{rec: rec, open: map[int]opened{}}
+	e.mu.Lock()
 	for i, it := range items {
 		e.take(r, i, it)
 	}
 	e.active[rec.ID] = r
 	e.changed(r)
+	e.mu.Unlock()
+	if err := e.endAtOnce(ctx, rec.ID, items); err != nil {
+		e.cfg.Logger.WarnContext(ctx, "ends of decodes of a batch not recorded, they are tried again", "error", err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return r.view(), nil
+}
+
+// endAtOnce records the decodes of a new batch that had ended before anybody waited for them. e.turn is held.
+func (e *Engine) endAtOnce(ctx context.Context, id string, items []Item) error {
+	var ends []end
+	for i, it := range items {
+		if it.State == ItemRunning {
+			if d, err := e.cfg.Decodes.Decode(ctx, it.DecodeID); err == nil && d.Status.Final() {
+				ends = append(ends, endOf(ref{id, i}, d))
+			}
+		}
+	}
+	for part := range slices.Chunk(ends, itemsAtOnce) {
+		if err := e.finish(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // store makes a batch durable: its items first, in as many commits as they need, and then the batch, without which

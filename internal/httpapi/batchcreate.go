@@ -308,11 +308,11 @@ func innerName(f catalog.File) string {
 	return f.Name
 }
 
-// uploadedBatch makes a batch of the files of a form, whose decodes have begun.
-func (s *Server) uploadedBatch(ctx context.Context, in *uploadInput, got []ingest.Accepted) (*BatchDetail, error) {
+// uploadedBatch makes a batch of the files of a form, whose decodes have begun, and gives its id.
+func (s *Server) uploadedBatch(ctx context.Context, in *uploadInput, got []ingest.Accepted) (string, error) {
 	params, err := s.decoderParams(in.request)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	n := batch.New{Name: "upload " + time.Now().UTC().Format(time.RFC3339), Decoder: in.Decoder, Params: params, Trace: RequestIDs(ctx).trace()}
 	for _, a := range got {
@@ -320,7 +320,19 @@ func (s *Server) uploadedBatch(ctx context.Context, in *uploadInput, got []inges
 	}
 	b, err := s.deps.Batches.Create(ctx, n)
 	if err != nil {
-		return nil, fmt.Errorf("the files are stored, but make no batch: %w", err)
+		return "", fmt.Errorf("the files are stored, but make no batch: %w", err)
+	}
+	return b.ID, nil
+}
+
+// batchUntil gives a batch with its files, where a wait was asked for once it has ended or at a time.
+func (s *Server) batchUntil(ctx context.Context, id string, wait float64, until time.Time) (*BatchDetail, error) {
+	if wait > 0 {
+		wait = max(time.Until(until).Seconds(), 0)
+	}
+	b, err := s.batchOnce(ctx, id, wait)
+	if err != nil {
+		return nil, fmt.Errorf("get batch: %w", err)
 	}
 	detail, err := s.batchDetail(ctx, &b, 0, batch.MaxItems)
 	return &detail, err

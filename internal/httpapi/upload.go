@@ -148,9 +148,10 @@ func (s *Server) uploadFiles(ctx context.Context, in *uploadInput) (*uploadOutpu
 // uploaded makes the answer, after the wait that was asked for.
 func (s *Server) uploaded(ctx context.Context, watch *decodeWatch, in *uploadInput, got []ingest.Accepted, many bool) (*uploadOutput, error) {
 	out := &uploadOutput{Status: http.StatusOK}
+	batchID := ""
 	if many && in.Decode {
 		var err error
-		if out.Body.batch, err = s.uploadedBatch(ctx, in, got); err != nil {
+		if batchID, err = s.uploadedBatch(ctx, in, got); err != nil {
 			return nil, err
 		}
 	}
@@ -176,6 +177,12 @@ func (s *Server) uploaded(ctx context.Context, watch *decodeWatch, in *uploadInp
 			return nil, err
 		}
 		out.Body.items = append(out.Body.items, item)
+	}
+	if batchID != "" {
+		var err error
+		if out.Body.batch, err = s.batchUntil(ctx, batchID, in.Wait, until); err != nil {
+			return nil, err
+		}
 	}
 	if !many {
 		out.Body.one = &out.Body.items[0]
