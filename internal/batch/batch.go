@@ -170,7 +170,7 @@ func (c *counts) add(s State, n int) {
 	}
 }
 
-func (c counts) all() int { return c.Done + c.Failed + c.Cancelled }
+func (c *counts) all() int { return c.Done + c.Failed + c.Cancelled }
 
 // view gives the batch as callers see it, with so many of its files at work.
 func (r *record) view(c counts, running int) Batch {

@@ -174,7 +174,7 @@ func TestFilesThatCannotBeDecoded(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.ends(d[1], catalog.Done)
-	b.Engine.look(t.Context())
+	b.look(t.Context())
 	v := b.awaitStatus(made.ID, Partial)
 	items, _ := b.Items(t.Context(), made.ID, 0, MaxItems)
 	if v.Successful != 1 || items[0].Error.Code != errcode.UnknownFormat || items[1].Error.Code != errcode.NotFound {
@@ -187,14 +187,14 @@ func TestTimeout(t *testing.T) {
 	made := b.create(New{Items: b.files(2), Timeout: time.Minute})
 	b.awaitRunning(made.ID, 2)
 	b.advance(time.Hour) // waiting does not count
-	b.Engine.look(t.Context())
+	b.look(t.Context())
 	d := b.working(made.ID)
 	for i := range d {
 		d[i].Status, d[i].StartedAt = catalog.Running, b.clock().Add(time.Duration(i)*time.Minute)
 		b.put(d[i])
 	}
 	b.advance(time.Minute + time.Second)
-	b.Engine.look(t.Context())
+	b.look(t.Context())
 	b.await(made.ID, "one failed", func(v Batch) bool { return v.Failed == 1 && v.Running == 1 })
 	if got, err := b.cat.Decode(t.Context(), d[0].ID); err != nil || got.Status != catalog.Cancelled {
 		t.Errorf("the decode that took too long: %+v, %v", got, err)
@@ -398,7 +398,7 @@ func TestTornCommits(t *testing.T) {
 	for range 20 {
 		set(true)
 		b.advance(startAgain)
-		b.Engine.look(t.Context())
+		b.look(t.Context())
 		set(false)
 		b.advance(startAgain)
 		b.await(made.ID, "at work or done", func(v Batch) bool { return v.Running > 0 || v.Status == Done })
@@ -407,7 +407,7 @@ func TestTornCommits(t *testing.T) {
 				b.ends(d, catalog.Done)
 			}
 		}
-		b.Engine.look(t.Context())
+		b.look(t.Context())
 		b.advance(startAgain)
 	}
 	b.awaitStatus(made.ID, Done)

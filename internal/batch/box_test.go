@@ -37,11 +37,11 @@ type box struct {
 	started map[string]int   // decodes made, by file
 }
 
-func openBox(t testing.TB) *box {
-	t.Helper()
-	b := &box{t: t, dir: t.TempDir(), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), refuse: map[string]error{}, started: map[string]int{}}
+func openBox(tb testing.TB) *box {
+	tb.Helper()
+	b := &box{t: tb, dir: tb.TempDir(), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), refuse: map[string]error{}, started: map[string]int{}}
 	b.open()
-	t.Cleanup(func() { b.close() })
+	tb.Cleanup(func() { b.close() })
 	return b
 }
 

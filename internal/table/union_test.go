@@ -22,6 +22,7 @@ type part struct {
 }
 
 func genParts(t *testing.T, rt *rapid.T) []part {
+	t.Helper()
 	whole := genSchema(rt)
 	var parts []part
 	for i := range rapid.IntRange(1, 4).Draw(rt, "files") {
@@ -50,6 +51,7 @@ func genParts(t *testing.T, rt *rapid.T) []part {
 
 // wantUnion gives the rows of a union as JSON objects, made of each file's own rows.
 func wantUnion(t *testing.T, rt *rapid.T, parts []part, columns []string) []string {
+	t.Helper()
 	var want []string
 	for _, p := range parts {
 		for _, row := range collect(t, rt, p.reader, Query{Limit: 7}) {
