@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -380,14 +381,14 @@ func TestTornCommits(t *testing.T) {
 	var mu sync.Mutex
 	n := 0
 	tear := false
-	b.torn = func(p store.Point) error {
+	b.torn.Store(func(p store.Point) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if n++; tear && p == store.BeforeCommit && n%5 == 0 {
 			return errors.New("torn")
 		}
 		return nil
-	}
+	})
 	files := b.files(20)
 	made := b.create(New{Items: files, Concurrency: 4})
 	set := func(on bool) {
@@ -483,4 +484,63 @@ func TestAnyOrder(t *testing.T) {
 			rt.Fatalf("in memory still: %v, %v", b.active, b.decodes)
 		}
 	})
+}
+
+// TestEndAtEveryCommit has the disk fail for good at each commit of a batch's life, before it, before its flush and after it,
+// as it does when the process ends there, and goes on after a restart: either there is no batch and no record of one, or
+// every file is decoded once and in order.
+func TestEndAtEveryCommit(t *testing.T) {
+	for _, point := range []store.Point{store.BeforeCommit, store.BeforeSync, store.BeforeAck} {
+		t.Run(string(point), func(t *testing.T) {
+			at := 1
+			for ; endAtCommit(t, point, at); at++ { //nolint:revive // the work is in the condition
+			}
+			if at < 10 {
+				t.Errorf("a batch has only %d commits: the test saw too little", at)
+			}
+		})
+	}
+}
+
+// endAtCommit has the disk go at one commit. It reports whether there was that one.
+func endAtCommit(t *testing.T, point store.Point, at int) bool {
+	t.Helper()
+	b := openBox(t)
+	files := b.files(4)
+	var torn atomic.Bool
+	var count atomic.Int64
+	b.torn.Store(func(p store.Point) error {
+		if p == point && count.Add(1) == int64(at) {
+			torn.Store(true)
+		}
+		if torn.Load() {
+			return errors.New("the disk is gone")
+		}
+		return nil
+	})
+	made, err := b.Create(t.Context(), New{Items: files, Concurrency: 2})
+	if err == nil {
+		b.playUntil(made.ID, torn.Load)
+	}
+	b.torn.Store(func(store.Point) error { return nil })
+	b.reopen()
+	all, _, lerr := b.List(t.Context(), Query{Limit: 10})
+	if lerr != nil || (err == nil && len(all) != 1) || (len(all) == 0 && b.records(t) != 0) {
+		t.Fatalf("commit %d: created with %v; %d batches, %d records, %v", at, err, len(all), b.records(t), lerr)
+	}
+	for _, v := range all {
+		b.playUntil(v.ID, func() bool { return false })
+		items, err := b.Items(t.Context(), v.ID, 0, MaxItems)
+		if err != nil || len(items) != len(files) {
+			t.Fatalf("commit %d: %d items, %v", at, len(items), err)
+		}
+		for i, it := range items {
+			decodes, err := b.cat.DecodesOf(t.Context(), it.FileID)
+			if it.FileID != files[i].FileID || it.State != ItemDone || len(decodes) != 1 || err != nil {
+				t.Errorf("commit %d: item %d is %+v, %d decodes", at, i, it, len(decodes))
+			}
+		}
+	}
+	b.close()
+	return torn.Load()
 }

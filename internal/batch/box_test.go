@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ type box struct {
 	cat  *catalog.Catalog
 	bus  *event.Bus
 	stop func()
-	torn func(store.Point) error
+	torn atomic.Value // func(store.Point) error
 
 	mu      sync.Mutex
 	now     time.Time
@@ -56,8 +57,8 @@ func (b *box) open() {
 	ctx := context.WithoutCancel(b.t.Context())
 	var err error
 	b.db, err = store.Open(ctx, store.Config{Dir: filepath.Join(b.dir, "db"), Reserve: 1 << 20, Ballast: -1, Hook: func(p store.Point) error {
-		if b.torn != nil {
-			return b.torn(p)
+		if torn, ok := b.torn.Load().(func(store.Point) error); ok {
+			return torn(p)
 		}
 		return nil
 	}})
@@ -148,10 +149,16 @@ func (b *box) Redecode(ctx context.Context, r ingest.Redecode) (catalog.Decode, 
 		return catalog.Decode{}, false, err
 	}
 	d := catalog.Decode{ID: id, FileID: r.FileID, Status: catalog.Queued, CreatedAt: b.clock()}
+	batch := b.db.Batch()
+	if err := b.cat.PutDecode(batch, d); err != nil {
+		return catalog.Decode{}, false, err
+	}
+	if err := b.db.Commit(ctx, batch); err != nil {
+		return catalog.Decode{}, false, err
+	}
 	b.mu.Lock()
 	b.started[r.FileID]++
 	b.mu.Unlock()
-	b.put(d)
 	return d, false, nil
 }
 
@@ -257,4 +264,26 @@ func (b *box) ends(d catalog.Decode, s catalog.Status) {
 		d.Error = &catalog.Failure{Code: errcode.Truncated, Message: "cut off"}
 	}
 	b.put(d)
+}
+
+// playUntil lets decodes of a batch end, as far as the disk lets it, until the batch has or stop says so.
+func (b *box) playUntil(id string, stop func() bool) {
+	b.t.Helper()
+	b.await(id, "ended", func(v Batch) bool {
+		if stop() || !v.FinishedAt.IsZero() {
+			return true
+		}
+		for _, d := range b.working(id) {
+			if !d.Status.Final() {
+				d.Status = catalog.Done
+				batch := b.db.Batch()
+				if err := b.cat.PutDecode(batch, d); err != nil {
+					b.t.Fatal(err)
+				}
+				batch.OnCommit(func() { b.bus.Publish(ingest.TopicDecode, d.ID, d) })
+				_ = b.db.Commit(context.Background(), batch) // it may be that this is where the disk goes
+			}
+		}
+		return false
+	})
 }

@@ -233,7 +233,7 @@ func (e *Engine) Create(ctx context.Context, n New) (Batch, error) {
 	e.turn.Lock()
 	defer e.turn.Unlock()
 	if err := e.store(ctx, rec, items); err != nil {
-		return Batch{}, errors.Join(fmt.Errorf("create batch: %w", err), e.removeItems(context.WithoutCancel(ctx), rec.ID))
+		return Batch{}, errors.Join(fmt.Errorf("create batch: %w", err), e.undo(context.WithoutCancel(ctx), rec.ID))
 	}
 	r := &run{rec: rec, open: map[int]opened{}}
 	e.mu.Lock()
@@ -249,6 +249,12 @@ func (e *Engine) Create(ctx context.Context, n New) (Batch, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return r.view(), nil
+}
+
+// undo removes what may be there of a batch that was not made: its own record first, for an error does not say whether that is
+// durable, and without it the rest goes at the next start at the latest.
+func (e *Engine) undo(ctx context.Context, id string) error {
+	return errors.Join(e.remove(ctx, [][]byte{keyOfBatch(id)}), e.removeItems(ctx, id))
 }
 
 // endAtOnce records the decodes of a new batch that had ended before anybody waited for them. e.turn is held.
