@@ -486,6 +486,31 @@ func TestAnyOrder(t *testing.T) {
 	})
 }
 
+// TestCreateInDoubt has the last commit of a batch that is made fail once, after it is written: the caller is told that
+// there is no batch, so there is none.
+func TestCreateInDoubt(t *testing.T) {
+	for _, point := range []store.Point{store.BeforeCommit, store.BeforeSync, store.BeforeAck} {
+		t.Run(string(point), func(t *testing.T) {
+			b := openBox(t)
+			files := b.files(2)
+			var count atomic.Int64
+			b.torn.Store(func(p store.Point) error {
+				if p == point && count.Add(1) == 3 { // the sequence's, the items', the batch's
+					return errors.New("torn")
+				}
+				return nil
+			})
+			if _, err := b.Create(t.Context(), New{Items: files}); err == nil {
+				t.Fatal("no error")
+			}
+			b.reopen()
+			if all, _, err := b.List(t.Context(), Query{Limit: 10}); err != nil || len(all) != 0 || b.records(t) != 0 {
+				t.Errorf("%d batches, %d records, %v", len(all), b.records(t), err)
+			}
+		})
+	}
+}
+
 // TestEndAtEveryCommit has the disk fail for good at each commit of a batch's life, before it, before its flush and after it,
 // as it does when the process ends there, and goes on after a restart: either there is no batch and no record of one, or
 // every file is decoded once and in order.

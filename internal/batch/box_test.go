@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -269,21 +270,31 @@ func (b *box) ends(d catalog.Decode, s catalog.Status) {
 // playUntil lets decodes of a batch end, as far as the disk lets it, until the batch has or stop says so.
 func (b *box) playUntil(id string, stop func() bool) {
 	b.t.Helper()
-	b.await(id, "ended", func(v Batch) bool {
-		if stop() || !v.FinishedAt.IsZero() {
-			return true
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for !stop() {
+		v, err := b.Get(ctx, id)
+		items, ierr := b.Items(ctx, id, 0, MaxItems)
+		if err = errors.Join(err, ierr, ctx.Err()); err != nil && !stop() {
+			b.t.Fatalf("the batch does not end: %+v, %v", v, err)
 		}
-		for _, d := range b.working(id) {
-			if !d.Status.Final() {
+		if !v.FinishedAt.IsZero() {
+			return
+		}
+		for _, it := range items {
+			if d, err := b.cat.Decode(ctx, it.DecodeID); err == nil && !d.Status.Final() {
 				d.Status = catalog.Done
 				batch := b.db.Batch()
 				if err := b.cat.PutDecode(batch, d); err != nil {
 					b.t.Fatal(err)
 				}
 				batch.OnCommit(func() { b.bus.Publish(ingest.TopicDecode, d.ID, d) })
-				_ = b.db.Commit(context.Background(), batch) // it may be that this is where the disk goes
+				_ = b.db.Commit(ctx, batch) // it may be that this is where the disk goes
 			}
 		}
-		return false
-	})
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
