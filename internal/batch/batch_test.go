@@ -518,7 +518,8 @@ func TestEndAtEveryCommit(t *testing.T) {
 	for _, point := range []store.Point{store.BeforeCommit, store.BeforeSync, store.BeforeAck} {
 		t.Run(string(point), func(t *testing.T) {
 			at := 1
-			for ; endAtCommit(t, point, at); at++ { //nolint:revive // the work is in the condition
+			for endAtCommit(t, point, at) {
+				at++
 			}
 			if at < 10 {
 				t.Errorf("a batch has only %d commits: the test saw too little", at)
