@@ -142,6 +142,13 @@ func (s *Server) batchDetail(ctx context.Context, b *batch.Batch, from, limit in
 }
 
 func (s *Server) routeBatches(api huma.API, bodies map[string]*huma.RequestBody) {
+	s.events.renderers[batch.Topic] = func(ctx context.Context, ev event.Event) (any, bool, error) {
+		b, err := s.deps.Batches.Get(ctx, ev.Key)
+		if err != nil {
+			return nil, false, fmt.Errorf("get batch: %w", err)
+		}
+		return batchDTO(&b), false, nil
+	}
 	s.routeNewBatch(api, bodies)
 	s.routeBatchTables(api)
 	register(s, api, operation{

@@ -131,7 +131,7 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 			base = ""
 		}
 		for method := range operationsIn(item) {
-			documented[method+" "+base+echoPath(strings.Replace(path, exportPath, exportRoute, 1))] = true
+			documented[method+" "+base+echoPath(strings.NewReplacer(exportPath, exportRoute, batchExportPath, batchExportRoute).Replace(path))] = true
 		}
 	}
 	routed := map[string]bool{}

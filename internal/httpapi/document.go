@@ -25,20 +25,24 @@ func refusalsOf() map[string]refusals {
 	makes := refusals{also: []errcode.Code{errcode.Conflict}, never: []errcode.Code{errcode.NotFound}}
 	unknown := []errcode.Code{errcode.UnsupportedMediaType, errcode.UnknownFormat, errcode.DecodeFailed}
 	out := map[string]refusals{
-		"upload-file":     {also: []errcode.Code{errcode.UnsupportedMediaType, errcode.Conflict, errcode.DecoderDisabled}},
-		"create-decode":   {also: []errcode.Code{errcode.NotFound, errcode.DecoderDisabled}},
-		"decode-directly": {also: append(unknown, errcode.DecoderDisabled)},
-		"detect":          {also: unknown},
-		"get-file-hex":    {also: []errcode.Code{errcode.RangeNotSatisfiable, errcode.Conflict}},
-		"install-plugin":  {also: []errcode.Code{errcode.Conflict, errcode.UnsupportedMediaType}},
-		"import-jobs":     {also: []errcode.Code{errcode.ValidationFailed, errcode.Conflict, errcode.DiskFull}},
-		"sign-in":         {also: []errcode.Code{errcode.Unauthorized}},
-		"pause-queue":     makes, "resume-queue": makes, "drain-queue": makes, "put-queue": makes, "change-queue": makes,
+		"upload-file":        {also: []errcode.Code{errcode.UnsupportedMediaType, errcode.Conflict, errcode.DecoderDisabled}},
+		"create-decode":      {also: []errcode.Code{errcode.NotFound, errcode.DecoderDisabled}},
+		"decode-directly":    {also: append(unknown, errcode.DecoderDisabled)},
+		"detect":             {also: unknown},
+		"get-file-hex":       {also: []errcode.Code{errcode.RangeNotSatisfiable, errcode.Conflict}},
+		"install-plugin":     {also: []errcode.Code{errcode.Conflict, errcode.UnsupportedMediaType}},
+		"import-jobs":        {also: []errcode.Code{errcode.ValidationFailed, errcode.Conflict, errcode.DiskFull}},
+		"sign-in":            {also: []errcode.Code{errcode.Unauthorized}},
+		"create-batch":       {also: []errcode.Code{errcode.UnsupportedMediaType, errcode.UnknownFormat, errcode.DecodeFailed}},
+		"get-batch-rows":     {also: []errcode.Code{errcode.Conflict}},
+		"export-batch-table": {also: []errcode.Code{errcode.TooLarge}},
+		"pause-queue":        makes, "resume-queue": makes, "drain-queue": makes, "put-queue": makes, "change-queue": makes,
 		"put-schedule": {also: []errcode.Code{errcode.Conflict, errcode.DiskFull}, never: []errcode.Code{errcode.NotFound}},
 	}
 	for _, id := range []string{
 		"cancel-decode", "delete-file", "create-jobs", "create-flow", "edit-job", "delete-job", "cancel-job", "retry-job", "promote-job",
 		"create-schedule", "run-schedule", "delete-queue", "remove-plugin", "enable-plugin", "disable-plugin", "reload-plugin", "create-token",
+		"cancel-batch", "retry-batch",
 	} {
 		out[id] = conflict
 	}
@@ -322,6 +326,7 @@ func exampleBodies() map[string]any {
 	out := map[string]any{}
 	for id, text := range map[string]string{ //nolint:gosec // none of them is a secret
 		"create-decode":   `{"file_id": "f00000000001", "params": {"timezone": "Europe/Berlin"}}`,
+		"create-batch":    `{"name": "night run", "file_ids": ["f00000000001", "f00000000002"], "concurrency": 4}`,
 		"create-token":    `{"name": "dashboard", "scopes": ["read"]}`,
 		"sign-in":         `{"token": "wst_…"}`,
 		"create-jobs":     `{"type": "thumbnail", "payload": {"file": "f00000000001"}, "priority": 7}`,

@@ -134,7 +134,7 @@ func template(c echo.Context) string {
 			parts[i] = "{" + p[1:] + "}"
 		}
 	}
-	return strings.Replace(strings.Join(parts, "/"), exportRoute, exportPath, 1)
+	return strings.NewReplacer(exportRoute, exportPath, batchExportRoute, batchExportPath).Replace(strings.Join(parts, "/"))
 }
 
 // admit lets a request through to its route, or says why not.

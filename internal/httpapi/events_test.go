@@ -120,7 +120,7 @@ func TestEventsAreTheResources(t *testing.T) {
 	w.events.Gone(queue.TopicQueue, "q9")
 	w.events.Publish(queue.TopicJob, "j9", nil) // removed since
 	w.events.Lose(queue.TopicJob)
-	w.events.Publish("batch", "b1", struct{}{}) // that nobody can render is not lost silently
+	w.events.Publish("batch", "b9", nil) // removed since
 	for _, r := range []struct{ topic, path string }{
 		{"file", "/files/" + f.ID}, {"decode", "/decodes/" + d.ID}, {"job", "/jobs/" + string(made[0].ID)}, {"queue", ""}, {"plugin", "/plugins/rail"},
 	} {
@@ -143,7 +143,7 @@ func TestEventsAreTheResources(t *testing.T) {
 	s.want("queue", "name", "q9")
 	s.want("job", "deleted", true)
 	s.want("reset", "topics", []string{"job"})
-	s.want("reset", "topics", []string{"batch"})
+	s.want("batch", "deleted", true)
 }
 
 func TestEventsResume(t *testing.T) {

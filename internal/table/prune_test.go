@@ -71,11 +71,12 @@ func drawNaive(rt *rapid.T, s *Schema, rows []oracleRow) (naive, bool) {
 		rt.Fatalf("%s of type %s: %v", expr, c.Type, err)
 	}
 	return naive{expr, cond, func(o *oracleRow) bool {
-		switch {
-		case op == IsNull:
+		switch op {
+		case IsNull:
 			return o.null[col] == want
-		case op == Contains:
+		case Contains:
 			return !o.null[col] && strings.Contains(o.text[col], lit)
+		default:
 		}
 		return oracleHolds(c, op, o.text[col], lit, o.null[col])
 	}}, true

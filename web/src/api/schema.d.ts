@@ -38,6 +38,145 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List batches, the newest first */
+        get: operations["list-batches"];
+        put?: never;
+        /**
+         * Decode many files as one piece of work
+         * @description A JSON body names stored files, a form has the files, any other body is an archive of them. The batch is durable before the answer, and goes on after a restart where it was. A file that cannot be decoded does not hold the others up.
+         */
+        post: operations["create-batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/batches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a batch with its files, or wait for its end */
+        get: operations["get-batch"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a batch; its files and their decodes stay
+         * @description Decodes that it started and that have not ended are cancelled.
+         */
+        delete: operations["delete-batch"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/batches/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a batch that has not ended
+         * @description What has ended stays; decodes that are somebody else's too go on.
+         */
+        post: operations["cancel-batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/batches/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decode the files of a batch that failed or were cancelled anew
+         * @description The batch has to have ended.
+         */
+        post: operations["retry-batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/batches/{id}/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the tables that the decoded files of a batch have together */
+        get: operations["list-batch-tables"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/batches/{id}/tables/{table}.{format}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a table of all files of a batch in one of several forms
+         * @description The rows of the decoded files, one file after the other in the order of the batch, with a column file that names it. Columns that a file's table does not have are null; columns whose type, unit or labels differ are an error unless left out.
+         */
+        get: operations["export-batch-table"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/batches/{id}/tables/{table}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get rows of a table of all files of a batch, page by page
+         * @description The rows of one file after the other, in the order of the batch; the column file names it.
+         */
+        get: operations["get-batch-rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/decode": {
         parameters: {
             query?: never;
@@ -248,6 +387,26 @@ export interface paths {
         };
         /** Get what the page needs */
         get: operations["get-docs-asset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch what happens, as server-sent events
+         * @description Each event has an id, its topic as event, and as data the resource as its GET shows it (jobs as in lists), or {id, deleted: true}. With Last-Event-ID what happened since then comes first. The event reset says that events were left out: what its data names as topics is to be fetched anew. A comment comes every 15 s. docs/events.md tells more.
+         */
+        get: operations["stream-events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1173,8 +1332,8 @@ export interface components {
             file: components["schemas"]["File"];
         };
         AcceptedMany: {
-            /** @description null: parts uploaded together are not one batch yet */
-            batch: string | null;
+            /** @description the parts as one piece of work; null with decode=false */
+            batch: components["schemas"]["BatchDetail"] | null;
             /** @description in the order of the parts */
             items: components["schemas"]["Accepted"][];
         };
@@ -1195,6 +1354,156 @@ export interface components {
             name: string;
             /** @description of read, upload, work, admin; admin includes the others */
             scopes: string[];
+        };
+        BatchDetail: {
+            /**
+             * Format: int64
+             * @description files that are decoded at a time
+             */
+            concurrency: number;
+            /** Format: date-time */
+            created_at: string | null;
+            /** @description null: the content decides */
+            decoder: string | null;
+            /** @description files that were not, in the order of the batch */
+            errors: components["schemas"]["BatchError"][];
+            /**
+             * Format: int64
+             * @description those that were cancelled too
+             */
+            failed: number;
+            /**
+             * Format: date-time
+             * @description null: it goes on
+             */
+            finished_at: string | null;
+            id: string;
+            name: string;
+            /** @description null: the lists have the last file of the batch */
+            next_cursor: string | null;
+            params: {
+                [key: string]: string;
+            };
+            /** @description files that have not ended, in the order of the batch */
+            pending: components["schemas"]["BatchFile"][];
+            /**
+             * Format: double
+             * @description 0 to 1
+             */
+            progress: number;
+            /** @description files that were decoded, in the order of the batch */
+            results: components["schemas"]["BatchResult"][];
+            /** Format: int64 */
+            running: number;
+            /**
+             * @description partial: some files were decoded, failed: none
+             * @enum {string}
+             */
+            status: "queued" | "running" | "done" | "partial" | "failed" | "cancelled";
+            /** Format: int64 */
+            successful: number;
+            /**
+             * Format: double
+             * @description seconds from the moment its decode runs; 0: none of its own
+             */
+            timeout_per_file: number;
+            /**
+             * Format: int64
+             * @description files
+             */
+            total: number;
+        };
+        BatchError: {
+            /** @description null: none was begun */
+            decode_id: string | null;
+            error: components["schemas"]["Failure"];
+            file_id: string;
+            name: string;
+            /** @description false */
+            success: boolean;
+        };
+        BatchFile: {
+            /** @description null: it has not begun */
+            decode_id: string | null;
+            file_id: string;
+            name: string;
+        };
+        BatchLine: {
+            /**
+             * Format: int64
+             * @description files that are decoded at a time
+             */
+            concurrency: number;
+            /** Format: date-time */
+            created_at: string | null;
+            /** @description null: the content decides */
+            decoder: string | null;
+            /**
+             * Format: int64
+             * @description those that were cancelled too
+             */
+            failed: number;
+            /**
+             * Format: date-time
+             * @description null: it goes on
+             */
+            finished_at: string | null;
+            id: string;
+            name: string;
+            params: {
+                [key: string]: string;
+            };
+            /**
+             * Format: double
+             * @description 0 to 1
+             */
+            progress: number;
+            /** Format: int64 */
+            running: number;
+            /**
+             * @description partial: some files were decoded, failed: none
+             * @enum {string}
+             */
+            status: "queued" | "running" | "done" | "partial" | "failed" | "cancelled";
+            /** Format: int64 */
+            successful: number;
+            /**
+             * Format: double
+             * @description seconds from the moment its decode runs; 0: none of its own
+             */
+            timeout_per_file: number;
+            /**
+             * Format: int64
+             * @description files
+             */
+            total: number;
+        };
+        BatchResult: {
+            decode_id: string;
+            file_id: string;
+            name: string;
+            /** @description not all of it could be decoded; its decode says why */
+            partial: boolean;
+            /** @description true */
+            success: boolean;
+        };
+        BatchTable: {
+            /** @description file first; those that not every file has are nullable */
+            columns: components["schemas"]["Column"][];
+            /** @description columns that are not the same in all files: no answer can have them */
+            conflicts: string[];
+            description: string;
+            /**
+             * Format: int64
+             * @description decoded files that have it
+             */
+            files: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description of all of them
+             */
+            rows: number;
         };
         BuildInfo: {
             arch: string;
@@ -1961,6 +2270,16 @@ export interface components {
              */
             total: number | null;
         };
+        ListBatchLine: {
+            items: components["schemas"]["BatchLine"][];
+            /** @description give it as cursor for what follows; null at the end */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description null where counting would cost a walk over everything
+             */
+            total: number | null;
+        };
         ListDecode: {
             items: components["schemas"]["Decode"][];
             /** @description give it as cursor for what follows; null at the end */
@@ -2067,6 +2386,31 @@ export interface components {
             expires_at?: string;
             name: string;
             scopes: ("read" | "upload" | "work" | "admin")[] | null;
+        };
+        NewBatch: {
+            /** @description in the place of file_ids: a stored archive, whose files become the files of the batch */
+            archive?: string;
+            /** @description the files are one recording: they become one file with one decode, in their order, or in that of what is in them where their format has one */
+            combine?: boolean;
+            /**
+             * Format: int64
+             * @description files that are decoded at a time; 16 unless given
+             */
+            concurrency?: number;
+            /** @description plugin or format id; unless given the content of each decides */
+            decoder?: string;
+            /** @description stored files; their order is kept */
+            file_ids?: string[] | null;
+            name?: string;
+            /** @description of the decoder */
+            params?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: double
+             * @description seconds from the moment its decode runs, at least 1
+             */
+            timeout_per_file?: number;
         };
         NewFlow: {
             jobs: components["schemas"]["NewFlowJob"][];
@@ -2889,7 +3233,7 @@ export interface components {
                 };
             };
         };
-        /** @description `precondition_failed`: If-Match or If-Unmodified-Since do not hold. */
+        /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since do not hold; nothing was changed. */
         precondition_failed: {
             headers: {
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
@@ -2941,7 +3285,7 @@ export interface components {
                 };
             };
         };
-        /** @description `too_large`: The body is larger than the limit (`server.max_upload`, or the one of the route). */
+        /** @description `too_large`: The body is larger than the limit (`server.max_upload`, or the one of the route), or the headers are. */
         too_large: {
             headers: {
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
@@ -2977,7 +3321,7 @@ export interface components {
             };
         };
         /**
-         * @description `unavailable`: A part that is needed is not ready; come back after `retry_after` seconds.
+         * @description `unavailable`: A part that is needed is not ready, or there are too many connections; come back after `retry_after` seconds.
          *
          *     `shutting_down`: The appliance stops; come back after `retry_after` seconds.
          */
@@ -3152,6 +3496,451 @@ export interface operations {
             };
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "list-batches": {
+        parameters: {
+            query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+                /** @description only these members of the items, separated by commas */
+                fields?: string[];
+                status?: "queued" | "running" | "done" | "partial" | "failed" | "cancelled";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListBatchLine"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "create-batch": {
+        parameters: {
+            query?: {
+                /** @description parameter `name` of the decoder; any number of them */
+                "param.{name}"?: string;
+                /** @description of the batch; this and what follows is for bodies that are files */
+                name?: string;
+                /** @description plugin or format id; unless given the content of each decides */
+                decoder?: string;
+                /** @description files that are decoded at a time; 16 unless given */
+                concurrency?: number;
+                /** @description seconds from the moment its decode runs, at least 1 */
+                timeout_per_file?: number;
+                /** @description the files are one recording: they become one file with one decode */
+                combine?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description what the batch is to be, or form data with parts named file, or an archive */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "concurrency": 4,
+                 *       "file_ids": [
+                 *         "f00000000001",
+                 *         "f00000000002"
+                 *       ],
+                 *       "name": "night run"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewBatch"];
+                "application/octet-stream": string;
+                "multipart/form-data": {
+                    file: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    Location?: string;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed.unknown_format.decode_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+            507: components["responses"]["disk_full"];
+        };
+    };
+    "get-batch": {
+        parameters: {
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+                /** @description seconds to wait for the batch to end */
+                wait?: number;
+                /** @description most files of the answer, all lists of it together */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description opaque id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchDetail"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "delete-batch": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description opaque id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "cancel-batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description opaque id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchLine"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "retry-batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description opaque id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchLine"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "list-batch-tables": {
+        parameters: {
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path: {
+                /** @description opaque id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchTable"][];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "export-batch-table": {
+        parameters: {
+            query?: {
+                /** @description only these columns, in this order, separated by commas */
+                columns?: string[];
+                /** @description some text column contains it, whatever the case */
+                q?: string;
+                /** @description column:op:value with eq ne lt le gt ge in contains is_null; repeatable, all have to hold */
+                where?: string[];
+                /** @description json, ndjson: how 64-bit integers are written */
+                int64?: "number" | "string";
+                /** @description csv: begin with a byte-order mark */
+                bom?: boolean;
+                /** @description csv: make cells harmless that a spreadsheet would take for a formula */
+                excel_safe?: boolean;
+            };
+            header?: never;
+            path: {
+                table: string;
+                format: "parquet" | "ndjson" | "csv" | "json" | "arrow" | "xlsx";
+                /** @description opaque id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                    "application/vnd.apache.arrow.stream": string;
+                    "application/vnd.apache.parquet": string;
+                    "application/x-ndjson": string;
+                    "text/csv; charset=utf-8; header=present": string;
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            413: components["responses"]["too_large"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-batch-rows": {
+        parameters: {
+            query?: {
+                /** @description only these columns, in this order, separated by commas */
+                columns?: string[];
+                /** @description some text column contains it, whatever the case */
+                q?: string;
+                /** @description column:op:value with eq ne lt le gt ge in contains is_null; repeatable, all have to hold */
+                where?: string[];
+                /** @description most rows of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+                /** @description how 64-bit integers are written */
+                int64?: "number" | "string";
+            };
+            header?: never;
+            path: {
+                /** @description opaque id */
+                id: string;
+                table: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rows"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -3337,6 +4126,8 @@ export interface operations {
     "get-decode": {
         parameters: {
             query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
                 /** @description seconds to wait for the decode to end */
                 wait?: number;
             };
@@ -3384,7 +4175,12 @@ export interface operations {
     "delete-decode": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description opaque id */
                 id: string;
@@ -3406,6 +4202,7 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -3507,7 +4304,10 @@ export interface operations {
     };
     "list-tables": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path: {
                 /** @description opaque id */
@@ -3878,6 +4678,43 @@ export interface operations {
             503: components["responses"]["unavailable.shutting_down"];
         };
     };
+    "stream-events": {
+        parameters: {
+            query?: {
+                /** @description only these, separated by commas; all unless given */
+                topics?: ("file" | "decode" | "batch" | "job" | "queue" | "plugin")[];
+                /** @description the same, for those who cannot set the header */
+                last_event_id?: string;
+            };
+            header?: {
+                /** @description id of the last event that was received */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events, without an end */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
     "list-files": {
         parameters: {
             query?: {
@@ -4007,7 +4844,10 @@ export interface operations {
     };
     "get-file": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path: {
                 /** @description opaque id */
@@ -4052,7 +4892,12 @@ export interface operations {
     "delete-file": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description opaque id */
                 id: string;
@@ -4075,6 +4920,7 @@ export interface operations {
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4301,7 +5147,10 @@ export interface operations {
     };
     "get-flow": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path: {
                 /** @description opaque id */
@@ -4767,7 +5616,10 @@ export interface operations {
     };
     "get-job": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path: {
                 /** @description opaque id */
@@ -4812,7 +5664,12 @@ export interface operations {
     "delete-job": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description opaque id */
                 id: string;
@@ -4835,6 +5692,7 @@ export interface operations {
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -4844,7 +5702,12 @@ export interface operations {
     "edit-job": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description opaque id */
                 id: string;
@@ -4879,6 +5742,7 @@ export interface operations {
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed"];
@@ -4958,6 +5822,8 @@ export interface operations {
     "get-job-result": {
         parameters: {
             query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
                 /** @description seconds to wait for the job to end */
                 wait?: number;
             };
@@ -5263,6 +6129,10 @@ export interface operations {
     "list-plugins": {
         parameters: {
             query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
                 /** @description only these members of the items, separated by commas */
                 fields?: string[];
             };
@@ -5295,6 +6165,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -5364,7 +6235,10 @@ export interface operations {
     };
     "get-plugin": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path: {
                 /** @description plugin id */
@@ -5409,7 +6283,12 @@ export interface operations {
     "remove-plugin": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description plugin id */
                 id: string;
@@ -5432,6 +6311,7 @@ export interface operations {
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -5543,6 +6423,10 @@ export interface operations {
     "list-queues": {
         parameters: {
             query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
                 /** @description only these members of the items, separated by commas */
                 fields?: string[];
             };
@@ -5575,6 +6459,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -5585,7 +6470,10 @@ export interface operations {
     };
     "get-queue": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path: {
                 /** @description queue name */
@@ -5630,7 +6518,12 @@ export interface operations {
     "put-queue": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description queue name */
                 name: string;
@@ -5665,6 +6558,7 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed"];
@@ -5676,7 +6570,12 @@ export interface operations {
     "delete-queue": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description queue name */
                 name: string;
@@ -5699,6 +6598,7 @@ export interface operations {
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -5708,7 +6608,12 @@ export interface operations {
     "change-queue": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description queue name */
                 name: string;
@@ -5742,6 +6647,7 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed"];
@@ -5888,6 +6794,10 @@ export interface operations {
     "list-schedules": {
         parameters: {
             query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
                 /** @description only these members of the items, separated by commas */
                 fields?: string[];
             };
@@ -5920,6 +6830,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -5991,7 +6902,10 @@ export interface operations {
     };
     "get-schedule": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path: {
                 /** @description schedule id */
@@ -6036,7 +6950,12 @@ export interface operations {
     "put-schedule": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description schedule id */
                 id: string;
@@ -6073,6 +6992,7 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             409: components["responses"]["conflict"];
+            412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed"];
@@ -6085,7 +7005,12 @@ export interface operations {
     "delete-schedule": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description schedule id */
                 id: string;
@@ -6107,6 +7032,7 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -6215,7 +7141,10 @@ export interface operations {
     };
     "get-session": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6247,6 +7176,7 @@ export interface operations {
                 content?: never;
             };
             403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
@@ -6298,7 +7228,12 @@ export interface operations {
     "sign-out": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6316,6 +7251,7 @@ export interface operations {
                 content?: never;
             };
             403: components["responses"]["forbidden"];
+            412: components["responses"]["precondition_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
@@ -6323,7 +7259,10 @@ export interface operations {
     };
     "get-system": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6355,6 +7294,7 @@ export interface operations {
             };
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
@@ -6363,6 +7303,10 @@ export interface operations {
     "list-tokens": {
         parameters: {
             query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
                 /** @description only these members of the items, separated by commas */
                 fields?: string[];
             };
@@ -6395,6 +7339,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
@@ -6453,7 +7398,10 @@ export interface operations {
     };
     "get-token": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
             header?: never;
             path: {
                 /** @description opaque id */
@@ -6498,7 +7446,12 @@ export interface operations {
     "revoke-token": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description opaque id */
                 id: string;
@@ -6520,6 +7473,7 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -6529,6 +7483,10 @@ export interface operations {
     "list-workers": {
         parameters: {
             query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
                 /** @description only these members of the items, separated by commas */
                 fields?: string[];
             };
@@ -6561,6 +7519,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
