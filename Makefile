@@ -93,7 +93,8 @@ bench-queue: build ## the queue in process and over HTTP, then what of beanstalk
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -only queue
 	cd bench/peers && CGO_ENABLED=0 $(GO) run .
 
-e2e-clients: build ## other people's programs against the binary: DuckDB, pyarrow, polars, pandas (Python packages from PyPI, into .cache)
+e2e-clients: build ## other people's programs against the binary: tus-js-client (npm) and tuspy; DuckDB, pyarrow, polars, pandas (PyPI, into .cache)
+	e2e/clients/run $(CURDIR)/$(BIN)
 	python3 -m venv .cache/clients
 	.cache/clients/bin/pip install -q --disable-pip-version-check $(foreach f,$(wildcard e2e/clients/requirements*.txt),-r $(f))
 	APPLIANCE_BIN=$(CURDIR)/$(BIN) .cache/clients/bin/python -m unittest discover -s e2e/clients -p '*_test.py'

@@ -112,6 +112,7 @@ func measurements() []measurement {
 		{"small", measureSmall},
 		{"many", measureMany},
 		{"upload", measureUpload},
+		{"http-upload", measureHTTPUpload},
 		{"speed", measureSpeed},
 		{"memory", measureMemory},
 		{"guests", measureGuests},
@@ -121,7 +122,7 @@ func measurements() []measurement {
 		{"http-rows", measureHTTPRows},
 		{"http-parquet", measureHTTPParquet},
 		{"http-slow", measureHTTPSlow},
-		{"http-upload", measureHTTPUpload},
+		{"pieces", measurePieces},
 		{"http-events", measureHTTPEvents},
 	}
 }

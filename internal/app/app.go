@@ -21,6 +21,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/decode"
 	"github.com/wayside-edge/wayside/internal/event"
 	"github.com/wayside-edge/wayside/internal/httpapi"
+	"github.com/wayside-edge/wayside/internal/idempotency"
 	"github.com/wayside-edge/wayside/internal/ingest"
 	"github.com/wayside-edge/wayside/internal/observe"
 	"github.com/wayside-edge/wayside/internal/queue"
@@ -28,6 +29,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/runtime"
 	"github.com/wayside-edge/wayside/internal/store"
 	"github.com/wayside-edge/wayside/internal/table"
+	"github.com/wayside-edge/wayside/internal/upload"
 	"github.com/wayside-edge/wayside/plugins"
 )
 
@@ -75,6 +77,8 @@ type appliance struct {
 	mux      *queue.Mux
 	ingester *ingest.Ingester
 	batches  *batch.Engine
+	uploads  *upload.Uploads
+	keys     *idempotency.Keys
 	server   *httpapi.Server
 
 	closers []closer // in the order of opening
@@ -284,11 +288,21 @@ func (a *appliance) openRuntime(ctx context.Context) error {
 	return nil
 }
 
-func (a *appliance) openUseCases(context.Context) error {
+func (a *appliance) openUseCases(ctx context.Context) error {
 	a.ingester = ingest.New(ingest.Config{
 		DB: a.db, Catalog: a.catalog, Blobs: a.blobs, Queue: a.engine, Results: a.results, Detector: detector{a.registry},
 		Wrapping: wrapping{a.decoder, a.registry}, Events: a.events, Logger: a.logs.Logger("api"), Recorder: a.metrics, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		Now: a.world.now, ChildDepth: a.cfg.Decode.ChildDepth, ChildTotal: a.cfg.Decode.ChildTotal,
 	})
+	uploads, err := upload.Open(ctx, upload.Config{
+		DB: a.db, Blobs: a.blobs, Accepter: a.ingester, Guard: a.db, Dir: a.folder.uploads(), FS: a.world.fs, Expire: a.cfg.Uploads.Expire,
+		MaxCount: a.cfg.Uploads.MaxCount, MaxBytes: int64(a.cfg.Uploads.MaxBytes), MaxUpload: int64(a.cfg.Server.MaxUpload),
+		Logger: a.logs.Logger("api"), Now: a.world.now,
+	})
+	if err != nil {
+		return fmt.Errorf("open uploads: %w", err)
+	}
+	a.uploads = uploads
+	a.keys = idempotency.New(idempotency.Config{DB: a.db, Logger: a.logs.Logger("api"), Now: a.world.now})
 	return nil
 }

@@ -33,6 +33,7 @@ func (a *appliance) openHTTP(context.Context) error {
 			Events: a.events, Plugins: recogniser{a.registry, a.pool}, PluginAdmin: a.registry, Direct: direct{a.decoder}, System: &system{appliance: a},
 			Wrapping: wrapping{a.decoder, a.registry}, Queue: a.queue(),
 			Batches: a.batches, Archives: a.decoder,
+			Uploads: a.uploads, Idempotency: a.keys,
 		},
 	}
 	if a.cfg.Metrics.Enabled {
@@ -62,6 +63,8 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "queue", a.engine.Run)
 	parts.start(ctx, "queue events", queue.NewFeed(a.engine, a.events, a.logs.Logger("queue")).Run)
 	parts.start(ctx, "sweep", a.sweep)
+	parts.start(ctx, "uploads", a.uploads.Run)
+	parts.start(ctx, "idempotency keys", a.keys.Run)
 	parts.start(ctx, "watchdog", a.watchdog)
 	parts.start(ctx, "reload", a.reload)
 	parts.start(ctx, "unwrapped files", a.decoder.ShelveUntil)

@@ -10,7 +10,10 @@
 // blob is unused while nobody can begin to hold it. Together: a blob whose record was committed before Release is
 // never lost.
 //
-// Goroutines: a Put of more than one buffer runs a hashing goroutine and joins it. Locks: Dir.mu guards the table of
+// A recording may also arrive in pieces (partial.go): a file of the caller's that grows, whose hash goes on where it was,
+// also in another process, and that becomes a blob at its end.
+//
+// Goroutines: a Put of more than one buffer, and an Extend, run a hashing goroutine and join it. Locks: Dir.mu guards the table of
 // held blobs and what is known of the folders; it is never held over I/O. The gate of one hash (entry.busy) is held while
 // its file is named or removed.
 package blob
@@ -40,9 +43,12 @@ const (
 	HeadSize = 64 << 10
 
 	bufferSize  = 256 << 10
-	buffers     = 4       // of one Put, when it is larger than one
-	checkEvery  = 1 << 20 // bytes between two looks at the free space
-	flushEvery  = 8 << 20 // bytes between two hints to begin writing
+	slowBuffer  = 16 << 10              // of who sends slowly
+	fastFill    = 20 * time.Millisecond // whoever fills a slowBuffer faster gets a bufferSize
+	fastBuffers = 64                    // of bufferSize in use at a time
+	buffers     = 4                     // of one Put, when it is larger than one
+	checkEvery  = 1 << 20               // bytes between two looks at the free space
+	flushEvery  = 8 << 20               // bytes between two hints to begin writing
 	tempPattern = "blob-*.tmp"
 	retryFull   = 30 * time.Second
 )
@@ -82,8 +88,10 @@ func (noGuard) Spare() (int64, error) { return math.MaxInt64, nil }
 
 // Dir is an open folder of blobs. All its methods are safe for concurrent use.
 type Dir struct {
-	cfg  Config
-	pool sync.Pool // of *[]byte, bufferSize each
+	cfg    Config
+	pool   sync.Pool     // of *[]byte, bufferSize each
+	slow   sync.Pool     // of *[]byte, slowBuffer each
+	tokens chan struct{} // one for each buffer out of pool
 
 	mu      sync.Mutex // guards what follows
 	entries map[string]*entry
@@ -129,8 +137,9 @@ func Open(cfg Config) (*Dir, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	d := &Dir{cfg: cfg, entries: map[string]*entry{}, synced: map[string]bool{}}
+	d := &Dir{cfg: cfg, entries: map[string]*entry{}, synced: map[string]bool{}, tokens: make(chan struct{}, fastBuffers)}
 	d.pool.New = func() any { b := make([]byte, bufferSize); return &b }
+	d.slow.New = func() any { b := make([]byte, slowBuffer); return &b }
 	for _, dir := range []string{cfg.Dir, cfg.TempDir} {
 		if err := disk.MkdirAll(cfg.FS, dir, 0o750); err != nil {
 			return nil, fmt.Errorf("open blobs: %w", err)

@@ -3,12 +3,14 @@ package blob
 import (
 	"context"
 	"crypto/sha256"
+	"encoding"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -31,7 +33,7 @@ func (t *temp) discard() error {
 // receive streams r into a temporary file, hashing it on the way.
 func (d *Dir) receive(ctx context.Context, r io.Reader, limit int64) (*temp, error) {
 	first, n, readErr := d.read(ctx, r)
-	defer d.pool.Put(first)
+	defer d.give(first)
 	if readErr != nil && !errors.Is(readErr, io.EOF) {
 		return nil, readErr
 	}
@@ -43,7 +45,6 @@ func (d *Dir) receive(ctx context.Context, r io.Reader, limit int64) (*temp, err
 		return nil, d.classify(err)
 	}
 	t := &temp{dir: d, file: file}
-	t.head = append([]byte(nil), (*first)[:min(n, HeadSize)]...)
 	if readErr != nil { // all of it is in the first buffer: no need for a pipe
 		err = t.small((*first)[:n])
 	} else {
@@ -65,11 +66,12 @@ func (d *Dir) admit(total, n, limit int64) error {
 
 func over(total, limit int64) bool { return limit > 0 && total > limit }
 
-// read fills a buffer from r. It returns io.EOF when r has ended, also with a full last buffer's worth of bytes.
+// read fills a buffer from r. It returns io.EOF when r has ended, also with a full last buffer's worth of bytes. Whoever
+// sends slowly gets a small buffer: thousands of them are to cost little memory.
 func (d *Dir) read(ctx context.Context, r io.Reader) (*[]byte, int, error) {
-	buf, _ := d.pool.Get().(*[]byte)
-	n := 0
-	for n < len(*buf) {
+	buf, _ := d.slow.Get().(*[]byte)
+	began := time.Now()
+	for n := 0; ; {
 		if err := context.Cause(ctx); err != nil {
 			return buf, n, err
 		}
@@ -78,14 +80,48 @@ func (d *Dir) read(ctx context.Context, r io.Reader) (*[]byte, int, error) {
 		if err != nil {
 			return buf, n, err
 		}
+		if n < len(*buf) {
+			continue
+		}
+		if n == bufferSize || time.Since(began) > fastFill {
+			return buf, n, nil
+		}
+		larger := d.larger(buf)
+		if larger == buf {
+			return buf, n, nil
+		}
+		buf = larger
 	}
-	return buf, n, nil
+}
+
+// larger gives the content of a small buffer in a large one, unless as many of those are in use as may be.
+func (d *Dir) larger(small *[]byte) *[]byte {
+	select {
+	case d.tokens <- struct{}{}:
+	default:
+		return small
+	}
+	buf, _ := d.pool.Get().(*[]byte)
+	copy(*buf, *small)
+	d.slow.Put(small)
+	return buf
+}
+
+// give takes a buffer of read back.
+func (d *Dir) give(buf *[]byte) {
+	if len(*buf) < bufferSize {
+		d.slow.Put(buf)
+		return
+	}
+	d.pool.Put(buf)
+	<-d.tokens
 }
 
 func (t *temp) small(data []byte) error {
 	h := sha256.New()
 	h.Write(data)
 	t.sha, t.size = sum(h), int64(len(data))
+	t.head = append([]byte(nil), data[:min(len(data), HeadSize)]...)
 	if _, err := t.file.Write(data); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
@@ -94,7 +130,7 @@ func (t *temp) small(data []byte) error {
 
 // large reads and writes here while another goroutine hashes.
 func (t *temp) large(ctx context.Context, r io.Reader, first []byte, limit int64) error {
-	p := startHasher()
+	p := startHasher(sha256.New(), nil)
 	defer p.join()
 	err := t.write(first, p, func() {})
 	var checked, flushed int64
@@ -113,11 +149,11 @@ func (t *temp) large(ctx context.Context, r io.Reader, first []byte, limit int64
 			err = t.dir.admit(total, checkEvery, limit)
 		}
 		if err != nil {
-			t.dir.pool.Put(next)
+			t.dir.give(next)
 			p.unslot()
 			break
 		}
-		err = t.write((*next)[:n], p, func() { t.dir.pool.Put(next); p.unslot() })
+		err = t.write((*next)[:n], p, func() { t.dir.give(next); p.unslot() })
 		if w, ok := t.file.(disk.Writeback); ok && t.size-flushed >= flushEvery {
 			w.StartWriteback(flushed, t.size-flushed)
 			flushed = t.size
@@ -127,13 +163,16 @@ func (t *temp) large(ctx context.Context, r io.Reader, first []byte, limit int64
 		}
 	}
 	t.sha = p.join()
+	if err == nil {
+		t.head, _, err = readHead(t.file.Name())
+	}
 	return err
 }
 
 // write passes data on to the hasher and writes it; free is called when both are done with it.
 func (t *temp) write(data []byte, p *hasher, free func()) error {
 	written := make(chan struct{})
-	p.in <- chunk{data, written, free}
+	p.in <- chunk{data: data, written: written, free: free}
 	_, err := t.file.Write(data)
 	close(written)
 	if err != nil {
@@ -149,31 +188,66 @@ type hasher struct {
 	slots chan struct{} // bounds the buffers of one recording
 	sum   chan string
 	done  string
+	hash  hash.Hash // the goroutine's; after barrier, until the next chunk, the caller's
+	also  hash.Hash // nil = none
 }
 
 type chunk struct {
 	data    []byte
-	written <-chan struct{}
+	written <-chan struct{} // nil: it is
 	free    func()
+	reached chan<- struct{} // of barrier; there is no data then
 }
 
-func startHasher() *hasher {
+func startHasher(h, also hash.Hash) *hasher {
 	p := &hasher{
 		in:    make(chan chunk, buffers),
 		slots: make(chan struct{}, buffers),
 		sum:   make(chan string, 1),
+		hash:  h,
+		also:  also,
 	}
-	go p.run(sha256.New())
+	go p.run()
 	return p
 }
 
-func (p *hasher) run(h hash.Hash) {
+func (p *hasher) run() {
 	for c := range p.in {
-		h.Write(c.data)
-		<-c.written
+		if c.reached != nil {
+			close(c.reached)
+			continue
+		}
+		p.hash.Write(c.data)
+		if p.also != nil {
+			p.also.Write(c.data)
+		}
+		if c.written != nil {
+			<-c.written
+		}
 		c.free()
 	}
-	p.sum <- sum(h)
+	p.sum <- sum(p.hash)
+}
+
+// barrier returns when all chunks given so far are hashed.
+func (p *hasher) barrier() {
+	reached := make(chan struct{})
+	p.in <- chunk{reached: reached}
+	<-reached
+}
+
+// state gives what it takes to go on with the hash in another process.
+func (p *hasher) state() ([]byte, error) {
+	p.barrier()
+	m, ok := p.hash.(encoding.BinaryMarshaler)
+	if !ok {
+		return nil, errors.New("the hash cannot be kept")
+	}
+	b, err := m.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("keep the hash: %w", err)
+	}
+	return b, nil
 }
 
 func (p *hasher) slot()   { p.slots <- struct{}{} }

@@ -27,6 +27,7 @@ type Config struct {
 	Server   Server
 	Auth     Auth
 	Files    Files
+	Uploads  Uploads
 	Store    Store
 	Plugins  Plugins
 	Decode   Decode
@@ -85,6 +86,13 @@ type Files struct {
 	// Raw lets readers see the stored bytes, which may hold sensitive values. Without a value in any layer it is true
 	// on a loopback listener and false otherwise.
 	Raw bool
+}
+
+// Uploads are those that arrive in pieces.
+type Uploads struct {
+	Expire   time.Duration
+	MaxCount int
+	MaxBytes Size // 0 = as much as the disk holds
 }
 
 // Store is the database.

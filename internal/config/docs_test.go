@@ -79,7 +79,7 @@ func packagedValues() map[string]string {
 
 func sectionTitles() map[string]string {
 	return map[string]string{
-		"service": "Names in logs and metrics", "data": "Data folder", "files": "Stored recordings", "shutdown": "Stopping",
+		"service": "Names in logs and metrics", "data": "Data folder", "files": "Stored recordings", "uploads": "Uploads that resume", "shutdown": "Stopping",
 		"server": "HTTP", "auth": "Access", "store": "Database and disk", "plugins": "Decoder plugins", "decode": "Decoding",
 		"worker": "Worker processes", "queue": "Job queue", "celery": "Celery", "kv": "Redis-protocol server", "cache": "Decode cache",
 		"log": "Log", "metrics": "Metrics", "alerts": "Alerts",

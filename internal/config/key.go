@@ -54,7 +54,7 @@ type table struct {
 
 func newTable() *table {
 	t := &table{byName: map[string]*key{}, byEnv: map[string]*key{}, byFlag: map[string]*key{}}
-	t.keys = slices.Concat(placeKeys(), serverKeys(), storeKeys(), pluginKeys(), decodeKeys(), queueKeys(), kvKeys(),
+	t.keys = slices.Concat(placeKeys(), serverKeys(), uploadKeys(), storeKeys(), pluginKeys(), decodeKeys(), queueKeys(), kvKeys(),
 		observeKeys())
 	for i := range t.keys {
 		k := &t.keys[i]

@@ -106,6 +106,23 @@ func serverKeys() []key {
 	}
 }
 
+func uploadKeys() []key {
+	return []key{
+		{
+			name: "uploads.expire", def: "24h", at: func(c *Config) any { return &c.Uploads.Expire }, lo: 60, hi: 365 * day, built: true,
+			doc: "How long an upload that resumes is kept after its last piece, and remembered after it was finished.",
+		},
+		{
+			name: "uploads.max_count", def: "1000", at: func(c *Config) any { return &c.Uploads.MaxCount }, lo: 1, hi: 1e6, built: true,
+			doc: "Most uploads that are not finished; a further one is answered 503 until one is finished or has expired.",
+		},
+		{
+			name: "uploads.max_bytes", def: "64 GiB", at: func(c *Config) any { return &c.Uploads.MaxBytes }, built: true,
+			doc: "Most bytes of all uploads together that are not finished, counted by the sizes they will have. 0: as much as the disk holds above `store.reserve`.",
+		},
+	}
+}
+
 func storeKeys() []key {
 	return []key{
 		{

@@ -108,13 +108,13 @@ func (s *Server) newBatch(ctx context.Context, in *newBatchInput) (batch.New, er
 	switch {
 	case in.Combine:
 		up.Decoder, up.Params, up.Decode = n.Decoder, n.Params, true
-		one, err := s.acceptBundle(ctx, &uploadInput{bodyInput: in.bodyInput, Name: combinedName(n.Name)}, up)
+		one, err := s.acceptBundle(ctx, &uploadInput{bodyInput: in.bodyInput, accept: s.deps.Ingester.Accept, Name: combinedName(n.Name)}, up)
 		if err != nil {
 			return n, err
 		}
 		n.Items = []batch.NewItem{itemOf(one)}
 	case parts != nil:
-		got, _, err := s.acceptBody(ctx, &uploadInput{bodyInput: in.bodyInput}, up)
+		got, _, err := s.acceptBody(ctx, &uploadInput{bodyInput: in.bodyInput, accept: s.deps.Ingester.Accept}, up)
 		if err != nil {
 			return n, err
 		}
@@ -308,8 +308,11 @@ func innerName(f catalog.File) string {
 	return f.Name
 }
 
-// uploadedBatch makes a batch of the files of a form, whose decodes have begun, and gives its id.
-func (s *Server) uploadedBatch(ctx context.Context, in *uploadInput, got []ingest.Accepted) (string, error) {
+// uploadedBatch makes a batch of the files of a form, whose decodes have begun, and gives its id; "" where there is none.
+func (s *Server) uploadedBatch(ctx context.Context, in *uploadInput, got []ingest.Accepted, many bool) (string, error) {
+	if !many || !in.Decode {
+		return "", nil
+	}
 	params, err := s.decoderParams(in.request)
 	if err != nil {
 		return "", err

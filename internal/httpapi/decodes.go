@@ -44,6 +44,7 @@ type redecodeInput struct{ Body RedecodeRequest }
 type redecodeOutput struct {
 	Status   int
 	Location string `header:"Location"`
+	Replayed string `header:"Idempotent-Replayed"`
 	Body     Decode
 }
 
@@ -67,7 +68,7 @@ func (paramValue) Schema(huma.Registry) *huma.Schema { return &huma.Schema{} }
 
 func (s *Server) routeDecodes(api huma.API) {
 	register(s, api, operation{
-		id: "create-decode", method: http.MethodPost, path: "/decodes", scope: scopeUpload, created: true,
+		id: "create-decode", method: http.MethodPost, path: "/decodes", scope: scopeUpload, created: true, keyed: true,
 		summary: "Decode a stored file, with another decoder or other parameters",
 		detail:  "Answers 201, or 200 with the decode that is there already.",
 	}, s.createDecode)
@@ -112,16 +113,32 @@ func (s *Server) createDecode(ctx context.Context, in *redecodeInput) (*redecode
 	if err := s.checkReveal(requestOf(ctx), params); err != nil {
 		return nil, err
 	}
-	d, existing, err := s.deps.Ingester.Redecode(ctx, ingest.Redecode{
+	again := ingest.Redecode{
 		FileID: in.Body.FileID, Decoder: in.Body.Decoder, Params: params, Force: in.Body.Force,
 		Trace: RequestIDs(ctx).trace(),
-	})
+	}
+	call, err := s.beginOnce(requestOf(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("decode file %s: %w", in.Body.FileID, err)
+		return nil, err
+	}
+	d, existing, replayed := catalog.Decode{}, false, false
+	if call != nil {
+		defer call.End()
+		if d, existing, replayed, err = s.decodeOnce(ctx, call, in, &again); err != nil {
+			return nil, err
+		}
+	}
+	if !replayed {
+		if d, existing, err = s.deps.Ingester.Redecode(ctx, again); err != nil {
+			return nil, fmt.Errorf("decode file %s: %w", in.Body.FileID, err)
+		}
 	}
 	out := &redecodeOutput{Status: http.StatusCreated, Location: pathPrefix + "/decodes/" + d.ID, Body: decodeDTO(d)}
 	if existing {
 		out.Status = http.StatusOK
+	}
+	if replayed {
+		out.Replayed = "true"
 	}
 	return out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -178,6 +179,9 @@ type idleBody struct {
 	set     time.Time // when the deadline was last moved
 	got     int       // bytes since
 	failed  error     // why reading ended, nil at a regular end
+
+	mu      sync.Mutex // guards stopped, and its deadline
+	stopped bool
 }
 
 const (
@@ -211,6 +215,7 @@ func (s *Server) guardBody(c echo.Context) {
 	b.got = minProgress
 	b.extend() // also for a body that no handler reads: net/http then reads on itself before it answers
 	r.Body = b
+	stateOf(r.Context()).body = b
 }
 
 func (b *idleBody) Read(p []byte) (int, error) {
@@ -239,7 +244,9 @@ func (b *idleBody) Close() error {
 
 // extend gives the client its time anew. Moving a deadline costs a little, so it is not done for every read.
 func (b *idleBody) extend() {
-	if b.failed != nil {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed != nil || b.stopped {
 		return
 	}
 	if !b.until.IsZero() { // set with every read: huma takes deadlines away before it reads
@@ -255,10 +262,18 @@ func (b *idleBody) extend() {
 	}
 }
 
+// interrupt ends a read that waits, and all later ones. Any goroutine may call it.
+func (b *idleBody) interrupt() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	_ = b.control.SetReadDeadline(time.Unix(1, 0)) // not supported: the read waits for the client
+}
+
 // bodyFailure gives the caller's view of a body that could not be read to its end, nil if it could.
 func bodyFailure(r *http.Request) error {
-	b, ok := r.Body.(*idleBody)
-	if !ok || b.failed == nil {
+	b := stateOf(r.Context()).body
+	if b == nil || b.failed == nil {
 		return nil
 	}
 	var timeout interface{ Timeout() bool }

@@ -25,6 +25,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/event"
 	"github.com/wayside-edge/wayside/internal/ingest"
 	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/store"
 	"github.com/wayside-edge/wayside/internal/table"
 )
 
@@ -50,6 +51,7 @@ type world struct {
 	server  *Server
 	cfg     Config
 	queue   *fakeQueue
+	db      *store.DB // of idempotency keys, where a test wants them
 }
 
 func testSchema() *table.Schema {
@@ -290,7 +292,20 @@ func (w *world) Accept(_ context.Context, u ingest.Upload) (ingest.Accepted, err
 	if err := os.Rename(tmp.Name(), filepath.Join(w.dir, sha)); err != nil {
 		return ingest.Accepted{}, err
 	}
-	return w.record(u, sha, n), nil
+	a := w.record(u, sha, n)
+	if u.Also != nil {
+		return a, w.commit(u.Also(a))
+	}
+	return a, nil
+}
+
+// commit makes durable what a request with an Idempotency-Key stages.
+func (w *world) commit(stage ingest.Stage) error {
+	b := w.db.Batch()
+	if err := stage(b); err != nil {
+		return err
+	}
+	return w.db.Commit(context.Background(), b)
 }
 
 func (w *world) record(u ingest.Upload, sha string, n int64) ingest.Accepted {
@@ -339,7 +354,12 @@ func (w *world) Redecode(_ context.Context, r ingest.Redecode) (catalog.Decode, 
 			if !r.Force {
 				return d, true, nil
 			}
-			d.ID, d.Params = "d9999", []byte(`{"a":1}`)
+			d.ID, d.Params = fmt.Sprintf("d99%02d", len(w.decodes)), []byte(`{"a":1}`)
+			if r.Also != nil {
+				w.decodes = append(w.decodes, d)
+				return d, false, w.commit(r.Also(d, false))
+			}
+			d.ID = "d9999"
 			return d, false, nil
 		}
 	}

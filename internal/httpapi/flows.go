@@ -99,7 +99,7 @@ type flowOutput struct{ Body Flow }
 func (s *Server) routeFlows(api huma.API) {
 	q := s.deps.Queue.Flows
 	register(s, api, operation{
-		id: "create-flow", method: http.MethodPost, path: "/flows", scope: scopeAdmin, created: true, limit: maxJobsBody,
+		id: "create-flow", method: http.MethodPost, path: "/flows", scope: scopeAdmin, created: true, keyed: true, limit: maxJobsBody,
 		summary: "Make jobs that depend on each other, all or none",
 		detail:  "depends_on names keys of the same flow. A cycle, an unknown key or one given twice is 422.",
 	}, s.createFlow)

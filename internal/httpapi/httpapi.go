@@ -206,6 +206,9 @@ type Deps struct {
 
 	Batches  Batches
 	Archives Archives
+	Uploads  Uploads // nil = no /uploads
+
+	Idempotency Idempotency // nil = Idempotency-Key means nothing but to jobs and flows
 }
 
 const (
@@ -288,7 +291,8 @@ type Server struct {
 	deps        Deps
 	hosts       map[string]struct{} // accepted names of this appliance, lower case
 	echo        *echo.Echo
-	scopes      map[string]scope // of routes: "METHOD /path/:param"
+	scopes      map[string]scope    // of routes: "METHOD /path/:param"
+	onceRules   map[string]onceRule // of routes with POST: "/path/:param"
 	openapi     []byte
 	fixed       http.Header  // of every answer
 	limiter     *limiter     // of requests, by client
@@ -337,7 +341,7 @@ func Open(cfg Config) (*Server, error) {
 
 func newServer(cfg Config) (*Server, error) {
 	s := &Server{
-		cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, origins: http.NewCrossOriginProtection(),
+		cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, onceRules: map[string]onceRule{}, origins: http.NewCrossOriginProtection(),
 		events: eventHub{epoch: newEpoch(), renderers: map[string]func(context.Context, event.Event) (any, bool, error){}}, changes: newChangeLocks(), unused: unused{conns: map[net.Conn]struct{}{}},
 		fixed: fixedHeaders(cfg), limiter: newLimiter(cfg.RateLimit, cfg.RateBurst), failures: newLimiter(failureRate, failureBurst),
 		books: make(chan struct{}, maxBooks),

@@ -42,6 +42,7 @@ type state struct {
 	wrong   bool          // its token is not valid
 	denied  bool          // it needs a token, and has none that is valid
 	quiet   bool          // it was refused like others before it: it is worth no line of its own
+	body    *idleBody     // below whatever handlers put around it; nil = none
 }
 
 type stateKey struct{}

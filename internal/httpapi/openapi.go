@@ -25,6 +25,8 @@ type operation struct {
 	scope   scope
 	created bool  // answers 201 for something new, 200 for something that was there
 	whole   bool  // its answer is not trimmed by fields
+	keyed   bool  // looks at the Idempotency-Key itself; else Server.once does, where something is created
+	secret  bool  // the answer holds a secret, which is told once
 	limit   int64 // most bytes of a body, 0 = 1 MiB
 	params  []*huma.Param
 	answers map[string]*huma.Response // documented only: the handler writes the answer itself
@@ -106,6 +108,9 @@ func register[I, O any](s *Server, api huma.API, op operation, handler func(cont
 	}
 	huma.Register(api, o, wrapped)
 	s.scopes[op.method+" "+echoPath(pathPrefix+op.path)] = op.scope
+	if op.created && !op.keyed {
+		s.onceRules[echoPath(pathPrefix+op.path)] = onceRule{secret: op.secret}
+	}
 	if op.method != http.MethodGet {
 		return
 	}
@@ -139,6 +144,12 @@ func (s *Server) describe(api huma.API, op operation) huma.Operation {
 		Parameters: op.params, Responses: map[string]*huma.Response{}, BodyReadTimeout: -1, MaxBodyBytes: op.limit,
 		Tags: []string{strings.Split(op.path, "/")[1]},
 	}
+	if op.created && op.method == http.MethodPost && !documented(op.params, keyHeader) {
+		o.Parameters = append(slices.Clone(o.Parameters), &huma.Param{
+			Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409",
+		})
+	}
 	if op.scope != scopeOpen {
 		o.Security = security()
 		o.Extensions = map[string]any{"x-scope": documentedScope(op.scope)}
@@ -157,6 +168,11 @@ func documentedScope(need scope) string {
 		need = scopeAdmin
 	}
 	return string(need)
+}
+
+// documented reports whether a parameter is among those that a route documents itself.
+func documented(params []*huma.Param, name string) bool {
+	return slices.ContainsFunc(params, func(p *huma.Param) bool { return p.Name == name })
 }
 
 func problemResponse(api huma.API) *huma.Response {
@@ -253,7 +269,7 @@ func (s *Server) route() error {
 	e.IPExtractor = s.clientIP
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(c, err) }
 	e.Logger.SetOutput(io.Discard)
-	e.Use(s.observe, s.admit, withRequest)
+	e.Use(s.observe, s.admit, s.once, withRequest)
 	s.echo = e
 	api := s.newAPI()
 	bodies := map[string]*huma.RequestBody{}
@@ -267,6 +283,9 @@ func (s *Server) route() error {
 	s.routeSystem(api)
 	s.routeTokens(api)
 	s.routeEvents(api)
+	if err := s.routeTus(api); err != nil {
+		return err
+	}
 	if err := s.finishDocument(api, bodies); err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func (s *Server) routeTokens(api huma.API) {
 		return &tokenOutput{Body: tokenDTO(t)}, nil
 	})
 	register(s, api, operation{
-		id: "create-token", method: http.MethodPost, path: "/tokens", scope: scopeTokens, created: true, summary: "Make an access token",
+		id: "create-token", method: http.MethodPost, path: "/tokens", scope: scopeTokens, created: true, secret: true, summary: "Make an access token",
 		detail: "The answer has the token itself in `secret`, once. Where no token is needed, one with the scope admin is needed here as soon as there is any.",
 	}, s.createToken)
 	register(s, api, operation{

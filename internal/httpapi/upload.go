@@ -40,11 +40,17 @@ type uploadInput struct {
 	Force   bool    `query:"force" doc:"decode anew even where a result exists"`
 	Bundle  bool    `query:"bundle" doc:"the parts of the form, or the files of an archive, are one recording: they become one file"`
 	Wait    float64 `query:"wait" minimum:"0" maximum:"30" doc:"seconds to wait for the decode to end"`
+
+	accept acceptFunc
 }
+
+// acceptFunc does with a recording what the request is for: it stores it, or looks only what it is.
+type acceptFunc func(ctx context.Context, u ingest.Upload) (ingest.Accepted, error)
 
 type uploadOutput struct {
 	Status   int
 	Location string `header:"Location"`
+	Replayed string `header:"Idempotent-Replayed"`
 	Body     uploadBody
 }
 
@@ -83,7 +89,7 @@ func (uploadBody) Schema(r huma.Registry) *huma.Schema {
 func (s *Server) routeUpload(api huma.API, bodies map[string]*huma.RequestBody) {
 	const id = "upload-file"
 	register(s, api, operation{
-		id: id, method: http.MethodPost, path: "/files", scope: scopeUpload, created: true,
+		id: id, method: http.MethodPost, path: "/files", scope: scopeUpload, created: true, keyed: true,
 		summary: "Upload a recording, or several as multipart/form-data",
 		detail: "The body is stored while it arrives. Answers 201, or 200 when the same bytes with the same name, decoder and " +
 			"parameters are there already. Parameters of the decoder are query parameters `param.<name>`. A format that no " +
@@ -131,30 +137,40 @@ func (s *Server) uploadFiles(ctx context.Context, in *uploadInput) (*uploadOutpu
 		Source: catalog.SourceAPI, Decoder: in.Decoder, Params: params, Decode: in.Decode, Force: in.Force,
 		Trace: st.ids.trace(),
 	}
-	var got []ingest.Accepted
-	many := false
-	if in.Bundle {
-		got = make([]ingest.Accepted, 1)
-		got[0], err = s.acceptBundle(ctx, in, up)
-	} else {
-		got, many, err = s.acceptBody(ctx, in, up)
-	}
+	in.accept = s.deps.Ingester.Accept
+	call, err := s.beginOnce(in.request)
 	if err != nil {
 		return nil, err
 	}
-	return s.uploaded(ctx, watch, in, got, many)
+	if call != nil {
+		defer call.End()
+		return s.uploadOnce(ctx, watch, in, call, up)
+	}
+	got, many, err := s.acceptAll(ctx, in, up)
+	if err != nil {
+		return nil, err
+	}
+	batchID, err := s.uploadedBatch(ctx, in, got, many)
+	if err != nil {
+		return nil, err
+	}
+	return s.uploaded(ctx, watch, in, got, many, batchID)
+}
+
+// acceptAll takes the recordings of a request.
+func (s *Server) acceptAll(ctx context.Context, in *uploadInput, up ingest.Upload) (got []ingest.Accepted, many bool, err error) {
+	if !in.Bundle {
+		return s.acceptBody(ctx, in, up)
+	}
+	one, err := s.acceptBundle(ctx, in, up)
+	return []ingest.Accepted{one}, false, err
 }
 
 // uploaded makes the answer, after the wait that was asked for.
-func (s *Server) uploaded(ctx context.Context, watch *decodeWatch, in *uploadInput, got []ingest.Accepted, many bool) (*uploadOutput, error) {
+func (s *Server) uploaded(
+	ctx context.Context, watch *decodeWatch, in *uploadInput, got []ingest.Accepted, many bool, batchID string,
+) (*uploadOutput, error) {
 	out := &uploadOutput{Status: http.StatusOK}
-	batchID := ""
-	if many && in.Decode {
-		var err error
-		if batchID, err = s.uploadedBatch(ctx, in, got); err != nil {
-			return nil, err
-		}
-	}
 	until := time.Now().Add(time.Duration(in.Wait * float64(time.Second)))
 	for _, a := range got {
 		if !a.Existing {
@@ -199,7 +215,7 @@ func (s *Server) acceptBody(ctx context.Context, in *uploadInput, up ingest.Uplo
 	}
 	if parts == nil {
 		up.Name, up.MediaType, up.Body = safeName(in.Name), mediaType(in.request.Header.Get("Content-Type")), in.request.Body
-		one, err := s.accept(ctx, in.request, up)
+		one, err := s.accept(ctx, in, up)
 		if err != nil {
 			return nil, false, err
 		}
@@ -217,7 +233,7 @@ func (s *Server) acceptBody(ctx context.Context, in *uploadInput, up ingest.Uplo
 		if len(got) == maxParts {
 			return nil, false, errcode.Invalid("file", "one form may have at most %d parts; those before this one are stored", maxParts)
 		}
-		one, err := s.accept(ctx, in.request, up)
+		one, err := s.accept(ctx, in, up)
 		if err != nil {
 			return nil, false, fmt.Errorf("part %d: %w", len(got)+1, err)
 		}
@@ -230,14 +246,14 @@ func (s *Server) acceptBody(ctx context.Context, in *uploadInput, up ingest.Uplo
 }
 
 // accept stores one recording. Whatever the store makes of a body that broke off, the caller is told that it did.
-func (s *Server) accept(ctx context.Context, r *http.Request, up ingest.Upload) (ingest.Accepted, error) {
+func (s *Server) accept(ctx context.Context, in *uploadInput, up ingest.Upload) (ingest.Accepted, error) {
 	body := &limitedBody{r: up.Body, left: s.cfg.MaxUpload, limit: s.cfg.MaxUpload}
 	up.Body = body
-	got, err := s.deps.Ingester.Accept(ctx, up)
+	got, err := in.accept(ctx, up)
 	if err == nil {
 		return got, nil
 	}
-	if cut := bodyFailure(r); cut != nil {
+	if cut := bodyFailure(in.request); cut != nil {
 		return got, cut
 	}
 	if body.failed != nil {

@@ -37,7 +37,7 @@ func (s *Server) acceptBundle(ctx context.Context, in *uploadInput, up ingest.Up
 	up.Together = true
 	if parts == nil {
 		up.Name, up.MediaType, up.Body = safeName(in.Name), mediaType(in.request.Header.Get("Content-Type")), in.request.Body
-		return s.accept(ctx, in.request, up)
+		return s.accept(ctx, in, up)
 	}
 	first, err := nextFile(in.request, parts)
 	if errors.Is(err, io.EOF) {
@@ -63,7 +63,7 @@ func (s *Server) acceptBundle(ctx context.Context, in *uploadInput, up ingest.Up
 	if in.Name == "" {
 		up.Name = bundleName(partName(first))
 	}
-	return s.accept(ctx, in.request, up)
+	return s.accept(ctx, in, up)
 }
 
 // bundleName names a bundle after its first part.

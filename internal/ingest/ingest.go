@@ -137,7 +137,14 @@ type Upload struct {
 	Force     bool              // decode anew even where a result exists
 	Together  bool              // what the body holds is one recording, whatever it looks like: the caller says so
 	Trace     queue.Trace       // request and correlation id
+	Batch     string            // id of the batch it is part of, "" = none
+	// Also gives what stages the caller's own record that this has happened: in the commit that records the file, or in one
+	// of its own where the same delivery was there before. nil = nothing.
+	Also func(a Accepted) Stage
 }
+
+// Stage adds to a commit.
+type Stage = func(b *store.Batch) error
 
 // Accepted is what became of an Upload.
 type Accepted struct {
@@ -165,6 +172,26 @@ func (in *Ingester) Accept(ctx context.Context, u Upload) (Accepted, error) {
 	return acc, nil
 }
 
+// Check tells whether a recording can be accepted, as far as that can be known without its bytes: its decoder and
+// parameters.
+func (in *Ingester) Check(u Upload) error {
+	_, err := in.plan(u)
+	return err
+}
+
+// AcceptBlob is Accept for a recording whose bytes are a blob already, which the caller holds and releases. After an error
+// the blob is still there: see Drop.
+func (in *Ingester) AcceptBlob(ctx context.Context, u Upload, b blob.Blob) (Accepted, error) {
+	plan, err := in.plan(u)
+	if err != nil {
+		return Accepted{}, err
+	}
+	return in.acceptBlob(ctx, u, b, plan)
+}
+
+// Drop removes the bytes of a digest if no file refers to them and nobody holds them.
+func (in *Ingester) Drop(ctx context.Context, sha string) error { return in.dropBlob(ctx, sha) }
+
 func (in *Ingester) acceptBlob(ctx context.Context, u Upload, b blob.Blob, plan plan) (Accepted, error) {
 	if err := in.recogniseBlob(ctx, &plan, u, b.SHA256, sample{b.Head, b.Size}); err != nil {
 		return Accepted{}, err
@@ -175,11 +202,30 @@ func (in *Ingester) acceptBlob(ctx context.Context, u Upload, b blob.Blob, plan 
 	}
 	defer unlock()
 	if !u.Force {
-		if found, ok, err := in.existing(ctx, u, b.SHA256, plan); err != nil || ok {
-			return found, err
+		found, ok, err := in.existing(ctx, u, b.SHA256, plan)
+		if err != nil {
+			return Accepted{}, err
+		}
+		if ok {
+			return found, in.alone(ctx, u, found)
 		}
 	}
 	return in.record(ctx, u, b, plan)
+}
+
+// alone commits what the caller wants recorded of a delivery that was there before.
+func (in *Ingester) alone(ctx context.Context, u Upload, a Accepted) error {
+	if u.Also == nil {
+		return nil
+	}
+	batch := in.DB.Batch()
+	if err := u.Also(a)(batch); err != nil {
+		return fmt.Errorf("record delivery: %w", err)
+	}
+	if err := in.DB.Commit(ctx, batch); err != nil {
+		return fmt.Errorf("record delivery: %w", err)
+	}
+	return nil
 }
 
 // plan is what is to be done with a recording.
@@ -315,6 +361,11 @@ func (in *Ingester) record(ctx context.Context, u Upload, b blob.Blob, p plan) (
 			return Accepted{}, err
 		}
 		acc.Decode = &d
+	}
+	if u.Also != nil {
+		if err := u.Also(acc)(batch); err != nil {
+			return Accepted{}, fmt.Errorf("record file: %w", err)
+		}
 	}
 	batch.OnCommit(func() { in.Events.Publish(TopicFile, f.ID, f.Brief()) })
 	if err := in.DB.Commit(ctx, batch); err != nil {

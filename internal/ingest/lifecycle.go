@@ -21,6 +21,9 @@ type Redecode struct {
 	Params  map[string]string // of the decoder
 	Force   bool              // also where a result exists
 	Trace   queue.Trace
+	// Also gives what stages the caller's own record that this has happened: in the commit that records the decode, or in one
+	// of its own where the decode was there before. nil = nothing.
+	Also func(d catalog.Decode, existing bool) Stage
 }
 
 // Redecode records a decode of a stored file. Unless forced, a decode with the same decoder and parameters is given
@@ -52,7 +55,14 @@ func (in *Ingester) Redecode(ctx context.Context, r Redecode) (d catalog.Decode,
 		return d, false, fmt.Errorf("find file: %w", err) // deleted while this waited
 	}
 	if !r.Force {
-		if d, ok, err := in.decodeOf(ctx, f, p); err != nil || ok {
+		d, ok, err := in.decodeOf(ctx, f, p)
+		if err == nil && ok && r.Also != nil {
+			b := in.DB.Batch()
+			if err = r.Also(d, true)(b); err == nil {
+				err = in.DB.Commit(ctx, b)
+			}
+		}
+		if err != nil || ok {
 			return d, ok, err
 		}
 	}
@@ -67,6 +77,11 @@ func (in *Ingester) Redecode(ctx context.Context, r Redecode) (d catalog.Decode,
 	}
 	if d, err = in.stageDecode(ctx, b, f, p, request{force: r.Force, trace: r.Trace}); err != nil {
 		return d, false, err
+	}
+	if r.Also != nil {
+		if err := r.Also(d, false)(b); err != nil {
+			return d, false, fmt.Errorf("record decode: %w", err)
+		}
 	}
 	if err := in.DB.Commit(ctx, b); err != nil {
 		return d, false, fmt.Errorf("record decode: %w", err)

@@ -1,0 +1,253 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+	tus "github.com/tus/tusd/v2/pkg/handler"
+	xslog "golang.org/x/exp/slog" // tusd's logger is of this type, not of the library's
+
+	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/upload"
+)
+
+// Uploads are the uploads that arrive in pieces; it is upload.Uploads.
+type Uploads interface {
+	Create(ctx context.Context, n upload.New) (upload.Upload, error)
+	Get(ctx context.Context, id string) (upload.Upload, error)
+	// Append adds a piece. What it gives beside an error is how far the upload is all the same.
+	Append(ctx context.Context, id string, offset int64, body io.Reader, check *upload.Check) (upload.Upload, error)
+	Finish(ctx context.Context, id string) (upload.Upload, error)
+	Terminate(ctx context.Context, id string) error
+}
+
+const (
+	tusPath            = "/uploads"
+	tusVersion         = "1.0.0"
+	checksumAlgorithms = "sha256,sha1,md5"
+	tusLockWait        = 10 * time.Second // of a request for another to let go of the upload
+
+	// Statuses that tus has and the codes of problems do not.
+	statusLocked           = http.StatusLocked
+	statusChecksumMismatch = 460
+)
+
+// routeTus serves uploads that resume, with and without a final slash.
+func (s *Server) routeTus(api huma.API) error {
+	if s.deps.Uploads == nil {
+		return nil
+	}
+	composer := tus.NewStoreComposer()
+	store := tusStore{s.deps.Uploads}
+	composer.UseCore(store)
+	composer.UseTerminater(store)
+	composer.UseLocker(newTusLocks())
+	h, err := tus.NewHandler(tus.Config{
+		StoreComposer: composer, BasePath: pathPrefix + tusPath + "/", MaxSize: s.cfg.MaxUpload,
+		DisableDownload: true, DisableConcatenation: true, Cors: &tus.CorsConfig{Disable: true},
+		Logger: xslog.New(quiet{}), AcquireLockTimeout: tusLockWait,
+		// What is to outlive a request here has a context that does: tusd would keep a goroutine for each request so long.
+		GracefulRequestCompletionTimeout: 1,
+	})
+	if err != nil {
+		return fmt.Errorf("make uploads: %w", err)
+	}
+	handler := http.StripPrefix(pathPrefix+tusPath, h)
+	for _, path := range []string{"", "/", "/:id", "/:id/"} {
+		for _, method := range []string{http.MethodPost, http.MethodHead, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
+			full := pathPrefix + tusPath + path
+			s.echo.Add(method, full, func(c echo.Context) error { return s.serveTus(c, handler) })
+			s.scopes[method+" "+full] = scopeUpload
+			if method == http.MethodPost && !strings.Contains(path, ":") {
+				s.onceRules[full] = onceRule{headers: []string{"Upload-Length", metadataHeader, checksumHeader}}
+			}
+			if method == http.MethodOptions {
+				s.scopes[method+" "+full] = scopeOpen
+			}
+		}
+	}
+	s.documentTus(api)
+	return nil
+}
+
+func (s *Server) serveTus(c echo.Context, handler http.Handler) error {
+	r := c.Request()
+	stateOf(r.Context()).stream = true
+	if r.Header.Get("Upload-Concat") != "" {
+		return errcode.New(errcode.Malformed, "Upload-Concat: the extension concatenation is not offered")
+	}
+	if _, err := parseChecksum(r.Header.Get(checksumHeader)); err != nil {
+		return err
+	}
+	w := &tusWriter{Response: c.Response(), body: stateOf(r.Context()).body}
+	q := &tusRequest{server: s, w: w, r: r}
+	w.q = q
+	handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tusRequestKey{}, q)))
+	if w.refused {
+		return w.problem()
+	}
+	return nil
+}
+
+// tusWriter turns the plain-text refusals of tusd into problems, and adds what the extensions beside tusd's tell.
+type tusWriter struct {
+	*echo.Response
+	q       *tusRequest
+	body    *idleBody // nil: the request has none
+	refused bool
+	status  int
+	text    strings.Builder // of a refusal
+}
+
+// SetReadDeadline takes tusd's wish to end a read that waits. Other deadlines are moved by idleBody.
+func (w *tusWriter) SetReadDeadline(t time.Time) error {
+	if w.body != nil && !t.After(time.Now()) {
+		w.body.interrupt()
+	}
+	return nil
+}
+
+// SetWriteDeadline takes no notice: answers here are short.
+func (w *tusWriter) SetWriteDeadline(time.Time) error { return nil }
+
+// WriteHeader sends the status, or keeps that of a refusal.
+func (w *tusWriter) WriteHeader(status int) {
+	if status >= http.StatusBadRequest {
+		w.refused, w.status = true, status
+		return
+	}
+	h := w.Header()
+	if ext := h.Get("Tus-Extension"); ext != "" {
+		h.Set("Tus-Extension", ext+",checksum,expiration")
+		h.Set("Tus-Checksum-Algorithm", checksumAlgorithms)
+	}
+	if id := h.Get("Location"); id != "" { // a path holds behind every proxy, whatever name it is known by
+		h.Set("Location", pathPrefix+tusPath+"/"+id[strings.LastIndexByte(id, '/')+1:])
+	}
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
+	w.Response.WriteHeader(status)
+}
+
+// Write passes the content on, or keeps the text of a refusal, which is short.
+func (w *tusWriter) Write(p []byte) (int, error) {
+	if w.refused {
+		w.text.Write(p)
+		return len(p), nil
+	}
+	n, err := w.Response.Write(p)
+	if err != nil {
+		return n, fmt.Errorf("send answer: %w", err)
+	}
+	return n, nil
+}
+
+// problem gives what a refusal is to the caller.
+func (w *tusWriter) problem() error {
+	h := w.Header()
+	h.Del("Content-Length")
+	h.Set("Tus-Resumable", tusVersion)
+	if w.status == http.StatusPreconditionFailed {
+		h.Set("Tus-Version", tusVersion)
+	}
+	err := w.q.err
+	if err == nil {
+		err = w.translate()
+	}
+	if p := problemOf(w.q.r, err); errors.Is(err, upload.ErrChecksum) {
+		p.Status = statusChecksumMismatch
+		return p
+	} else if w.status == http.StatusLocked {
+		p.Status = statusLocked
+		return p
+	}
+	return err
+}
+
+// translate gives a refusal of tusd's own its code.
+func (w *tusWriter) translate() error {
+	if cut := bodyFailure(w.q.r); cut != nil && !strings.HasPrefix(w.text.String(), tus.ErrUploadInterrupted.ErrorCode) {
+		return cut
+	}
+	code, text, _ := strings.Cut(strings.TrimSpace(w.text.String()), ": ")
+	switch code {
+	case tus.ErrInvalidContentType.ErrorCode:
+		return errcode.New(errcode.UnsupportedMediaType, "a piece has the type application/offset+octet-stream")
+	case tus.ErrUploadInterrupted.ErrorCode:
+		return errcode.New(errcode.Conflict, "another request for this upload took over; what came before is kept")
+	case tus.ErrNotImplemented.ErrorCode:
+		return errcode.New(errcode.Malformed, "the length of an upload is to be known when it begins")
+	}
+	switch w.status {
+	case http.StatusNotFound:
+		return upload.ErrNotFound
+	case http.StatusMethodNotAllowed:
+		return errcode.New(errcode.MethodNotAllowed, "this path does not have this method")
+	case http.StatusConflict:
+		return upload.ErrOffset
+	case http.StatusLocked:
+		return errLocked
+	case http.StatusPreconditionFailed:
+		return errcode.New(errcode.PreconditionFailed, "Tus-Resumable: the version spoken here is "+tusVersion)
+	case http.StatusRequestEntityTooLarge:
+		return errcode.New(errcode.TooLarge, or(text, "larger than the upload"))
+	case http.StatusBadRequest:
+		return errcode.New(errcode.Malformed, or(text, "the request cannot be read"))
+	default:
+		return fmt.Errorf("tusd: %s %s", code, text)
+	}
+}
+
+// quiet is a log that tusd writes to: the layers around it log requests and failures already.
+type quiet struct{}
+
+// Enabled says that nothing is logged. The names are the interface's.
+func (quiet) Enabled(context.Context, xslog.Level) bool { return false }
+
+// Handle drops a record.
+func (quiet) Handle(context.Context, xslog.Record) error { return nil }
+
+// WithAttrs changes nothing.
+func (q quiet) WithAttrs([]xslog.Attr) xslog.Handler { return q }
+
+// WithGroup changes nothing.
+func (q quiet) WithGroup(string) xslog.Handler { return q }
+
+// documentTus puts the protocol into the document.
+func (s *Server) documentTus(api huma.API) {
+	header := func(name, doc string, required bool) *huma.Param {
+		return &huma.Param{Name: name, In: "header", Description: doc, Required: required, Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	version := header("Tus-Resumable", "1.0.0", true)
+	id := &huma.Param{Name: "id", In: "path", Required: true, Description: "opaque id", Schema: &huma.Schema{Type: huma.TypeString}}
+	offset, sum := header("Upload-Offset", "where the piece begins", true), header(checksumHeader, "algorithm ("+checksumAlgorithms+") and digest in base64 of the piece", false)
+	piece := &huma.RequestBody{Description: "a piece", Content: map[string]*huma.MediaType{
+		"application/offset+octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+	}}
+	one := tusPath + "/{id}"
+	for _, d := range []struct {
+		op   operation
+		code string
+		body *huma.RequestBody
+	}{
+		{operation{id: "create-upload", method: http.MethodPost, path: tusPath, summary: "Begin an upload that can resume (tus 1.0.0, docs/uploads.md)", params: []*huma.Param{
+			version, header("Upload-Length", "bytes of the whole", true), header(metadataHeader, "filename, filetype, decoder, param.<name>, batch", false), sum,
+		}}, "201", piece},
+		{operation{id: "upload-offset", method: http.MethodHead, path: one, summary: "How far an upload is", params: []*huma.Param{id}}, "200", nil},
+		{operation{id: "append-upload", method: http.MethodPatch, path: one, summary: "Add a piece to an upload", params: []*huma.Param{id, version, offset, sum}}, "204", piece},
+		{operation{id: "end-upload", method: http.MethodDelete, path: one, summary: "End an upload; of a finished one the file stays", params: []*huma.Param{id, version}}, "204", nil},
+	} {
+		d.op.scope, d.op.answers = scopeUpload, map[string]*huma.Response{d.code: {Description: "as tus 1.0.0 says; X-File-ID and X-Decode-ID once it is a file"}}
+		o := s.describe(api, d.op)
+		o.RequestBody = d.body
+		api.OpenAPI().AddOperation(&o)
+	}
+}
