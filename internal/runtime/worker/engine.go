@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -122,6 +123,7 @@ type session struct {
 	sock   *wire.Conn
 	page   *wire.Page
 	keep   pools
+	heap   heap
 }
 
 func (s *session) newCall(in input) *call {
@@ -136,8 +138,12 @@ func (s *session) newCall(in input) *call {
 
 // decode runs one decode and tells the serving process how it ended.
 func (s *session) decode(ctx context.Context, job *wire.Decode, input *os.File) error {
+	begin := time.Now()
+	defer func() {
+		s.page.SetPhase(wire.PhaseIdle)
+		s.heap.after(time.Since(begin))
+	}()
 	s.page.Begin()
-	defer s.page.SetPhase(wire.PhaseIdle)
 	log := func(level int, text string) { _ = s.sock.Send(wire.KindLog, wire.Log{Level: level, Text: text}) }
 	_, done, err := s.perform(ctx, job, input, &passed{sock: s.sock}, log)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"time"
 
 	"github.com/wayside-edge/wayside/internal/archive"
 	"github.com/wayside-edge/wayside/internal/disk"
@@ -29,6 +30,7 @@ func unpackRole(sock *wire.Conn, page *wire.Page, setup *wire.Setup, conf *confi
 	if err := sock.Send(wire.KindReady, wire.Ready{Confinement: conf.Confinement}); err != nil {
 		return fmt.Errorf("get ready: %w", err)
 	}
+	var held heap
 	for {
 		m, err := sock.Recv()
 		if errors.Is(err, io.EOF) {
@@ -37,8 +39,10 @@ func unpackRole(sock *wire.Conn, page *wire.Page, setup *wire.Setup, conf *confi
 		if err != nil {
 			return fmt.Errorf("wait for work: %w", err)
 		}
+		begin := time.Now()
 		err = unpackOne(sock, page, m)
 		m.Close()
+		held.after(time.Since(begin))
 		if err != nil {
 			return err
 		}
