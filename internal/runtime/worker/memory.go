@@ -1,7 +1,7 @@
 package worker
 
 import (
-	"runtime"
+	goruntime "runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -29,7 +29,7 @@ func (h *heap) after(work time.Duration) {
 		return
 	}
 	begin := time.Now()
-	runtime.GC() // what lies in a sync.Pool outlives one collection
+	goruntime.GC() // what lies in a sync.Pool outlives one collection
 	debug.FreeOSMemory()
 	h.worked, h.cost = 0, time.Since(begin)
 }
