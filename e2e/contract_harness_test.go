@@ -108,6 +108,11 @@ func (o *contractOp) params(in string) []map[string]any {
 	return out
 }
 
+// takes reports whether an operation has a header among its parameters.
+func (o *contractOp) takes(header string) bool {
+	return slices.ContainsFunc(o.params("header"), func(p map[string]any) bool { return p["name"] == header })
+}
+
 // find gives the operation of a request: the one with the fewest parameters among those whose path fits.
 func (c *contract) find(method, path string) *contractOp {
 	var best *contractOp

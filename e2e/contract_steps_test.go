@@ -10,6 +10,8 @@ func contractSteps() []step {
 	form := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\n\r\nA\r\n--b\r\n" +
 		"Content-Disposition: form-data; name=\"file\"; filename=\"b.bin\"\r\n\r\nB\r\n--b--\r\n"
 	formCT := "Content-Type: multipart/form-data; boundary=b"
+	const tus, wrongSum = "Tus-Resumable: 1.0.0\n", "Upload-Checksum: sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+	const piece = tus + "Content-Type: application/offset+octet-stream\n"
 	return []step{
 		// beside the API
 		{request: "GET /", want: 200},
@@ -38,6 +40,33 @@ func contractSteps() []step {
 		{request: "GET " + v1 + "/files/{file}/content", want: 200},
 		{request: "GET " + v1 + "/files/{file}/hex?length=16", want: 200},
 		{request: "GET " + v1 + "/files/{file}/hex?offset=99999999999", want: 416},
+
+		// uploads that resume
+		{request: "OPTIONS " + v1 + "/uploads", want: 200},
+		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: 4\nUpload-Metadata: filename YS5iaW4=", want: 201, locate: "upload"},
+		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: 4\nIdempotency-Key: u1", want: 201},
+		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: 4\nIdempotency-Key: u1", want: 201},
+		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: 5\nIdempotency-Key: u1", want: 409},
+		{request: "POST " + v1 + "/uploads", header: "Upload-Length: 4", want: 412},
+		{request: "POST " + v1 + "/uploads", header: "Tus-Resumable: 0.2.2\nUpload-Length: 4", want: 412},
+		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: -4", want: 400},
+		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: 9000000000000000000", want: 413},
+		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: 4\nUpload-Metadata: filename !", want: 422},
+		{request: "POST " + v1 + "/uploads", body: "data", header: piece + "Upload-Length: 4\n" + wrongSum, want: 460},
+		{request: "HEAD " + v1 + "/uploads/{upload}", want: 200},
+		{request: "HEAD " + v1 + "/uploads/{none}", want: 404},
+		{request: "PATCH " + v1 + "/uploads/{upload}", body: "da", header: piece + "Upload-Offset: 1", want: 409},
+		{request: "PATCH " + v1 + "/uploads/{upload}", body: "da", header: tus + "Upload-Offset: 0", want: 415},
+		{request: "PATCH " + v1 + "/uploads/{upload}", body: "da", header: piece + "Upload-Offset: x", want: 400},
+		{request: "PATCH " + v1 + "/uploads/{upload}", body: "too long", header: piece + "Upload-Offset: 0", want: 413},
+		{request: "PATCH " + v1 + "/uploads/{upload}", body: "da", header: "Upload-Offset: 0", want: 412},
+		{request: "PATCH " + v1 + "/uploads/{upload}", body: "da", header: piece + wrongSum + "Upload-Offset: 0", want: 460},
+		{request: "PATCH " + v1 + "/uploads/{upload}", body: "da", header: piece + "Upload-Offset: 0", want: 204},
+		{request: "PATCH " + v1 + "/uploads/{upload}", body: "ta", header: piece + "Upload-Offset: 2", want: 204},
+		{request: "HEAD " + v1 + "/uploads/{upload}", want: 200},
+		{request: "DELETE " + v1 + "/uploads/{upload}", want: 412},
+		{request: "DELETE " + v1 + "/uploads/{upload}", header: tus, want: 204},
+		{request: "DELETE " + v1 + "/uploads/{upload}", header: tus, want: 404},
 
 		// decodes and tables
 		{request: "GET " + v1 + "/decodes", want: 200},

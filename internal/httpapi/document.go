@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,7 +17,8 @@ import (
 // refusals are the codes of an operation that do not follow from its parameters, its body and its scope.
 type refusals struct {
 	also  []errcode.Code
-	never []errcode.Code // would follow, but cannot be
+	never []errcode.Code       // would follow, but cannot be
+	as    map[int]errcode.Code // statuses of a protocol that has more of them than there are codes
 }
 
 // refusalsOf is what a new route adds a line to where its documentation would else lack a code.
@@ -39,6 +41,7 @@ func refusalsOf() map[string]refusals {
 		"pause-queue":        makes, "resume-queue": makes, "drain-queue": makes, "put-queue": makes, "change-queue": makes,
 		"put-schedule": {also: []errcode.Code{errcode.Conflict, errcode.DiskFull}, never: []errcode.Code{errcode.NotFound}},
 	}
+	maps.Copy(out, tusRefusals())
 	for _, id := range []string{
 		"cancel-decode", "delete-file", "create-jobs", "create-flow", "edit-job", "delete-job", "cancel-job", "retry-job", "promote-job",
 		"create-schedule", "run-schedule", "delete-queue", "remove-plugin", "enable-plugin", "disable-plugin", "reload-plugin", "create-token",
@@ -72,6 +75,9 @@ func documentRefusals(doc *huma.OpenAPI) {
 				if of := codesWith(status, codes, extra.never); len(of) > 0 {
 					op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: problemRef(c, status, of)}
 				}
+			}
+			for status, code := range extra.as {
+				op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: problemRef(c, status, []errcode.Code{code})}
 			}
 		}
 	}
@@ -146,6 +152,9 @@ func problemRef(c *huma.Components, status int, codes []errcode.Code) string {
 	examples := map[string]*huma.Example{}
 	for _, code := range codes {
 		info := codeInfo(code)
+		if info.Status != status {
+			names, info.Status = append(names, strconv.Itoa(status)), status
+		}
 		names = append(names, string(code))
 		enum = append(enum, string(code))
 		lines = append(lines, "`"+string(code)+"`: "+info.When)
@@ -191,8 +200,7 @@ func exampleProblem(info CodeInfo) Problem {
 
 // documentAnswers writes what answers below 400 have in common.
 func documentAnswers(method string, op *huma.Operation) {
-	reads := method == http.MethodGet || method == http.MethodHead
-	if op.Responses["200"] != nil && reads && op.Responses["200"].Content["text/event-stream"] == nil {
+	if op.Responses["200"] != nil && method == http.MethodGet && op.Responses["200"].Content["text/event-stream"] == nil {
 		if op.Responses["304"] == nil {
 			op.Responses["304"] = &huma.Response{Description: "Not modified: If-None-Match names what there is"}
 		}

@@ -39,7 +39,7 @@ const (
 	statusChecksumMismatch = 460
 )
 
-// routeTus serves uploads that resume, with and without a final slash.
+// routeTus serves uploads that resume.
 func (s *Server) routeTus(api huma.API) error {
 	if s.deps.Uploads == nil {
 		return nil
@@ -60,21 +60,38 @@ func (s *Server) routeTus(api huma.API) error {
 		return fmt.Errorf("make uploads: %w", err)
 	}
 	handler := http.StripPrefix(pathPrefix+tusPath, h)
-	for _, path := range []string{"", "/", "/:id", "/:id/"} {
-		for _, method := range []string{http.MethodPost, http.MethodHead, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
-			full := pathPrefix + tusPath + path
-			s.echo.Add(method, full, func(c echo.Context) error { return s.serveTus(c, handler) })
-			s.scopes[method+" "+full] = scopeUpload
-			if method == http.MethodPost && !strings.Contains(path, ":") {
-				s.onceRules[full] = onceRule{headers: []string{"Upload-Length", metadataHeader, checksumHeader}}
-			}
-			if method == http.MethodOptions {
-				s.scopes[method+" "+full] = scopeOpen
-			}
+	for _, r := range tusRoutes() {
+		path := pathPrefix + r.path
+		s.echo.Add(r.method, path, func(c echo.Context) error { return s.serveTus(c, handler) })
+		s.scopes[r.method+" "+path] = r.need
+		if r.method == http.MethodPost && !strings.Contains(path, ":") {
+			s.onceRules[path] = onceRule{headers: []string{"Upload-Length", metadataHeader, checksumHeader}}
 		}
 	}
 	s.documentTus(api)
 	return nil
+}
+
+// tusRoute is a route of the protocol.
+type tusRoute struct {
+	method, path string
+	need         scope
+}
+
+// tusRoutes are the routes of the protocol, with and without a final slash. POST to an upload is for clients that have no other
+// method: X-HTTP-Method-Override says what they mean.
+func tusRoutes() []tusRoute {
+	var out []tusRoute
+	for _, end := range []string{"", "/"} {
+		for _, method := range []string{http.MethodPost, http.MethodHead, http.MethodPatch, http.MethodDelete} {
+			if method == http.MethodPost {
+				out = append(out, tusRoute{method, tusPath + end, scopeUpload})
+			}
+			out = append(out, tusRoute{method, tusPath + "/:id" + end, scopeUpload})
+		}
+		out = append(out, tusRoute{http.MethodOptions, tusPath + end, scopeOpen}, tusRoute{http.MethodOptions, tusPath + "/:id" + end, scopeOpen})
+	}
+	return out
 }
 
 func (s *Server) serveTus(c echo.Context, handler http.Handler) error {
@@ -220,34 +237,3 @@ func (q quiet) WithAttrs([]xslog.Attr) xslog.Handler { return q }
 
 // WithGroup changes nothing.
 func (q quiet) WithGroup(string) xslog.Handler { return q }
-
-// documentTus puts the protocol into the document.
-func (s *Server) documentTus(api huma.API) {
-	header := func(name, doc string, required bool) *huma.Param {
-		return &huma.Param{Name: name, In: "header", Description: doc, Required: required, Schema: &huma.Schema{Type: huma.TypeString}}
-	}
-	version := header("Tus-Resumable", "1.0.0", true)
-	id := &huma.Param{Name: "id", In: "path", Required: true, Description: "opaque id", Schema: &huma.Schema{Type: huma.TypeString}}
-	offset, sum := header("Upload-Offset", "where the piece begins", true), header(checksumHeader, "algorithm ("+checksumAlgorithms+") and digest in base64 of the piece", false)
-	piece := &huma.RequestBody{Description: "a piece", Content: map[string]*huma.MediaType{
-		"application/offset+octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
-	}}
-	one := tusPath + "/{id}"
-	for _, d := range []struct {
-		op   operation
-		code string
-		body *huma.RequestBody
-	}{
-		{operation{id: "create-upload", method: http.MethodPost, path: tusPath, summary: "Begin an upload that can resume (tus 1.0.0, docs/uploads.md)", params: []*huma.Param{
-			version, header("Upload-Length", "bytes of the whole", true), header(metadataHeader, "filename, filetype, decoder, param.<name>, batch", false), sum,
-		}}, "201", piece},
-		{operation{id: "upload-offset", method: http.MethodHead, path: one, summary: "How far an upload is", params: []*huma.Param{id}}, "200", nil},
-		{operation{id: "append-upload", method: http.MethodPatch, path: one, summary: "Add a piece to an upload", params: []*huma.Param{id, version, offset, sum}}, "204", piece},
-		{operation{id: "end-upload", method: http.MethodDelete, path: one, summary: "End an upload; of a finished one the file stays", params: []*huma.Param{id, version}}, "204", nil},
-	} {
-		d.op.scope, d.op.answers = scopeUpload, map[string]*huma.Response{d.code: {Description: "as tus 1.0.0 says; X-File-ID and X-Decode-ID once it is a file"}}
-		o := s.describe(api, d.op)
-		o.RequestBody = d.body
-		api.OpenAPI().AddOperation(&o)
-	}
-}

@@ -263,6 +263,15 @@ func (db *DB) Spare() (int64, error) {
 	return free - db.guard.reserve, nil
 }
 
+// Capacity gives how many bytes the disk of the database has, used and free.
+func (db *DB) Capacity() (int64, error) {
+	_, total, err := db.guard.measure()
+	if err != nil {
+		return 0, failed(err)
+	}
+	return total, nil
+}
+
 // Health tells the state of the database.
 func (db *DB) Health() Health {
 	h := Health{

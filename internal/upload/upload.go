@@ -60,9 +60,10 @@ type Accepter interface {
 	Drop(ctx context.Context, sha256 string) error
 }
 
-// Guard says how many bytes may be written; it is store.DB.
+// Guard says how many bytes may be written, and how many the disk has at all; it is store.DB.
 type Guard interface {
 	Spare() (int64, error)
+	Capacity() (int64, error)
 }
 
 // Config is what Uploads work with. All but the limits, FS, Logger and Now are needed.
@@ -232,19 +233,12 @@ type New struct {
 
 // Create begins an upload. When it returns without an error, the upload survives a power cut.
 func (u *Uploads) Create(ctx context.Context, n New) (Upload, error) {
-	if u.cfg.MaxUpload > 0 && n.Size > u.cfg.MaxUpload {
-		return Upload{}, errcode.Newf(errcode.TooLarge, "an upload may have at most %d bytes", u.cfg.MaxUpload)
-	}
 	r := record{New: n}
 	if err := u.cfg.Accepter.Check(r.upload()); err != nil {
 		return Upload{}, fmt.Errorf("begin upload: %w", err)
 	}
-	if spare, err := u.cfg.Guard.Spare(); err != nil {
-		return Upload{}, fmt.Errorf("look for free space: %w", err)
-	} else if n.Size > spare {
-		e := errcode.New(errcode.DiskFull, "not enough free disk space for an upload of this size")
-		e.RetryAfter = retryFull
-		return Upload{}, e
+	if err := u.fits(n.Size); err != nil {
+		return Upload{}, err
 	}
 	if err := u.reserve(n.Size); err != nil {
 		return Upload{}, err
@@ -266,14 +260,39 @@ func (u *Uploads) Create(ctx context.Context, n New) (Upload, error) {
 	return r.public(), nil
 }
 
+// fits checks the size of a new upload. What would never fit is too large; what does not fit now may come back.
+func (u *Uploads) fits(size int64) error {
+	if u.cfg.MaxUpload > 0 && size > u.cfg.MaxUpload {
+		return errcode.Newf(errcode.TooLarge, "an upload may have at most %d bytes", u.cfg.MaxUpload)
+	}
+	if most := u.cfg.MaxBytes; most > 0 && size > most {
+		return errcode.Newf(errcode.TooLarge, "unfinished uploads may have %d bytes together (uploads.max_bytes)", most)
+	}
+	capacity, err := u.cfg.Guard.Capacity()
+	if err != nil {
+		return fmt.Errorf("look at the size of the disk: %w", err)
+	}
+	if size > capacity {
+		return errcode.New(errcode.TooLarge, "an upload of this size is larger than the disk")
+	}
+	spare, err := u.cfg.Guard.Spare()
+	if err != nil {
+		return fmt.Errorf("look for free space: %w", err)
+	}
+	if size > spare {
+		e := errcode.New(errcode.DiskFull, "not enough free disk space for an upload of this size")
+		e.RetryAfter = retryFull
+		return e
+	}
+	return nil
+}
+
 // reserve makes room in the table for one more upload that is not finished.
 func (u *Uploads) reserve(size int64) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var e *errcode.Error
 	switch most := u.cfg.MaxBytes; {
-	case most > 0 && size > most:
-		return errcode.Newf(errcode.TooLarge, "unfinished uploads may have %d bytes together (uploads.max_bytes)", most)
 	case u.count >= u.cfg.MaxCount:
 		e = errcode.Newf(errcode.Unavailable, "%d uploads are not finished: more are taken when some are, or have expired", u.count)
 	case most > 0 && size > most-u.bytes:

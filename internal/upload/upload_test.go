@@ -89,6 +89,8 @@ func (x *fixture) restart() {
 
 func (x *fixture) Spare() (int64, error) { return x.spare, nil }
 
+func (x *fixture) Capacity() (int64, error) { return 1 << 40, nil }
+
 func (x *fixture) Check(u ingest.Upload) error {
 	if u.Decoder == "nobody" {
 		return errcode.Invalid("decoder", "no such decoder")
@@ -321,6 +323,8 @@ func TestFullDiskGoesOnByItself(t *testing.T) {
 	x.spare = 4
 	_, err = x.Create(t.Context(), New{Size: 5})
 	wantCode(t, "create", err, errcode.DiskFull)
+	_, err = x.Create(t.Context(), New{Size: 1<<40 + 1})
+	wantCode(t, "more than the disk has at all", err, errcode.TooLarge)
 }
 
 func TestLimits(t *testing.T) {

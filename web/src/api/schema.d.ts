@@ -1268,6 +1268,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin an upload that can resume
+         * @description A body of type application/offset+octet-stream is its first piece; any other is not read.
+         */
+        post: operations["create-upload"];
+        delete?: never;
+        /**
+         * See what of tus is spoken
+         * @description [tus 1.0.0](https://tus.io/protocols/resumable-upload): recordings in pieces that go on after a broken connection or a restart. All paths are there with a slash at their end too. A client that has only POST sends it with X-HTTP-Method-Override to the path of the upload.
+         */
+        options: operations["uploads-options"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End an upload; of a finished one the file stays */
+        delete: operations["end-upload"];
+        options?: never;
+        /** See how far an upload is */
+        head: operations["upload-offset"];
+        /** Add a piece to an upload */
+        patch: operations["append-upload"];
+        trace?: never;
+    };
     "/workers": {
         parameters: {
             query?: never;
@@ -3093,6 +3136,40 @@ export interface components {
     };
     responses: {
         /** @description `conflict`: The thing is not in a state in which this is possible. */
+        "423.conflict": {
+            headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                "X-Response-Time": components["headers"]["X-Response-Time"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {string} */
+                    code?: "conflict";
+                    /** @enum {integer} */
+                    status?: 423;
+                };
+            };
+        };
+        /** @description `conflict`: The thing is not in a state in which this is possible. */
+        "460.conflict": {
+            headers: {
+                "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                "X-Response-Time": components["headers"]["X-Response-Time"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @enum {string} */
+                    code?: "conflict";
+                    /** @enum {integer} */
+                    status?: 460;
+                };
+            };
+        };
+        /** @description `conflict`: The thing is not in a state in which this is possible. */
         conflict: {
             headers: {
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
@@ -3567,7 +3644,10 @@ export interface operations {
                 /** @description the files are one recording: they become one file with one decode */
                 combine?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4066,7 +4146,10 @@ export interface operations {
     "create-decode": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4099,6 +4182,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotent-Replayed"?: string;
                     Location?: string;
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4790,7 +4874,10 @@ export interface operations {
                 /** @description seconds to wait for the decode to end */
                 wait?: number;
             };
-            header?: never;
+            header?: {
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4819,6 +4906,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Idempotent-Replayed"?: string;
                     Location?: string;
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -5090,7 +5178,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the same key and body within 24 h give the same flow instead of a new one */
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -6180,7 +6268,10 @@ export interface operations {
                 /** @description seconds to wait until it is no longer compiling */
                 wait?: number;
             };
-            header?: never;
+            header?: {
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6842,7 +6933,10 @@ export interface operations {
     "create-schedule": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7351,7 +7445,10 @@ export interface operations {
     "create-token": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7478,6 +7575,219 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "create-upload": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description the version of the protocol */
+                "Tus-Resumable": "1.0.0";
+                /**
+                 * @description bytes of the whole
+                 * @example 0
+                 */
+                "Upload-Length": number;
+                /** @description filename, filetype, decoder, param.<name>, batch; values in base64 */
+                "Upload-Metadata"?: string;
+                /** @description algorithm (sha256,sha1,md5) and digest in base64 of the piece: all of it counts, or nothing */
+                "Upload-Checksum"?: string;
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description a piece */
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description It has begun, or is a file already */
+            201: {
+                headers: {
+                    Location: string;
+                    "Tus-Resumable": string;
+                    "Upload-Expires": string;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict.decoder_disabled"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            460: components["responses"]["460.conflict"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+            507: components["responses"]["disk_full"];
+        };
+    };
+    "uploads-options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The protocol */
+            200: {
+                headers: {
+                    "Tus-Checksum-Algorithm": string;
+                    "Tus-Extension": string;
+                    "Tus-Resumable": string;
+                    "Tus-Version": string;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "end-upload": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description the version of the protocol */
+                "Tus-Resumable": "1.0.0";
+            };
+            path: {
+                /** @description opaque id, from the Location of create-upload */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    "Tus-Resumable": string;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            423: components["responses"]["423.conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "upload-offset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description opaque id, from the Location of create-upload */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How far it is; X-File-ID and X-Decode-ID once it is a file */
+            200: {
+                headers: {
+                    "Tus-Resumable": string;
+                    "Upload-Expires": string;
+                    "Upload-Length": string;
+                    "Upload-Offset": string;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.decoder_disabled"];
+            423: components["responses"]["423.conflict"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+            507: components["responses"]["disk_full"];
+        };
+    };
+    "append-upload": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description the version of the protocol */
+                "Tus-Resumable": "1.0.0";
+                /**
+                 * @description where the piece begins: where the upload ends
+                 * @example 0
+                 */
+                "Upload-Offset": number;
+                /** @description algorithm (sha256,sha1,md5) and digest in base64 of the piece: all of it counts, or nothing */
+                "Upload-Checksum"?: string;
+            };
+            path: {
+                /** @description opaque id, from the Location of create-upload */
+                id: string;
+            };
+            cookie?: never;
+        };
+        /** @description a piece */
+        requestBody?: {
+            content: {
+                "application/offset+octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The piece is there for good; X-File-ID and X-Decode-ID once it is a file */
+            204: {
+                headers: {
+                    "Tus-Resumable": string;
+                    "Upload-Expires": string;
+                    "Upload-Offset": string;
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict.decoder_disabled"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            423: components["responses"]["423.conflict"];
+            429: components["responses"]["rate_limited"];
+            460: components["responses"]["460.conflict"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+            507: components["responses"]["disk_full"];
         };
     };
     "list-workers": {
