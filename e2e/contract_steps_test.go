@@ -41,6 +41,11 @@ func contractSteps() []step {
 		{request: "GET " + v1 + "/files/{file}/hex?length=16", want: 200},
 		{request: "GET " + v1 + "/files/{file}/hex?offset=99999999999", want: 416},
 
+		{request: "POST " + v1 + "/files?name=gone", body: "gone", header: "Idempotency-Key: f1", want: 201, keep: "gone=file.id"},
+		{request: "POST " + v1 + "/files?name=gone", body: "other", header: "Idempotency-Key: f1", want: 409},
+		{request: "DELETE " + v1 + "/files/{gone}", want: 204},
+		{request: "POST " + v1 + "/files?name=gone", body: "gone", header: "Idempotency-Key: f1", want: 404},
+
 		// uploads that resume
 		{request: "OPTIONS " + v1 + "/uploads", want: 200},
 		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: 4\nUpload-Metadata: filename YS5iaW4=", want: 201, locate: "upload"},
@@ -109,6 +114,10 @@ func contractSteps() []step {
 		{request: "GET " + v1 + "/batches/{batch}/tables/records/rows?where=seq:eq:x", want: 422},
 		{request: "GET " + v1 + "/batches/{batch}/tables/records.parquet", want: 200},
 		{request: "GET " + v1 + "/batches/{batch}/tables/records.csv?columns=seq", want: 200},
+		{request: "POST " + v1 + "/uploads", header: tus + "Upload-Length: 4\nUpload-Metadata: batch eg==", want: 422},
+		{request: "POST " + v1 + "/batches", body: `{"name":"day","file_ids":["{file}"]}`, header: jsonCT + "\nIdempotency-Key: b1", want: 201},
+		{request: "POST " + v1 + "/batches", body: `{"name":"day","file_ids":["{file}"]}`, header: jsonCT + "\nIdempotency-Key: b1", want: 201},
+		{request: "POST " + v1 + "/batches", body: `{"name":"two","file_ids":["{file}"]}`, header: jsonCT + "\nIdempotency-Key: b1", want: 409},
 		{request: "POST " + v1 + "/batches/{batch}/cancel", want: 409},
 		{request: "POST " + v1 + "/batches/{batch}/retry", want: 200},
 		{request: "GET " + v1 + "/batches/{batch}?wait=30", want: 200},

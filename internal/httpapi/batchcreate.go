@@ -60,6 +60,10 @@ func (s *Server) routeNewBatch(api huma.API, bodies map[string]*huma.RequestBody
 			"before the answer, and goes on after a restart where it was. A file that cannot be decoded does not hold the others up.",
 		params: []*huma.Param{decoderParam()},
 	}, s.createBatch)
+	route := pathPrefix + "/batches"
+	s.onceRules[route] = onceRule{large: true, show: func(ctx context.Context, location string) (any, error) {
+		return s.batchUntil(ctx, strings.TrimPrefix(location, route+"/"), 0, time.Time{})
+	}}
 	body := recordingBody()
 	body.Description = "what the batch is to be, or form data with parts named file, or an archive"
 	body.Content[jsonType] = &huma.MediaType{Schema: schemaOf[NewBatch](api.OpenAPI().Components.Schemas)}

@@ -27,7 +27,7 @@ func refusalsOf() map[string]refusals {
 	makes := refusals{also: []errcode.Code{errcode.Conflict}, never: []errcode.Code{errcode.NotFound}}
 	unknown := []errcode.Code{errcode.UnsupportedMediaType, errcode.UnknownFormat, errcode.DecodeFailed}
 	out := map[string]refusals{
-		"upload-file":        {also: []errcode.Code{errcode.UnsupportedMediaType, errcode.Conflict, errcode.DecoderDisabled}},
+		"upload-file":        {also: []errcode.Code{errcode.UnsupportedMediaType, errcode.NotFound, errcode.DecoderDisabled}},
 		"create-decode":      {also: []errcode.Code{errcode.NotFound, errcode.DecoderDisabled}},
 		"decode-directly":    {also: append(unknown, errcode.DecoderDisabled)},
 		"detect":             {also: unknown},
@@ -35,7 +35,7 @@ func refusalsOf() map[string]refusals {
 		"install-plugin":     {also: []errcode.Code{errcode.Conflict, errcode.UnsupportedMediaType}},
 		"import-jobs":        {also: []errcode.Code{errcode.ValidationFailed, errcode.Conflict, errcode.DiskFull}},
 		"sign-in":            {also: []errcode.Code{errcode.Unauthorized}},
-		"create-batch":       {also: []errcode.Code{errcode.UnsupportedMediaType, errcode.UnknownFormat, errcode.DecodeFailed}},
+		"create-batch":       {also: []errcode.Code{errcode.NotFound, errcode.UnsupportedMediaType, errcode.UnknownFormat, errcode.DecodeFailed}},
 		"get-batch-rows":     {also: []errcode.Code{errcode.Conflict}},
 		"export-batch-table": {also: []errcode.Code{errcode.TooLarge}},
 		"pause-queue":        makes, "resume-queue": makes, "drain-queue": makes, "put-queue": makes, "change-queue": makes,
@@ -110,6 +110,8 @@ func derivedCodes(path string, op *huma.Operation) []errcode.Code {
 		switch {
 		case p.In == "header" && (p.Name == "If-Match" || p.Name == "If-Unmodified-Since"):
 			codes = append(codes, errcode.PreconditionFailed)
+		case p.In == "header" && p.Name == keyHeader:
+			codes = append(codes, errcode.Conflict)
 		case p.In == "header":
 		case p.In == "path":
 			codes = append(codes, errcode.NotFound, errcode.ValidationFailed)

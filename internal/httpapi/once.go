@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -36,6 +37,10 @@ const (
 type onceRule struct {
 	secret  bool     // the answer is told once: it is not kept
 	headers []string // that are part of what is asked for
+	large   bool     // its body may be recordings: what is left of it is read, however long it is
+	// show gives what is at a Location, as it is now, in the place of an answer that was too large to be kept. nil = there is
+	// no such way.
+	show func(ctx context.Context, location string) (any, error)
 }
 
 // once makes a request with an Idempotency-Key do what it asks for once, on the routes that make something and do not look
@@ -108,7 +113,7 @@ func (s *Server) runOnce(c echo.Context, next echo.HandlerFunc, call *idempotenc
 	}
 	if held.status >= http.StatusOK && held.status < http.StatusMultipleChoices {
 		ctx := context.WithoutCancel(r.Context()) // it was made
-		err := id.drain(r)
+		err := id.drain(r, rule)
 		if err == nil {
 			err = s.keepAnswer(ctx, call, id, rule, held)
 		}
@@ -145,7 +150,7 @@ func (s *Server) replay(c echo.Context, call *idempotency.Call, id *identity, ru
 	if r.Body != nil {
 		r.Body = id.tee(r.Body)
 	}
-	if err := id.drain(r); err != nil {
+	if err := id.drain(r, rule); err != nil {
 		return err
 	}
 	data, _, err := call.Earlier(id.sum())
@@ -156,7 +161,15 @@ func (s *Server) replay(c echo.Context, call *idempotency.Call, id *identity, ru
 	if err := json.Unmarshal(data, &a); err != nil {
 		return fmt.Errorf("read kept answer: %w", err)
 	}
-	if a.NotKept {
+	if a.NotKept && !a.WasSecret && rule.show != nil {
+		now, err := rule.show(r.Context(), a.Location)
+		if err != nil {
+			return goneSince(err)
+		}
+		if a.Body, err = jsonBytes(now); err != nil {
+			return err
+		}
+	} else if a.NotKept {
 		why := "its answer was too large to be kept"
 		if a.WasSecret || rule.secret {
 			why = "its answer held a secret, which is told once"
@@ -283,18 +296,22 @@ func (id *identity) tee(body io.ReadCloser) io.ReadCloser {
 func (id *identity) Close() error { return nil }
 
 // drain reads what is left of the body.
-func (id *identity) drain(r *http.Request) error {
+func (id *identity) drain(r *http.Request, rule onceRule) error {
 	if r.Body == nil {
 		return nil
 	}
-	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, maxOnceBody+1))
+	left := int64(maxOnceBody)
+	if rule.large {
+		left = math.MaxInt64 - 1
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, left+1))
 	if err != nil {
 		if cut := bodyFailure(r); cut != nil {
 			return cut
 		}
 		return errcode.Wrap(errcode.Malformed, err, "the request body was cut off")
 	}
-	if n > maxOnceBody {
+	if n > left {
 		return idempotency.ErrOther
 	}
 	return nil

@@ -132,6 +132,60 @@ func TestIdempotencyKeyOfDecodes(t *testing.T) {
 	}
 }
 
+// TestIdempotencyKeyOfBatches makes a batch of each kind of body, and asks again.
+func TestIdempotencyKeyOfBatches(t *testing.T) {
+	w := onceWorld(t)
+	f, _ := w.addDecode(catalog.Done, "abc")
+	asJSON := func(r *http.Request) { r.Header.Set("Content-Type", jsonType) }
+	asZip := func(r *http.Request) { r.Header.Set("Content-Type", "application/zip") }
+	form, formType := onceForm(t, "a=1", "b=2")
+	again, againType := onceForm(t, "a=1", "b=2")
+	other, otherType := onceForm(t, "a=1", "b=3")
+	stored := func(n int) string {
+		return `{"name":"day","file_ids":[` + strings.TrimSuffix(strings.Repeat(`"`+f.ID+`",`, n), ",") + `]}`
+	}
+	batches := w.cfg.Deps.Batches.(*fakeBatches)
+	for name, tc := range map[string]struct {
+		body, again, other      string
+		opt, againOpt, otherOpt option
+		asItIsNow               bool // the answer is too large to be kept
+	}{
+		"stored":  {stored(2), stored(2), stored(3), asJSON, asJSON, asJSON, false},
+		"many":    {stored(4000), stored(4000), stored(3), asJSON, asJSON, asJSON, true},
+		"form":    {form, again, other, formType, againType, otherType, false},
+		"archive": {"a=1", "a=1", "a=2", asZip, asZip, asZip, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first := w.post("/batches", tc.body, tc.opt, key("batch "+name))
+			if first.StatusCode != 201 || first.Header.Get(replayHeader) != "" {
+				t.Fatalf("first: %d %.300s", first.StatusCode, first.body)
+			}
+			if large := len(first.body) > maxKeptAnswer; large != tc.asItIsNow {
+				t.Fatalf("an answer of %d bytes", len(first.body))
+			}
+			made := len(batches.all)
+			second := w.post("/batches", tc.again, tc.againOpt, key("batch "+name))
+			if second.StatusCode != 201 || second.Header.Get(replayHeader) != "true" || second.Header.Get("Location") != first.Header.Get("Location") ||
+				second.json(t)["id"] != first.json(t)["id"] || second.json(t)["total"] != first.json(t)["total"] {
+				t.Errorf("second: %d %.300s\nnot %.300s", second.StatusCode, second.body, first.body)
+			}
+			if third := w.post("/batches", tc.other, tc.otherOpt, key("batch "+name)); third.StatusCode != 409 || third.json(t)["code"] != "conflict" {
+				t.Errorf("another body: %d %.300s", third.StatusCode, third.body)
+			}
+			if len(batches.all) != made {
+				t.Error("a batch was made")
+			}
+			if !tc.asItIsNow {
+				return
+			}
+			batches.all = batches.all[:made-1]
+			if gone := w.post("/batches", tc.again, tc.againOpt, key("batch "+name)); gone.StatusCode != 404 {
+				t.Errorf("what it made is gone: %d %.300s", gone.StatusCode, gone.body)
+			}
+		})
+	}
+}
+
 func TestIdempotencyKeyOfRequestsAtOnce(t *testing.T) {
 	w := onceWorld(t)
 	bodies := make([]string, 8)

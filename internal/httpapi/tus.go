@@ -65,7 +65,7 @@ func (s *Server) routeTus(api huma.API) error {
 		s.echo.Add(r.method, path, func(c echo.Context) error { return s.serveTus(c, handler) })
 		s.scopes[r.method+" "+path] = r.need
 		if r.method == http.MethodPost && !strings.Contains(path, ":") {
-			s.onceRules[path] = onceRule{headers: []string{"Upload-Length", metadataHeader, checksumHeader}}
+			s.onceRules[path] = onceRule{large: true, headers: []string{"Upload-Length", metadataHeader, checksumHeader}}
 		}
 	}
 	s.documentTus(api)

@@ -4,7 +4,7 @@
 // A caller who does not know whether a request came through sends it again with the same key, and gets the first one's
 // answer instead of a second thing. The answer is recorded in the commit that makes the thing where the maker can stage it
 // there (Call.Stage), else in one right after it (Call.Commit). Of two requests with one key at the same time the later
-// waits for the earlier. The package is apart because it knows nothing of what is made: it keeps bytes. The queue keeps the
+// waits for the earlier, but not for long. The package is apart because it knows nothing of what is made: it keeps bytes. The queue keeps the
 // keys of its jobs itself, since there the answer is the jobs.
 //
 // What is kept is bounded by age, number and bytes; in memory there are only the keys of requests under way.
@@ -27,6 +27,7 @@ import (
 
 const (
 	keepFor    = 24 * time.Hour
+	waitFor    = 30 * time.Second // of a request for an earlier one with its key
 	sweepEvery = 10 * time.Minute
 	sweepBatch = 1000
 	// MaxData is the most bytes of an answer.
@@ -41,6 +42,9 @@ const (
 
 // ErrOther reports a key that belongs to a request that asked for something else.
 var ErrOther = errcode.New(errcode.Conflict, "the Idempotency-Key belongs to another request: its path, query or body were not these")
+
+// ErrBusy reports a key whose first request has not come to its end.
+var ErrBusy = errcode.New(errcode.Conflict, "another request with this Idempotency-Key is under way: its answer can be had when it has ended")
 
 // Key stands for an Idempotency-Key and whose it is.
 type Key [32]byte
@@ -95,7 +99,8 @@ type Call struct {
 	earlier *Answer
 }
 
-// Begin waits until no other request with the key is under way. The caller ends the call.
+// Begin waits until no other request with the key is under way: most often it is the same one, whose caller lost patience a
+// moment ago. One that takes longer is ErrBusy. The caller ends the call.
 func (k *Keys) Begin(ctx context.Context, key Key) (*Call, error) {
 	over, err := k.ask(ctx, key)
 	if err != nil {
@@ -119,6 +124,8 @@ func (k *Keys) Begin(ctx context.Context, key Key) (*Call, error) {
 
 // ask makes a key the caller's until over is called.
 func (k *Keys) ask(ctx context.Context, key Key) (over func(), err error) {
+	enough := time.NewTimer(waitFor)
+	defer enough.Stop()
 	for {
 		k.mu.Lock()
 		other := k.asked[key]
@@ -136,6 +143,8 @@ func (k *Keys) ask(ctx context.Context, key Key) (over func(), err error) {
 		k.mu.Unlock()
 		select {
 		case <-other:
+		case <-enough.C:
+			return nil, ErrBusy
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for idempotency key: %w", context.Cause(ctx))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -55,6 +56,34 @@ func (k *Keys) earlier(t *testing.T, key byte) string {
 		t.Fatal(ok, err)
 	}
 	return string(data)
+}
+
+// TestWaitForTheEarlier: the later of two requests waits for the earlier, but not for ever.
+func TestWaitForTheEarlier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &Keys{asked: map[Key]chan struct{}{}}
+		for _, tc := range []struct {
+			takes time.Duration
+			want  error
+		}{{waitFor - time.Second, nil}, {waitFor + time.Second, ErrBusy}} {
+			over, err := k.ask(t.Context(), Key{1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(tc.takes, over)
+			again, err := k.ask(t.Context(), Key{1})
+			if !errors.Is(err, tc.want) {
+				t.Errorf("after %v: %v", tc.takes, err)
+			}
+			if err == nil {
+				again()
+			}
+			time.Sleep(tc.takes) // virtual
+		}
+		if len(k.asked) != 0 {
+			t.Errorf("%d keys are still asked for", len(k.asked))
+		}
+	})
 }
 
 func TestAnswerIsKeptForADay(t *testing.T) {

@@ -3688,6 +3688,8 @@ export interface operations {
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            409: components["responses"]["conflict"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed.unknown_format.decode_failed"];
@@ -4197,7 +4199,7 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
-            409: components["responses"]["decoder_disabled"];
+            409: components["responses"]["conflict.decoder_disabled"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed"];
@@ -4920,6 +4922,7 @@ export interface operations {
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
             409: components["responses"]["conflict.decoder_disabled"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
@@ -7709,7 +7712,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description How far it is; X-File-ID and X-Decode-ID once it is a file */
+            /** @description How far it is; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file */
             200: {
                 headers: {
                     "Tus-Resumable": string;
@@ -7761,7 +7764,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The piece is there for good; X-File-ID and X-Decode-ID once it is a file */
+            /** @description The piece is there for good; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file */
             204: {
                 headers: {
                     "Tus-Resumable": string;
