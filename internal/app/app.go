@@ -129,7 +129,7 @@ func (a *appliance) close() error {
 // open opens every part. Whatever it opened before an error is closed by close.
 func (a *appliance) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openHTTP,
+		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -288,21 +288,12 @@ func (a *appliance) openRuntime(ctx context.Context) error {
 	return nil
 }
 
-func (a *appliance) openUseCases(ctx context.Context) error {
+func (a *appliance) openUseCases(context.Context) error {
 	a.ingester = ingest.New(ingest.Config{
 		DB: a.db, Catalog: a.catalog, Blobs: a.blobs, Queue: a.engine, Results: a.results, Detector: detector{a.registry},
 		Wrapping: wrapping{a.decoder, a.registry}, Events: a.events, Logger: a.logs.Logger("api"), Recorder: a.metrics, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		Now: a.world.now, ChildDepth: a.cfg.Decode.ChildDepth, ChildTotal: a.cfg.Decode.ChildTotal,
 	})
-	uploads, err := upload.Open(ctx, upload.Config{
-		DB: a.db, Blobs: a.blobs, Accepter: a.ingester, Guard: a.db, Dir: a.folder.uploads(), FS: a.world.fs, Expire: a.cfg.Uploads.Expire,
-		MaxCount: a.cfg.Uploads.MaxCount, MaxBytes: int64(a.cfg.Uploads.MaxBytes), MaxUpload: int64(a.cfg.Server.MaxUpload),
-		Logger: a.logs.Logger("api"), Now: a.world.now,
-	})
-	if err != nil {
-		return fmt.Errorf("open uploads: %w", err)
-	}
-	a.uploads = uploads
 	a.keys = idempotency.New(idempotency.Config{DB: a.db, Logger: a.logs.Logger("api"), Now: a.world.now})
 	return nil
 }

@@ -97,6 +97,7 @@ type Batch struct {
 	Progress    float64 // 0–1
 	CreatedAt   time.Time
 	FinishedAt  time.Time // zero = it goes on
+	Closed      bool      // it was cancelled: no file can join it
 }
 
 // Item is one file of a batch.
@@ -177,6 +178,7 @@ func (r *record) view(c counts, running int) Batch {
 	b := Batch{
 		ID: r.ID, Name: r.Name, Decoder: r.Decoder, Params: r.Params, Concurrency: r.Concurrency, Timeout: r.Timeout, Total: r.Total,
 		Successful: c.Done, Failed: c.Failed + c.Cancelled, Running: running, CreatedAt: r.CreatedAt, FinishedAt: r.FinishedAt,
+		Closed:   r.Cancelled,
 		Progress: float64(c.all()) / float64(r.Total),
 	}
 	switch {

@@ -217,10 +217,7 @@ func (e *Engine) Create(ctx context.Context, n New) (Batch, error) {
 		if err != nil {
 			return Batch{}, fmt.Errorf("create batch: %w", err)
 		}
-		items[i] = Item{FileID: it.FileID, Name: f.Name, State: ItemPending}
-		if it.DecodeID != "" {
-			items[i].State, items[i].DecodeID, items[i].Own = ItemRunning, it.DecodeID, !it.Shared
-		}
+		items[i] = itemOf(it, f.Name)
 	}
 	number, err := e.seq.Next(ctx)
 	if err != nil {

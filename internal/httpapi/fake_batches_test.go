@@ -61,7 +61,7 @@ func (f *fakeBatches) Get(ctx context.Context, id string) (batch.Batch, error) {
 	if err != nil {
 		return batch.Batch{}, err
 	}
-	out := batch.Batch{ID: id, Name: b.made.Name, Total: len(b.made.Items), Concurrency: b.made.Concurrency, Timeout: b.made.Timeout, Params: b.made.Params, Decoder: b.made.Decoder, Status: batch.Queued}
+	out := batch.Batch{ID: id, Name: b.made.Name, Total: len(b.made.Items), Concurrency: b.made.Concurrency, Timeout: b.made.Timeout, Params: b.made.Params, Decoder: b.made.Decoder, Status: batch.Queued, Closed: b.ended != ""}
 	items, err := f.Items(ctx, id, 0, batch.MaxItems)
 	for _, it := range items {
 		switch it.State {
@@ -73,7 +73,7 @@ func (f *fakeBatches) Get(ctx context.Context, id string) (batch.Batch, error) {
 			out.Running++
 		}
 	}
-	if out.Running == 0 {
+	if out.Running == 0 && len(f.w.files) > 0 {
 		out.Status, out.FinishedAt = batch.Done, f.w.files[0].CreatedAt
 	}
 	return out, err

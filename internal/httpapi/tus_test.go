@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/wayside-edge/wayside/internal/batch"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/upload"
 )
@@ -92,7 +93,7 @@ func (f *fakeUploads) Finish(_ context.Context, id string) (upload.Upload, error
 		f.fail = nil
 		return *u, err
 	}
-	u.Done = &upload.Done{FileID: "f" + id, DecodeID: "d" + id}
+	u.Done = &upload.Done{FileID: "f" + id, DecodeID: "d" + id, BatchID: u.Batch}
 	return *u, nil
 }
 
@@ -137,13 +138,13 @@ func meta(pairs ...string) string {
 func TestTusUpload(t *testing.T) {
 	for _, slash := range []string{"", "/"} {
 		w, f := tusWorld(t)
-		m := meta("filename", "../../etc/\u202epasswd\x00.RU", "filetype", "text/plain", "decoder", "rail", "param.timezone", "UTC", "batch", "b1", "relativePath", "x")
+		m := meta("filename", "../../etc/\u202epasswd\x00.RU", "filetype", "text/plain", "decoder", "rail", "param.timezone", "UTC", "relativePath", "x")
 		res := w.do(http.MethodPost, "/uploads"+slash, nil, tusHeaders("Upload-Length", "11", "Upload-Metadata", m))
 		if res.StatusCode != 201 || res.Header.Get("Location") != "/api/v1/uploads/u1" || res.Header.Get("Upload-Expires") == "" || res.Header.Get("Tus-Resumable") != "1.0.0" {
 			t.Fatalf("%d %v", res.StatusCode, res.Header)
 		}
 		u := f.all["u1"]
-		if u.Name != "passwd.RU" || u.MediaType != "text/plain" || u.Decoder != "rail" || !maps.Equal(u.Params, map[string]string{"timezone": "UTC"}) || u.Batch != "b1" || u.Size != 11 {
+		if u.Name != "passwd.RU" || u.MediaType != "text/plain" || u.Decoder != "rail" || !maps.Equal(u.Params, map[string]string{"timezone": "UTC"}) || u.Size != 11 {
 			t.Errorf("%+v", u)
 		}
 		one := "/uploads/u1" + slash
@@ -171,6 +172,34 @@ func TestTusUpload(t *testing.T) {
 		if res = w.do(http.MethodHead, one, nil); res.StatusCode != 404 {
 			t.Errorf("after its end: %d", res.StatusCode)
 		}
+	}
+}
+
+// TestTusIntoABatch: a file joins a batch that there is and that takes files, decoded as the batch says.
+func TestTusIntoABatch(t *testing.T) {
+	w, f := tusWorld(t)
+	w.cfg.Deps.Batches.(*fakeBatches).all = []fakeBatch{
+		{made: batch.New{Decoder: "rail", Params: map[string]string{"timezone": "UTC"}}},
+		{ended: string(batch.Cancelled)},
+		{made: batch.New{Items: make([]batch.NewItem, batch.MaxItems)}},
+	}
+	post := func(pairs ...string) reply {
+		return w.do(http.MethodPost, "/uploads", strings.NewReader("x"), tusHeaders("Upload-Length", "1", "Upload-Metadata", meta(pairs...), "Content-Type", "application/offset+octet-stream"))
+	}
+	res := post("batch", "b0001", "decoder", "rail")
+	if u := f.all["u1"]; res.StatusCode != 201 || res.Header.Get("X-Batch-ID") != "b0001" || u.Batch != "b0001" || u.Decoder != "rail" || u.Params["timezone"] != "UTC" {
+		t.Errorf("%d %v %+v", res.StatusCode, res.Header, u)
+	}
+	for name, pairs := range map[string][]string{
+		"none": {"batch", "b0009"}, "no id": {"batch", "../b"}, "cancelled": {"batch", "b0002"}, "full": {"batch", "b0003"},
+		"other decoder": {"batch", "b0001", "decoder", "other"}, "other parameters": {"batch", "b0001", "param.timezone", "CET"},
+	} {
+		if res := post(pairs...); res.StatusCode != 422 || !bytes.Contains(res.body, []byte(`"field":"batch"`)) {
+			t.Errorf("%s: %d %s", name, res.StatusCode, res.body)
+		}
+	}
+	if len(f.all) != 1 {
+		t.Errorf("left behind: %v", f.all)
 	}
 }
 

@@ -64,11 +64,11 @@ func (s *Server) documentTus(api huma.API) {
 		}, "201", tusAnswer("It has begun, or is a file already", "Location", "Upload-Expires"), true},
 		{operation{
 			id: "upload-offset", method: http.MethodHead, path: one, scope: scopeUpload, summary: "See how far an upload is", params: []*huma.Param{id},
-		}, "200", tusAnswer("How far it is; X-File-ID and X-Decode-ID once it is a file", "Upload-Offset", "Upload-Length", "Upload-Expires"), false},
+		}, "200", tusAnswer("How far it is; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file", "Upload-Offset", "Upload-Length", "Upload-Expires"), false},
 		{operation{
 			id: "append-upload", method: http.MethodPatch, path: one, scope: scopeUpload, summary: "Add a piece to an upload",
 			params: []*huma.Param{id, version, number("Upload-Offset", "where the piece begins: where the upload ends"), sum},
-		}, "204", tusAnswer("The piece is there for good; X-File-ID and X-Decode-ID once it is a file", "Upload-Offset", "Upload-Expires"), true},
+		}, "204", tusAnswer("The piece is there for good; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file", "Upload-Offset", "Upload-Expires"), true},
 		{operation{
 			id: "end-upload", method: http.MethodDelete, path: one, scope: scopeUpload, summary: "End an upload; of a finished one the file stays",
 			params: []*huma.Param{id, version},

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
 
 	tus "github.com/tus/tusd/v2/pkg/handler"
 
+	"github.com/wayside-edge/wayside/internal/batch"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/queue"
 	"github.com/wayside-edge/wayside/internal/upload"
@@ -51,6 +53,9 @@ func (q *tusRequest) show(u upload.Upload) {
 		if u.Done.DecodeID != "" {
 			h.Set("X-Decode-ID", u.Done.DecodeID)
 		}
+		if u.Done.BatchID != "" {
+			h.Set("X-Batch-ID", u.Done.BatchID)
+		}
 	}
 }
 
@@ -61,6 +66,9 @@ type tusStore struct{ uploads Uploads }
 func (t tusStore) NewUpload(ctx context.Context, info tus.FileInfo) (tus.Upload, error) {
 	q := tusRequestOf(ctx)
 	n, err := newUpload(q.r.Header.Get(metadataHeader), info.Size)
+	if err == nil {
+		err = q.server.asBatch(ctx, &n)
+	}
 	if err == nil {
 		err = q.server.checkReveal(q.r, n.Params)
 	}
@@ -74,6 +82,29 @@ func (t tusStore) NewUpload(ctx context.Context, info tus.FileInfo) (tus.Upload,
 	q.w.Header().Set("Location", pathPrefix+tusPath+"/"+u.ID)
 	q.show(u)
 	return &tusUpload{uploads: t.uploads, q: q, upload: u}, nil
+}
+
+// asBatch checks that a file can join the batch that is named for it, and has it decoded as the batch says. Whoever may not ask
+// for the parameters of the batch is refused like everybody else who asks for them.
+func (s *Server) asBatch(ctx context.Context, n *upload.New) error {
+	if n.Batch == "" {
+		return nil
+	}
+	b, err := s.deps.Batches.Get(ctx, n.Batch)
+	switch {
+	case errcode.Is(err, errcode.NotFound):
+		return errcode.Invalid("batch", "there is no such batch")
+	case err != nil:
+		return fmt.Errorf("find batch: %w", err)
+	case b.Closed:
+		return errcode.Invalid("batch", "it was cancelled, and takes no more files")
+	case b.Total >= batch.MaxItems:
+		return errcode.Invalid("batch", "it has %d files, and takes no more", b.Total)
+	case n.Decoder != "" && n.Decoder != b.Decoder, len(n.Params) > 0 && !maps.Equal(n.Params, b.Params):
+		return errcode.Invalid("batch", "its files are decoded as it says: leave decoder and parameters out")
+	}
+	n.Decoder, n.Params = b.Decoder, b.Params
+	return nil
 }
 
 // GetUpload finds an upload. One that is complete but could not become a file yet is tried again: whoever asks how far it
@@ -162,7 +193,7 @@ func (t *tusUpload) Terminate(ctx context.Context) error {
 		return t.q.refuse(fmt.Errorf("end upload: %w", err))
 	}
 	h := t.q.w.Header()
-	for _, name := range []string{"Upload-Offset", "Upload-Expires", "X-File-ID", "X-Decode-ID"} {
+	for _, name := range []string{"Upload-Offset", "Upload-Expires", "X-File-ID", "X-Decode-ID", "X-Batch-ID"} {
 		h.Del(name)
 	}
 	return nil

@@ -137,7 +137,6 @@ type Upload struct {
 	Force     bool              // decode anew even where a result exists
 	Together  bool              // what the body holds is one recording, whatever it looks like: the caller says so
 	Trace     queue.Trace       // request and correlation id
-	Batch     string            // id of the batch it is part of, "" = none
 	// Also gives what stages the caller's own record that this has happened: in the commit that records the file, or in one
 	// of its own where the same delivery was there before. nil = nothing.
 	Also func(a Accepted) Stage

@@ -113,7 +113,7 @@ func (u *Uploads) Finish(ctx context.Context, id string) (Upload, error) {
 	up := r.upload()
 	up.Trace = queue.TraceOf(ctx)
 	up.Also = func(a ingest.Accepted) ingest.Stage {
-		r.Done = &Done{FileID: a.File.ID, Existing: a.Existing}
+		r.Done = &Done{FileID: a.File.ID, Existing: a.Existing, Joining: r.Batch != ""}
 		if a.Decode != nil {
 			r.Done.DecodeID = a.Decode.ID
 		}
@@ -127,7 +127,7 @@ func (u *Uploads) Finish(ctx context.Context, id string) (Upload, error) {
 	}
 	b.Release()
 	u.finished(ctx, e, r)
-	return r.public(), nil
+	return u.join(ctx, e, r).public(), nil
 }
 
 // keep keeps the blob of an upload that could not become a file.
@@ -161,7 +161,7 @@ func (u *Uploads) blob(ctx context.Context, r record) (blob.Blob, error) {
 func (u *Uploads) finished(ctx context.Context, e *entry, r record) {
 	u.mu.Lock()
 	held := e.held
-	e.held, e.finished, e.refused, e.expires = nil, true, false, r.ExpiresAt
+	e.held, e.finished, e.joining, e.refused, e.expires = nil, true, r.Done.Joining, false, r.ExpiresAt
 	u.count--
 	u.bytes -= e.size
 	u.mu.Unlock()

@@ -30,6 +30,9 @@ type Done struct {
 	FileID   string `json:"file_id"`
 	DecodeID string `json:"decode_id"`
 	Existing bool   `json:"existing"` // the same recording was there before
+	// BatchID is the batch that the file has joined, "" = none. Joining says that it has not yet, and will.
+	BatchID string `json:"batch_id,omitempty"`
+	Joining bool   `json:"joining,omitempty"`
 }
 
 // Upload is an upload as callers see it.
@@ -51,6 +54,7 @@ func (r record) public() Upload {
 
 func (r record) entry() *entry {
 	e := &entry{turn: make(chan struct{}, 1), size: r.Size, offset: r.Offset, expires: r.ExpiresAt, finished: r.Done != nil}
+	e.joining = r.Done != nil && r.Done.Joining
 	e.turn <- struct{}{}
 	return e
 }
@@ -63,7 +67,6 @@ func (r record) partial(dir string) blob.Partial {
 func (r record) upload() ingest.Upload {
 	return ingest.Upload{
 		Name: r.Name, MediaType: r.MediaType, Source: catalog.SourceTus, Decoder: r.Decoder, Params: r.Params, Decode: true,
-		Batch: r.Batch,
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // Run finishes what was complete when the process ended, and from then on, from time to time, what could not be finished
-// for lack of room, and removes what has expired. It returns when ctx ends.
+// for lack of room, has files join their batches that could not, and removes what has expired. It returns when ctx ends.
 func (u *Uploads) Run(ctx context.Context) error {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
@@ -24,13 +24,21 @@ func (u *Uploads) Run(ctx context.Context) error {
 
 // sweep finishes and removes what it is time for. An upload that is being worked on waits for the next time.
 func (u *Uploads) sweep(ctx context.Context) {
-	complete, expired := u.due()
+	complete, joining, expired := u.due()
 	for _, id := range complete {
 		if ctx.Err() != nil {
 			return
 		}
 		if _, err := u.Finish(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
 			u.cfg.Logger.WarnContext(ctx, "upload not finished", "upload", id, "error", err)
+		}
+	}
+	for _, id := range joining {
+		if ctx.Err() != nil {
+			return
+		}
+		if err := u.joinLater(ctx, id); err != nil {
+			u.cfg.Logger.WarnContext(ctx, "upload not looked at", "upload", id, "error", err)
 		}
 	}
 	for _, id := range expired {
@@ -43,9 +51,9 @@ func (u *Uploads) sweep(ctx context.Context) {
 	}
 }
 
-// due lists uploads that can be finished, and those that are to go: the expired, and of the finished the oldest where
-// there are too many.
-func (u *Uploads) due() (complete, expired []string) {
+// due lists uploads that can be finished, those whose files are still to join a batch, and those that are to go: the expired,
+// and of the finished the oldest where there are too many.
+func (u *Uploads) due() (complete, joining, expired []string) {
 	now := u.cfg.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -55,6 +63,8 @@ func (u *Uploads) due() (complete, expired []string) {
 		case len(e.turn) == 0: // somebody is at it
 		case !now.Before(e.expires):
 			expired = append(expired, id)
+		case e.joining:
+			joining = append(joining, id)
 		case e.finished:
 			finished = append(finished, id)
 		case e.offset == e.size && !e.refused:
@@ -65,7 +75,7 @@ func (u *Uploads) due() (complete, expired []string) {
 		slices.SortFunc(finished, func(a, b string) int { return u.entries[a].expires.Compare(u.entries[b].expires) })
 		expired = append(expired, finished[:n]...)
 	}
-	return complete, expired
+	return complete, joining, expired
 }
 
 func (u *Uploads) expire(ctx context.Context, id string) error {

@@ -60,6 +60,12 @@ type Accepter interface {
 	Drop(ctx context.Context, sha256 string) error
 }
 
+// Batches take files into batches; it is batch.Engine.
+type Batches interface {
+	// JoinUpload adds a file with its decode to a batch. A file that is in it already stays there once.
+	JoinUpload(ctx context.Context, batch, file, decode string, existing bool) error
+}
+
 // Guard says how many bytes may be written, and how many the disk has at all; it is store.DB.
 type Guard interface {
 	Spare() (int64, error)
@@ -71,6 +77,7 @@ type Config struct {
 	DB       *store.DB
 	Blobs    *blob.Dir
 	Accepter Accepter
+	Batches  Batches
 	Guard    Guard
 	// Dir is the folder of the bytes, on the file system of the blobs. It is made if it is missing; what is in it and
 	// belongs to no upload is removed.
@@ -127,6 +134,7 @@ type entry struct {
 	offset   int64
 	expires  time.Time
 	finished bool
+	joining  bool     // it is finished, and its file is still to join a batch
 	refused  bool     // it cannot become a file, and waiting does not help
 	held     []func() // end the holds on its blob
 }

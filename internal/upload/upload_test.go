@@ -38,6 +38,9 @@ type fixture struct {
 	now   time.Time
 	spare int64
 
+	joined []string // "batch file decode"
+	join   error    // of the next JoinUpload
+
 	db    *store.DB
 	blobs *blob.Dir
 	*Uploads
@@ -69,7 +72,7 @@ func (x *fixture) open() {
 		x.Fatal(err)
 	}
 	c := x.cfg
-	c.DB, c.Blobs, c.Accepter, c.Guard, c.Dir, c.FS, c.Now = x.db, x.blobs, x, x, x.dir+"/uploads", x.fault, func() time.Time { return x.now }
+	c.DB, c.Blobs, c.Accepter, c.Batches, c.Guard, c.Dir, c.FS, c.Now = x.db, x.blobs, x, x, x, x.dir+"/uploads", x.fault, func() time.Time { return x.now }
 	if x.Uploads, err = Open(x.Context(), c); err != nil {
 		x.Fatal(err)
 	}
@@ -118,6 +121,18 @@ func (x *fixture) AcceptBlob(ctx context.Context, u ingest.Upload, b blob.Blob) 
 	err := x.doubt
 	x.doubt = nil
 	return a, err
+}
+
+// JoinUpload is the batches'.
+func (x *fixture) JoinUpload(_ context.Context, batch, file, decode string, existing bool) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.join; err != nil {
+		x.join = nil
+		return err
+	}
+	x.joined = append(x.joined, fmt.Sprint(batch, file, decode, existing))
+	return nil
 }
 
 func (x *fixture) Drop(ctx context.Context, sha string) error {
@@ -346,6 +361,50 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.create(60)
+}
+
+// TestJoinsItsBatch: the file of an upload joins the batch that was named, at once or when what is in the way has passed; where
+// there is no such batch any more the file stays alone.
+func TestJoinsItsBatch(t *testing.T) {
+	x := setup(t)
+	finish := func() string {
+		t.Helper()
+		u, err := x.Create(t.Context(), New{Size: 5, Name: "a.bin", Batch: "b1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.add(u.ID, 0, "bytes")
+		if u, err = x.Finish(t.Context(), u.ID); err != nil || u.Done == nil {
+			t.Fatalf("%+v %v", u, err)
+		}
+		return u.ID
+	}
+	want := func(what, id, batch string, joining bool, joined int) {
+		t.Helper()
+		u, err := x.Get(t.Context(), id)
+		if err != nil || u.Done.BatchID != batch || u.Done.Joining != joining || len(x.joined) != joined {
+			t.Errorf("%s: %+v %v, joined %v", what, u.Done, err, x.joined)
+		}
+	}
+	id := finish()
+	want("at once", id, "b1", false, 1)
+	x.sweep(t.Context())
+	want("once", id, "b1", false, 1)
+	x.join = errcode.New(errcode.DiskFull, "no room")
+	id = finish()
+	want("no room", id, "", true, 1)
+	x.restart()
+	x.join = errcode.New(errcode.DiskFull, "no room")
+	x.sweep(t.Context())
+	want("still no room", id, "", true, 1)
+	x.restart()
+	x.sweep(t.Context())
+	want("room", id, "b1", false, 2)
+	x.join = errcode.New(errcode.NotFound, "there is no such batch")
+	id = finish()
+	want("no batch", id, "", false, 2)
+	x.sweep(t.Context())
+	want("for good", id, "", false, 2)
 }
 
 func TestExpiry(t *testing.T) {
