@@ -49,6 +49,7 @@ type target struct {
 	a      *appliance
 	host   string
 	vars   *strings.Replacer
+	ids    []string // what vars puts in, and its name before it
 	leaks  *regexp.Regexp
 	counts map[string]int
 }
@@ -63,7 +64,7 @@ func newTarget(t *testing.T, a *appliance) *target {
 	host := strings.TrimPrefix(a.url, "http://")
 	return &target{
 		t: t, a: a, host: host, counts: map[string]int{},
-		vars:  strings.NewReplacer("{host}", host, "{file}", up.File.ID, "{decode}", up.Decode.ID),
+		ids:   []string{"{host}", host, "{file}", up.File.ID, "{decode}", up.Decode.ID},
 		leaks: regexp.MustCompile(regexp.QuoteMeta(a.dir) + "|" + leaks),
 	}
 }
@@ -194,6 +195,7 @@ func (g *target) leak(short string, res *http.Response, body []byte) {
 // standing is what must be as before when all attacks are over.
 type standing struct {
 	files, jobs, blobs, tmp int
+	uploads                 int // files of unfinished ones
 	goroutines, fds         float64
 }
 
@@ -201,6 +203,7 @@ func (g *target) standing() standing {
 	s := standing{
 		files: len(list[File](g.a, "/api/v1/files")), jobs: len(list[struct{}](g.a, "/api/v1/jobs")),
 		blobs: len(filesBelow(g.t, filepath.Join(g.a.dir, "blobs"))), tmp: len(filesBelow(g.t, filepath.Join(g.a.dir, "tmp"))),
+		uploads: len(filesBelow(g.t, filepath.Join(g.a.dir, "uploads"))),
 	}
 	http.DefaultClient.CloseIdleConnections()
 	_, text := g.a.raw("/metrics", nil) //nolint:bodyclose // raw closes it
@@ -223,7 +226,7 @@ func (g *target) settled(before standing) standing {
 	var now standing
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		now = g.standing()
-		if now.files == before.files && now.jobs == before.jobs && now.blobs == before.blobs && now.tmp == before.tmp &&
+		if now.files == before.files && now.jobs == before.jobs && now.blobs == before.blobs && now.tmp == before.tmp && now.uploads == before.uploads &&
 			now.goroutines <= before.goroutines+5 && now.fds <= before.fds+5 {
 			break
 		}
@@ -236,6 +239,8 @@ func (g *target) settled(before standing) standing {
 func TestHostileRequests(t *testing.T) {
 	a := start(t, t.TempDir())
 	g := newTarget(t, a)
+	g.beginUploads()
+	g.vars = strings.NewReplacer(g.ids...)
 	c := newContract(t, a)
 	before := g.standing()
 	n := 0
@@ -256,7 +261,7 @@ func TestHostileRequests(t *testing.T) {
 	}
 	t.Logf("%d requests: %v", n, g.counts)
 	now := g.settled(before)
-	if now.files != before.files || now.jobs != before.jobs || now.blobs != before.blobs || now.tmp != before.tmp ||
+	if now.files != before.files || now.jobs != before.jobs || now.blobs != before.blobs || now.tmp != before.tmp || now.uploads != before.uploads ||
 		now.goroutines > before.goroutines+5 || now.fds > before.fds+5 {
 		t.Errorf("left behind: %+v, before %+v: %v", now, before, filesBelow(t, filepath.Join(a.dir, "tmp")))
 	}

@@ -420,28 +420,6 @@ func tokenAttacks() []attack {
 	return out
 }
 
-// tusAttacks are requests of an upload that resumes, which no client of that protocol sends.
-func tusAttacks() []attack {
-	const tus = "Tus-Resumable: 1.0.0\r\n"
-	var out []attack
-	for _, h := range []string{
-		"", tus, "Tus-Resumable: 9.9.9\r\nUpload-Length: 1\r\n", tus + "Upload-Length: -1\r\n", tus + "Upload-Length: abc\r\n", tus + "Upload-Length: 99999999999999999999\r\n",
-		tus + "Upload-Length: 1.5\r\n", tus + "Upload-Length: 1\r\nUpload-Defer-Length: 1\r\n", tus + "Upload-Defer-Length: 7\r\n", tus + "Upload-Length: 1\r\nUpload-Concat: final;/api/v1/uploads/x\r\n",
-		tus + "Upload-Length: 1\r\nUpload-Metadata: filename not-base64!!\r\n", tus + "Upload-Length: 9000000000000000000\r\n",
-	} {
-		out = append(out, attack{name: "create " + h[:min(len(h), 60)], raw: request("POST", "/api/v1/uploads", h, ""), want: "4xx|disk_full"})
-	}
-	for _, id := range []string{"none", "..", "%2e%2e%2f", "%00", strings.Repeat("a", 300)} {
-		for _, m := range []string{"PATCH", "HEAD", "DELETE"} {
-			out = append(out, attack{name: m + " " + id[:min(len(id), 20)], raw: request(m, "/api/v1/uploads/"+id, tus+"Upload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\n", ""), want: "4xx|refused"})
-		}
-	}
-	for _, h := range []string{"Upload-Offset: -1\r\n", "Upload-Offset: abc\r\n", "Upload-Offset: 99999999999999999999\r\n", "", "Upload-Offset: 0\r\nUpload-Checksum: sha1 x\r\n", "Upload-Offset: 0\r\nUpload-Checksum: none\r\n"} {
-		out = append(out, attack{name: "patch " + h, raw: request("PATCH", "/api/v1/uploads/none", tus+"Content-Type: application/offset+octet-stream\r\n"+h, "x"), want: "4xx"})
-	}
-	return out
-}
-
 func batchAttacks() []attack {
 	var out []attack
 	for _, b := range []string{"{}", "null", "[]", `{"file_ids":[]}`, `{"file_ids":["none"]}`, `{"file_ids":"x"}`, `{"file_ids":["../.."],"name":"a"}`, `{"file_ids":["{file}"],"concurrency":-1}`, `{"file_ids":["{file}"],"timeout_per_file":-1}`, `{"file_ids":["{file}"],"timeout_per_file":1e308}`, `{"file_ids":["{file}"],"concurrency":1000000000}`} {

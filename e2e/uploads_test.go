@@ -31,6 +31,7 @@ type tusClient struct {
 
 // request sends a request; ok is false where there was no answer.
 func (c *tusClient) request(ctx context.Context, t *testing.T, a *appliance, method, path string, body []byte, headers ...string) (*http.Response, bool) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, method, a.url+path, bytes.NewReader(body))
 	if err != nil {
 		t.Error(err)
@@ -54,16 +55,18 @@ func (c *tusClient) request(ctx context.Context, t *testing.T, a *appliance, met
 
 // run uploads until the appliance does not answer.
 func (c *tusClient) run(ctx context.Context, t *testing.T, a *appliance) {
+	t.Helper()
 	for ctx.Err() == nil && !t.Failed() && c.one(ctx, t, a) {
 	}
 }
 
 // one uploads one recording to its end, and reports whether it has come to it.
 func (c *tusClient) one(ctx context.Context, t *testing.T, a *appliance) bool {
+	t.Helper()
 	if c.at == "" && !c.begin(ctx, t, a) {
 		return false
 	}
-	res, ok := c.request(ctx, t, a, http.MethodHead, c.at, nil)
+	res, ok := c.request(ctx, t, a, http.MethodHead, c.at, nil) //nolint:bodyclose // request closes it
 	if !ok {
 		return false
 	}
@@ -75,7 +78,7 @@ func (c *tusClient) one(ctx context.Context, t *testing.T, a *appliance) bool {
 	file := res.Header.Get("X-File-ID")
 	for file == "" {
 		end := min(offset+1+c.rng.Int64N(2<<20), int64(len(c.data)))
-		res, ok := c.request(ctx, t, a, http.MethodPatch, c.at, c.data[offset:end],
+		res, ok := c.request(ctx, t, a, http.MethodPatch, c.at, c.data[offset:end], //nolint:bodyclose // as above
 			"Upload-Offset", strconv.FormatInt(offset, 10), "Content-Type", "application/offset+octet-stream")
 		if !ok {
 			return false
@@ -89,6 +92,7 @@ func (c *tusClient) one(ctx context.Context, t *testing.T, a *appliance) bool {
 
 // begin begins the next recording, or the same again where nobody knows whether it was begun.
 func (c *tusClient) begin(ctx context.Context, t *testing.T, a *appliance) bool {
+	t.Helper()
 	if c.n == len(c.done) { // the one before is a file
 		c.n++
 		c.data = make([]byte, 4<<20+c.rng.IntN(4<<20))
@@ -99,7 +103,7 @@ func (c *tusClient) begin(ctx context.Context, t *testing.T, a *appliance) bool 
 		}
 		c.sum, c.acked = digest(c.data), 0
 	}
-	res, ok := c.request(ctx, t, a, http.MethodPost, "/api/v1/uploads", nil,
+	res, ok := c.request(ctx, t, a, http.MethodPost, "/api/v1/uploads", nil, //nolint:bodyclose // as above
 		"Upload-Length", strconv.Itoa(len(c.data)), "Idempotency-Key", fmt.Sprint("recording ", c.n))
 	if !ok {
 		return false

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/disk"
+	"github.com/wayside-edge/wayside/internal/errcode"
 )
 
 // What arrives in pieces is made durable at the end of each, and on the way after so many bytes or so much time: a
@@ -143,7 +144,8 @@ func (e *extension) receive(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if e.piece.Check == nil && (e.size-e.kept.Size >= keepBytes || time.Since(e.since) >= keepEvery) {
+		// The end of a recording is left to finish: a body that goes on is none of it.
+		if e.piece.Check == nil && e.size != e.piece.Limit && (e.size-e.kept.Size >= keepBytes || time.Since(e.since) >= keepEvery) {
 			if err := e.keep(); err != nil {
 				return err
 			}
@@ -179,8 +181,12 @@ func (e *extension) write(buf *[]byte, n int) error {
 	return nil
 }
 
-// finish keeps what was received, where it counts.
+// finish keeps what was received, where it counts. Of a piece that is longer than what is left of the recording nobody knows
+// which bytes are too many, so that what was not kept on the way counts for nothing.
 func (e *extension) finish(err error) error {
+	if errcode.Is(err, errcode.TooLarge) {
+		return err
+	}
 	if e.piece.Check != nil {
 		e.hasher.barrier()
 		if err == nil {

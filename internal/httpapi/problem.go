@@ -219,7 +219,7 @@ func (s *Server) fail(c echo.Context, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	if gone(r.Context(), err) {
-		return // nobody reads it; finish counts it as left
+		panic(http.ErrAbortHandler) // finish counts it as left; who has only closed its side is not to read the 200 that net/http would send
 	}
 	s.writeProblem(c.Response(), r, problemOf(r, err))
 }

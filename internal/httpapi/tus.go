@@ -97,18 +97,44 @@ func tusRoutes() []tusRoute {
 func (s *Server) serveTus(c echo.Context, handler http.Handler) error {
 	r := c.Request()
 	stateOf(r.Context()).stream = true
-	if r.Header.Get("Upload-Concat") != "" {
-		return errcode.New(errcode.Malformed, "Upload-Concat: the extension concatenation is not offered")
+	if err := checkTusHeaders(r.Header); err != nil {
+		return err
 	}
 	if _, err := parseChecksum(r.Header.Get(checksumHeader)); err != nil {
 		return err
 	}
 	w := &tusWriter{Response: c.Response(), body: stateOf(r.Context()).body}
+	if r.Body != nil {
+		r.Body = &countedBody{ReadCloser: r.Body}
+	}
 	q := &tusRequest{server: s, w: w, r: r}
 	w.q = q
-	handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tusRequestKey{}, q)))
+	q.r = r.WithContext(context.WithValue(r.Context(), tusRequestKey{}, q))
+	if meant := r.Header.Get("X-HTTP-Method-Override"); r.Method == http.MethodPost && meant != "" {
+		q.r.Method = meant
+	}
+	handler.ServeHTTP(w, q.r)
 	if w.refused {
 		return w.problem()
+	}
+	return nil
+}
+
+// checkTusHeaders refuses what the protocol offers and this server does not, and headers that say two things: a proxy may have
+// looked at the other one.
+func checkTusHeaders(h http.Header) error {
+	for _, name := range []string{
+		"Tus-Resumable", "Upload-Length", "Upload-Offset", metadataHeader, checksumHeader, "Upload-Defer-Length", "X-Http-Method-Override",
+	} {
+		if len(h[name]) > 1 {
+			return errcode.Newf(errcode.Malformed, "%s: is to be given once", name)
+		}
+	}
+	if h.Get("Upload-Concat") != "" {
+		return errcode.New(errcode.Malformed, "Upload-Concat: the extension concatenation is not offered")
+	}
+	if h.Get("Upload-Defer-Length") != "" {
+		return errcode.New(errcode.Malformed, "Upload-Defer-Length: the length of an upload is to be known when it begins")
 	}
 	return nil
 }
@@ -176,6 +202,9 @@ func (w *tusWriter) problem() error {
 		h.Set("Tus-Version", tusVersion)
 	}
 	err := w.q.err
+	if cut := bodyFailure(w.q.r); cut != nil && errors.Is(err, context.Canceled) {
+		err = cut // the end of the connection ends the context too, and who has only closed its side still reads
+	}
 	if err == nil {
 		err = w.translate()
 	}

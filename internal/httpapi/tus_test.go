@@ -69,6 +69,9 @@ func (f *fakeUploads) Append(_ context.Context, id string, offset int64, body io
 			}
 		}
 	}
+	if errcode.Is(err, errcode.TooLarge) {
+		return u, err
+	}
 	if check != nil {
 		if err := check.Whole(); err != nil {
 			return u, err

@@ -75,6 +75,9 @@ func (t tusStore) NewUpload(ctx context.Context, info tus.FileInfo) (tus.Upload,
 	if err != nil {
 		return nil, q.refuse(err)
 	}
+	if g := stateOf(ctx).grant; g != nil {
+		n.Owner = g.ID
+	}
 	u, err := t.uploads.Create(ctx, n)
 	if err != nil {
 		return nil, q.refuse(fmt.Errorf("begin upload: %w", err))
@@ -112,6 +115,9 @@ func (s *Server) asBatch(ctx context.Context, n *upload.New) error {
 func (t tusStore) GetUpload(ctx context.Context, id string) (tus.Upload, error) {
 	q := tusRequestOf(ctx)
 	u, err := t.uploads.Get(ctx, id)
+	if err == nil && !owns(ctx, u) {
+		return nil, q.refuse(upload.ErrNotFound)
+	}
 	if err == nil && u.Complete() && u.Done == nil && q.r.Method != http.MethodDelete {
 		u, err = t.uploads.Finish(q.finishing(ctx), id)
 	}
@@ -119,10 +125,62 @@ func (t tusStore) GetUpload(ctx context.Context, id string) (tus.Upload, error) 
 	if err != nil {
 		return nil, q.refuse(fmt.Errorf("find upload: %w", err))
 	}
+	if err := q.beyond(u); err != nil {
+		return nil, q.refuse(err)
+	}
 	if q.r.Method == http.MethodHead && u.Metadata != "" {
 		q.w.Header().Set(metadataHeader, u.Metadata)
 	}
 	return &tusUpload{uploads: t.uploads, q: q, upload: u}, nil
+}
+
+// owns reports whether an upload is the caller's: of the token that began it, or of an administrator. Ids can be guessed, so
+// that to others it is not there.
+func owns(ctx context.Context, u upload.Upload) bool {
+	st := stateOf(ctx)
+	return u.Owner == "" || st.allows(scopeAdmin) || st.grant.ID == u.Owner
+}
+
+// beyond refuses a piece that begins where an upload is complete. tusd does not look at its bytes, and would say that all is
+// well.
+func (q *tusRequest) beyond(u upload.Upload) error {
+	if q.r.Method != http.MethodPatch || !u.Complete() || q.r.Body == nil || q.r.Header.Get("Upload-Offset") != strconv.FormatInt(u.Size, 10) {
+		return nil
+	}
+	if n, _ := io.ReadFull(q.r.Body, make([]byte, 1)); n > 0 {
+		return errcode.New(errcode.TooLarge, "the upload is complete: nothing can be added")
+	}
+	return nil
+}
+
+// wholeReader passes a piece on from tusd, whose reader ends regularly where the upload is full, whether the body does or not. A
+// body that goes on lies about what it is, so that its end counts for nothing.
+type wholeReader struct {
+	src       io.Reader
+	body      *countedBody
+	delivered int64
+}
+
+// Read reads the piece.
+func (w *wholeReader) Read(p []byte) (int, error) {
+	n, err := w.src.Read(p)
+	if w.delivered += int64(n); errors.Is(err, io.EOF) && w.body.read > w.delivered {
+		return n, errcode.New(errcode.TooLarge, "the piece is longer than what is left of the upload")
+	}
+	return n, err //nolint:wrapcheck // io.EOF has to stay what it is
+}
+
+// countedBody counts what is read of a body.
+type countedBody struct {
+	io.ReadCloser
+	read int64
+}
+
+// Read reads the body.
+func (c *countedBody) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.read += int64(n)
+	return n, err //nolint:wrapcheck // readers look for what net/http says
 }
 
 // finishing is the context in which an upload becomes a file: to the end, whether the caller is still there or not.
@@ -156,6 +214,9 @@ func (t *tusUpload) WriteChunk(ctx context.Context, offset int64, src io.Reader)
 	}
 	if check != nil {
 		check.Whole = func() error { return bodyFailure(t.q.r) }
+	}
+	if body, ok := t.q.r.Body.(*countedBody); ok {
+		src = &wholeReader{src: src, body: body}
 	}
 	u, err := t.uploads.Append(ctx, t.upload.ID, offset, src, check)
 	n := max(u.Offset-offset, 0)
