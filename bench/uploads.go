@@ -30,8 +30,10 @@ func measurePieces(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	ways := []*way{
-		{name: "raw", reach: "≥ 0.7"}, {name: "tus, one piece", piece: largeUpload, reach: "≥ 0.7"},
-		{name: "tus, pieces of 16 MiB", piece: 16 * mib, reach: "–"}, {name: "tus, pieces of 1 MiB", piece: mib, reach: "–"},
+		{name: "raw", reach: "≥ 0.7"},
+		{name: "tus, one piece", piece: largeUpload, reach: "≥ 0.7"},
+		{name: "tus, pieces of 16 MiB", piece: 16 * mib, reach: "–"},
+		{name: "tus, pieces of 1 MiB", piece: mib, reach: "–"},
 	}
 	before, err := a.memory()
 	if err != nil {

@@ -43,6 +43,39 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
+// BenchmarkExtend compares a piece, which is flushed on the way every keepBytes, with Put, which flushes at the end.
+func BenchmarkExtend(b *testing.B) {
+	d := openTest(b, testConfig(b))
+	data := content(4*keepBytes, 1)
+	var pieces, put time.Duration
+	for n := uint64(0); b.Loop(); n++ {
+		copy(data, fmt.Sprintf("%08d", n))
+		keeps := 0
+		p := Partial{Path: filepath.Join(d.cfg.TempDir, "piece")}
+		start := time.Now()
+		p, err := d.Extend(b.Context(), p, piece(bytes.NewReader(data), &keeps))
+		if err != nil {
+			b.Fatal(err)
+		}
+		pieces += time.Since(start)
+		if err := os.Remove(p.Path); err != nil || keeps < 4 {
+			b.Fatalf("kept %d times, %v", keeps, err)
+		}
+		start = time.Now()
+		blob, err := d.Put(b.Context(), bytes.NewReader(data), 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		put += time.Since(start)
+		blob.Release()
+		if err := d.Remove(b.Context(), blob.SHA256); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(len(data)))
+	b.ReportMetric(float64(pieces)/float64(put), "of-put")
+}
+
 func writeHashFlush(b *testing.B, data []byte) time.Duration {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "plain")

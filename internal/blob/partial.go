@@ -18,8 +18,8 @@ import (
 )
 
 // What arrives in pieces is made durable at the end of each, and on the way after so many bytes or so much time: a
-// piece that is cut off by a crash then loses no more than that. A flush of 64 MiB whose writing has begun already
-// costs 3 % of the time that it takes to receive them.
+// piece that is cut off by a crash then loses no more than that. BenchmarkExtend measures what that costs where bytes come
+// as fast as they can be taken: 1.0 to 1.3 times one flush at the end.
 const (
 	keepBytes = 64 << 20
 	keepEvery = 2 * time.Second

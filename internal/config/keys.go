@@ -73,7 +73,7 @@ func serverKeys() []key {
 		},
 		{
 			name: "server.upload_stall", def: "1m", at: func(c *Config) any { return &c.Server.UploadStall }, lo: 1, hi: day, built: true,
-			doc: "An upload that brings less than 1 KiB in so long is cut off and leaves no trace.",
+			doc: "An upload that brings less than 1 KiB in so long is cut off. Nothing of it stays; of one that can resume, what came before counts.",
 		},
 		{
 			name: "server.answer_stall", def: "1m", at: func(c *Config) any { return &c.Server.AnswerStall }, lo: 1, hi: day, built: true,
