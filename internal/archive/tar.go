@@ -11,11 +11,17 @@ import (
 
 // tar unpacks a tar archive.
 func (u *unpacker) tar(r io.Reader) error {
-	t := tar.NewReader(r)
+	at := &position{r: r}
+	t := tar.NewReader(at)
+	next := int64(0) // where the next header begins
 	for n := 1; ; n++ {
 		h, err := t.Next()
 		switch {
 		case errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+			if at.n < next+tarBlock {
+				u.damaged("the tar archive", io.ErrUnexpectedEOF)
+				return nil
+			}
 			return u.rest(r)
 		case fatal(err) != nil:
 			return fatal(err)
@@ -23,6 +29,7 @@ func (u *unpacker) tar(r io.Reader) error {
 			u.damaged("the tar archive", err)
 			return nil
 		}
+		next = (at.n + h.Size + tarBlock - 1) / tarBlock * tarBlock
 		if err := u.counted(n); err != nil {
 			return err
 		}
@@ -46,6 +53,19 @@ func (u *unpacker) tar(r io.Reader) error {
 			return nil
 		}
 	}
+}
+
+// position counts what is read. At least one block of zeros ends an archive: the parser takes one that ends without it,
+// as one does that was cut between two of its files, for whole.
+type position struct {
+	r io.Reader
+	n int64
+}
+
+func (p *position) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	p.n += int64(n)
+	return n, err //nolint:wrapcheck // io.EOF has to stay what it is
 }
 
 // rest reads what a stream holds behind the archive in it, so that a cut and a wrong checksum at its end are seen.
