@@ -10,7 +10,7 @@ import (
 // openBatches opens the batches: they start decodes through ingest, so they come after it.
 func (a *appliance) openBatches(ctx context.Context) error {
 	engine, err := batch.Open(ctx, batch.Config{
-		DB: a.db, Decodes: a.catalog, Starter: a.ingester, Events: a.events, Now: a.world.now, Logger: a.logs.Logger("queue"),
+		DB: a.db, Decodes: a.catalog, Starter: a.ingester, Events: a.events, Recorder: a.metrics, Now: a.world.now, Logger: a.logs.Logger("queue"),
 	})
 	if err != nil {
 		return fmt.Errorf("open batches: %w", err)

@@ -148,7 +148,11 @@ func (a *appliance) attach(ctx context.Context) {
 		},
 		Database: func() bool { return a.db.Health().Broken == "" },
 		Queues:   func() []observe.QueueDepth { return a.queueDepths(ctx) },
-		Health:   func() observe.Report { return a.health.Ready(ctx) },
+		Batches: func() (batches, files map[string]int) {
+			s := a.batches.Stats()
+			return map[string]int{"queued": s.Queued, "running": s.Running}, map[string]int{"pending": s.Pending, "running": s.Working}
+		},
+		Health: func() observe.Report { return a.health.Ready(ctx) },
 	})
 }
 

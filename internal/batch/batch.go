@@ -125,14 +125,15 @@ type Query struct {
 	Cursor string
 }
 
-// Config is what an Engine works with. All but Now and Logger are needed.
+// Config is what an Engine works with. All but Recorder, Now and Logger are needed.
 type Config struct {
-	DB      *store.DB
-	Decodes Decodes
-	Starter Starter
-	Events  *event.Bus
-	Now     func() time.Time // nil = time.Now
-	Logger  *slog.Logger     // nil = discard
+	DB       *store.DB
+	Decodes  Decodes
+	Starter  Starter
+	Events   *event.Bus
+	Recorder Recorder         // nil = nobody counts
+	Now      func() time.Time // nil = time.Now
+	Logger   *slog.Logger     // nil = discard
 }
 
 // record is what the key of a batch holds.
@@ -147,6 +148,7 @@ type record struct {
 	Round       int               `json:"round,omitempty"`     // how often it was retried
 	Cancelled   bool              `json:"cancelled,omitempty"` // what has not ended is to be cancelled
 	CreatedAt   time.Time         `json:"created_at"`
+	RetriedAt   time.Time         `json:"retried_at,omitzero"` // the last time
 	FinishedAt  time.Time         `json:"finished_at,omitzero"`
 	Counts      counts            `json:"counts"` // when it finished
 	Trace       queue.Trace       `json:"trace,omitzero"`

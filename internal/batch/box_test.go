@@ -32,6 +32,7 @@ type box struct {
 	bus  *event.Bus
 	stop func()
 	torn atomic.Value // func(store.Point) error
+	seen tally
 
 	mu      sync.Mutex
 	now     time.Time
@@ -67,7 +68,7 @@ func (b *box) open() {
 	b.cat, err = catalog.Open(b.db)
 	must(err)
 	b.bus = event.New(0)
-	b.Engine, err = Open(ctx, Config{DB: b.db, Decodes: b.cat, Starter: b, Events: b.bus, Now: b.clock})
+	b.Engine, err = Open(ctx, Config{DB: b.db, Decodes: b.cat, Starter: b, Events: b.bus, Recorder: &b.seen, Now: b.clock})
 	must(err)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)

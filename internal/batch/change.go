@@ -51,6 +51,7 @@ func (e *Engine) Retry(ctx context.Context, id string) (Batch, error) {
 	}
 	rec.Round++
 	rec.Cancelled, rec.FinishedAt, rec.Counts = false, time.Time{}, counts{Done: rec.Counts.Done}
+	rec.RetriedAt = e.cfg.Now().UTC()
 	b := e.cfg.DB.Batch()
 	if err := e.stage(b, keyOfBatch(id), rec); err != nil {
 		return Batch{}, err

@@ -195,7 +195,10 @@ func (e *Engine) finish(ctx context.Context, ends []end) error {
 		}
 		records[r] = rec
 	}
-	b.OnCommit(func() { e.finished(done, added, records) })
+	b.OnCommit(func() {
+		e.count(added, records) // before anybody can see that it has ended
+		e.finished(done, added, records)
+	})
 	if err := e.cfg.DB.Commit(ctx, b); err != nil {
 		return fmt.Errorf("record ends: %w", err)
 	}

@@ -32,6 +32,7 @@ type Metrics struct {
 	files    fileMetrics
 	database databaseMetrics
 	jobs     jobMetrics
+	batches  batchMetrics
 	workers  workerMetrics
 	sources  atomic.Pointer[Sources]
 }
@@ -47,10 +48,11 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 		files:    newFileMetrics(),
 		database: newDatabaseMetrics(),
 		jobs:     newJobMetrics(),
+		batches:  newBatchMetrics(),
 		workers:  newWorkerMetrics(),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, family := range [][]prometheus.Collector{m.api.all(), m.files.all(), m.database.all(), m.jobs.all(), m.workers.all()} {
+	for _, family := range [][]prometheus.Collector{m.api.all(), m.files.all(), m.database.all(), m.jobs.all(), m.batches.all(), m.workers.all()} {
 		m.registry.MustRegister(family...)
 	}
 	m.registry.MustRegister(newSampler(m, cfg))

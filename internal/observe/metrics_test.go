@@ -26,6 +26,8 @@ var _ interface {
 	Reopened()
 	Lost(commits uint64)
 	Enqueued(queue, jobType string)
+	BatchEnded(status string, took time.Duration)
+	BatchFiles(state string, n int)
 	WorkerStarted(plugin, role string)
 	WorkerEnded(plugin, reason string)
 } = (*Metrics)(nil)
@@ -57,6 +59,9 @@ func exercised() *Metrics {
 		Queues: func() []QueueDepth {
 			return []QueueDepth{{"decode", "ready", 4}, {"decode", "ready", 1}, {"decode", "dead", 2}}
 		},
+		Batches: func() (batches, files map[string]int) {
+			return map[string]int{"queued": 1, "running": 2}, map[string]int{"pending": 30, "running": 4}
+		},
 		Health: func() Report {
 			return Report{Ready: true, Components: []Component{{"disk", Degraded, ""}, {"store", OK, ""}, {"store", Down, ""}}}
 		},
@@ -76,6 +81,10 @@ func exercised() *Metrics {
 	m.Enqueued("decode", "decode")
 	m.ClockBehind(true)
 	m.JobFinished("decode", "decode", "completed", time.Second)
+	m.BatchEnded("partial", 7*time.Second)
+	m.BatchEnded("done", -time.Second) // the clock was set back
+	m.BatchFiles("done", 5)
+	m.BatchFiles("failed", 1)
 	m.WorkerStarted("rail", "decode")
 	m.WorkerEnded("rail", "crashed")
 	m.PluginDecoded("rail", "done", time.Second)
@@ -182,6 +191,16 @@ func TestValues(t *testing.T) {
 		`wayside_jobs_enqueued_total{queue="decode",type="decode"} 1`,
 		`wayside_clock_behind 1`,
 		`wayside_jobs_finished_total{queue="decode",status="completed",type="decode"} 1`,
+		`wayside_batches{state="queued"} 1`,
+		`wayside_batches{state="running"} 2`,
+		`wayside_batch_files_open{state="pending"} 30`,
+		`wayside_batch_files_open{state="running"} 4`,
+		`wayside_batches_finished_total{status="partial"} 1`,
+		`wayside_batch_files_total{state="done"} 5`,
+		`wayside_batch_files_total{state="failed"} 1`,
+		`wayside_batch_duration_seconds_bucket{status="partial",le="5"} 0`,
+		`wayside_batch_duration_seconds_bucket{status="partial",le="10"} 1`,
+		`wayside_batch_duration_seconds_sum{status="done"} 0`,
 		`wayside_component_up{component="disk"} 0.5`,
 		`wayside_component_up{component="store"} 1`,
 		`wayside_ready 1`,
@@ -215,20 +234,26 @@ func TestLabelsAreBounded(t *testing.T) {
 				m.RequestDone("M"+e, e, 404, 0)
 				m.FileReceived(e+"\xff", 1)
 				m.JobFinished(e, e, "dead", 0)
+				m.BatchEnded(e, 0)
+				m.BatchFiles(e, 1)
 			}
 		})
 	}
 	wg.Wait()
 	m.RequestStarted("GET", "")
 	lines := scrape(t, m, "")
-	n := 0
-	for _, s := range lines {
-		if strings.HasPrefix(s, "atp_api_requests_total{") {
-			n++
+	for name, most := range map[string]int{
+		"atp_api_requests_total": 501, "wayside_batches_finished_total": 21, "wayside_batch_files_total": 21, "wayside_batch_duration_seconds_count": 21,
+	} {
+		n := 0
+		for _, s := range lines {
+			if strings.HasPrefix(s, name+"{") {
+				n++
+			}
 		}
-	}
-	if n > 501 {
-		t.Errorf("%d series of requests", n)
+		if n > most || n == 0 {
+			t.Errorf("%d series of %s", n, name)
+		}
 	}
 	if !slices.Contains(lines, `atp_api_requests_in_progress{endpoint="unmatched",method="GET"} 1`) {
 		t.Error("a request without a route is not counted as unmatched")

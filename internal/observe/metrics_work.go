@@ -107,6 +107,40 @@ func (m *Metrics) JobFinished(queue, jobType, status string, took time.Duration)
 	m.jobs.duration.WithLabelValues(queue, jobType).Observe(took.Seconds())
 }
 
+// batchMetrics are many files as one piece of work.
+type batchMetrics struct {
+	ended    *prometheus.CounterVec
+	files    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	states   *bounded
+}
+
+func newBatchMetrics() batchMetrics {
+	return batchMetrics{
+		ended: counters("wayside_batches_finished_total", "Times that a batch ended, by the status it has then.", "status"),
+		files: counters("wayside_batch_files_total", "Files of batches that ended: done, failed or cancelled.", "state"),
+		duration: histograms("wayside_batch_duration_seconds", "Time from the creation of a batch, or its being retried, to its end.",
+			[]float64{.1, .5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 21600, 86400}, "status"),
+		states: newBounded(20, "other"),
+	}
+}
+
+func (b batchMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{b.ended, b.files, b.duration}
+}
+
+// BatchEnded counts a batch that ended, and its time.
+func (m *Metrics) BatchEnded(status string, took time.Duration) {
+	status = m.batches.states.label(status)
+	m.batches.ended.WithLabelValues(status).Inc()
+	m.batches.duration.WithLabelValues(status).Observe(max(took, 0).Seconds())
+}
+
+// BatchFiles counts files of batches that ended.
+func (m *Metrics) BatchFiles(state string, n int) {
+	m.batches.files.WithLabelValues(m.batches.states.label(state)).Add(float64(max(n, 0)))
+}
+
 // workerMetrics are the worker processes and the plugins they run.
 type workerMetrics struct {
 	started *prometheus.CounterVec

@@ -16,6 +16,7 @@ type Sources struct {
 	Disk     func() (free, total int64)
 	Database func() bool // the database is open and works
 	Queues   func() []QueueDepth
+	Batches  func() (batches, files map[string]int) // those that go on, and what of them has not ended, by state
 	Health   func() Report
 }
 
@@ -32,6 +33,7 @@ type sampler struct {
 	cfg                                                       MetricsConfig
 	info, build, memory, active, connections                  *prometheus.Desc
 	plugins, diskFree, diskTotal, queue, component, readiness *prometheus.Desc
+	batches, batchFiles                                       *prometheus.Desc
 }
 
 func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
@@ -49,6 +51,8 @@ func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
 		diskFree:    desc("wayside_disk_free_bytes", "Free space on the disk of the data folder."),
 		diskTotal:   desc("wayside_disk_total_bytes", "Size of the disk of the data folder."),
 		queue:       desc("wayside_queue_jobs", "Jobs by queue and state.", "queue", "state"),
+		batches:     desc("wayside_batches", "Batches that go on, by state.", "state"),
+		batchFiles:  desc("wayside_batch_files_open", "Files of batches that have not ended, by state.", "state"),
 		component:   desc("wayside_component_up", "Parts of the appliance: 1 ok, 0.5 degraded, 0 down.", "component"),
 		readiness:   desc("wayside_ready", "Whether the appliance takes work."),
 	}
@@ -58,7 +62,7 @@ func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
 func (s *sampler) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.info, s.build, s.memory, s.active, s.connections, s.plugins, s.diskFree, s.diskTotal, s.queue,
-		s.component, s.readiness,
+		s.batches, s.batchFiles, s.component, s.readiness,
 	} {
 		ch <- d
 	}
@@ -85,20 +89,29 @@ func (s *sampler) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.connections, number(src.Database()))
 	}
 	if src.Plugins != nil {
-		for state, n := range src.Plugins() {
-			gauge(s.plugins, float64(n), state)
-		}
+		gaugeEach(gauge, s.plugins, src.Plugins())
 	}
 	if src.Disk != nil {
 		free, total := src.Disk()
 		gauge(s.diskFree, float64(free))
 		gauge(s.diskTotal, float64(total))
 	}
+	if src.Batches != nil {
+		batches, files := src.Batches()
+		gaugeEach(gauge, s.batches, batches)
+		gaugeEach(gauge, s.batchFiles, files)
+	}
 	s.collectQueues(src, gauge)
 	s.collectHealth(src, gauge)
 }
 
 type gaugeFunc func(d *prometheus.Desc, v float64, labels ...string)
+
+func gaugeEach(gauge gaugeFunc, d *prometheus.Desc, states map[string]int) {
+	for state, n := range states {
+		gauge(d, float64(n), state)
+	}
+}
 
 // collectQueues adds up depths, so that a source that names a pair twice cannot spoil the whole answer.
 func (s *sampler) collectQueues(src *Sources, gauge gaugeFunc) {

@@ -1,0 +1,62 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/wayside-edge/wayside/plugins/rail/railtest"
+)
+
+// measured gives what /metrics says of the series that begin so.
+func (a *appliance) measured(prefix string) map[string]float64 {
+	a.t.Helper()
+	out := map[string]float64{}
+	for line := range strings.Lines(a.text("/metrics")) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && strings.HasPrefix(name, prefix) {
+			n, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				a.t.Fatalf("metric %s: %v", line, err)
+			}
+			out[name] = n
+		}
+	}
+	return out
+}
+
+// TestMetricsOfABatch: a batch is seen in the metrics, its files and its time.
+func TestMetricsOfABatch(t *testing.T) {
+	a := start(t, t.TempDir())
+	before := a.measured("wayside_batch")
+	for name, n := range before {
+		if n != 0 {
+			t.Errorf("before anything: %s %v", name, n)
+		}
+	}
+	parts := railtest.Cut(example(t), 3)
+	body := zipped(t, member{"1.RU", parts[0]}, member{"notes.txt", []byte("nothing that a decoder knows\n")}, member{"2.RU", parts[1]})
+	b := a.batchEnd(a.batch("application/zip", "", body).ID)
+	got := a.measured("wayside_batch")
+	for name, want := range map[string]float64{
+		`wayside_batches_finished_total{status="partial"}`:       1,
+		`wayside_batch_files_total{state="done"}`:                2,
+		`wayside_batch_files_total{state="failed"}`:              1,
+		`wayside_batch_duration_seconds_count{status="partial"}`: 1,
+		`wayside_batches{state="queued"}`:                        0,
+		`wayside_batches{state="running"}`:                       0,
+		`wayside_batch_files_open{state="pending"}`:              0,
+		`wayside_batch_files_open{state="running"}`:              0,
+	} {
+		if n, ok := got[name]; !ok || n != want {
+			t.Errorf("%s is %v after %+v, want %v", name, n, b, want)
+		}
+	}
+	if took := got[`wayside_batch_duration_seconds_sum{status="partial"}`]; took <= 0 || took > 60 {
+		t.Errorf("it took %v s", took)
+	}
+	if took, err := a.stop(); err != nil {
+		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())
+	}
+}
