@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 
@@ -73,19 +74,12 @@ func (s *Server) routeBatchTables(api huma.API) {
 		summary: "Get rows of a table of all files of a batch, page by page",
 		detail:  "The rows of one file after the other, in the order of the batch; the column file names it.",
 	}, s.getBatchRows)
-	formats := make([]any, 0, len(table.ExportFormats()))
-	for _, f := range table.ExportFormats() {
-		formats = append(formats, string(f))
-	}
 	register(s, api, operation{
 		id: "export-batch-table", method: http.MethodGet, path: batchExportRoute, scope: scopeRead,
 		summary: "Get a table of all files of a batch in one of several forms",
 		detail: "The rows of the decoded files, one file after the other in the order of the batch, with a column file that names " +
 			"it. Columns that a file's table does not have are null; columns whose type, unit or labels differ are an error unless left out.",
-		params: []*huma.Param{
-			{Name: "table", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
-			{Name: "format", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Enum: formats}},
-		},
+		params:  exportParams(),
 		answers: map[string]*huma.Response{"200": streams("The table", mediaTypes()...)},
 	}, s.exportBatchTable)
 }
@@ -318,29 +312,16 @@ func (s *Server) exportBatchTable(ctx context.Context, in *batchExportInput) (*h
 	saveAs := attachment(in.ID + "-" + name + "." + string(form))
 	return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
 		c.Response().Header().Set("Content-Disposition", saveAs)
-		out := s.newTableWriter(c, form.MediaType())
-		defer out.end()
-		if c.Request().Method == http.MethodHead {
-			return out.close()
-		}
-		if form == table.XLSX {
-			select {
-			case s.books <- struct{}{}:
-				defer func() { <-s.books }()
-			case <-ctx.Done():
-				return fmt.Errorf("wait for other workbooks: %w", ctx.Err())
+		return s.sendTable(ctx, c, form, in.options(), func(out io.Writer, opt table.EncodeOptions) error {
+			w, err := u.union.Export(form, out, q, opt)
+			if err == nil {
+				err = s.writeMembers(ctx, w, u.members, name)
 			}
-		}
-		opt := in.options()
-		opt.Temp = s.cfg.Temp
-		w, err := u.union.Export(form, out, q, opt)
-		if err == nil {
-			err = s.writeMembers(ctx, w, u.members, name)
-		}
-		if err != nil {
-			return fmt.Errorf("export table %s of batch %s: %w", name, in.ID, err)
-		}
-		return out.close()
+			if err != nil {
+				return fmt.Errorf("export table %s of batch %s: %w", name, in.ID, err)
+			}
+			return nil
+		})
 	}), nil
 }
 

@@ -39,25 +39,30 @@ type exportInput struct {
 }
 
 func (s *Server) routeExport(api huma.API) {
-	names := make([]any, 0, len(table.ExportFormats()))
-	for _, f := range table.ExportFormats() {
-		names = append(names, string(f))
-	}
 	register(s, api, operation{
 		id: "export-table", method: http.MethodGet, path: exportRoute, scope: scopeRead,
 		summary: "Get a whole table in one of several forms",
 		detail: "Takes the filters of rows. A workbook (xlsx) has a second sheet with the units of the columns and holds 1,048,575 rows; more are 422. An unfiltered Parquet table is the stored file, with Range, HEAD and a strong ETag, " +
 			"so that DuckDB, pandas and polars read it remotely; everything else is streamed.",
-		params: []*huma.Param{
-			{Name: "table", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
-			{Name: "format", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
-		},
+		params: exportParams(),
 		answers: map[string]*huma.Response{
 			"200": streams("The table", append(mediaTypes(), table.XLSX.MediaType())...),
 			"206": streams("A part of the stored Parquet file", table.Parquet.MediaType()),
 			"304": {Description: "Not modified"},
 		},
 	}, s.exportTable)
+}
+
+// exportParams are what stands in the last element of the path of a whole table, as the document has it.
+func exportParams() []*huma.Param {
+	names := make([]any, 0, len(table.ExportFormats()))
+	for _, f := range table.ExportFormats() {
+		names = append(names, string(f))
+	}
+	return []*huma.Param{
+		{Name: "table", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}},
+		{Name: "format", In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString, Enum: names}},
+	}
 }
 
 func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
@@ -92,7 +97,12 @@ func (s *Server) exportTable(ctx context.Context, in *exportInput) (*huma.Stream
 		if tagMatches(c.Request().Header.Values("If-None-Match"), tag, false) {
 			return c.NoContent(http.StatusNotModified)
 		}
-		return s.sendTable(ctx, c, t, form, q, in.options())
+		return s.sendTable(ctx, c, form, in.options(), func(w io.Writer, opt table.EncodeOptions) error {
+			if err := t.reader.Export(ctx, w, form, q, opt); err != nil {
+				return fmt.Errorf("export table %s of decode %s: %w", t.entry.Name, t.decode.ID, err)
+			}
+			return nil
+		})
 	}), nil
 }
 
@@ -124,8 +134,8 @@ func (s *Server) exportStored(ctx context.Context, id, name string) (*huma.Strea
 	}), nil
 }
 
-// sendTable writes the rows of a query.
-func (s *Server) sendTable(ctx context.Context, c echo.Context, t *stored, form table.Format, q table.Query, opt table.EncodeOptions) error {
+// sendTable sends a whole table in a form, which write writes. HEAD gets what is known without that.
+func (s *Server) sendTable(ctx context.Context, c echo.Context, form table.Format, opt table.EncodeOptions, write func(io.Writer, table.EncodeOptions) error) error {
 	out := s.newTableWriter(c, form.MediaType())
 	defer out.end()
 	if c.Request().Method == http.MethodHead {
@@ -140,8 +150,8 @@ func (s *Server) sendTable(ctx context.Context, c echo.Context, t *stored, form 
 		}
 	}
 	opt.Temp = s.cfg.Temp
-	if err := t.reader.Export(ctx, out, form, q, opt); err != nil {
-		return fmt.Errorf("export table %s of decode %s: %w", t.entry.Name, t.decode.ID, err)
+	if err := write(out, opt); err != nil {
+		return err
 	}
 	return out.close()
 }
