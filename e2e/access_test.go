@@ -5,19 +5,11 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/wayside-edge/wayside/internal/httpapi/certtest"
 )
 
 // adminOf reads the administrator's token of an appliance.
@@ -179,35 +173,6 @@ func (k *keyring) check(t *testing.T, a *appliance) {
 	}
 }
 
-// writeCertificate makes a certificate for 127.0.0.1 that is its own authority.
-func writeCertificate(t *testing.T, cert, key, name string) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range []struct {
-		path  string
-		block pem.Block
-	}{{key, pem.Block{Type: "PRIVATE KEY", Bytes: raw}}, {cert, pem.Block{Type: "CERTIFICATE", Bytes: der}}} {
-		if err := os.WriteFile(f.path, pem.EncodeToMemory(&f.block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // shown gives the name in the certificate an appliance shows.
 func shown(t *testing.T, a *appliance) string {
 	t.Helper()
@@ -224,7 +189,7 @@ func shown(t *testing.T, a *appliance) string {
 func TestHTTPS(t *testing.T) {
 	dir, files := t.TempDir(), t.TempDir()
 	cert, key := filepath.Join(files, "cert.pem"), filepath.Join(files, "key.pem")
-	writeCertificate(t, cert, key, "one")
+	certtest.Write(t, cert, key, "one")
 	t.Setenv("WAYSIDE_SERVER_TLS_CERT", cert)
 	t.Setenv("WAYSIDE_SERVER_TLS_KEY", key)
 	t.Setenv("WAYSIDE_AUTH_REQUIRED", "true")
@@ -283,7 +248,7 @@ func TestHTTPS(t *testing.T) {
 // followCertificate replaces the certificate of an appliance by a good one and then by nonsense.
 func followCertificate(t *testing.T, a *appliance, cert, key string) {
 	t.Helper()
-	writeCertificate(t, cert, key, "two")
+	certtest.Write(t, cert, key, "two")
 	until(t, "the second certificate is shown", func() bool { return shown(t, a) == "two" })
 	if err := os.WriteFile(cert, []byte("nonsense"), 0o600); err != nil {
 		t.Fatal(err)

@@ -3,19 +3,12 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -26,6 +19,7 @@ import (
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/access"
+	"github.com/wayside-edge/wayside/internal/httpapi/certtest"
 	"github.com/wayside-edge/wayside/internal/store"
 )
 
@@ -322,37 +316,6 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// writeCertificate makes a certificate for 127.0.0.1.
-func writeCertificate(t *testing.T, cert, key, name string) *x509.Certificate {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: raw}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
 // TestTLS serves HTTPS, with HTTP/2, cookies that no other way sends, and no old versions.
 func TestTLS(t *testing.T) {
 	w := newWorld(t)
@@ -361,7 +324,7 @@ func TestTLS(t *testing.T) {
 	if _, err := Open(w.cfg); err == nil || !strings.Contains(err.Error(), "server.tls_cert") {
 		t.Errorf("without the files: %v", err)
 	}
-	leaf := writeCertificate(t, w.cfg.TLSCert, w.cfg.TLSKey, "one")
+	leaf := certtest.Write(t, w.cfg.TLSCert, w.cfg.TLSKey, "one")
 	w.cfg.Auth = realAccess(t, false)
 	w.start()
 	pool := x509.NewCertPool()
@@ -406,7 +369,7 @@ func TestTLS(t *testing.T) {
 func TestCertificateFollowsItsFiles(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
-	writeCertificate(t, cert, key, "one")
+	certtest.Write(t, cert, key, "one")
 	var log bytes.Buffer
 	c, err := openCertificate(cert, key, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
@@ -429,7 +392,7 @@ func TestCertificateFollowsItsFiles(t *testing.T) {
 		}
 	}
 	want("one")
-	writeCertificate(t, cert, key, "two")
+	certtest.Write(t, cert, key, "two")
 	touch(cert)
 	want("one") // it was looked at just now
 	now = now.Add(certLook)
@@ -445,7 +408,7 @@ func TestCertificateFollowsItsFiles(t *testing.T) {
 	if n := strings.Count(log.String(), "cannot be used"); n != 1 {
 		t.Errorf("it is said %d times", n)
 	}
-	writeCertificate(t, cert, key, "three")
+	certtest.Write(t, cert, key, "three")
 	touch(key)
 	now = now.Add(certLook)
 	want("three")
