@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -98,26 +99,41 @@ func (a *appliance) stop() error {
 	return nil
 }
 
-// do asks for something; media is the type of the body, if there is one.
-func (a *appliance) do(ctx context.Context, method, path, media string, body io.Reader, out any) error {
+// send asks for something, with headers in pairs, and gives the answer, whose body is to be closed.
+func (a *appliance) send(ctx context.Context, method, path string, body io.Reader, headers ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, a.url+path, body)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", media)
+	for pair := range slices.Chunk(headers, 2) {
+		req.Header.Set(pair[0], pair[1])
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
+		data, _ := io.ReadAll(resp.Body) // as much as there is
+		return nil, fmt.Errorf("%s %s: %d %.300s", method, path, resp.StatusCode, data)
+	}
+	return resp, nil
+}
+
+// do asks for something; media is the type of the body, if there is one.
+func (a *appliance) do(ctx context.Context, method, path, media string, body io.Reader, out any) error {
+	var headers []string
+	if body != nil {
+		headers = []string{"Content-Type", media}
+	}
+	resp, err := a.send(ctx, method, path, body, headers...)
+	if err != nil {
+		return err
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	if resp.StatusCode >= 400 {
-		return fmt.Errorf("%s %s: %d %s", method, path, resp.StatusCode, data)
 	}
 	if out != nil {
 		if err := json.Unmarshal(data, out); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,27 +41,6 @@ func (b *bench) bare(ctx context.Context, dir string) (*appliance, func(), error
 	}, nil
 }
 
-// get asks for something and gives the answer, which holds until the next call.
-func (c *queueConn) get(path string) ([]byte, error) {
-	c.out = fmt.Appendf(c.out[:0], "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path)
-	if _, err := c.conn.Write(c.out); err != nil {
-		return nil, fmt.Errorf("send: %w", err)
-	}
-	resp, err := http.ReadResponse(c.r, nil)
-	if err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
-	}
-	defer resp.Body.Close()
-	body := bytes.NewBuffer(c.in[:0])
-	if _, err := body.ReadFrom(resp.Body); err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
-	}
-	if c.in = body.Bytes(); resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s: %.300s", path, resp.Status, c.in)
-	}
-	return c.in, nil
-}
-
 // reads has clients read for a while and gives how many answers there were a second.
 func reads(ctx context.Context, url string, path func(client, n int) string) (float64, error) {
 	errs, done := make([]error, readClients), make([]int, readClients)
@@ -70,7 +48,7 @@ func reads(ctx context.Context, url string, path func(client, n int) string) (fl
 	var all sync.WaitGroup
 	for c := range readClients {
 		all.Go(func() {
-			conn, err := dialQueue(ctx, url)
+			conn, err := dialRaw(ctx, url)
 			if errs[c] = err; err != nil {
 				return
 			}
@@ -100,11 +78,8 @@ func measureHTTPReads(ctx context.Context, b *bench) ([]figure, error) {
 	list := func(int, int) string { return "/api/v1/decodes?limit=100" }
 	var own, bare, ownList, bareList, ratio, ratioList spread
 	for r := range b.runs {
-		a, err := startAppliance(ctx, b.bin, dir)
+		a, err := b.applianceOn(ctx, dir)
 		if err != nil {
-			return nil, err
-		}
-		if err := a.compiled(ctx); err != nil {
 			return nil, err
 		}
 		if r == 0 {
@@ -209,7 +184,7 @@ func measureHTTPRows(ctx context.Context, b *bench) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dialQueue(ctx, a.url)
+	conn, err := dialRaw(ctx, a.url)
 	if err != nil {
 		return nil, err
 	}
@@ -243,19 +218,15 @@ func measureHTTPRows(ctx context.Context, b *bench) ([]figure, error) {
 }
 
 // download reads an answer and gives how long that takes.
-func download(ctx context.Context, url string, buf []byte) (time.Duration, error) {
+func (a *appliance) download(ctx context.Context, path string, buf []byte) (time.Duration, error) {
 	began := time.Now()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	resp, err := a.send(ctx, http.MethodGet, path, nil)
 	if err != nil {
-		return 0, fmt.Errorf("download: %w", err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, fmt.Errorf("download: %w", err)
+		return 0, err
 	}
 	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, resp.Body, buf)
-	if err = errors.Join(err, resp.Body.Close()); err != nil || resp.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("download %s: %s: %w", url, resp.Status, err)
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return 0, fmt.Errorf("download %s: %w", path, err)
 	}
 	return time.Since(began), nil
 }
@@ -267,11 +238,8 @@ func measureHTTPParquet(ctx context.Context, b *bench) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := startAppliance(ctx, b.bin, dir)
+	a, err := b.applianceOn(ctx, dir)
 	if err != nil {
-		return nil, err
-	}
-	if err := a.compiled(ctx); err != nil {
 		return nil, err
 	}
 	id, table, _, err := b.largestTable(ctx, a, 200e6)
@@ -291,14 +259,19 @@ func measureHTTPParquet(ctx context.Context, b *bench) ([]figure, error) {
 		return nil, err
 	}
 	defer end()
-	urls := []string{a.url + "/api/v1/decodes/" + id + "/tables/" + table + ".parquet", e.url + "/static/" + filepath.Base(files[0])}
 	buf := make([]byte, 256<<10)
+	from := []func() (time.Duration, error){
+		func() (time.Duration, error) {
+			return a.download(ctx, "/api/v1/decodes/"+id+"/tables/"+table+".parquet", buf)
+		},
+		func() (time.Duration, error) { return e.download(ctx, "/static/"+filepath.Base(files[0]), buf) },
+	}
 	var own, static, ratio spread
 	for range b.runs {
 		var took [2]spread
 		for range max(10, 2e9/info.Size()) {
-			for i, url := range urls {
-				d, err := download(ctx, url, buf)
+			for i, get := range from {
+				d, err := get()
 				if err != nil {
 					return nil, err
 				}

@@ -68,7 +68,7 @@ func measureHTTPSlow(ctx context.Context, b *bench) ([]figure, error) {
 
 // p99 reads one file after the other, with pauses, and gives how long the slow ones take.
 func p99(ctx context.Context, url string, ids []string, during time.Duration) (float64, error) {
-	conn, err := dialQueue(ctx, url)
+	conn, err := dialRaw(ctx, url)
 	if err != nil {
 		return 0, err
 	}

@@ -120,6 +120,7 @@ func measurements() []measurement {
 		{"queue", measureQueue},
 		{"http-reads", measureHTTPReads},
 		{"http-rows", measureHTTPRows},
+		{"http-series", measureHTTPSeries},
 		{"http-parquet", measureHTTPParquet},
 		{"http-slow", measureHTTPSlow},
 		{"pieces", measurePieces},

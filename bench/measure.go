@@ -54,7 +54,12 @@ func (b *bench) appliance(ctx context.Context) (*appliance, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := startAppliance(ctx, b.bin, dir)
+	return b.applianceOn(ctx, dir)
+}
+
+// applianceOn does so on a data folder that there is.
+func (b *bench) applianceOn(ctx context.Context, dir string, env ...string) (*appliance, error) {
+	a, err := startAppliance(ctx, b.bin, dir, env...)
 	if err != nil {
 		return nil, err
 	}

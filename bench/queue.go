@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
@@ -94,7 +89,7 @@ func queueLoad(ctx context.Context, url string, n int, next step) (float64, erro
 	var all sync.WaitGroup
 	for c := range queueClients {
 		all.Go(func() {
-			conn, err := dialQueue(ctx, url)
+			conn, err := dialRaw(ctx, url)
 			if err != nil {
 				errs[c] = err
 				return
@@ -119,12 +114,12 @@ func queueLoad(ctx context.Context, url string, n int, next step) (float64, erro
 // queueStart gives how long it takes, p50 in milliseconds, from before a job is sent to an idle appliance until a
 // worker that waits has it.
 func queueStart(ctx context.Context, url string) (float64, error) {
-	maker, err := dialQueue(ctx, url)
+	maker, err := dialRaw(ctx, url)
 	if err != nil {
 		return 0, err
 	}
 	defer maker.close()
-	worker, err := dialQueue(ctx, url)
+	worker, err := dialRaw(ctx, url)
 	if err != nil {
 		return 0, err
 	}
@@ -151,60 +146,4 @@ func queueStart(ctx context.Context, url string) (float64, error) {
 		ack = fmt.Sprintf(`,"ack":[{"id":%q,"lease":%q}]`, member(answer, "id"), member(answer, "lease"))
 	}
 	return took.median(), nil
-}
-
-// queueConn is a connection that speaks just enough HTTP/1.1.
-type queueConn struct {
-	conn net.Conn
-	r    *bufio.Reader
-	out  []byte
-	in   []byte
-}
-
-func dialQueue(ctx context.Context, url string) (*queueConn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(url, "http://"))
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	return &queueConn{conn: conn, r: bufio.NewReader(conn)}, nil
-}
-
-func (c *queueConn) close() { _ = c.conn.Close() }
-
-// post sends a JSON document and gives the answer, which holds until the next call.
-func (c *queueConn) post(path string, body []byte) ([]byte, error) {
-	c.out = fmt.Appendf(c.out[:0], "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", path, len(body))
-	if _, err := c.conn.Write(append(c.out, body...)); err != nil {
-		return nil, fmt.Errorf("send: %w", err)
-	}
-	status, size := "", 0
-	for {
-		line, err := c.r.ReadSlice('\n')
-		if err != nil {
-			return nil, fmt.Errorf("read answer: %w", err)
-		}
-		text := strings.TrimRight(string(line), "\r\n")
-		if text == "" {
-			break
-		}
-		if status == "" {
-			status = text
-		}
-		if n, ok := strings.CutPrefix(text, "Content-Length: "); ok {
-			if size, err = strconv.Atoi(n); err != nil {
-				return nil, fmt.Errorf("read answer: %w", err)
-			}
-		}
-	}
-	if cap(c.in) < size {
-		c.in = make([]byte, size)
-	}
-	c.in = c.in[:size]
-	if _, err := io.ReadFull(c.r, c.in); err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
-	}
-	if !strings.HasPrefix(status, "HTTP/1.1 2") {
-		return nil, fmt.Errorf("%s: %s: %.300s", path, status, c.in)
-	}
-	return c.in, nil
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -134,22 +133,9 @@ func (a *appliance) tus(ctx context.Context, body io.Reader, size, piece int64) 
 }
 
 func (a *appliance) tusStep(ctx context.Context, method, path string, body io.Reader, headers ...string) (http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, method, a.url+path, body)
+	res, err := a.send(ctx, method, path, body, append(headers, "Tus-Resumable", "1.0.0")...)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		return nil, err
 	}
-	req.Header.Set("Tus-Resumable", "1.0.0")
-	for pair := range slices.Chunk(headers, 2) {
-		req.Header.Set(pair[0], pair[1])
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode >= 300 {
-		text, _ := io.ReadAll(res.Body)
-		return nil, fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, text)
-	}
-	return res.Header, nil
+	return res.Header, res.Body.Close() //nolint:wrapcheck // there is nothing in it
 }

@@ -36,7 +36,7 @@ func Write(tb testing.TB, cert, key, name string) *x509.Certificate {
 		tb.Fatal(err)
 	}
 	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: raw}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil { //nolint:forbidigo // of a test
 			tb.Fatal(err)
 		}
 	}
