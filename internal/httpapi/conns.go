@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"sync"
@@ -36,7 +34,8 @@ type listener struct {
 	net.Listener
 	most     int64
 	patience time.Duration
-	refusal  []byte // what one too many is told; nil = nothing, as where it would have to be encrypted
+	refuser  refuser
+	silent   bool // one too many is told nothing: it could not read it
 
 	open      atomic.Int64
 	away      atomic.Int64 // turned away, since the start
@@ -44,40 +43,8 @@ type listener struct {
 	joined    sync.WaitGroup // those that linger
 }
 
-func newListener(l net.Listener, most int, patience time.Duration, refusal []byte) *listener {
-	return &listener{Listener: l, most: int64(most), patience: patience, refusal: refusal, lingering: make(chan struct{}, lingerers)}
-}
-
-// rawProblem is the answer to what never became a request: as any other of the appliance's, and the last of its connection.
-func rawProblem(err error) []byte {
-	r := &http.Request{URL: &url.URL{}, Header: http.Header{}}
-	p := problemOf(r, err)
-	body, rerr := jsonBytes(p)
-	if rerr != nil {
-		return nil
-	}
-	out := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\nConnection: close\r\n",
-		p.Status, http.StatusText(p.Status), problemType, len(body))
-	for name, values := range p.GetHeaders() {
-		out = fmt.Appendf(out, "%s: %s\r\n", name, values[0])
-	}
-	return append(append(out, "\r\n"...), body...)
-}
-
-// unreadable gives the problem of a request that net/http could not read, by the status that it gives itself.
-func unreadable(status string) []byte {
-	text := "this is no HTTP request"
-	switch status {
-	case "431":
-		return rawProblem(errcode.Newf(errcode.TooLarge, "the request line and headers are larger than %d bytes", maxHeaderBytes))
-	case "417":
-		text = "Expect takes 100-continue only"
-	case "501":
-		text = "Transfer-Encoding takes chunked only"
-	case "505":
-		text = "only HTTP/1.0, HTTP/1.1 and, encrypted, HTTP/2 are spoken"
-	}
-	return rawProblem(errcode.New(errcode.Malformed, text))
+func newListener(l net.Listener, most int, patience time.Duration, refuser refuser) *listener {
+	return &listener{Listener: l, most: int64(most), patience: patience, refuser: refuser, lingering: make(chan struct{}, lingerers)}
 }
 
 type connKey struct{}
@@ -146,7 +113,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			l.open.Add(-1)
 			return nil, errors.Join(fmt.Errorf("accept: a connection of type %T", c), c.Close())
 		}
-		return &conn{TCPConn: tcp, patience: l.patience, closed: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+		return &conn{TCPConn: tcp, patience: l.patience, refuser: &l.refuser, closed: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
 	}
 }
 
@@ -155,12 +122,12 @@ func (l *listener) crowded() bool { return l.open.Load() > l.most-l.most/4 }
 
 // turnAway tells a client that there are too many. It never waits: the answer fits into the buffer of a new connection.
 func (l *listener) turnAway(c net.Conn) {
-	if len(l.refusal) == 0 {
+	if l.silent {
 		_ = c.Close()
 		return
 	}
 	_ = c.SetDeadline(time.Now().Add(lingerTime))
-	_, err := c.Write(l.refusal)
+	_, err := c.Write(l.refuser.answer(c.RemoteAddr(), errcode.New(errcode.Unavailable, "there are too many connections")))
 	tcp, ok := c.(*net.TCPConn)
 	if err != nil || !ok || tcp.CloseWrite() != nil {
 		_ = c.Close()
@@ -192,6 +159,7 @@ func (l *listener) Close() error {
 type conn struct {
 	*net.TCPConn
 	patience time.Duration
+	refuser  *refuser
 	closed   func()
 	set      atomic.Int64 // when the deadline was last moved, in nanoseconds
 	own      atomic.Bool  // somebody else sets the deadlines
@@ -231,13 +199,20 @@ func (c *conn) goesOn(took int64, err error) bool {
 	return took >= minProgress && !c.own.Load() && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// refusalBegin is how an answer begins that net/http gives on its own to what it cannot read: in plain text.
-const refusalBegin = "HTTP/1.1 "
+// refused gives the answer in the place of one that net/http gives on its own to what it cannot read, in plain text. It is
+// nil for anything else.
+func (c *conn) refused(p []byte) []byte {
+	const begin = "HTTP/1.x 000"
+	if len(p) < len(begin) || string(p[:7]) != begin[:7] || p[8] != ' ' || c.busy.Swap(true) {
+		return nil
+	}
+	return c.refuser.answer(c.RemoteAddr(), unreadable(string(p[:8]), string(p[9:12])))
+}
 
 // Write writes all of p while the client takes something.
 func (c *conn) Write(p []byte) (n int, err error) {
-	if status, ok := bytes.CutPrefix(p, []byte(refusalBegin)); ok && len(status) > 3 && !c.busy.Swap(true) {
-		if _, err := c.Write(unreadable(string(status[:3]))); err != nil {
+	if other := c.refused(p); other != nil {
+		if _, err := c.Write(other); err != nil {
 			return 0, err
 		}
 		return len(p), nil

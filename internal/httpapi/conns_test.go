@@ -128,6 +128,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if res.StatusCode != http.StatusOK {
+			wantFixed(t, w, res.Header, b)
+		}
 		return fmt.Sprint(res.StatusCode, " ", res.Close, " ", res.Header.Get("Retry-After"), " ", res.Header.Get("Content-Type"), " ", string(b))
 	}
 	held := make([]net.Conn, 4)
@@ -228,6 +231,25 @@ func TestDribblers(t *testing.T) {
 	}
 }
 
+// wantFixed looks for the headers that every answer has, and for the id that its problem has too.
+func wantFixed(t *testing.T, w *world, h http.Header, body []byte) {
+	t.Helper()
+	for name, values := range w.server.fixed {
+		if want := values[0]; name != "Strict-Transport-Security" && h.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, h.Get(name), want)
+		}
+	}
+	if id := h.Get("X-Request-ID"); id == "" || !strings.Contains(string(body), `"request_id":"`+id+`"`) {
+		t.Errorf("id %q of %s", id, body)
+	}
+	if at, err := http.ParseTime(h.Get("Date")); err != nil || time.Since(at) > time.Minute {
+		t.Errorf("date %q", h.Get("Date"))
+	}
+	if h.Get("Strict-Transport-Security") != "" {
+		t.Error("it promises HTTPS in plain text")
+	}
+}
+
 // TestWhatIsNoRequestGetsAProblem sends what net/http refuses before any handler, on new connections and after a request.
 func TestWhatIsNoRequestGetsAProblem(t *testing.T) {
 	w := newWorld(t).start()
@@ -238,6 +260,8 @@ func TestWhatIsNoRequestGetsAProblem(t *testing.T) {
 	}{
 		"noise":       {"\x16\x03\x01\x02\x00\x01\r\n\r\n", "malformed", 400},
 		"no host":     {"GET / HTTP/1.1\r\n\r\n", "malformed", 400},
+		"host":        {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "malformed", 400},
+		"method":      {"G@T / HTTP/1.1\r\nHost: localhost\r\n\r\n", "malformed", 400},
 		"bad header":  {"GET / HTTP/1.1\r\nHost: localhost\r\nA B: c\r\n\r\n", "malformed", 400},
 		"version":     {"GET / HTTP/7.3\r\nHost: localhost\r\n\r\n", "malformed", 400},
 		"encoding":    {"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", "malformed", 400},
@@ -266,6 +290,7 @@ func TestWhatIsNoRequestGetsAProblem(t *testing.T) {
 				if res.StatusCode != tc.status || !res.Close || res.Header.Get("Content-Type") != problemType || !strings.Contains(string(body), `"code":"`+tc.code+`"`) {
 					t.Errorf("%d %v %s", res.StatusCode, res.Header, body)
 				}
+				wantFixed(t, w, res.Header, body)
 			})
 		}
 	}

@@ -331,11 +331,8 @@ func Open(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
-	refusal := rawProblem(errcode.New(errcode.Unavailable, "there are too many connections"))
-	if s.cert != nil {
-		refusal = nil // it could not be read
-	}
-	s.listener = newListener(l, cfg.Connections, cfg.AnswerIdle, refusal)
+	s.listener = newListener(l, cfg.Connections, cfg.AnswerIdle, refuser{s.fixed, cfg.Logger})
+	s.listener.silent = s.cert != nil
 	return s, nil
 }
 

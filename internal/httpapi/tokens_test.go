@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -358,6 +359,17 @@ func TestTLS(t *testing.T) {
 	if cookies := in.Cookies(); len(cookies) != 1 || !cookies[0].Secure {
 		t.Errorf("cookies: %v, %s", cookies, in.body)
 	}
+	plain := dialWorld(t, w)
+	send(t, plain, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(plain), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := io.ReadAll(res.Body)
+	if _ = res.Body.Close(); err != nil || res.StatusCode != http.StatusBadRequest || !strings.Contains(string(said), "https://") {
+		t.Errorf("asked in plain text: %d %s %v", res.StatusCode, said, err)
+	}
+	wantFixed(t, w, res.Header, said)
 	old := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}}}
 	if res, err := old.Get(w.server.URL() + "/health"); err == nil {
 		_ = res.Body.Close()
