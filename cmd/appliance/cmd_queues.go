@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ settings.`,
 	}, r.queuesListCmd(), r.queuesSetCmd(),
 		r.queueCmd("pause", "Start no more jobs of a queue", (*client.Client).PauseQueue),
 		r.queueCmd("resume", "Start jobs of a queue again", (*client.Client).ResumeQueue),
-		r.queuesDrainCmd(), r.queuesPurgeCmd(), r.queuesDeleteCmd())
+		r.queuesDrainCmd(), r.queuesPurgeCmd(), r.queuesDeleteCmd(), r.queuesModeCmd())
 }
 
 func (r *root) queuesListCmd() *cobra.Command {
@@ -52,6 +53,9 @@ func (r *root) queuesListCmd() *cobra.Command {
 // queueState says what holds a queue back.
 func queueState(q *client.Queue) string {
 	var parts []string
+	if q.Weight != q.ConfiguredWeight {
+		parts = append(parts, fmt.Sprintf("weight set (configured: %d)", q.ConfiguredWeight))
+	}
 	switch {
 	case q.Draining:
 		parts = append(parts, "draining")
@@ -74,9 +78,7 @@ func queueState(q *client.Queue) string {
 }
 
 func rateText(r *client.Rate) string {
-	per := time.Duration(r.Per * float64(time.Second)).String()
-	per = strings.Replace(strings.Replace(per, "m0s", "m", 1), "h0m", "h", 1) // as people write it
-	text := fmt.Sprintf("%d/%s", r.Jobs, per)
+	text := fmt.Sprintf("%d/%s", r.Jobs, shortDuration(time.Duration(r.Per*float64(time.Second))))
 	if r.Burst > 0 {
 		text += fmt.Sprintf(":%d", r.Burst)
 	}
@@ -117,7 +119,8 @@ func (r *root) queuesSetCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set NAME", Short: "Change settings of a queue", Args: cobra.ExactArgs(1),
 		Long: `Changes what is given and leaves the rest; a queue that does not exist yet is made. The settings hold
-from the next job on, and after a restart.`,
+from the next job on, over reloads and restarts. A weight that was set so holds whatever the
+configuration says about it; --weight 0 takes it back.`,
 		Example: `  wayside queues set reports --weight 2 --max-active 1
   wayside queues set upload --rate 100/1m --key-max-active 2
   wayside queues set upload --rate none`,
@@ -162,10 +165,7 @@ func (r *root) printQueue(q client.Queue, f remoteFlags, what, name string, err 
 	case f.json:
 		return r.printJSON(q)
 	}
-	state := queueState(&q)
-	if state == "" {
-		state = "no limits"
-	}
+	state := cmp.Or(queueState(&q), "no limits")
 	return r.print(fmt.Sprintf("%s: weight %d, %s, %d at work\n", q.Name, q.Weight, state, q.Counts["active"]))
 }
 

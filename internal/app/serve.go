@@ -148,12 +148,14 @@ func (a *appliance) reload(ctx context.Context) error {
 		}
 		a.logs.SetLevels(cfg.Log.Level.Slog(), levels(cfg.Log.Modules))
 		a.reloadRules(ctx, cfg)
-		a.engine.SetMode(queue.Mode(cfg.Queue.Mode))
-		a.engine.SetWeights(cfg.Queue.Weights)
+		kept := a.engine.Reconfigure(queue.ModeSettings{Mode: queue.Mode(cfg.Queue.Mode), Ageing: cfg.Queue.Ageing}, cfg.Queue.Weights)
 		a.server.SetRateLimit(cfg.Server.RateLimit, cfg.Server.RateBurst)
 		later := a.cfg.NeedRestart(&cfg)
-		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String(), "need_restart", later)
-		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, mode and weights of queues, and the rate limit are in effect")
+		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String(), "need_restart", later, "set_over_api", kept)
+		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, mode, ageing and weights of queues, and the rate limit are in effect")
+		if len(kept) > 0 {
+			fmt.Fprintln(a.env.Stderr, "configuration reloaded: set over the API, and in effect instead of the configuration:", strings.Join(kept, ", "))
+		}
 		if len(later) > 0 {
 			fmt.Fprintln(a.env.Stderr, "configuration reloaded: changed, and in effect with the next start only:", strings.Join(later, ", "))
 		}

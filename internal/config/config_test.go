@@ -414,7 +414,7 @@ func FuzzLoad(f *testing.F) {
 
 // TestLiveKeysAreInEffect names the keys that package app makes count at a reload; the others may not promise it.
 func TestLiveKeysAreInEffect(t *testing.T) {
-	inEffect := []string{"server.rate_limit", "server.rate_burst", "plugins.policy", "plugins.keys", "plugins.override", "plugins.settings", "queue.mode", "queue.weights", "log.level", "log.modules"}
+	inEffect := []string{"server.rate_limit", "server.rate_burst", "plugins.policy", "plugins.keys", "plugins.override", "plugins.settings", "queue.mode", "queue.ageing", "queue.weights", "log.level", "log.modules"}
 	c := load(t, Options{Env: home})
 	var promised []string
 	for _, e := range c.Entries() {

@@ -98,16 +98,16 @@ func queueKeys() []key {
 	return []key{
 		{
 			name: "queue.mode", def: "weighted", at: func(c *Config) any { return &c.Queue.Mode }, oneOf: []string{"weighted", "strict"}, live: true, built: true,
-			doc: "How the next job is chosen among queues: in proportion to their weights, or the largest weight first.",
+			doc: "How the next job is chosen among queues: in proportion to their weights, or the largest weight first. What `wayside queues mode` has set holds instead.",
 		},
 		{
-			name: "queue.ageing", def: "10m", at: func(c *Config) any { return &c.Queue.Ageing }, lo: 1, hi: day, built: true,
+			name: "queue.ageing", def: "10m", at: func(c *Config) any { return &c.Queue.Ageing }, lo: 1, hi: day, live: true, built: true,
 			doc: "In mode strict, a queue out of which nothing was taken for so long, though it has jobs, goes before all others.",
 		},
 		{
 			name: "queue.weights", def: "{default: 5, decode: 5, email: 3, reports: 5, analytics: 2, cleanup: 1}", lo: 1, hi: 1000, live: true, built: true,
 			at:  func(c *Config) any { return &c.Queue.Weights },
-			doc: "Weights of queues by name; larger is more important. Names given here are added to the defaults.",
+			doc: "Weights of queues by name; larger is more important. Names given here are added to the defaults. What `wayside queues set --weight` has set holds instead.",
 		},
 		{
 			name: "queue.max_attempts", def: "4", at: func(c *Config) any { return &c.Queue.MaxAttempts }, lo: 1, hi: 1000, built: true,

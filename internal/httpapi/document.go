@@ -335,21 +335,22 @@ func renderDocument(doc *huma.OpenAPI) ([]byte, error) {
 func exampleBodies() map[string]any {
 	out := map[string]any{}
 	for id, text := range map[string]string{ //nolint:gosec // none of them is a secret
-		"create-decode":   `{"file_id": "f00000000001", "params": {"timezone": "Europe/Berlin"}}`,
-		"create-batch":    `{"name": "night run", "file_ids": ["f00000000001", "f00000000002"], "concurrency": 4}`,
-		"create-token":    `{"name": "dashboard", "scopes": ["read"]}`,
-		"sign-in":         `{"token": "wst_…"}`,
-		"create-jobs":     `{"type": "thumbnail", "payload": {"file": "f00000000001"}, "priority": 7}`,
-		"act-on-jobs":     `{"action": "retry", "filter": {"status": ["dead"]}}`,
-		"edit-job":        `{"priority": 9}`,
-		"lease-jobs":      `{"worker": "camera-1", "queues": ["default"], "max": 4, "wait": 30, "lease_seconds": 60}`,
-		"heartbeat":       `{"worker": "camera-1", "leases": [{"id": "j00000000001", "lease": "1", "progress": 0.5}]}`,
-		"finish-jobs":     `{"ack": [{"id": "j00000000001", "lease": "1", "result": {"pixels": 640}}]}`,
-		"put-queue":       `{"weight": 2, "max_active": 4}`,
-		"change-queue":    `{"paused": true}`,
-		"create-schedule": `{"id": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Berlin", "job": {"type": "report"}}`,
-		"put-schedule":    `{"cron": "*/5 * * * *", "job": {"type": "probe"}}`,
-		"create-flow":     `{"jobs": [{"key": "a", "type": "fetch"}, {"key": "b", "type": "report", "depends_on": ["a"]}]}`,
+		"create-decode":     `{"file_id": "f00000000001", "params": {"timezone": "Europe/Berlin"}}`,
+		"create-batch":      `{"name": "night run", "file_ids": ["f00000000001", "f00000000002"], "concurrency": 4}`,
+		"create-token":      `{"name": "dashboard", "scopes": ["read"]}`,
+		"sign-in":           `{"token": "wst_…"}`,
+		"create-jobs":       `{"type": "thumbnail", "payload": {"file": "f00000000001"}, "priority": 7}`,
+		"act-on-jobs":       `{"action": "retry", "filter": {"status": ["dead"]}}`,
+		"edit-job":          `{"priority": 9}`,
+		"lease-jobs":        `{"worker": "camera-1", "queues": ["default"], "max": 4, "wait": 30, "lease_seconds": 60}`,
+		"heartbeat":         `{"worker": "camera-1", "leases": [{"id": "j00000000001", "lease": "1", "progress": 0.5}]}`,
+		"finish-jobs":       `{"ack": [{"id": "j00000000001", "lease": "1", "result": {"pixels": 640}}]}`,
+		"put-queue":         `{"weight": 2, "max_active": 4}`,
+		"change-queue":      `{"paused": true}`,
+		"change-queue-mode": `{"mode": "strict", "ageing": 300}`,
+		"create-schedule":   `{"id": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Berlin", "job": {"type": "report"}}`,
+		"put-schedule":      `{"cron": "*/5 * * * *", "job": {"type": "probe"}}`,
+		"create-flow":       `{"jobs": [{"key": "a", "type": "fetch"}, {"key": "b", "type": "report", "depends_on": ["a"]}]}`,
 	} {
 		var v any
 		if err := json.Unmarshal([]byte(text), &v); err == nil { // a test reads each

@@ -23,6 +23,7 @@ type fakeQueue struct {
 	leases    map[queue.ID]uint64
 	keys      map[string]string // idempotency keys with what they came with
 	lines     map[string]queue.Line
+	mode      queue.ModeSettings
 	nodes     map[string]queue.Node
 	schedules map[string]queue.Schedule
 	flows     []queue.Flow
@@ -454,4 +455,24 @@ func (q *fakeQueue) Forget(_ context.Context, name string) error {
 	return nil
 }
 
-func (q *fakeQueue) SetMode(queue.Mode) {}
+func (q *fakeQueue) Mode(context.Context) (queue.ModeLine, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := queue.ModeLine{Set: q.mode, Configured: queue.ModeSettings{Mode: queue.Weighted, Ageing: 10 * time.Minute}}
+	out.ModeSettings = out.Configured
+	if q.mode.Mode != "" {
+		out.Mode = q.mode.Mode
+	}
+	if q.mode.Ageing != 0 {
+		out.Ageing = q.mode.Ageing
+	}
+	return out, q.failing()
+}
+
+func (q *fakeQueue) SetMode(ctx context.Context, p queue.ModePatch) (queue.ModeLine, error) {
+	q.mu.Lock()
+	set(&q.mode.Mode, p.Mode)
+	set(&q.mode.Ageing, p.Ageing)
+	q.mu.Unlock()
+	return q.Mode(ctx)
+}

@@ -99,7 +99,7 @@ func queueCalls() []queueCall {
 		{"GET /queues", "/queues", "", 200, `"name":"decode","weight":5`},
 		{"GET /queues/{name}", "/queues/none", "", 404, `no such queue`},
 		{"PUT /queues/{name}", "/queues/mail", `{"weight":3,"max_active":2,"rate":{"jobs":10,"per":60}}`, 200, `"max_active":2,"rate":{"jobs":10,"per":60},"key_max_active":0,"key_rate":null`},
-		{"PATCH /queues/{name}", "/queues/mail", `{"key_rate":{"jobs":1,"per":0.5,"burst":3}}`, 200, `"weight":3,"paused":false`},
+		{"PATCH /queues/{name}", "/queues/mail", `{"key_rate":{"jobs":1,"per":0.5,"burst":3}}`, 200, `"weight":3,"configured_weight":0,"paused":false`},
 		{"GET /queues/{name}", "/queues/mail", "", 200, `"rate":{"jobs":10,"per":60},"key_max_active":0,"key_rate":{"jobs":1,"per":0.5,"burst":3}`},
 		{"PATCH /queues/{name}", "/queues/mail", `{"rate":null}`, 200, `"rate":null,"key_max_active":0,"key_rate":{"jobs":1`},
 		{"PATCH /queues/{name}", "/queues/mail", `{"rate":{"jobs":0,"per":1}}`, 422, `rate`},
@@ -111,6 +111,13 @@ func queueCalls() []queueCall {
 		{"POST /queues/{name}/purge", "/queues/q/purge", "", 200, `{"removed":0}`},
 		{"DELETE /queues/{name}", "/queues/mail", "", 204, ``},
 		{"DELETE /queues/{name}", "/queues/decode", "", 409, `built in`},
+
+		{"GET /queue-mode", "/queue-mode", "", 200, `{"mode":"weighted","ageing":600,"set":{"mode":null,"ageing":null},"configured":{"mode":"weighted","ageing":600}}`},
+		{"PATCH /queue-mode", "/queue-mode", `{"mode":"strict","ageing":90}`, 200, `{"mode":"strict","ageing":90,"set":{"mode":"strict","ageing":90},`},
+		{"PATCH /queue-mode", "/queue-mode", `{"ageing":null}`, 200, `{"mode":"strict","ageing":600,"set":{"mode":"strict","ageing":null},`},
+		{"PATCH /queue-mode", "/queue-mode", `{"mode":"loose"}`, 422, `"field":"mode"`},
+		{"PATCH /queue-mode", "/queue-mode", `{"ageing":0.5}`, 422, `"field":"ageing"`},
+		{"PATCH /queue-mode", "/queue-mode", `{"mode":null}`, 200, `"set":{"mode":null,`},
 
 		{"POST /schedules", "/schedules", `{"id":"nightly","cron":"0 3 * * *","timezone":"Europe/Berlin","job":{"type":"report","payload":1}}`, 201, `"missed":"once"`},
 		{"POST /schedules", "/schedules", `{"id":"nightly","cron":"0 3 * * *","timezone":"Europe/Berlin","job":{"type":"report","payload":1}}`, 200, `"id":"nightly"`},

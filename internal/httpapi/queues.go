@@ -98,6 +98,7 @@ func (q *QueuePatch) patch() queue.SettingsPatch {
 type QueueLine struct {
 	Name               string           `json:"name"`
 	Weight             int              `json:"weight" doc:"its share of the turns"`
+	ConfiguredWeight   int              `json:"configured_weight" doc:"that it has unless another one was set over this API"`
 	Paused             bool             `json:"paused"`
 	Draining           bool             `json:"draining" doc:"paused, and what is at work is being waited for"`
 	BuiltIn            bool             `json:"built_in" doc:"it cannot be deleted"`
@@ -112,7 +113,7 @@ type QueueLine struct {
 
 func queueDTO(l *queue.Line) QueueLine {
 	out := QueueLine{
-		Name: l.Queue, Weight: l.Counts.Weight, Paused: l.Paused, Draining: l.Draining, BuiltIn: l.BuiltIn, MaxActive: l.MaxActive,
+		Name: l.Queue, Weight: l.Counts.Weight, ConfiguredWeight: l.Configured, Paused: l.Paused, Draining: l.Draining, BuiltIn: l.BuiltIn, MaxActive: l.MaxActive,
 		Rate: rateDTO(l.Rate), KeyMaxActive: l.KeyMaxActive, KeyRate: rateDTO(l.KeyRate), Counts: map[string]int64{},
 		OldestReadySeconds: l.OldestReady.Seconds(), PerSecond: l.PerSecond,
 	}
@@ -199,6 +200,7 @@ func (s *Server) routeQueues(api huma.API) {
 		return nil, nil //nolint:nilnil // huma's way to say: no body
 	})
 	s.routeQueueActions(api)
+	s.routeQueueMode(api)
 }
 
 func (s *Server) routeQueueActions(api huma.API) {

@@ -15,6 +15,26 @@ const (
 	Strict   Mode = "strict"   // the largest weight first; a queue that was passed over for Ageing, though it has jobs, goes before all others
 )
 
+// ModeSettings are how the next job is chosen among queues.
+type ModeSettings struct {
+	Mode   Mode
+	Ageing time.Duration // of Strict
+}
+
+// ModeLine is that as an operator sees it.
+type ModeLine struct {
+	ModeSettings              // in effect
+	Set          ModeSettings // by SetMode; zero fields are as configured
+	Configured   ModeSettings
+}
+
+// ModePatch changes some of what is in effect instead of the configuration; nil fields stay as they are, zero ones are
+// as configured again.
+type ModePatch struct {
+	Mode   *Mode
+	Ageing *time.Duration
+}
+
 // Rate is how many jobs may start in a time; the zero Rate is no limit. It is a token bucket: after a pause Burst jobs
 // start at once.
 type Rate struct {
@@ -47,9 +67,10 @@ type SettingsPatch struct {
 type Line struct {
 	Counts
 	Settings
-	BuiltIn   bool    // cannot be deleted
-	Draining  bool    // paused, and what is at work is being waited for
-	PerSecond float64 // jobs that ended in the last minute, by second
+	Configured int     // the weight that it has unless Configure gave it another one
+	BuiltIn    bool    // cannot be deleted
+	Draining   bool    // paused, and what is at work is being waited for
+	PerSecond  float64 // jobs that ended in the last minute, by second
 }
 
 // Manager is what an operator does with queues.
@@ -67,8 +88,10 @@ type Manager interface {
 	Purge(ctx context.Context, name string) (removed int, err error)
 	// Forget deletes a queue without jobs, with its settings. Built-in ones are refused (conflict), others with jobs too.
 	Forget(ctx context.Context, name string) error
-	// SetMode changes how queues take turns, until the next start.
-	SetMode(m Mode)
+	// Mode gives how queues take turns.
+	Mode(ctx context.Context) (ModeLine, error)
+	// SetMode changes that durably: it holds whatever the configuration says, until it is taken back.
+	SetMode(ctx context.Context, p ModePatch) (ModeLine, error)
 }
 
 // Edit changes a job that is neither at work nor completed; nil fields stay as they are. A dead job stays dead: see Retry.

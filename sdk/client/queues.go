@@ -18,6 +18,7 @@ type Rate struct {
 type Queue struct {
 	Name               string           `json:"name"`
 	Weight             int              `json:"weight"`
+	ConfiguredWeight   int              `json:"configured_weight"` // that it has unless another one was set
 	Paused             bool             `json:"paused"`
 	Draining           bool             `json:"draining"`
 	BuiltIn            bool             `json:"built_in"`
@@ -100,3 +101,38 @@ func (c *Client) PurgeQueue(ctx context.Context, name string) (removed int, err 
 }
 
 func queuePath(name string) string { return "/queues/" + url.PathEscape(name) }
+
+// Ways in which queues take turns.
+const (
+	Weighted = "weighted" // in proportion to their weights
+	Strict   = "strict"   // the largest weight first, but for jobs that have waited for the ageing time
+)
+
+// QueueMode is how queues take turns.
+type QueueMode struct {
+	Mode   string  `json:"mode"`
+	Ageing float64 `json:"ageing"` // seconds after which Strict puts a job before all others
+	Set    struct {
+		Mode   *string  `json:"mode"` // nil = as configured
+		Ageing *float64 `json:"ageing"`
+	} `json:"set"`
+	Configured struct {
+		Mode   string  `json:"mode"`
+		Ageing float64 `json:"ageing"`
+	} `json:"configured"`
+}
+
+// QueueModePatch has what is to change of the mode, by the names in JSON (mode, ageing); nil is as configured again.
+type QueueModePatch map[string]any
+
+// QueueMode gives how queues take turns.
+func (c *Client) QueueMode(ctx context.Context) (m QueueMode, err error) {
+	err = c.get(ctx, "/queue-mode", nil, &m)
+	return m, err
+}
+
+// ChangeQueueMode changes how queues take turns; it holds over restarts, whatever the configuration says.
+func (c *Client) ChangeQueueMode(ctx context.Context, p QueueModePatch) (m QueueMode, err error) {
+	err = c.send(ctx, http.MethodPatch, "/queue-mode", p, &m)
+	return m, err
+}

@@ -68,7 +68,7 @@ type table struct {
 	ahead    ahead
 	limited  map[uint64]uniqueHash // limit keys of jobs that have not ended
 	refills  refills
-	mode     queue.Mode
+	mode     mode
 	waiters  []*waiter
 
 	pending    map[uint64]pendingJob // waiting jobs

@@ -162,10 +162,7 @@ type laneKey struct {
 func (e *Engine) line(name string) *line {
 	l := e.table.lines[name]
 	if l == nil {
-		l = &line{name: name, weight: defaultWeight, counts: map[queue.Status]int64{}, keys: map[uniqueHash]*limitKey{}}
-		if w := e.table.weights[name]; w > 0 {
-			l.weight = w
-		}
+		l = &line{name: name, weight: e.configuredWeight(name), counts: map[queue.Status]int64{}, keys: map[uniqueHash]*limitKey{}}
 		e.table.lines[name] = l
 		at, _ := slices.BinarySearchFunc(e.table.order, name, func(l *line, name string) int {
 			if l.name < name {

@@ -174,7 +174,7 @@ func (e *Engine) choose(w *waiter, low bool) *lane {
 		}
 	}
 	e.turns = some
-	if e.table.mode == queue.Strict {
+	if e.table.mode.Mode == queue.Strict {
 		some = e.strictly(some, now)
 	}
 	best, total := -1, 0
@@ -207,7 +207,7 @@ func (e *Engine) strictly(some []turn, now time.Duration) []turn {
 		if t.line.since == 0 {
 			t.line.since = max(now, 1)
 		}
-		if now-t.line.since >= e.cfg.Ageing && (oldest < 0 || t.line.since < some[oldest].line.since) {
+		if now-t.line.since >= e.table.mode.Ageing && (oldest < 0 || t.line.since < some[oldest].line.since) {
 			oldest = i
 		}
 	}

@@ -296,12 +296,11 @@ func TestStrictAgeing(t *testing.T) {
 	if diff := cmp.Diff([]string{"low", "lower", "high", "high"}, take(4)); diff != "" {
 		t.Fatalf("after ageing (-want +got):\n%s", diff)
 	}
-	b.SetWeights(map[string]int{"low": 20})
+	b.Reconfigure(queue.ModeSettings{Mode: queue.Strict, Ageing: time.Minute}, map[string]int{"low": 20})
 	if diff := cmp.Diff([]string{"low", "low"}, take(2)); diff != "" {
 		t.Fatalf("with other weights (-want +got):\n%s", diff)
 	}
-	b.SetMode(queue.Weighted)
-	b.SetWeights(nil)
+	b.Reconfigure(queue.ModeSettings{}, nil)
 	got := take(9)
 	slices.Sort(got)
 	if len(slices.Compact(got)) != 3 {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -210,7 +209,7 @@ func (e *Engine) Lines(ctx context.Context) ([]queue.Line, error) {
 			continue // deleted in between
 		}
 		_, builtIn := own[c.Queue]
-		l := queue.Line{Counts: c, Settings: q.set, BuiltIn: builtIn, PerSecond: q.ended.perSecond(now)}
+		l := queue.Line{Counts: c, Settings: q.set, Configured: q.weight, BuiltIn: builtIn, PerSecond: q.ended.perSecond(now)}
 		l.Settings.Weight = q.share()
 		l.Draining = q.drain && q.counts[queue.Active] > 0
 		out = append(out, l)
@@ -329,36 +328,6 @@ func (q *line) empty() bool {
 // forget takes a queue without jobs out of memory. Its lanes stay: void entries of jobs that have gone may still be in
 // them. e.mu is held.
 func (e *Engine) forget(q *line) {
-	weight := defaultWeight
-	if w := e.table.weights[q.name]; w > 0 {
-		weight = w
-	}
-	q.weight, q.set, q.current, q.since, q.drain = weight, queue.Settings{}, 0, 0, false
+	q.weight, q.set, q.current, q.since, q.drain = e.configuredWeight(q.name), queue.Settings{}, 0, 0, false
 	q.gone = true
-}
-
-// SetMode implements queue.Manager.
-func (e *Engine) SetMode(m queue.Mode) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.table.mode = m
-}
-
-// SetWeights changes the configured weights of queues, until the next start; those that the map does not name have
-// their defaults again. Weights that Configure has set stay.
-func (e *Engine) SetWeights(weights map[string]int) {
-	all := builtIn()
-	maps.Copy(all, weights)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.table.weights = all
-	for name := range all {
-		e.line(name)
-	}
-	for _, q := range e.table.order {
-		q.weight = defaultWeight
-		if w := all[q.name]; w > 0 {
-			q.weight = w
-		}
-	}
 }

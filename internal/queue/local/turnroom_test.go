@@ -75,7 +75,7 @@ func TestTurnMakesRoom(t *testing.T) {
 	for name, set := range map[string]queue.SettingsPatch{"queue": {MaxActive: new(1)}, "key": {KeyMaxActive: new(1)}} {
 		t.Run(name, func(t *testing.T) {
 			b := openIdle(t, t.TempDir(), Config{})
-			b.SetMode(queue.Strict)
+			setMode(t, b, queue.ModePatch{Mode: new(queue.Strict)})
 			set.Weight = new(9)
 			if _, err := b.Configure(t.Context(), "first", set); err != nil {
 				t.Fatal(err)

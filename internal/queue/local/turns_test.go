@@ -239,7 +239,7 @@ func TestKeysAfterOpen(t *testing.T) {
 // TestWeightsOfNewQueues changes the configured weights of queues that do not exist yet.
 func TestWeightsOfNewQueues(t *testing.T) {
 	b, _ := idleBox(t)
-	b.SetWeights(map[string]int{"alarms": 9, "email": 7})
+	b.Reconfigure(queue.ModeSettings{}, map[string]int{"alarms": 9, "email": 7})
 	mustEnqueue(t, b.Engine, queue.New{Type: "a", Queue: "mine"})
 	for name, weight := range map[string]int{"alarms": 9, "email": 7, "default": 5, "mine": 5} {
 		if l, err := b.Line(t.Context(), name); err != nil || l.Settings.Weight != weight {

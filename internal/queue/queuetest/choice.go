@@ -2,9 +2,11 @@ package queuetest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/queue"
 )
 
@@ -96,5 +98,56 @@ func testWeights(t *testing.T, open Open) {
 	}
 	if diff := cmp.Diff(map[string]int{"analytics": 20, "cleanup": 10, "heavy": 70}, got); diff != "" {
 		t.Errorf("of 100 leases (-want +got):\n%s", diff)
+	}
+}
+
+// testMode changes how queues take turns: it holds from the next lease on, and after opening again, until it is taken back.
+func testMode(t *testing.T, open Open) {
+	t.Helper()
+	s := open(t, Options{Weights: map[string]int{"first": 9, "second": 1}})
+	set := func(p queue.ModePatch) queue.ModeLine {
+		t.Helper()
+		l, err := as[queue.Manager](t, s.Engine).SetMode(t.Context(), p)
+		if err != nil {
+			t.Fatalf("SetMode: %v", err)
+		}
+		return l
+	}
+	before := set(queue.ModePatch{})
+	if before.Mode != queue.Weighted || before.ModeSettings != before.Configured || before.Set != (queue.ModeSettings{}) {
+		t.Errorf("as configured: %+v", before)
+	}
+	strict, ageing := queue.Strict, time.Hour
+	want := queue.ModeLine{ModeSettings: queue.ModeSettings{Mode: strict, Ageing: ageing}, Configured: before.Configured}
+	want.Set = want.ModeSettings
+	if got := set(queue.ModePatch{Mode: &strict, Ageing: &ageing}); got != want {
+		t.Errorf("set: %+v, want %+v", got, want)
+	}
+	for range 40 {
+		enqueue(t, s.Engine, queue.New{Type: "a", Queue: "second"}, queue.New{Type: "a", Queue: "first"})
+	}
+	s = s.Reopen()
+	if got, err := as[queue.Manager](t, s.Engine).Mode(t.Context()); err != nil || got != want {
+		t.Errorf("after opening again: %+v, %v, want %+v", got, err, want)
+	}
+	for range 20 {
+		if l := lease(t, s.Engine, queue.LeaseRequest{}); l.Job.Queue != "first" {
+			t.Fatalf("in mode strict a job of %s was leased", l.Job.Queue)
+		}
+	}
+	for _, bad := range []queue.ModePatch{{Mode: new(queue.Mode("loose"))}, {Ageing: new(time.Millisecond)}, {Ageing: new(-time.Second)}, {Ageing: new(25 * time.Hour)}} {
+		if _, err := as[queue.Manager](t, s.Engine).SetMode(t.Context(), bad); !errcode.Is(err, errcode.ValidationFailed) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	if got := set(queue.ModePatch{Mode: new(queue.Mode("")), Ageing: new(time.Duration(0))}); got != before {
+		t.Errorf("taken back: %+v, want %+v", got, before)
+	}
+	got := map[string]int{}
+	for range 20 {
+		got[lease(t, s.Engine, queue.LeaseRequest{}).Job.Queue]++
+	}
+	if diff := cmp.Diff(map[string]int{"first": 18, "second": 2}, got); diff != "" {
+		t.Errorf("weighted again (-want +got):\n%s", diff)
 	}
 }

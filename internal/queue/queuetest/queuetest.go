@@ -85,6 +85,7 @@ func Run(t *testing.T, open Open) {
 		{"list by more", testFilters},
 		{"wait for the end", testWaitEnd},
 		{"settings of queues", testSettings},
+		{"mode of the queues", testMode},
 		{"limits of workers outside", testLimitsOutside},
 		{"rate", testRate},
 		{"purge and drain", testPurge},
