@@ -59,6 +59,8 @@ func queueState(q *client.Queue) string {
 	switch {
 	case q.Draining:
 		parts = append(parts, "draining")
+	case q.Drained:
+		parts = append(parts, "drained")
 	case q.Paused:
 		parts = append(parts, "paused")
 	}

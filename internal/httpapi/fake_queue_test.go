@@ -414,6 +414,11 @@ func (q *fakeQueue) Configure(_ context.Context, name string, p queue.SettingsPa
 	l.Queue = name
 	set(&l.Counts.Weight, p.Weight)
 	set(&l.Paused, p.Paused)
+	if p.Drain != nil {
+		l.Paused = l.Paused || *p.Drain
+		l.Drained = *p.Drain && l.Counts.Counts[queue.Active] == 0
+		l.Draining = *p.Drain && !l.Drained
+	}
 	set(&l.MaxActive, p.MaxActive)
 	set(&l.Rate, p.Rate)
 	set(&l.KeyMaxActive, p.KeyMaxActive)

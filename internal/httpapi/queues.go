@@ -48,7 +48,7 @@ type QueueSettings struct {
 func (q *QueueSettings) patch() queue.SettingsPatch {
 	rate, keyRate := q.Rate.rate(), q.KeyRate.rate()
 	return queue.SettingsPatch{
-		Weight: &q.Weight, Paused: &q.Paused, MaxActive: &q.MaxActive, Rate: &rate, KeyMaxActive: &q.KeyMaxActive, KeyRate: &keyRate,
+		Weight: &q.Weight, Paused: &q.Paused, Drain: new(bool), MaxActive: &q.MaxActive, Rate: &rate, KeyMaxActive: &q.KeyMaxActive, KeyRate: &keyRate,
 	}
 }
 
@@ -100,7 +100,8 @@ type QueueLine struct {
 	Weight             int              `json:"weight" doc:"its share of the turns"`
 	ConfiguredWeight   int              `json:"configured_weight" doc:"that it has unless another one was set over this API"`
 	Paused             bool             `json:"paused"`
-	Draining           bool             `json:"draining" doc:"paused, and what is at work is being waited for"`
+	Draining           bool             `json:"draining" doc:"paused to be drained, and something of it is at work still"`
+	Drained            bool             `json:"drained" doc:"paused to be drained, and nothing of it is at work any more"`
 	BuiltIn            bool             `json:"built_in" doc:"it cannot be deleted"`
 	MaxActive          int              `json:"max_active" doc:"0: no limit"`
 	Rate               maybe[QueueRate] `json:"rate" doc:"null: no limit"`
@@ -113,7 +114,7 @@ type QueueLine struct {
 
 func queueDTO(l *queue.Line) QueueLine {
 	out := QueueLine{
-		Name: l.Queue, Weight: l.Counts.Weight, ConfiguredWeight: l.Configured, Paused: l.Paused, Draining: l.Draining, BuiltIn: l.BuiltIn, MaxActive: l.MaxActive,
+		Name: l.Queue, Weight: l.Counts.Weight, ConfiguredWeight: l.Configured, Paused: l.Paused, Draining: l.Draining, Drained: l.Drained, BuiltIn: l.BuiltIn, MaxActive: l.MaxActive,
 		Rate: rateDTO(l.Rate), KeyMaxActive: l.KeyMaxActive, KeyRate: rateDTO(l.KeyRate), Counts: map[string]int64{},
 		OldestReadySeconds: l.OldestReady.Seconds(), PerSecond: l.PerSecond,
 	}
@@ -159,7 +160,7 @@ type purgedOutput struct {
 	}
 }
 
-const drainDetail = "Pauses it and waits until nothing of it is at work: counts.active says how far that is. It stays paused until it is resumed."
+const drainDetail = "Pauses it and waits until nothing of it is at work: counts.active says how far that is. It stays paused until it is resumed, also over a restart."
 
 func (s *Server) routeQueues(api huma.API) {
 	q := s.deps.Queue.Queues
@@ -240,8 +241,7 @@ func (s *Server) routeQueueActions(api huma.API) {
 
 // drainQueue pauses first: also a caller that does not wait has then drained the queue, in time.
 func (s *Server) drainQueue(ctx context.Context, in *drainQueueInput) (*queueOutput, error) {
-	paused := true
-	l, err := s.deps.Queue.Queues.Configure(ctx, in.Name, queue.SettingsPatch{Paused: &paused})
+	l, err := s.deps.Queue.Queues.Configure(ctx, in.Name, queue.SettingsPatch{Drain: new(true)})
 	if err != nil || in.Wait <= 0 || l.Counts.Counts[queue.Active] == 0 {
 		return queueLine("drain queue")(l, err)
 	}

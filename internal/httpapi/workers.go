@@ -57,7 +57,7 @@ func (s *Server) routeWorkers(api huma.API) {
 		name, summary, detail string
 		drain                 bool
 	}{
-		{"drain", "Give a worker no more jobs", "It goes on with those it has, and is told at its next heartbeat.", true},
+		{"drain", "Give a worker no more jobs", "It goes on with those it has, and is told at its next heartbeat. It stays so over a restart, until it is resumed or comes back after ten minutes' absence.", true},
 		{"resume", "Give a worker jobs again", "", false},
 	} {
 		register(s, api, operation{

@@ -95,8 +95,10 @@ type External interface {
 	FinishAll(ctx context.Context, ends []End) ([]Ended, error)
 	// Heartbeat prolongs leases by their length; progress is durable at most every 5 s.
 	Heartbeat(ctx context.Context, worker string, beats []Beat) ([]Beaten, error)
-	// Nodes gives the workers that were seen in the last ten minutes or hold a lease, sorted by name.
+	// Nodes gives the workers that were seen in the last ten minutes or hold a lease, sorted by name. What is known of them
+	// outlives a restart; of counts a crash may cost what the last few seconds added.
 	Nodes(ctx context.Context) ([]Node, error)
-	// DrainNode gives a worker no more jobs, until it asks under its name after ten minutes' absence or drain is false.
+	// DrainNode gives a worker no more jobs, until it asks under its name after ten minutes' absence or drain is false. It
+	// is durable; the time in which the appliance is down is no absence.
 	DrainNode(ctx context.Context, name string, drain bool) (Node, error)
 }

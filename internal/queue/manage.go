@@ -47,6 +47,7 @@ type Rate struct {
 type Settings struct {
 	Weight       int  // 0 = as configured
 	Paused       bool // nothing is leased
+	Drain        bool // it was paused for what is at work to end; whatever resumes it takes this back
 	MaxActive    int  // jobs at work at once, everywhere; 0 = no limit
 	Rate         Rate
 	KeyMaxActive int  // jobs at work at once that share a limit key (New.LimitKey); 0 = no limit
@@ -57,6 +58,7 @@ type Settings struct {
 type SettingsPatch struct {
 	Weight       *int
 	Paused       *bool
+	Drain        *bool // true pauses too
 	MaxActive    *int
 	Rate         *Rate
 	KeyMaxActive *int
@@ -69,7 +71,8 @@ type Line struct {
 	Settings
 	Configured int     // the weight that it has unless Configure gave it another one
 	BuiltIn    bool    // cannot be deleted
-	Draining   bool    // paused, and what is at work is being waited for
+	Draining   bool    // paused to be drained, and something is at work still
+	Drained    bool    // paused to be drained, and nothing is at work any more
 	PerSecond  float64 // jobs that ended in the last minute, by second
 }
 
@@ -81,7 +84,8 @@ type Manager interface {
 	Line(ctx context.Context, name string) (Line, error)
 	// Configure changes a queue's settings durably; they hold from the next lease on.
 	Configure(ctx context.Context, name string, p SettingsPatch) (Line, error)
-	// Drain pauses a queue and returns when nothing of it is at work any more, or with ctx; it stays paused.
+	// Drain pauses a queue and returns when nothing of it is at work any more, or with ctx; it stays paused, also over a
+	// restart, and whatever of it is at work then is still being waited for.
 	Drain(ctx context.Context, name string) (Line, error)
 	// Purge removes the jobs of a queue that are not at work, all of them whatever their status, and says how many.
 	// Jobs that have not ended are cancelled on the way, so their dependents and handlers are told.

@@ -20,7 +20,8 @@ type Queue struct {
 	Weight             int              `json:"weight"`
 	ConfiguredWeight   int              `json:"configured_weight"` // that it has unless another one was set
 	Paused             bool             `json:"paused"`
-	Draining           bool             `json:"draining"`
+	Draining           bool             `json:"draining"` // paused to be drained, and something is at work still
+	Drained            bool             `json:"drained"`  // paused to be drained, and nothing is at work any more
 	BuiltIn            bool             `json:"built_in"`
 	MaxActive          int              `json:"max_active"` // 0 = no limit
 	Rate               *Rate            `json:"rate"`       // nil = no limit

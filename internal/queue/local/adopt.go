@@ -89,7 +89,9 @@ func (e *Engine) adoptLease(n uint64, l *adopted, at instant) error {
 	e.table.holds[n] = h
 	e.began(h)
 	e.table.leases.add(h, h.ext.due())
-	e.seen(l.worker, true)
+	if e.table.nodes[l.worker] == nil {
+		e.seen(l.worker, true)
+	}
 	return nil
 }
 

@@ -25,6 +25,7 @@ const (
 	flowKey       = 'f' // the flow's number instead of the job's
 	cronKey       = 'c' // and the id of a schedule
 	settingsKey   = 'Q' // and the name of a queue: its settings
+	nodeKey       = 'w' // and the name of a worker
 	idempotentKey = 'i' // with the hash of the key instead of the number
 	forgetKey     = 'x' // 8 bytes of time in seconds, and the hash of an idempotency key: it is forgotten then
 )

@@ -38,12 +38,13 @@ type Engine struct {
 	table  table
 	turns  []turn // for choose, kept for its memory
 	closed bool
+	opened time.Duration // when, on Clock.Elapsed
 
 	scheduling sync.Mutex // guards plans and watch; held over commits, before claims, the store's locks and mu
 	plans      map[string]*plan
 	watch      wall
 
-	configuring sync.Mutex // held over a change of settings; before the store's locks, never with mu waiting for it
+	configuring sync.Mutex // held over a change of settings, and of what is written down of workers; before the store's locks, never with mu waiting for it
 	lastToken   uint64
 	notes       notes
 }
@@ -51,25 +52,26 @@ type Engine struct {
 // table is what the engine knows by heart. Every job that has not ended is in exactly one of: a lane, later, holds,
 // doomed, pending, or passed by a claim. A doomed one that waits is pending too.
 type table struct {
-	weights  map[string]int // as configured
-	lines    map[string]*line
-	order    []*line // by name
-	lanes    map[laneKey]*lane
-	later    schedule
-	holds    map[uint64]*hold
-	claims   map[uint64]*claim
-	promoted map[uint64]struct{}        // ready, though the record still says scheduled or retry
-	gone     voids                      // entries in lanes and later
-	doomed   map[uint64]doom            // to be buried by Run
-	leases   deadlines                  // of the jobs that are at work outside the process
-	nodes    map[string]*node           // workers, by name
-	ending   map[uint64][]chan struct{} // closed when the job ends
-	keys     keys
-	ahead    ahead
-	limited  map[uint64]uniqueHash // limit keys of jobs that have not ended
-	refills  refills
-	mode     mode
-	waiters  []*waiter
+	weights   map[string]int // as configured
+	lines     map[string]*line
+	order     []*line // by name
+	lanes     map[laneKey]*lane
+	later     schedule
+	holds     map[uint64]*hold
+	claims    map[uint64]*claim
+	promoted  map[uint64]struct{}        // ready, though the record still says scheduled or retry
+	gone      voids                      // entries in lanes and later
+	doomed    map[uint64]doom            // to be buried by Run
+	leases    deadlines                  // of the jobs that are at work outside the process
+	nodes     map[string]*node           // workers, by name
+	lostNodes map[string]struct{}        // that were forgotten, and may have a record still
+	ending    map[uint64][]chan struct{} // closed when the job ends
+	keys      keys
+	ahead     ahead
+	limited   map[uint64]uniqueHash // limit keys of jobs that have not ended
+	refills   refills
+	mode      mode
+	waiters   []*waiter
 
 	pending    map[uint64]pendingJob // waiting jobs
 	dependents map[uint64][]edge     // by the job that is waited for, which has not ended
@@ -135,7 +137,7 @@ func (e *Engine) now() instant {
 	return instant{wall: e.cfg.Clock.Wall().UTC().Round(0).Truncate(time.Microsecond), mono: e.cfg.Clock.Elapsed()}
 }
 
-// Close lets waiting leases go and forgets the slot file. What is leased can still be finished while the database is
+// Close lets waiting leases go, writes down what is known of the workers, and forgets the slot file. What is leased can still be finished while the database is
 // open. Run has to have returned. It may be called more than once.
 func (e *Engine) Close() error {
 	e.mu.Lock()
@@ -146,6 +148,7 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	close(e.done)
+	e.saveNodes(context.Background(), true)
 	if err := e.slots.close(); err != nil {
 		return fmt.Errorf("close slot file: %w", err)
 	}

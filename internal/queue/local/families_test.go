@@ -30,6 +30,7 @@ func fullQueue(t *testing.T, b *box) {
 	if _, err := b.Configure(t.Context(), "reports", queue.SettingsPatch{MaxActive: new(3)}); err != nil {
 		t.Fatal(err)
 	}
+	b.saveNodes(t.Context(), false)
 	if _, err := b.PutSchedule(t.Context(), queue.Schedule{ID: "nightly", Cron: "0 3 * * *", Job: queue.New{Type: "a"}}); err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestEveryFamilyDamaged(t *testing.T) {
 		})
 	}
 	for _, family := range []byte{
-		bodyKey, stateKey, resultKey, errorKey, uniqueKey, endedKey, metaKey, leaseKey, dependentKey, flowKey, cronKey, settingsKey,
+		bodyKey, stateKey, resultKey, errorKey, uniqueKey, endedKey, metaKey, leaseKey, dependentKey, flowKey, cronKey, settingsKey, nodeKey,
 		idempotentKey, forgetKey,
 	} {
 		if !seen[family] {
@@ -124,6 +125,10 @@ func live(t *testing.T, b *box, clock *fakeClock) {
 		if _, _, err := b.ListFlows(ctx, 0, ""); err != nil {
 			t.Errorf("ListFlows: %v", err)
 		}
+		if _, err := b.Nodes(ctx); err != nil {
+			t.Errorf("Nodes: %v", err)
+		}
+		b.saveNodes(ctx, false)
 		if _, err := b.ListSchedules(ctx); err != nil {
 			t.Errorf("ListSchedules: %v", err)
 		}

@@ -40,7 +40,6 @@ type line struct {
 	more   bool            // there may be jobs behind those that were set aside
 	since  time.Duration   // strict: when it was passed over first since it was served last, 0 = it was not
 	idle   []chan struct{} // closed when nothing of it is at work any more
-	drain  bool            // somebody asked for that, and it was not resumed since
 	gone   bool            // it was deleted: it is not there until it has jobs again
 	ended  meter
 }

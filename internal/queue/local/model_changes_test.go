@@ -15,7 +15,7 @@ func (w *world) changes() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"lease outside": w.leaseOutside, "turn": w.turn, "beat": w.beat, "old token": w.oldToken,
 		"edit": w.edit, "retry": w.retry, "promote": w.promote, "delete": w.delete,
-		"configure": w.configure, "purge": w.purge, "act": w.act,
+		"configure": w.configure, "drain worker": w.drainNode, "purge": w.purge, "act": w.act,
 	}
 }
 
@@ -25,10 +25,34 @@ func (w *world) leaseOutside(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("LeaseExternal: %v", err)
 	}
+	w.node.Name = "w"
 	w.leased(t, r, got)
-	if next := w.next(r.Queues[0]); len(got) == 0 && next != nil {
+	if next := w.nextOutside(r.Queues[0]); len(got) == 0 && next != nil {
 		t.Fatalf("nothing was leased, want %s", next.id)
 	}
+}
+
+// drainNode drains the worker outside, or gives it jobs again.
+func (w *world) drainNode(t *rapid.T) {
+	drain := rapid.Bool().Draw(t, "drain")
+	_, err := w.box.DrainNode(w.t.Context(), "w", drain)
+	if w.node.Name == "" {
+		if !errcode.Is(err, errcode.NotFound) {
+			t.Fatalf("DrainNode of a worker that was never seen: %v", err)
+		}
+		return
+	}
+	if w.node.Draining = drain; err != nil {
+		t.Fatalf("DrainNode: %v", err)
+	}
+}
+
+// nextOutside gives the job that the worker outside would be given.
+func (w *world) nextOutside(name string) *modelJob {
+	if w.node.Draining {
+		return nil
+	}
+	return w.next(name)
 }
 
 func (w *world) drawLease(t *rapid.T) queue.ExternalRequest {
@@ -42,7 +66,7 @@ func (w *world) turn(t *rapid.T) {
 	j := w.held(t)
 	kind := rapid.SampledFrom([]string{"ok", "fail", "permanent", "retry_in", "release", "delay"}).Draw(t, "outcome")
 	r := w.drawLease(t)
-	before := w.next(r.Queues[0]) != nil
+	before := w.nextOutside(r.Queues[0]) != nil
 	ended, got, err := w.box.FinishAndLease(w.t.Context(), []queue.End{{Lease: j.lease, Outcome: outcomes[kind]}}, r)
 	if err != nil || len(ended) != 1 || ended[0].Lost || ended[0].Err != nil {
 		t.Fatalf("FinishAndLease: %+v, %v", ended, err)
@@ -54,7 +78,7 @@ func (w *world) turn(t *rapid.T) {
 		w.ran(j, kind)
 		w.leased(t, r, got)
 	}
-	if len(got) == 0 && (before || w.next(r.Queues[0]) != nil) {
+	if len(got) == 0 && (before || w.nextOutside(r.Queues[0]) != nil) {
 		t.Fatalf("nothing was leased of %s", r.Queues[0])
 	}
 }
@@ -63,7 +87,7 @@ func (w *world) turn(t *rapid.T) {
 func (w *world) leased(t *rapid.T, r queue.ExternalRequest, got []queue.ExternalLeased) {
 	name, length := r.Queues[0], r.Lease
 	for _, l := range got {
-		want := w.next(name)
+		want := w.nextOutside(name)
 		if want == nil || l.Job.ID != want.id {
 			t.Fatalf("leased %s, want %+v", l.Job.ID, want)
 		}
@@ -91,6 +115,9 @@ func (w *world) beat(t *rapid.T) {
 		j.expires = at
 	}
 	want := queue.LeaseOK
+	if w.node.Draining {
+		want = queue.LeaseDrain
+	}
 	if j.asked {
 		want = queue.LeaseCancel
 	}
@@ -107,6 +134,7 @@ func (w *world) beat(t *rapid.T) {
 func (w *world) oldToken(t *rapid.T) {
 	j := w.pickAny(t, queue.Statuses()...)
 	l := queue.Lease{ID: j.id, Token: j.lease.Token + 1}
+	w.node.Name = "w" // whose signs of life make it known
 	if got := w.box.beat(w.t, l, nil); got != queue.LeaseLost {
 		t.Fatalf("a wrong token was answered %s", got)
 	}
@@ -237,9 +265,14 @@ func (w *world) configure(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "queue")
 	s := w.lines[name]
 	s.Paused = rapid.SampledFrom([]bool{false, false, true}).Draw(t, "paused")
+	p := queue.SettingsPatch{Paused: new(s.Paused), MaxActive: &s.MaxActive, KeyMaxActive: &s.KeyMaxActive}
+	if rapid.IntRange(0, 3).Draw(t, "drain") == 0 {
+		s.Paused, s.Drain, p.Drain = true, true, new(true)
+	}
+	s.Drain = s.Drain && s.Paused
 	s.MaxActive = rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(t, "max_active")
 	s.KeyMaxActive = rapid.SampledFrom([]int{0, 1, 2}).Draw(t, "key_max_active")
-	if _, err := w.box.Configure(w.t.Context(), name, queue.SettingsPatch{Paused: &s.Paused, MaxActive: &s.MaxActive, KeyMaxActive: &s.KeyMaxActive}); err != nil {
+	if _, err := w.box.Configure(w.t.Context(), name, p); err != nil {
 		t.Fatalf("Configure: %v", err)
 	}
 }

@@ -63,6 +63,7 @@ type world struct {
 	box   *box
 	jobs  []*modelJob // by id
 	lines map[string]*queue.Settings
+	node  queue.Node // the worker outside, as far as the model knows it
 	flows []queue.FlowID
 }
 
@@ -324,6 +325,12 @@ func (w *world) ran(j *modelJob, kind string) {
 	if o.Release {
 		j.attempt--
 	}
+	if j.outside {
+		w.node.Done++
+		if o.Err != nil {
+			w.node.Failed++
+		}
+	}
 	j.outside = false
 	switch {
 	case kind == "ok":
@@ -475,6 +482,9 @@ func (w *world) check(t *rapid.T) {
 			if q.Settings.Weight = 0; q.Settings != *s {
 				t.Fatalf("settings of %s: %+v, want %+v", q.Queue, q.Settings, *s)
 			}
+			if busy := want[q.Queue][queue.Active] > 0; q.Draining != (s.Drain && busy) || q.Drained != (s.Drain && !busy) {
+				t.Fatalf("queue %s, at work %v: draining %v, drained %v", q.Queue, busy, q.Draining, q.Drained)
+			}
 		}
 	}
 	page, err := w.box.List(w.t.Context(), queue.Filter{Limit: 1000})
@@ -487,6 +497,26 @@ func (w *world) check(t *rapid.T) {
 		}
 	}
 	w.checkFlows(t)
+	w.checkNode(t)
+}
+
+// checkNode compares the worker outside.
+func (w *world) checkNode(t *rapid.T) {
+	nodes, err := w.box.Nodes(w.t.Context())
+	if err != nil || len(nodes) > 1 || (len(nodes) == 0) != (w.node.Name == "") {
+		t.Fatalf("Nodes gave %+v, %v; the model has %+v", nodes, err, w.node)
+	}
+	active := 0
+	for _, j := range w.jobs {
+		if j.outside {
+			active++
+		}
+	}
+	for _, n := range nodes {
+		if n.Draining != w.node.Draining || n.Done != w.node.Done || n.Failed != w.node.Failed || n.Active != active {
+			t.Fatalf("worker is %+v, want %+v with %d at work", n, w.node, active)
+		}
+	}
 }
 
 func (w *world) checkJob(t *rapid.T, j *modelJob) {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -26,6 +27,8 @@ type node struct {
 	seen     time.Duration
 	done     int64
 	failed   int64
+	changed  bool          // more than that it was seen, since it was written down
+	saved    time.Duration // when that was
 }
 
 // seen notes a sign of life of a worker, and makes it known if it is new. Nameless ones are not remembered. e.mu is held.
@@ -35,14 +38,14 @@ func (e *Engine) seen(name string, external bool) *node {
 	}
 	now := e.cfg.Clock.Elapsed()
 	n := e.table.nodes[name]
-	if n != nil && n.draining && external && now-n.seen > nodeAbsence {
-		n.draining = false // it is another one by now; one in the process is not, however long its job took
+	if n != nil && n.draining && external && e.absent(n, now) {
+		n.draining, n.changed = false, true // it is another one by now; one in the process is not, however long its job took
 	}
 	if n == nil {
 		if len(e.table.nodes) >= maxNodes {
 			e.forgetNodes()
 		}
-		n = &node{name: name, since: now}
+		n = &node{name: name, since: now, changed: true}
 		e.table.nodes[name] = n
 	}
 	n.seen, n.external = now, external
@@ -52,10 +55,10 @@ func (e *Engine) seen(name string, external bool) *node {
 // asks notes what a worker asked for.
 func (n *node) asks(r queue.LeaseRequest) {
 	if !slices.Equal(n.queues, r.Queues) {
-		n.queues = slices.Clone(r.Queues)
+		n.queues, n.changed = slices.Clone(r.Queues), true
 	}
 	if !slices.Equal(n.types, r.Types) {
-		n.types = slices.Clone(r.Types)
+		n.types, n.changed = slices.Clone(r.Types), true
 	}
 }
 
@@ -71,8 +74,8 @@ func (e *Engine) forgetNodes() {
 		}
 	}
 	for name, n := range e.table.nodes {
-		if active[name] == 0 && now-n.seen > nodeAbsence {
-			delete(e.table.nodes, name)
+		if active[name] == 0 && e.absent(n, now) {
+			e.forgetNode(n)
 		}
 	}
 	for name, n := range e.table.nodes {
@@ -80,9 +83,21 @@ func (e *Engine) forgetNodes() {
 			return
 		}
 		if active[name] == 0 && !waiting[n] {
-			delete(e.table.nodes, name)
+			e.forgetNode(n)
 		}
 	}
+}
+
+// absent reports whether a worker has been away for so long that another one may come under its name. It cannot be
+// seen while the appliance is down, so that is no absence. e.mu is held.
+func (e *Engine) absent(n *node, now time.Duration) bool {
+	return now-max(n.seen, e.opened) > nodeAbsence
+}
+
+// forgetNode forgets a worker; its record goes with the next that are written. e.mu is held.
+func (e *Engine) forgetNode(n *node) {
+	delete(e.table.nodes, n.name)
+	e.table.lostNodes[n.name] = struct{}{}
 }
 
 // activeByWorker counts the jobs that workers hold. e.mu is held.
@@ -101,6 +116,7 @@ func (e *Engine) ran(h *hold, failed bool) {
 		return
 	}
 	n.done++
+	n.changed = true
 	if failed {
 		n.failed++
 	}
@@ -131,25 +147,56 @@ func (n *node) describe(active int, at instant) queue.Node {
 
 // DrainNode implements queue.External. Calls of a worker outside that wait for a job come back empty; those of one in
 // the process go on waiting, and are given something again when it is drained no longer.
-func (e *Engine) DrainNode(_ context.Context, name string, drain bool) (queue.Node, error) {
+func (e *Engine) DrainNode(ctx context.Context, name string, drain bool) (queue.Node, error) {
+	if err := e.usable(); err != nil {
+		return queue.Node{}, err
+	}
+	e.configuring.Lock()
+	defer e.configuring.Unlock()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.forgetNodes()
 	n := e.table.nodes[name]
 	if n == nil {
+		e.mu.Unlock()
 		return queue.Node{}, errcode.New(errcode.NotFound, "no such worker")
 	}
-	n.draining = drain
-	if drain {
-		e.table.waiters = slices.DeleteFunc(e.table.waiters, func(w *waiter) bool {
-			if w.node != n || !w.outside {
-				return false
-			}
-			close(w.told)
-			return true
-		})
-	} else {
-		e.grantAll()
+	at := e.now()
+	r := n.record(at)
+	e.mu.Unlock()
+	r.Draining = drain
+	b := e.db.Batch()
+	b.Essential() // it can be drained while the disk is full
+	if err := e.stageNode(b, name, r); err != nil {
+		return queue.Node{}, err
 	}
+	b.OnCommit(func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.table.nodes[name] = n // should it have been forgotten meanwhile
+		delete(e.table.lostNodes, name)
+		n.draining = drain
+		e.letDrained(n)
+	})
+	if err := e.commit(ctx, b); err != nil {
+		return queue.Node{}, fmt.Errorf("drain worker %s: %w", name, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return n.describe(e.activeByWorker()[name], e.now()), nil
+}
+
+// letDrained sends the waiting calls of a worker outside away that is being drained, and gives one that is not any more
+// what it may have. e.mu is held.
+func (e *Engine) letDrained(n *node) {
+	if !n.draining {
+		e.grantAll()
+		return
+	}
+	e.table.waiters = slices.DeleteFunc(e.table.waiters, func(w *waiter) bool {
+		if w.node != n || !w.outside {
+			return false
+		}
+		close(w.told)
+		return true
+	})
 }

@@ -38,10 +38,11 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		table: table{
 			weights: cfg.Weights, lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
 			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),
-			doomed: map[uint64]doom{}, nodes: map[string]*node{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(), ahead: newAhead(), limited: map[uint64]uniqueHash{},
+			doomed: map[uint64]doom{}, nodes: map[string]*node{}, lostNodes: map[string]struct{}{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(), ahead: newAhead(), limited: map[uint64]uniqueHash{},
 			pending: map[uint64]pendingJob{}, dependents: map[uint64][]edge{}, unsettled: map[uint64]unsettled{}, marks: map[uint64][]uint64{},
 		},
 	}
+	e.opened = cfg.Clock.Elapsed()
 	e.table.mode.Configured = queue.ModeSettings{Mode: cfg.Mode, Ageing: cfg.Ageing}
 	for _, t := range cfg.Types {
 		e.own[t] = struct{}{}
@@ -70,7 +71,7 @@ func (e *Engine) recover(ctx context.Context, ran []running) error {
 	if err := e.slots.reset(); err != nil {
 		return err
 	}
-	if err := errors.Join(e.scanSettings(ctx), e.readMode(ctx)); err != nil {
+	if err := errors.Join(e.scanSettings(ctx), e.readMode(ctx), e.scanNodes(ctx)); err != nil {
 		return err
 	}
 	if err := errors.Join(e.scanPlans(ctx), e.readWall(ctx)); err != nil {

@@ -34,6 +34,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			if !e.sweepAll(ctx) {
 				sweepAt = now + e.cfg.SweepEvery
 				e.forgetKeys()
+				e.saveNodes(ctx, false)
 			}
 		}
 		wait = min(wait, max(sweepAt-now, 0))

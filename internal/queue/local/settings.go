@@ -104,6 +104,10 @@ func checkSettings(s queue.Settings) error {
 func patched(s queue.Settings, p queue.SettingsPatch) queue.Settings {
 	set(&s.Weight, p.Weight)
 	set(&s.Paused, p.Paused)
+	if set(&s.Drain, p.Drain); p.Drain != nil && s.Drain {
+		s.Paused = true
+	}
+	s.Drain = s.Drain && s.Paused
 	set(&s.MaxActive, p.MaxActive)
 	set(&s.Rate, p.Rate)
 	set(&s.KeyMaxActive, p.KeyMaxActive)
@@ -168,7 +172,7 @@ func (e *Engine) configure(ctx context.Context, name string, p queue.SettingsPat
 func (e *Engine) apply(q *line, s queue.Settings) {
 	q.set, q.gone = s, false
 	e.noteQueue()
-	if q.drain = q.drain && s.Paused; !s.Paused {
+	if !s.Paused {
 		q.letGo() // it is not being drained any more
 	}
 	now := e.cfg.Clock.Elapsed()
@@ -211,7 +215,8 @@ func (e *Engine) Lines(ctx context.Context) ([]queue.Line, error) {
 		_, builtIn := own[c.Queue]
 		l := queue.Line{Counts: c, Settings: q.set, Configured: q.weight, BuiltIn: builtIn, PerSecond: q.ended.perSecond(now)}
 		l.Settings.Weight = q.share()
-		l.Draining = q.drain && q.counts[queue.Active] > 0
+		idle := q.counts[queue.Active] == 0
+		l.Draining, l.Drained = q.set.Drain && !idle, q.set.Drain && idle
 		out = append(out, l)
 	}
 	return out, nil
@@ -219,15 +224,13 @@ func (e *Engine) Lines(ctx context.Context) ([]queue.Line, error) {
 
 // Drain implements queue.Manager.
 func (e *Engine) Drain(ctx context.Context, name string) (queue.Line, error) {
-	paused := true
-	if err := e.configure(ctx, name, queue.SettingsPatch{Paused: &paused}); err != nil {
+	if err := e.configure(ctx, name, queue.SettingsPatch{Drain: new(true)}); err != nil {
 		return queue.Line{}, fmt.Errorf("drain queue %s: %w", name, err)
 	}
 	e.mu.Lock()
 	q := e.line(name)
-	q.drain = q.set.Paused
 	idle := make(chan struct{})
-	busy := q.drain && q.counts[queue.Active] > 0
+	busy := q.set.Paused && q.counts[queue.Active] > 0
 	if busy {
 		q.idle = append(q.idle, idle)
 	}
@@ -328,6 +331,6 @@ func (q *line) empty() bool {
 // forget takes a queue without jobs out of memory. Its lanes stay: void entries of jobs that have gone may still be in
 // them. e.mu is held.
 func (e *Engine) forget(q *line) {
-	q.weight, q.set, q.current, q.since, q.drain = e.configuredWeight(q.name), queue.Settings{}, 0, 0, false
+	q.weight, q.set, q.current, q.since = e.configuredWeight(q.name), queue.Settings{}, 0, 0
 	q.gone = true
 }

@@ -302,7 +302,8 @@ func testBeats(t *testing.T, open Open) {
 // testNodes follows who works, and has a worker drained.
 func testNodes(t *testing.T, open Open) {
 	t.Helper()
-	e := open(t, Options{}).Engine
+	s := open(t, Options{})
+	e := s.Engine
 	x := as[queue.External](t, e)
 	enqueue(t, e, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"}, queue.New{Type: "a"})
 	l := leaseOutside(t, e, queue.ExternalRequest{Worker: "b", Max: 2, Types: []string{"a"}})
@@ -366,6 +367,26 @@ func testNodes(t *testing.T, open Open) {
 	}
 	if _, err := x.DrainNode(t.Context(), "nobody", true); errcode.Of(err) != errcode.NotFound {
 		t.Errorf("DrainNode of nobody: %v, want not_found", err)
+	}
+
+	if _, err := x.DrainNode(t.Context(), "b", true); err != nil {
+		t.Errorf("DrainNode: %v", err)
+	}
+	before := show()
+	e = s.Reopen().Engine
+	x = as[queue.External](t, e)
+	if got, want := show(), strings.Replace(before, "local false false 2", "local false false 0", 1); got != want {
+		t.Errorf("after opening again the nodes are %q, want %q", got, want)
+	}
+	enqueue(t, e, queue.New{Type: "c"})
+	if l := leaseOutside(t, e, queue.ExternalRequest{Worker: "b", Types: []string{"c"}, NoWait: true}); len(l) != 0 {
+		t.Errorf("after opening again a drained worker was given %v", l)
+	}
+	if _, err := x.DrainNode(t.Context(), "b", false); err != nil {
+		t.Errorf("DrainNode: %v", err)
+	}
+	if l := leaseOutside(t, e, queue.ExternalRequest{Worker: "b", Types: []string{"c"}, NoWait: true}); len(l) != 1 {
+		t.Errorf("a worker that is drained no longer was given %v", l)
 	}
 }
 

@@ -175,6 +175,53 @@ func testPurge(t *testing.T, open Open) {
 	leaseNone(t, e, queue.LeaseRequest{Queues: []string{"mine"}})
 }
 
+// testDrainReopen opens an engine again while one of its queues is being drained, and once more when that is drained.
+func testDrainReopen(t *testing.T, open Open) {
+	t.Helper()
+	s := open(t, Options{})
+	only := queue.LeaseRequest{Queues: []string{"mine"}}
+	line := func(draining, drained bool) {
+		t.Helper()
+		l, err := as[queue.Manager](t, s.Engine).Line(t.Context(), "mine")
+		if err != nil || !l.Paused || l.Draining != draining || l.Drained != drained {
+			t.Errorf("line is %+v, %v; want draining %v, drained %v", l, err, draining, drained)
+		}
+	}
+	enqueue(t, s.Engine, queue.New{Type: "a", Queue: "mine"}, queue.New{Type: "a", Queue: "mine"})
+	held := leaseOne(t, s.Engine)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := as[queue.Manager](t, s.Engine).Drain(ended, "mine"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Drain, with a job at work, gave %v", err)
+	}
+	line(true, false)
+	s = s.Reopen()
+	line(true, false)
+	leaseNone(t, s.Engine, only)
+	done := make(chan error, 1)
+	go func() {
+		_, err := as[queue.Manager](t, s.Engine).Drain(deadline(t), "mine")
+		done <- err
+	}()
+	finishAll(t, s.Engine, queue.End{Lease: held.Lease})
+	if err := <-done; err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	line(false, true)
+	s = s.Reopen()
+	line(false, true)
+	leaseNone(t, s.Engine, only)
+	for _, p := range []queue.SettingsPatch{{MaxActive: new(3)}, {Paused: new(true)}} { // it is drained still
+		if l, err := as[queue.Manager](t, s.Engine).Configure(t.Context(), "mine", p); err != nil || !l.Drained {
+			t.Errorf("Configure gave %+v, %v", l, err)
+		}
+	}
+	if l, err := as[queue.Manager](t, s.Engine).Configure(t.Context(), "mine", queue.SettingsPatch{Paused: new(false)}); err != nil || l.Paused || l.Drained {
+		t.Errorf("resumed: %+v, %v", l, err)
+	}
+	lease(t, s.Engine, only)
+}
+
 func testSchedule(t *testing.T, open Open) {
 	t.Helper()
 	s := open(t, Options{})

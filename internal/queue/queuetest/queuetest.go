@@ -89,6 +89,7 @@ func Run(t *testing.T, open Open) {
 		{"limits of workers outside", testLimitsOutside},
 		{"rate", testRate},
 		{"purge and drain", testPurge},
+		{"drain over a restart", testDrainReopen},
 		{"schedules", testSchedule},
 		{"unique until start", testUniqueStart},
 		{"unique for a time", testUniqueTime},
