@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -94,7 +95,7 @@ func (r *root) awaitBatch(ctx context.Context, c *client.Client, f remoteFlags, 
 		if !ended && time.Now().Before(until) {
 			continue
 		}
-		if err := r.showBatch(&b, f); err != nil || wait == 0 {
+		if err := r.showBatch(ctx, c, &b, f); err != nil || wait == 0 {
 			return err
 		}
 		if !ended || b.Failed > 0 {
@@ -104,14 +105,41 @@ func (r *root) awaitBatch(ctx context.Context, c *client.Client, f remoteFlags, 
 	}
 }
 
-func (r *root) showBatch(b *client.Batch, f remoteFlags) error {
+// showBatch prints a batch with all its files, however many answers of the appliance they fill.
+func (r *root) showBatch(ctx context.Context, c *client.Client, b *client.Batch, f remoteFlags) error {
 	if f.json {
-		return r.printRaw(b.Raw)
+		return r.showBatchJSON(ctx, c, b)
 	}
 	if err := r.print(batchLine(b)); err != nil {
 		return err
 	}
 	s := &sheet{head: []string{"FILE", "NAME", "DECODE", "STATUS", "NOTE"}}
+	for page := *b; ; {
+		addBatchFiles(s, &page)
+		if page.NextCursor == "" {
+			return r.printSheet(s)
+		}
+		var err error
+		if page, err = c.BatchFiles(ctx, b.ID, client.Page{Cursor: page.NextCursor}); err != nil {
+			return fmt.Errorf("show batch %s: %w", b.ID, err)
+		}
+	}
+}
+
+// showBatchJSON prints the appliance's own document; one for each page of files of a batch of more than 10,000.
+func (r *root) showBatchJSON(ctx context.Context, c *client.Client, b *client.Batch) error {
+	for page := *b; ; {
+		if err := r.printRaw(page.Raw); err != nil || page.NextCursor == "" {
+			return err
+		}
+		var err error
+		if page, err = c.BatchFiles(ctx, b.ID, client.Page{Cursor: page.NextCursor}); err != nil {
+			return fmt.Errorf("show batch %s: %w", b.ID, err)
+		}
+	}
+}
+
+func addBatchFiles(s *sheet, b *client.Batch) {
 	for i := range b.Results {
 		res := &b.Results[i]
 		status := statusCell("done")
@@ -132,7 +160,6 @@ func (r *root) showBatch(b *client.Batch, f remoteFlags) error {
 		res := &b.Pending[i]
 		s.add(text(res.FileID), text(res.Name), text(res.DecodeID), cell{"pending", faint}, cell{})
 	}
-	return r.printSheet(s)
 }
 
 func (r *root) batchesStartCmd() *cobra.Command {
@@ -140,12 +167,18 @@ func (r *root) batchesStartCmd() *cobra.Command {
 	var params []string
 	var wait, each time.Duration
 	cmd := r.remoteCmd(&cobra.Command{
-		Use: "start FILE-ID…", Short: "Decode stored files as one batch", Args: cobra.MinimumNArgs(1),
-		Long: `Decodes stored files, in their order, and prints the id of the batch. With --wait it waits for the end and
-shows it; the exit code is 1 then when not every file was decoded.`,
-		Example: `  wayside batches start f2a9 f2aa --name "trip 4711" --wait 10m`,
+		Use: "start (FILE-ID… | --archive FILE-ID)", Short: "Decode stored files as one batch", Args: cobra.ArbitraryArgs,
+		Long: `Decodes stored files, in their order, and prints the id of the batch. With --archive the files of a stored
+archive become the files of the batch. With --combine the files are one recording, such as the hours of a mission: they
+become one file with one decode. With --wait it waits for the end and shows it; the exit code is 1 then when not every
+file was decoded.`,
+		Example: `  wayside batches start f2a9 f2aa --name "trip 4711" --wait 10m
+  wayside batches start --archive f2ab --combine`,
 	}, func(ctx context.Context, c *client.Client, f remoteFlags, args []string) error {
 		given, err := parseParams(params)
+		if err == nil && (len(args) == 0) == (n.Archive == "") {
+			err = errors.New("name the files, or one archive with --archive")
+		}
 		if err != nil {
 			return &usageError{command: "wayside batches start", err: err}
 		}
@@ -168,6 +201,8 @@ shows it; the exit code is 1 then when not every file was decoded.`,
 	fl.IntVar(&n.Concurrency, "concurrency", 0, "files that are decoded at a time (default as the appliance has it)")
 	fl.DurationVar(&each, "timeout-per-file", 0, "how long one file may be decoded")
 	fl.DurationVar(&wait, "wait", 0, "wait so long for the end")
+	fl.StringVar(&n.Archive, "archive", "", "stored archive whose files become those of the batch")
+	fl.BoolVar(&n.Combine, "combine", false, "the files are one recording: one file, one decode")
 	_ = cmd.RegisterFlagCompletionFunc("decoder", r.completeDecoders)
 	return cmd
 }

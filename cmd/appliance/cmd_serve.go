@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -55,8 +56,12 @@ func (r *root) announce(cfg config.Config, build buildInfo) {
 	if cfg.Server.TLSCert != "" {
 		scheme = "https"
 	}
-	fmt.Fprintf(r.std.err, "wayside %s\n  address      %s://%s\n  data folder  %s\n  decoders     %s\n",
-		build.Version, scheme, cfg.Server.Listen, cfg.Data.Dir, decoders)
+	address := scheme + "://" + string(cfg.Server.Listen)
+	if strings.HasSuffix(address, ":0") {
+		address = "a free port, told when it is ready"
+	}
+	fmt.Fprintf(r.std.err, "wayside %s\n  address      %s\n  data folder  %s\n  decoders     %s\n",
+		build.Version, address, cfg.Data.Dir, decoders)
 	if cfg.Auth.Required {
 		fmt.Fprintf(r.std.err, "  token file   %s\n", filepath.Join(cfg.Data.Dir, "secrets", adminToken))
 	}

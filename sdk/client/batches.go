@@ -25,6 +25,7 @@ type Batch struct {
 	Pending    []BatchResult `json:"pending"`  // as above: those that have not ended
 	CreatedAt  time.Time     `json:"created_at,omitzero"`
 	FinishedAt time.Time     `json:"finished_at,omitzero"` // zero = it goes on
+	NextCursor string        `json:"next_cursor"`          // of the files that are not in the lists, see BatchFiles; "" = all are
 
 	// Raw is the answer of the appliance, with what this version of the client does not know.
 	Raw json.RawMessage `json:"-"`
@@ -46,14 +47,16 @@ func (b *Batch) UnmarshalJSON(data []byte) error {
 	return keepRaw(data, (*plain)(b), &b.Raw)
 }
 
-// NewBatch is a batch of stored files that is to be made.
+// NewBatch is a batch of stored files that is to be made: of some by their ids, or of those in one that is an archive.
 type NewBatch struct {
 	Name           string         `json:"name,omitempty"`
-	FileIDs        []string       `json:"file_ids"`
+	FileIDs        []string       `json:"file_ids,omitempty"`
+	Archive        string         `json:"archive,omitempty"`
 	Decoder        string         `json:"decoder,omitempty"`
 	Params         map[string]any `json:"params,omitempty"`
 	Concurrency    int            `json:"concurrency,omitempty"`
 	TimeoutPerFile float64        `json:"timeout_per_file,omitempty"` // seconds
+	Combine        bool           `json:"combine,omitempty"`          // the files are one recording: they become one file with one decode
 }
 
 // CreateBatch decodes stored files as one batch, in their order. The key is as with Enqueue.
@@ -78,7 +81,13 @@ func (c *Client) Batches(ctx context.Context, l BatchList) (batches []Batch, nex
 	return getPage[Batch](ctx, c, "/batches", l.query(map[string]string{"status": l.Status}))
 }
 
-// Batch gives a batch with its files, once it has ended or after wait, which is at most 30 s.
+// BatchFiles gives a batch with a page of its files: those from NextCursor of the page before on.
+func (c *Client) BatchFiles(ctx context.Context, id string, p Page) (b Batch, err error) {
+	err = c.get(ctx, batchPath(id), p.query(nil), &b)
+	return b, err
+}
+
+// Batch gives a batch with its files, up to 10,000 of them, once it has ended or after wait, which is at most 30 s.
 func (c *Client) Batch(ctx context.Context, id string, wait time.Duration) (b Batch, err error) {
 	q := url.Values{}
 	if wait > 0 {

@@ -98,7 +98,9 @@ func (e *Engine) stageFinish(b *store.Batch, c *claim, h *hold, o queue.Outcome)
 		defer e.mu.Unlock()
 		delete(e.table.holds, h.n)
 		e.table.leases.remove(h)
-		e.ran(h, o.Err != nil && !o.Release)
+		if !o.Release { // what is given back was not done
+			e.ran(h, o.Err != nil)
+		}
 		if effects.Ended {
 			h.lane.queue.ended.add(e.cfg.Clock.Elapsed())
 		}

@@ -325,7 +325,7 @@ func (w *world) ran(j *modelJob, kind string) {
 	if o.Release {
 		j.attempt--
 	}
-	if j.outside {
+	if j.outside && !o.Release {
 		w.node.Done++
 		if o.Err != nil {
 			w.node.Failed++
