@@ -63,7 +63,7 @@ func (e *Engine) Retry(ctx context.Context, id string) (Batch, error) {
 		e.active[id] = r
 		e.changed(r)
 	})
-	if err := e.cfg.DB.Commit(ctx, b); err != nil {
+	if err := e.commit(ctx, b); err != nil {
 		return Batch{}, fmt.Errorf("retry batch: %w", err)
 	}
 	e.mu.Lock()
@@ -92,7 +92,7 @@ func (e *Engine) Delete(ctx context.Context, id string) error {
 			e.forget(r)
 		}
 	})
-	if err := e.cfg.DB.Commit(ctx, b); err != nil {
+	if err := e.commit(ctx, b); err != nil {
 		return fmt.Errorf("delete batch: %w", err)
 	}
 	if r != nil {
@@ -144,7 +144,7 @@ func (e *Engine) change(ctx context.Context, r *run, f func(*record)) error {
 		r.rec = rec
 		e.changed(r)
 	})
-	if err := e.cfg.DB.Commit(ctx, b); err != nil {
+	if err := e.commit(ctx, b); err != nil {
 		return fmt.Errorf("store batch: %w", err)
 	}
 	return nil
@@ -230,7 +230,7 @@ func (e *Engine) remove(ctx context.Context, keys [][]byte) error {
 		for _, k := range part {
 			b.Delete(e.space, k)
 		}
-		if err := e.cfg.DB.Commit(ctx, b); err != nil {
+		if err := e.commit(ctx, b); err != nil {
 			return fmt.Errorf("delete items: %w", err)
 		}
 	}

@@ -282,7 +282,7 @@ func (e *Engine) store(ctx context.Context, rec record, items []Item) error {
 				return err
 			}
 		}
-		if err := e.cfg.DB.Commit(ctx, b); err != nil {
+		if err := e.commit(ctx, b); err != nil {
 			return fmt.Errorf("store items: %w", err)
 		}
 	}
@@ -290,7 +290,7 @@ func (e *Engine) store(ctx context.Context, rec record, items []Item) error {
 	if err := e.stage(b, keyOfBatch(rec.ID), rec); err != nil {
 		return err
 	}
-	if err := e.cfg.DB.Commit(ctx, b); err != nil {
+	if err := e.commit(ctx, b); err != nil {
 		return fmt.Errorf("store batch: %w", err)
 	}
 	return nil
@@ -303,6 +303,12 @@ func (e *Engine) stage(b *store.Batch, k []byte, v any) error {
 	}
 	b.Set(e.space, k, raw)
 	return nil
+}
+
+// commit commits to the end, whoever gives up meanwhile: what is taken into memory on the way is to happen under the lock that
+// the caller holds. The store's error says what it was.
+func (e *Engine) commit(ctx context.Context, b *store.Batch) error {
+	return e.cfg.DB.Commit(context.WithoutCancel(ctx), b) //nolint:wrapcheck // the callers do
 }
 
 func (r *run) view() Batch { return r.rec.view(r.ended, len(r.open)) }

@@ -57,7 +57,7 @@ func (e *Engine) Join(ctx context.Context, id string, n NewItem) error {
 		e.active[id] = r
 		e.changed(r)
 	})
-	if err := e.cfg.DB.Commit(ctx, b); err != nil {
+	if err := e.commit(ctx, b); err != nil {
 		return fmt.Errorf("join batch: %w", err)
 	}
 	if it.State != ItemRunning {

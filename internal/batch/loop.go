@@ -199,7 +199,7 @@ func (e *Engine) finish(ctx context.Context, ends []end) error {
 		e.count(added, records) // before anybody can see that it has ended
 		e.finished(done, added, records)
 	})
-	if err := e.cfg.DB.Commit(ctx, b); err != nil {
+	if err := e.commit(ctx, b); err != nil {
 		return fmt.Errorf("record ends: %w", err)
 	}
 	return nil
@@ -359,7 +359,7 @@ func (e *Engine) start(ctx context.Context, r *run, at ref, it Item) error {
 		e.decodes[d.ID] = append(e.decodes[d.ID], at)
 		e.changed(r)
 	})
-	if err := e.cfg.DB.Commit(ctx, b); err != nil {
+	if err := e.commit(ctx, b); err != nil {
 		return fmt.Errorf("record decode: %w", err)
 	}
 	// It may have ended before anybody waited for it.

@@ -80,6 +80,8 @@ func TestWaitForTheEarlier(t *testing.T) {
 			}
 			time.Sleep(tc.takes) // virtual
 		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
 		if len(k.asked) != 0 {
 			t.Errorf("%d keys are still asked for", len(k.asked))
 		}

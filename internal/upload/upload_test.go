@@ -114,8 +114,8 @@ func (x *fixture) AcceptBlob(ctx context.Context, u ingest.Upload, b blob.Blob) 
 	if err := u.Also(a)(batch); err != nil {
 		return a, err
 	}
-	batch.OnCommit(func() { x.files[a.File.ID] = b.SHA256 }) // also where the caller hears no more of it
-	if err := x.db.Commit(ctx, batch); err != nil {
+	batch.OnCommit(func() { x.files[a.File.ID] = b.SHA256 })
+	if err := x.db.Commit(context.WithoutCancel(ctx), batch); err != nil { // x.mu is held until files has it
 		return a, err
 	}
 	err := x.doubt
@@ -257,7 +257,10 @@ func TestKilledWhileFinishing(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if u.Done != nil {
+				x.mu.Lock()
+				there := u.Done != nil && len(x.files) > 0 // the record can be read before those who wait are told
+				x.mu.Unlock()
+				if there {
 					break
 				}
 				time.Sleep(time.Millisecond) // Run has no signal; the test ends when it has done its work
