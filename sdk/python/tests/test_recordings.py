@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib.util
 import io
 import os
 import resource
+import shutil
 import tempfile
 import threading
 import time
@@ -212,6 +214,70 @@ class RecordingsTest(unittest.TestCase):
         got = client.process_files(files, 4, progress)
         self.assertTrue(killed.is_set())
         self.assertEqual((got["successful"], got["errors"]), (30, []))
+
+
+    def test_resume(self):
+        """An appliance that is killed in the middle is borne; what is sent is sent once, but for what was on its way."""
+        data = os.urandom(40 << 20)
+        client = wayside.Client(self.appliance.url, retries=8)
+        self.addCleanup(client.close_all)
+        killed, told = threading.Event(), []
+
+        def progress(sent, size, percent):
+            told.append(sent)
+            if sent > len(data) // 2 and not killed.is_set():
+                killed.set()
+                self.appliance.kill()
+                self.appliance.start()
+
+        got = client.upload(data, "large.bin", resume=True, progress=progress)
+        self.assertTrue(killed.is_set())
+        self.assertEqual((got["file"]["sha256"], got["file"]["name"], got["file"]["source"]), (hashlib.sha256(data).hexdigest(), "large.bin", "tus"))
+        self.assertEqual(told[-1], len(data))
+        with self.assertRaises(wayside.DecodeFailed):
+            client.upload(data, "large.bin", resume=True, wait=True)
+
+    def test_resume_in_a_later_call(self):
+        """A call whose process ends goes on in another one that has the same folder."""
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        data = io.BytesIO(os.urandom(64 << 20))
+
+        def stop(sent, size, percent):
+            if sent > 30 << 20:
+                raise KeyboardInterrupt
+
+        with self.assertRaises(KeyboardInterrupt):
+            self.client.upload(data, "later.bin", resume=folder, progress=stop)
+        self.assertEqual(len(os.listdir(folder)), 1)
+        told = []
+        data.seek(0)
+        got = wayside.Client(self.appliance.url).upload(data, "later.bin", resume=folder, progress=lambda sent, *_: told.append(sent))
+        self.assertEqual(got["file"]["sha256"], hashlib.sha256(data.getvalue()).hexdigest())
+        self.assertGreater(told[0], 1 << 20)
+        self.assertEqual(os.listdir(folder), [])
+
+    def test_resume_refusals(self):
+        with self.assertRaises(wayside.Error) as caught:
+            self.client.upload(EXAMPLE, resume=True, decoder="none")
+        self.assertEqual((caught.exception.status, caught.exception.code), (422, "validation_failed"))
+        for wrong in ({"decode": False}, {"force": True}):
+            with self.assertRaises(ValueError):
+                self.client.upload(EXAMPLE, resume=True, **wrong)
+        with self.assertRaises(ValueError):
+            self.client.upload(Copies(b"x", 2), "x", resume=True)
+        with self.assertRaises(wayside.Error) as caught:
+            wayside.Client(self.appliance.url + "/elsewhere").upload(EXAMPLE, resume=True)
+        self.assertRegex(str(caught.exception), r"elsewhere/api/v1/uploads takes no uploads that resume")
+        up = self.client.upload(EXAMPLE, resume=True, wait=True, params={"timezone": "Europe/Berlin"})
+        self.assertEqual((up["decode"]["status"], up["decode"]["params"]["timezone"]), ("done", "Europe/Berlin"))
+
+    def test_resume_async(self):
+        async def send():
+            async with wayside.AsyncClient(self.appliance.url) as client:
+                return await client.upload(example(77), "async.RU", resume=True, wait=True)
+
+        self.assertEqual(asyncio.run(send())["decode"]["status"], "done")
 
 
 class Copies(io.RawIOBase):

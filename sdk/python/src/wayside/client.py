@@ -158,9 +158,9 @@ class Client(Recordings):
         sent.setdefault("Accept-Encoding", "identity")
         data: Any = None
         if body is not None:
-            sent["Content-Type"] = "application/octet-stream"
-            if body.size is not None:
-                sent["Content-Length"], data = str(body.size), body
+            sent.setdefault("Content-Type", "application/octet-stream")
+            if body.left is not None:
+                sent["Content-Length"], data = str(body.left), body
             else:
                 sent["Transfer-Encoding"], data = "chunked", body.pieces()
         conn = self._connect(self._timeout)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from . import batch
 from .errors import DecodeFailed, Error, Unreachable
+from .resume import Upload
 from .table import Table
 from .transfer import Body, Progress, Rows, Source, Stream, complete_file
 
@@ -40,6 +41,7 @@ class Recordings:
         force: bool = False,
         idempotency_key: Optional[str] = None,
         progress: Optional[Progress] = None,
+        resume: Union[bool, str, "os.PathLike[str]"] = False,
     ) -> dict[str, Any]:
         """Stores a recording and gives ``{"file": …, "decode": …}``; it is durable when this returns.
 
@@ -48,9 +50,16 @@ class Recordings:
         decoder; ``decode=False`` stores only; ``force`` decodes anew even where a result exists.
         ``progress(bytes, size, percent)`` is called while it is sent.
 
-        A lost connection, or an appliance that is busy or starts again, is borne where the source can be read again.
+        A lost connection, or an appliance that is busy or starts again, is borne where the source can be read again. With
+        ``resume=True`` it goes on then where it was broken off, for large files and bad connections. Where ``resume`` names
+        a folder, a later call with the same bytes, name, decoder and parameters does too, also of another process: the
+        source is read twice then, since its SHA-256 says what it is.
         """
         query = _decode_query(decoder, params)
+        if resume:
+            if not decode or force:
+                raise ValueError("resume takes neither decode=False nor force")
+            return self._waited(self._resume(Body(source, name, progress), query, resume), wait)
         if not decode:
             query["decode"] = "false"
         if force:
@@ -62,6 +71,18 @@ class Recordings:
             got = self._send("/files", body, query, {"Idempotency-Key": key})
         finally:
             body.close()
+        return self._waited(got, wait)
+
+    def _resume(self, body: Body, query: Mapping[str, Any], resume: Union[bool, str, "os.PathLike[str]"]) -> dict[str, Any]:
+        try:
+            metadata = {k: str(v) for k, v in query.items() if v is not None}
+            if body.name:
+                metadata["filename"] = body.name
+            return Upload(self, body, metadata, None if resume is True else resume).run()  # type: ignore[arg-type]
+        finally:
+            body.close()
+
+    def _waited(self, got: dict[str, Any], wait: Union[bool, float, None]) -> dict[str, Any]:
         if wait is not None and wait is not False and got.get("decode"):
             got["decode"] = self.wait(got["decode"], None if wait is True else float(wait))
         return got

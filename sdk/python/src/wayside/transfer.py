@@ -47,11 +47,16 @@ class Body:
     def replayable(self) -> bool:
         return self._start is not None
 
-    def rewind(self) -> None:
-        """Goes back to the beginning, for another try."""
-        self.sent = 0
+    def rewind(self, to: int = 0) -> None:
+        """Goes back to the beginning, or to a place, for another try."""
+        self.sent = to
         if self._start is not None:
-            self._file.seek(self._start)
+            self._file.seek(self._start + to)
+
+    @property
+    def left(self) -> Optional[int]:
+        """What is still to be sent; None where the size is not known."""
+        return None if self.size is None else self.size - self.sent
 
     def read(self, n: int = -1) -> bytes:
         """Reads on. http.client calls it."""
@@ -81,6 +86,14 @@ class Body:
             if not data:
                 return
             yield data
+
+    def plain(self) -> Iterator[bytes]:
+        """Reads it without telling anybody."""
+        progress, self._progress = self._progress, None
+        try:
+            yield from self.pieces()
+        finally:
+            self._progress = progress
 
     def close(self) -> None:
         if self._own:
