@@ -153,6 +153,8 @@ func remedy(err error) error {
 	switch {
 	case errors.Is(err, client.ErrUnreachable):
 		return fmt.Errorf("%w; start it with wayside serve, or name it with --server", err)
+	case errors.Is(err, client.ErrNotResumable):
+		return fmt.Errorf("%w; is --server right? Without --resume a file is sent whole", err)
 	case answered && e.Code == "unauthorized":
 		return fmt.Errorf("%w; give one with --token or WAYSIDE_TOKEN, or run this as a user who may read secrets/%s in the data folder", err, adminToken)
 	case answered && e.Code == "forbidden":

@@ -49,6 +49,9 @@ const fileHeader = "X-File-ID"
 // ErrNotStored reports an upload that the appliance has taken, but of which no file came.
 var ErrNotStored = errors.New("the appliance has taken the upload, but shows no file with these bytes")
 
+// ErrNotResumable reports a server that is none of the tus protocol: none of Wayside, or one behind another address.
+var ErrNotResumable = errors.New("takes no uploads that resume (tus 1.0.0)")
+
 // UploadResumable stores a recording by the tus protocol. Lost connections and an appliance that is started again are
 // borne; with a Store, a later call with the same bytes, name and parameters goes on where this one ended.
 func (c *Client) UploadResumable(ctx context.Context, u ResumableUpload) (out Resumed, err error) {
@@ -65,7 +68,12 @@ func (c *Client) UploadResumable(ctx context.Context, u ResumableUpload) (out Re
 	})
 	out.Before = res.Resumed
 	if e, ok := errors.AsType[*tus.Error](err); ok {
-		return out, problem(&http.Response{StatusCode: e.Status, Header: e.Header}, e.Body)
+		err := problem(&http.Response{StatusCode: e.Status, Header: e.Header}, e.Body)
+		switch e.Status {
+		case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+			return out, fmt.Errorf("%s/uploads %w: %w", c.base, ErrNotResumable, err)
+		}
+		return out, err
 	}
 	if err != nil {
 		return out, err //nolint:wrapcheck // the caller's operation is named by the callers

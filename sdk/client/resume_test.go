@@ -76,3 +76,20 @@ func TestUploadResumable(t *testing.T) {
 		t.Errorf("refused: %v", err)
 	}
 }
+
+// TestNoServerOfUploads: an address that is not the appliance's is said to be that, whatever answers there.
+func TestNoServerOfUploads(t *testing.T) {
+	for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "what?", status) }))
+		c, err := New(Config{Server: srv.URL + "/base"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.UploadResumable(t.Context(), ResumableUpload{Name: "a", Body: strings.NewReader("x"), Size: 1})
+		e, coded := errors.AsType[*Error](err)
+		if !errors.Is(err, ErrNotResumable) || !coded || e.Status != status || !strings.HasPrefix(err.Error(), srv.URL+"/base/api/v1/uploads takes no uploads that resume") {
+			t.Errorf("%d: %v", status, err)
+		}
+		srv.Close()
+	}
+}
