@@ -29,7 +29,7 @@ run: build ## start the appliance with its defaults
 demo: build ## upload the example recording to a throw-away appliance and show what comes out (KEEP=1: leave it up)
 	CGO_ENABLED=0 $(GO) run ./examples/demo -bin $(BIN)
 
-test: build test-unit fuzz test-e2e ## everything: unit, property and fault tests, a minute of fuzzing, then the built binary end to end
+test: build test-unit fuzz test-e2e ## everything: unit, property and fault tests, a while of fuzzing, then the built binary end to end
 
 test-unit:
 	@if [ -z "$(RACE)" ]; then echo 'no C compiler found: the race detector is off'; fi
@@ -38,8 +38,8 @@ test-unit:
 	@# Under the race detector these leave themselves out: it takes half a minute to compile a Go guest.
 	$(if $(RACE),$(GO) test -run Rail ./internal/runtime)
 
-fuzz: ## fuzz section reader, manifest and batch validator, all at once (FUZZTIME=60s each)
-	GO=$(GO) .ci/fuzz $(or $(FUZZTIME),60s)
+fuzz: ## fuzz as many parsers as fit into a minute and a half, by turns (FUZZTIME=60s each, FUZZ=all or part of a name)
+	GO=$(GO) .ci/fuzz $(or $(FUZZTIME),10s) $(FUZZ)
 
 test-e2e:
 	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 15m ./e2e/... ./soak

@@ -25,17 +25,17 @@ import (
 )
 
 // realAccess gives tokens in a database of their own.
-func realAccess(t *testing.T, required bool) *access.Access {
-	t.Helper()
-	dir := t.TempDir()
-	db, err := store.Open(t.Context(), store.Config{Dir: filepath.Join(dir, "db"), Reserve: 1 << 20, Ballast: -1})
+func realAccess(tb testing.TB, required bool) *access.Access {
+	tb.Helper()
+	dir := tb.TempDir()
+	db, err := store.Open(tb.Context(), store.Config{Dir: filepath.Join(dir, "db"), Reserve: 1 << 20, Ballast: -1})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
-	a, err := access.Open(t.Context(), access.Config{DB: db, SecretsDir: filepath.Join(dir, "secrets"), Required: required})
+	tb.Cleanup(func() { _ = db.Close() })
+	a, err := access.Open(tb.Context(), access.Config{DB: db, SecretsDir: filepath.Join(dir, "secrets"), Required: required})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return a
 }
