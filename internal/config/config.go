@@ -177,7 +177,7 @@ type Worker struct {
 type Queue struct {
 	Mode                               QueueMode
 	Weights                            map[string]int // by queue name; larger is more important
-	Ageing                             time.Duration  // strict: a queue passed over for so long goes first
+	Ageing                             time.Duration  // strict: a job passed over for so long goes first
 	MaxAttempts                        int
 	Backoff                            time.Duration // first retry; doubles
 	BackoffMax                         time.Duration

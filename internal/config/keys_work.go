@@ -102,7 +102,7 @@ func queueKeys() []key {
 		},
 		{
 			name: "queue.ageing", def: "10m", at: func(c *Config) any { return &c.Queue.Ageing }, lo: 1, hi: day, live: true, built: true,
-			doc: "In mode strict, a queue out of which nothing was taken for so long, though it has jobs, goes before all others.",
+			doc: "In mode strict, a job that has been ready for so long goes before all others. What `wayside queues mode --ageing` has set holds instead.",
 		},
 		{
 			name: "queue.weights", def: "{default: 5, decode: 5, email: 3, reports: 5, analytics: 2, cleanup: 1}", lo: 1, hi: 1000, live: true, built: true,

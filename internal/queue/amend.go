@@ -23,12 +23,12 @@ func Reschedule(s State, at, now time.Time) (State, error) {
 
 // Revive gives the state of a dead or cancelled job that an operator brings back: it is ready, with as many attempts
 // as at first. Attempts are counted on, so that no two runs of a job have the same number; crashes are counted anew.
-func Revive(s State, attempts int) (State, error) {
+func Revive(s State, attempts int, now time.Time) (State, error) {
 	if s.Status != Dead && s.Status != Cancelled {
 		return s, ErrTransition
 	}
 	s.Status, s.Crashes, s.MaxAttempts = Ready, 0, s.Attempt+attempts
-	s.RunAt, s.ParkedAt, s.FinishedAt = time.Time{}, time.Time{}, time.Time{}
+	s.RunAt, s.ReadyAt, s.ParkedAt, s.FinishedAt = time.Time{}, now, time.Time{}, time.Time{}
 	return s, nil
 }
 

@@ -16,12 +16,12 @@ func TestReschedule(t *testing.T) {
 		at   time.Time
 		want State
 	}{
-		{"ready, put off", State{Status: Ready, Attempt: 1}, soon, State{Status: Scheduled, Attempt: 1, RunAt: soon}},
-		{"ready, at once", State{Status: Ready}, past, State{Status: Ready}},
+		{"ready, put off", State{Status: Ready, ReadyAt: past, Attempt: 1}, soon, State{Status: Scheduled, Attempt: 1, RunAt: soon}},
+		{"ready, at once", State{Status: Ready, ReadyAt: past}, past, State{Status: Ready, ReadyAt: past}},
 		{"scheduled, another time", State{Status: Scheduled, RunAt: epoch.Add(time.Hour)}, soon, State{Status: Scheduled, RunAt: soon}},
-		{"scheduled, at once", State{Status: Scheduled, RunAt: soon, ParkedAt: past}, time.Time{}, State{Status: Ready}},
+		{"scheduled, at once", State{Status: Scheduled, RunAt: soon, ParkedAt: past}, time.Time{}, State{Status: Ready, ReadyAt: epoch}},
 		{"retry, another time", State{Status: Retry, RunAt: epoch.Add(time.Hour), ParkedAt: past}, soon, State{Status: Retry, RunAt: soon}},
-		{"retry, at once", State{Status: Retry, RunAt: soon, ParkedAt: past}, epoch, State{Status: Ready}},
+		{"retry, at once", State{Status: Retry, RunAt: soon, ParkedAt: past}, epoch, State{Status: Ready, ReadyAt: epoch}},
 		{"waiting", State{Status: Waiting, Pending: 2}, soon, State{Status: Waiting, Pending: 2, RunAt: soon}},
 	} {
 		got, err := Reschedule(c.s, c.at, epoch)
@@ -38,8 +38,8 @@ func TestReschedule(t *testing.T) {
 
 func TestRevive(t *testing.T) {
 	dead := State{Status: Dead, Attempt: 5, Crashes: 3, MaxAttempts: 4, StartedAt: epoch, FinishedAt: epoch}
-	s, err := Revive(dead, 4)
-	if want := (State{Status: Ready, Attempt: 5, MaxAttempts: 9, StartedAt: epoch}); err != nil || s != want {
+	s, err := Revive(dead, 4, epoch)
+	if want := (State{Status: Ready, Attempt: 5, MaxAttempts: 9, StartedAt: epoch, ReadyAt: epoch}); err != nil || s != want {
 		t.Fatalf("Revive gave %+v, %v; want %+v", s, err, want)
 	}
 	for failures := 1; ; failures++ {
@@ -60,7 +60,7 @@ func TestRevive(t *testing.T) {
 		}
 	}
 	for _, st := range []Status{"", Waiting, Scheduled, Ready, Active, Retry, Completed} {
-		if got, err := Revive(State{Status: st}, 1); !errors.Is(err, ErrTransition) || got != (State{Status: st}) {
+		if got, err := Revive(State{Status: st}, 1, epoch); !errors.Is(err, ErrTransition) || got != (State{Status: st}) {
 			t.Errorf("%q gave %+v, %v", st, got, err)
 		}
 	}

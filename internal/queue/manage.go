@@ -12,7 +12,7 @@ type Mode string
 // Modes of choosing.
 const (
 	Weighted Mode = "weighted" // in proportion to the weights, none starves
-	Strict   Mode = "strict"   // the largest weight first; a queue that was passed over for Ageing, though it has jobs, goes before all others
+	Strict   Mode = "strict"   // the largest weight first; a job that has been ready for Ageing goes before all others
 )
 
 // ModeSettings are how the next job is chosen among queues.

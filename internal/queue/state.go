@@ -18,6 +18,7 @@ type State struct {
 	RunAt       time.Time // Scheduled, Retry: when it is due
 	StartedAt   time.Time
 	FinishedAt  time.Time
+	ReadyAt     time.Time // Ready: since when; zero = not known
 	ParkedAt    time.Time // Scheduled, Retry: the end of the run after which it waits, RunAt counts from there; zero = no run
 	CancelAsked bool      // Active: cancelled as soon as its holder lets go
 	Pending     int       // Waiting: jobs it still depends on
@@ -75,13 +76,13 @@ func Transition(s State, e Event, now time.Time) (State, Effects, error) {
 		if s.Status != Scheduled && s.Status != Retry {
 			return s, Effects{}, ErrTransition
 		}
-		s.Status, s.ParkedAt = Ready, time.Time{}
+		s.Status, s.ReadyAt, s.ParkedAt = Ready, now, time.Time{}
 		return s, Effects{}, nil
 	case LeasedOut:
 		if s.Status != Ready {
 			return s, Effects{}, ErrTransition
 		}
-		s.Status, s.StartedAt, s.RunAt = Active, now, time.Time{}
+		s.Status, s.StartedAt, s.RunAt, s.ReadyAt = Active, now, time.Time{}, time.Time{}
 		s.Attempt++
 		return s, Effects{}, nil
 	case Succeeded, Failed, Released, Crashed:
@@ -126,10 +127,17 @@ func depended(s State, now time.Time) (State, Effects, error) {
 }
 
 // due puts a job into the given waiting status, or makes it ready if its time has come.
+// One that is ready already has waited since it became so.
 func due(s State, status Status, now time.Time) State {
+	was := s.Status
 	s.Status = status
-	if !s.RunAt.After(now) {
-		s.Status, s.RunAt, s.ParkedAt = Ready, time.Time{}, time.Time{}
+	if s.RunAt.After(now) {
+		s.ReadyAt = time.Time{}
+		return s
+	}
+	s.Status, s.RunAt, s.ParkedAt = Ready, time.Time{}, time.Time{}
+	if was != Ready {
+		s.ReadyAt = now
 	}
 	return s
 }
@@ -200,6 +208,6 @@ func cancel(s State, now time.Time) (State, Effects, error) {
 
 func end(s State, status Status, code errcode.Code, now time.Time) (State, Effects, error) {
 	s.Status, s.FinishedAt = status, now
-	s.RunAt, s.ParkedAt, s.CancelAsked, s.Pending = time.Time{}, time.Time{}, false, 0
+	s.RunAt, s.ReadyAt, s.ParkedAt, s.CancelAsked, s.Pending = time.Time{}, time.Time{}, time.Time{}, false, 0
 	return s, Effects{Ended: true, Code: code}, nil
 }

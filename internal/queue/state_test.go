@@ -80,6 +80,8 @@ func checkStep(t *rapid.T, s, next State, e Event, effects Effects, now time.Tim
 		t.Fatalf("%s until %v at %v", next.Status, next.RunAt, now)
 	case next.Status == Ready && !next.RunAt.IsZero() && e.Kind != Due:
 		t.Fatalf("ready with a time: %+v", next)
+	case (next.Status == Ready) == next.ReadyAt.IsZero():
+		t.Fatalf("%s, and ready since %v", next.Status, next.ReadyAt)
 	case next.Crashes >= e.Rules.MaxCrashes && !next.Status.Final():
 		t.Fatalf("%d crashes and still %s", next.Crashes, next.Status)
 	case (next.Status == Waiting) != (next.Pending > 0):

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,10 +39,13 @@ func TestRecordRoundTrip(t *testing.T) {
 			unique:   rapid.Bool().Draw(t, "unique"),
 			more:     recordMore(rapid.Byte().Draw(t, "more")),
 		}
-		if ended := drawTime(t, "ended_at"); r.Status.Final() {
-			r.FinishedAt = ended
-		} else {
-			r.ParkedAt = ended
+		switch at := drawTime(t, "moment"); {
+		case r.Status.Final():
+			r.FinishedAt = at
+		case r.Status == queue.Ready:
+			r.ReadyAt = at
+		default:
+			r.ParkedAt = at
 		}
 		raw := r.encode()
 		got, err := decodeRecord(raw, plainNames)
@@ -110,21 +112,5 @@ func FuzzRecords(f *testing.F) {
 		}
 		parseSlots(b)
 		parseExpiryKey(b)
-	})
-}
-
-func TestNumbers(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.SliceOfN(rapid.Uint64(), 0, 3000).Draw(t, "numbers")
-		var h numbers
-		for _, n := range want {
-			h.push(n)
-		}
-		slices.Sort(want)
-		for i, n := range want {
-			if got := h.pop(); got != n {
-				t.Fatalf("number %d is %d, want %d", i, got, n)
-			}
-		}
 	})
 }

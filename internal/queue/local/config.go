@@ -38,7 +38,7 @@ type Config struct {
 	Weights map[string]int
 	// Mode is how queues take turns. Default Weighted.
 	Mode queue.Mode
-	// Ageing is how long a queue may be passed over in mode Strict while it has jobs. Default 10 min.
+	// Ageing is how long a job may be passed over in mode Strict while it is ready. Default 10 min.
 	Ageing time.Duration
 	// SlotFile is the file that remembers, without a flush, which jobs run: it survives the death of the process.
 	// Default: none, crashes are not counted then.

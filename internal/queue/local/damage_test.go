@@ -170,7 +170,7 @@ func TestCancelOfDoomed(t *testing.T) {
 	n, _ := parseID(j.ID)
 	r, _, _ := e.load(n)
 	e.mu.Lock()
-	e.lane(r).ready.pop()
+	e.lane(r).ready.remove(0)
 	e.table.doomed[n] = doom{code: errcode.WorkerCrashed, rec: r}
 	e.mu.Unlock()
 	if active, err := e.Cancel(t.Context(), j.ID, nil); active || err != nil {

@@ -41,8 +41,8 @@ func (e *Engine) movable(c *claim) (before record, state queue.State, err error)
 		return before, queue.State{}, errDoomed
 	}
 	state = e.effective(c.n, before, e.now().wall).State
-	if _, ok := e.table.promoted[c.n]; ok {
-		state.Status, state.RunAt, state.ParkedAt = queue.Ready, time.Time{}, time.Time{}
+	if since, ok := e.table.promoted[c.n]; ok {
+		state.Status, state.RunAt, state.ReadyAt, state.ParkedAt = queue.Ready, time.Time{}, e.now().wallOf(since), time.Time{}
 	}
 	return before, state, nil
 }
@@ -209,7 +209,7 @@ func (e *Engine) stageRetry(b *store.Batch, c *claim, u *reservation) error {
 		return err
 	}
 	r := before
-	if r.State, err = queue.Revive(state, j.MaxAttempts); err != nil {
+	if r.State, err = queue.Revive(state, j.MaxAttempts, e.now().wall); err != nil {
 		return err //nolint:wrapcheck // the reason, and nothing to add
 	}
 	if u != nil {

@@ -59,7 +59,7 @@ type table struct {
 	later     schedule
 	holds     map[uint64]*hold
 	claims    map[uint64]*claim
-	promoted  map[uint64]struct{}        // ready, though the record still says scheduled or retry
+	promoted  map[uint64]tick            // ready since then, though the record does not say so yet
 	gone      voids                      // entries in lanes and later
 	doomed    map[uint64]doom            // to be buried by Run
 	leases    deadlines                  // of the jobs that are at work outside the process
@@ -95,6 +95,7 @@ type hold struct {
 	onCancel func(queue.Lease)
 	cancel   func(*store.Batch) error // staged if the job ends as cancelled
 	ext      *outside                 // nil = its holder is in the process
+	since    tick                     // when the job had become ready
 	read     both                     // until it is started: its records, if they were read ahead
 	key      *limitKey                // nil = none
 }
@@ -104,6 +105,7 @@ type claim struct {
 	n      uint64
 	done   chan struct{} // closed when it is given back; nil = nobody waits for that
 	passed *lane         // a lease came by meanwhile and took the job out of this lane
+	since  tick          // what its entry there said
 }
 
 // doom is why a job is to be buried.
@@ -205,7 +207,7 @@ func (e *Engine) unclaim(c *claim) {
 		close(c.done)
 	}
 	if c.passed != nil {
-		c.passed.ready.push(c.n)
+		c.passed.ready.push(c.n, c.since)
 		e.grant(c.passed)
 	}
 }
@@ -245,20 +247,21 @@ func (e *Engine) statusOf(n uint64, r record) queue.Status {
 
 // place puts a job that does not run and has not ended where it waits, and counts it. e.mu is held.
 func (e *Engine) place(n uint64, r record, at instant) {
-	if was := r.Status; was == queue.Waiting {
-		if r = e.effective(n, r, at.wall); r.Status == queue.Ready {
-			e.table.promoted[n] = struct{}{}
-		}
+	waited := r.Status == queue.Waiting
+	r = e.effective(n, r, at.wall)
+	since := ticksAt(at.mono)
+	if !r.ReadyAt.IsZero() {
+		since = at.since(r.ReadyAt)
+	}
+	if waited && r.Status == queue.Ready {
+		e.table.promoted[n] = since
 	}
 	ln := e.lane(r)
 	ln.queue.counts[r.Status]++
 	e.note(n)
 	switch r.Status {
 	case queue.Ready:
-		if !e.table.gone.reuse(n, ln) {
-			ln.ready.push(n)
-		}
-		e.grant(ln)
+		e.enter(n, ln, since)
 	case queue.Scheduled, queue.Retry:
 		due := at.mono + r.RunAt.Sub(at.wall)
 		t := timed{due: due, n: n, lane: ln, kind: r.Status == queue.Retry}
@@ -276,11 +279,19 @@ func (e *Engine) place(n uint64, r record, at instant) {
 	}
 }
 
+// enter puts a ready job into its lane, and hands it to somebody who waits for it. e.mu is held.
+func (e *Engine) enter(n uint64, ln *lane, since tick) {
+	if !e.table.gone.reuse(n, ln, since) {
+		ln.ready.push(n, since)
+	}
+	e.grant(ln)
+}
+
 // unpromote forgets that job n is ready though its record says otherwise. e.mu is held.
 func (e *Engine) unpromote(n uint64) {
 	delete(e.table.promoted, n)
 	if len(e.table.promoted) == 0 && e.table.gone.empty() {
-		e.table.promoted = map[uint64]struct{}{} // maps do not shrink
+		e.table.promoted = map[uint64]tick{} // maps do not shrink
 	}
 }
 

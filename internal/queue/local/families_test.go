@@ -168,7 +168,7 @@ func takeAll(ctx context.Context, b *box) []queue.Leased {
 	var out []queue.Leased
 	for {
 		b.mu.Lock()
-		ready := b.choose(&waiter{r: queue.LeaseRequest{}}, false) != nil
+		ready := b.choose(&waiter{r: queue.LeaseRequest{}}, false).lane != nil
 		b.mu.Unlock()
 		if !ready {
 			return out

@@ -8,14 +8,14 @@ import (
 	"github.com/wayside-edge/wayside/internal/queue"
 )
 
-// lane is the line of ready jobs that do not differ in what a lease looks at. Its jobs are their numbers only, so a
-// million waiting jobs are 8 MB.
+// lane is the line of ready jobs that do not differ in what a lease looks at. Of its jobs it has numbers and waiting
+// times only, so a million waiting jobs are 16 MB.
 type lane struct {
 	queue    *line
 	typ      string
 	priority int
 	writing  bool
-	ready    numbers
+	ready    readyJobs
 }
 
 // record gives what a lane says about its jobs.
@@ -38,7 +38,6 @@ type line struct {
 	timer  time.Duration // of its first entry in table.refills, 0 = it has none
 	keys   map[uniqueHash]*limitKey
 	more   bool            // there may be jobs behind those that were set aside
-	since  time.Duration   // strict: when it was passed over first since it was served last, 0 = it was not
 	idle   []chan struct{} // closed when nothing of it is at work any more
 	gone   bool            // it was deleted: it is not there until it has jobs again
 	ended  meter
@@ -50,48 +49,6 @@ func (q *line) share() int {
 		return q.set.Weight
 	}
 	return q.weight
-}
-
-// numbers is a heap of job numbers, the smallest (oldest) first; unlike container/heap it boxes none of them.
-type numbers []uint64
-
-func (h *numbers) push(n uint64) {
-	*h = append(*h, n)
-	s := *h
-	for i := len(s) - 1; i > 0; {
-		up := (i - 1) / 2
-		if s[up] <= s[i] {
-			return
-		}
-		s[up], s[i] = s[i], s[up]
-		i = up
-	}
-}
-
-func (h *numbers) pop() uint64 {
-	s := *h
-	top, last := s[0], len(s)-1
-	s[0] = s[last]
-	s = s[:last]
-	for i := 0; ; {
-		least := i
-		for c := 2*i + 1; c <= 2*i+2 && c < len(s); c++ {
-			if s[c] < s[least] {
-				least = c
-			}
-		}
-		if least == i {
-			break
-		}
-		s[i], s[least] = s[least], s[i]
-		i = least
-	}
-	// A burst is not to be remembered for ever.
-	if cap(s) > 1024 && len(s) < cap(s)/4 {
-		s = append(make(numbers, 0, cap(s)/2), s...)
-	}
-	*h = s
-	return top
 }
 
 // timed is a job that waits for its time.

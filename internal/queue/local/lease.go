@@ -72,11 +72,11 @@ func (e *Engine) measureSpace() {
 func (e *Engine) grantAll() {
 	low := e.lowSpace.Load()
 	e.table.waiters = slices.DeleteFunc(e.table.waiters, func(w *waiter) bool {
-		ln := e.choose(w, low)
-		if ln != nil {
-			e.hand(w, ln)
+		p := e.choose(w, low)
+		if p.lane != nil {
+			e.hand(w, p)
 		}
-		return ln != nil
+		return p.lane != nil
 	})
 }
 
@@ -90,17 +90,28 @@ func (e *Engine) grantLine(q *line) {
 		if !wantsQueue(w.r, q.name) || e.closedFor(q, now) {
 			return false
 		}
-		ln := e.front(q, w, low)
-		if ln != nil {
-			e.hand(w, ln)
+		p := e.next(q, w, low, now)
+		if p.lane != nil {
+			e.hand(w, p)
 		}
-		return ln != nil
+		return p.lane != nil
 	})
 }
 
-// hand gives the job at the front of a clean lane to one that waits, who is to be taken out of the list. e.mu is held.
-func (e *Engine) hand(w *waiter, ln *lane) {
-	w.got = append(w.got, e.pick(ln, w.r))
+// next gives the next job of a queue for w. e.mu is held.
+func (e *Engine) next(q *line, w *waiter, low bool, now time.Duration) place {
+	ln := e.front(q, w, low)
+	if ln != nil && e.table.mode.Mode == queue.Strict {
+		if p := e.aged([]turn{{q, ln}}, w, low, now); p.lane != nil {
+			return p
+		}
+	}
+	return place{lane: ln}
+}
+
+// hand gives a job to one that waits, who is to be taken out of the list. e.mu is held.
+func (e *Engine) hand(w *waiter, p place) {
+	w.got = append(w.got, e.pick(p, w.r))
 	close(w.told)
 }
 
@@ -149,132 +160,26 @@ func (e *Engine) waitForJobs(ctx context.Context, w *waiter) ([]*hold, error) {
 func (e *Engine) takeFor(w *waiter) {
 	low := e.lowSpace.Load()
 	for len(w.got) < w.r.Max {
-		ln := e.choose(w, low)
-		if ln == nil {
+		p := e.choose(w, low)
+		if p.lane == nil {
 			return
 		}
-		w.got = append(w.got, e.pick(ln, w.r))
+		w.got = append(w.got, e.pick(p, w.r))
 	}
 }
 
-// choose gives the lane the next job of w comes from. Weighted: queues take turns in proportion to their weights (smooth
-// weighted round robin, so none starves). Strict: those of the largest weight take turns, unless another was passed over
-// for Config.Ageing. Inside a queue the most important comes first, then the oldest. e.mu is held.
-func (e *Engine) choose(w *waiter, low bool) *lane {
-	some := e.turns[:0]
-	now := e.cfg.Clock.Elapsed()
-	for _, q := range e.table.order {
-		if !wantsQueue(w.r, q.name) || e.closedFor(q, now) {
-			continue
-		}
-		if ln := e.front(q, w, low); ln != nil {
-			some = append(some, turn{q, ln})
-		} else if q.counts[queue.Ready] == 0 {
-			q.since = 0 // what it was passed over with is gone
-		}
-	}
-	e.turns = some
-	if e.table.mode.Mode == queue.Strict {
-		some = e.strictly(some, now)
-	}
-	best, total := -1, 0
-	for i, t := range some {
-		t.line.current += t.line.share()
-		total += t.line.share()
-		if best < 0 || t.line.current > some[best].line.current {
-			best = i
-		}
-	}
-	if best < 0 {
-		return nil
-	}
-	some[best].line.current -= total
-	some[best].line.since = 0
-	return some[best].lane
-}
-
-// turn is a queue that has a job, and the lane the job is in.
-type turn struct {
-	line *line
-	lane *lane
-}
-
-// strictly gives those of some queues that are to be served before the others. e.mu is held.
-func (e *Engine) strictly(some []turn, now time.Duration) []turn {
-	most, oldest := 0, -1
-	for i, t := range some {
-		most = max(most, t.line.share())
-		if t.line.since == 0 {
-			t.line.since = max(now, 1)
-		}
-		if now-t.line.since >= e.table.mode.Ageing && (oldest < 0 || t.line.since < some[oldest].line.since) {
-			oldest = i
-		}
-	}
-	if oldest >= 0 {
-		return some[oldest : oldest+1]
-	}
-	return slices.DeleteFunc(some, func(t turn) bool { return t.line.share() < most })
-}
-
-// front gives the lane with the first job of a queue that w may have. e.mu is held.
-func (e *Engine) front(q *line, w *waiter, low bool) *lane {
-	var best *lane
-	for _, ln := range q.lanes {
-		if best != nil && ln.priority < best.priority {
-			break
-		}
-		if !w.wants(ln, low) || !e.clean(ln) {
-			continue
-		}
-		if best == nil || ln.ready[0] < best.ready[0] {
-			best = ln
-		}
-	}
-	return best
-}
-
-// asideMost is how many jobs are set aside at once at most: a million jobs of one key would hold up everybody else for
-// half a second.
-const asideMost = 4096
-
-// clean drops the entries at the front of a lane that are void, being changed or at a limit, and reports whether one is
-// left. A job that is being changed comes back when its claim is given back, one at a limit when there is room. Where
-// too many are at a limit, Run goes on. e.mu is held.
-func (e *Engine) clean(ln *lane) bool {
-	now := e.cfg.Clock.Elapsed()
-	for aside := 0; len(ln.ready) > 0; {
-		n := ln.ready[0]
-		if e.table.gone.in(n, ln) {
-			ln.ready.pop()
-			continue
-		}
-		if c := e.table.claims[n]; c != nil {
-			c.passed = ln
-			ln.ready.pop()
-			continue
-		}
-		if !e.putAside(ln, now) {
-			return true
-		}
-		if aside++; aside == asideMost {
-			ln.queue.more = true
-			e.nudge()
-			return false
-		}
-	}
-	return false
-}
-
-// pick leases the job at the front of a clean lane, claimed until it is started. e.mu is held.
-func (e *Engine) pick(ln *lane, r queue.LeaseRequest) *hold {
-	n := ln.ready.pop()
-	e.unpromote(n)
+// pick leases the job in a place, claimed until it is started. e.mu is held.
+func (e *Engine) pick(p place, r queue.LeaseRequest) *hold {
+	ln, j := p.lane, e.take(p)
+	e.unpromote(j.n)
 	e.lastToken++
-	h := &hold{n: n, token: e.lastToken, lane: ln, slot: -1, worker: r.Worker, onCancel: r.OnCancel, started: e.cfg.Clock.Elapsed()}
-	h.read = e.table.ahead.jobs[n]
-	e.table.holds[n] = h
-	e.newClaim(n)
+	h := &hold{
+		n: j.n, token: e.lastToken, lane: ln, slot: -1, worker: r.Worker, onCancel: r.OnCancel, started: e.cfg.Clock.Elapsed(),
+		since: j.since,
+	}
+	h.read = e.table.ahead.jobs[j.n]
+	e.table.holds[j.n] = h
+	e.newClaim(j.n)
 	ln.queue.counts[queue.Ready]--
 	e.began(h)
 	return h
@@ -291,7 +196,7 @@ func (e *Engine) grant(ln *lane) {
 			continue
 		}
 		if e.clean(ln) {
-			e.hand(w, ln)
+			e.hand(w, place{lane: ln})
 			e.table.waiters = slices.Delete(e.table.waiters, i, i+1)
 		}
 		return
@@ -367,7 +272,7 @@ func (e *Engine) putBack(h *hold, err error) error {
 	if isCorrupt(err) {
 		e.log.Error("job record damaged", "job", formatID(h.n), "queue", h.lane.queue.name, "error", err)
 		h.lane.queue.counts[queue.Ready]++
-		e.table.promoted[h.n] = struct{}{} // it is counted as ready, whatever its record says
+		e.table.promoted[h.n] = h.since // it is counted as ready, whatever its record says
 		e.table.doomed[h.n] = doom{code: errcode.Corrupt, message: damageText, rec: h.lane.record()}
 		e.unclaim(c)
 		e.nudge()
@@ -375,9 +280,9 @@ func (e *Engine) putBack(h *hold, err error) error {
 	}
 	h.lane.queue.counts[queue.Ready]++
 	if s := h.stored.Status; s == queue.Scheduled || s == queue.Retry || s == queue.Waiting {
-		e.table.promoted[h.n] = struct{}{}
+		e.table.promoted[h.n] = h.since
 	}
-	c.passed = h.lane
+	c.passed, c.since = h.lane, h.since
 	e.unclaim(c)
 	return err
 }

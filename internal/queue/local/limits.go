@@ -73,8 +73,9 @@ type limitKey struct {
 
 // asideJob is a ready job that is not in its lane for the time being.
 type asideJob struct {
-	n    uint64
-	lane *lane
+	n     uint64
+	lane  *lane
+	since tick
 }
 
 // aside is a heap, the job that is to run first in front.
@@ -213,20 +214,15 @@ func (e *Engine) hasRoom(q *line, k *limitKey, now time.Duration) bool {
 	return false
 }
 
-// putAside takes the job at the front of a lane out of it if its limit key has no room, and reports whether it did.
-// e.mu is held.
-func (e *Engine) putAside(ln *lane, now time.Duration) bool {
+// blocked gives the limit key of a job if that has no room for it, nil if it may be leased. e.mu is held.
+func (e *Engine) blocked(ln *lane, n uint64, now time.Duration) *limitKey {
 	if len(e.table.limited) == 0 {
-		return false
+		return nil
 	}
-	n := ln.ready[0]
-	k := e.keyOf(ln.queue, n)
-	if k == nil || e.hasRoom(ln.queue, k, now) {
-		return false
+	if k := e.keyOf(ln.queue, n); k != nil && !e.hasRoom(ln.queue, k, now) {
+		return k
 	}
-	ln.ready.pop()
-	heap.Push(&k.aside, asideJob{n: n, lane: ln})
-	return true
+	return nil
 }
 
 // returnAside puts jobs back into their lanes, as many as may have room. e.mu is held.
@@ -245,7 +241,7 @@ func (e *Engine) returnAside(q *line, k *limitKey, now time.Duration) {
 			continue // one that was cancelled has no use for the room
 		}
 		room--
-		j.lane.ready.push(j.n)
+		j.lane.ready.push(j.n, j.since)
 		e.grant(j.lane)
 	}
 	e.expectToken(q, k, now)

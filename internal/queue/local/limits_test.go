@@ -273,41 +273,6 @@ func TestPauseDrainPurgeForget(t *testing.T) {
 	}
 }
 
-func TestStrictAgeing(t *testing.T) {
-	clock := newFakeClock()
-	b := openIdle(t, t.TempDir(), Config{Clock: clock, Mode: queue.Strict, Ageing: time.Minute, Weights: map[string]int{"high": 9, "low": 1, "lower": 1}})
-	var jobs []queue.New
-	for range 10 {
-		for _, q := range []string{"low", "lower", "high"} {
-			jobs = append(jobs, queue.New{Type: "a", Queue: q})
-		}
-	}
-	mustEnqueue(t, b.Engine, jobs...)
-	take := func(n int) (out []string) {
-		for _, h := range takeNow(t, b.Engine, n) {
-			out = append(out, h.lane.queue.name)
-		}
-		return out
-	}
-	if diff := cmp.Diff([]string{"high", "high", "high"}, take(3)); diff != "" {
-		t.Fatalf("strict (-want +got):\n%s", diff)
-	}
-	clock.advance(time.Minute + time.Second)
-	if diff := cmp.Diff([]string{"low", "lower", "high", "high"}, take(4)); diff != "" {
-		t.Fatalf("after ageing (-want +got):\n%s", diff)
-	}
-	b.Reconfigure(queue.ModeSettings{Mode: queue.Strict, Ageing: time.Minute}, map[string]int{"low": 20})
-	if diff := cmp.Diff([]string{"low", "low"}, take(2)); diff != "" {
-		t.Fatalf("with other weights (-want +got):\n%s", diff)
-	}
-	b.Reconfigure(queue.ModeSettings{}, nil)
-	got := take(9)
-	slices.Sort(got)
-	if len(slices.Compact(got)) != 3 {
-		t.Errorf("weighted, of nine jobs only %v were taken", got)
-	}
-}
-
 func TestSettingsAreChecked(t *testing.T) {
 	b, _ := idleBox(t)
 	for field, p := range map[string]queue.SettingsPatch{

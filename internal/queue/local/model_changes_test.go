@@ -2,6 +2,7 @@ package local
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -15,20 +16,21 @@ func (w *world) changes() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"lease outside": w.leaseOutside, "turn": w.turn, "beat": w.beat, "old token": w.oldToken,
 		"edit": w.edit, "retry": w.retry, "promote": w.promote, "delete": w.delete,
-		"configure": w.configure, "drain worker": w.drainNode, "purge": w.purge, "act": w.act,
+		"configure": w.configure, "drain worker": w.drainNode, "mode": w.setMode, "purge": w.purge, "act": w.act,
 	}
 }
 
 func (w *world) leaseOutside(t *rapid.T) {
 	r := w.drawLease(t)
+	r.Queues = w.drawQueues(t)
 	got, err := w.box.LeaseExternal(w.t.Context(), r)
 	if err != nil {
 		t.Fatalf("LeaseExternal: %v", err)
 	}
 	w.node.Name = "w"
 	w.leased(t, r, got)
-	if next := w.nextOutside(r.Queues[0]); len(got) == 0 && next != nil {
-		t.Fatalf("nothing was leased, want %s", next.id)
+	if len(got) == 0 && slices.ContainsFunc(r.Queues, func(name string) bool { return w.nextOutside(name) != nil }) {
+		t.Fatalf("nothing was leased of %s", r.Queues)
 	}
 }
 
@@ -85,13 +87,13 @@ func (w *world) turn(t *rapid.T) {
 
 // leased notes what was leased, and that it was next.
 func (w *world) leased(t *rapid.T, r queue.ExternalRequest, got []queue.ExternalLeased) {
-	name, length := r.Queues[0], r.Lease
+	length := r.Lease
 	for _, l := range got {
-		want := w.nextOutside(name)
-		if want == nil || l.Job.ID != want.id {
-			t.Fatalf("leased %s, want %+v", l.Job.ID, want)
+		want := w.job(l.Job.ID)
+		if w.node.Draining || !w.isNext(want, r.Queues) {
+			t.Fatalf("leased %s, which is not next: %+v", l.Job.ID, want)
 		}
-		want.status, want.lease, want.outside, want.runAt = queue.Active, l.Lease, true, time.Time{}
+		want.status, want.lease, want.outside, want.runAt, want.unsaid = queue.Active, l.Lease, true, time.Time{}, false
 		want.length, want.expires = length, w.clock.Wall().Add(length)
 		want.attempt++
 		if !l.Expires.Equal(want.expires) || l.Job.Attempt != want.attempt {
@@ -169,6 +171,7 @@ func (w *world) edit(t *rapid.T) {
 	case err != nil:
 		t.Fatalf("Edit of a job that is %s: %v", j.status, err)
 	}
+	j.unsaid = false
 	set(&j.queue, e.Queue)
 	set(&j.priority, e.Priority)
 	if e.RunAt == nil {
@@ -212,6 +215,7 @@ func (w *world) retry(t *rapid.T) {
 }
 
 func (w *world) revive(j *modelJob) {
+	j.since, j.unsaid = w.clock.Wall(), false
 	j.status, j.finished, j.crashes, j.limit, j.holds = queue.Ready, time.Time{}, 0, j.attempt+j.attempts, j.key != ""
 	j.on = map[*modelJob]bool{}
 }
@@ -311,5 +315,24 @@ func (w *world) act(t *rapid.T) {
 	acted, err := w.box.Act(w.t.Context(), queue.ActPromote, queue.Filter{Status: []queue.Status{status}}, 0)
 	if err != nil || acted.Done != n || acted.Failed != 0 {
 		t.Fatalf("Act gave %+v, %v; want %d done", acted, err, n)
+	}
+}
+
+// checkNode compares the worker outside.
+func (w *world) checkNode(t *rapid.T) {
+	nodes, err := w.box.Nodes(w.t.Context())
+	if err != nil || len(nodes) > 1 || (len(nodes) == 0) != (w.node.Name == "") {
+		t.Fatalf("Nodes gave %+v, %v; the model has %+v", nodes, err, w.node)
+	}
+	active := 0
+	for _, j := range w.jobs {
+		if j.outside {
+			active++
+		}
+	}
+	for _, n := range nodes {
+		if n.Draining != w.node.Draining || n.Done != w.node.Done || n.Failed != w.node.Failed || n.Active != active {
+			t.Fatalf("worker is %+v, want %+v with %d at work", n, w.node, active)
+		}
 	}
 }

@@ -39,8 +39,10 @@ type modelJob struct {
 	crashes   int
 	errors    map[int]bool // by attempt modulo ten
 	runAt     time.Time
-	attempts  int // that it was given
-	limit     int // that it may use up
+	since     time.Time // when it became ready
+	unsaid    bool      // its record says that it waits for others still
+	attempts  int       // that it was given
+	limit     int       // that it may use up
 	asked     bool
 	lease     queue.Lease
 	outside   bool
@@ -65,6 +67,7 @@ type world struct {
 	lines map[string]*queue.Settings
 	node  queue.Node // the worker outside, as far as the model knows it
 	flows []queue.FlowID
+	mode  queue.ModeLine
 }
 
 func (w *world) pickAny(t *rapid.T, want ...queue.Status) *modelJob {
@@ -95,14 +98,29 @@ func (w *world) end(j *modelJob, s queue.Status) {
 			w.end(d, queue.Cancelled)
 		case len(d.on) == 0:
 			w.wait(d, queue.Scheduled, d.runAt)
+			d.unsaid = true
 		}
 	}
 }
 
 // wait lets a job wait for a time in a status, or makes it ready.
 func (w *world) wait(j *modelJob, s queue.Status, at time.Time) {
+	was := j.status
+	j.unsaid = false
 	if j.status, j.runAt = s, at; !at.After(w.clock.Wall()) {
 		j.status, j.runAt = queue.Ready, time.Time{}
+		if was != queue.Ready {
+			j.since = w.clock.Wall()
+		}
+	}
+}
+
+// due makes ready what has waited for its time.
+func (w *world) due() {
+	for _, j := range w.jobs {
+		if (j.status == queue.Scheduled || j.status == queue.Retry) && !j.runAt.After(w.clock.Wall()) {
+			j.status, j.since, j.runAt = queue.Ready, j.runAt, time.Time{}
+		}
 	}
 }
 
@@ -252,51 +270,6 @@ func (w *world) members(id queue.FlowID) []*modelJob {
 	return out
 }
 
-// hasRoom says what the settings of a job's queue say to its start.
-func (w *world) hasRoom(j *modelJob) bool {
-	s, active, same := w.lines[j.queue], 0, 0
-	for _, o := range w.jobs {
-		if o.status == queue.Active && o.queue == j.queue {
-			active++
-			if o.limitKey == j.limitKey {
-				same++
-			}
-		}
-	}
-	return !s.Paused && (s.MaxActive == 0 || active < s.MaxActive) && (j.limitKey == "" || s.KeyMaxActive == 0 || same < s.KeyMaxActive)
-}
-
-// next gives the job that is to be leased from a queue.
-func (w *world) next(name string) *modelJob {
-	var want *modelJob
-	for _, j := range w.jobs {
-		if j.status == queue.Ready && j.queue == name && (want == nil || j.priority > want.priority) && w.hasRoom(j) {
-			want = j
-		}
-	}
-	return want
-}
-
-func (w *world) lease(t *rapid.T) {
-	name := rapid.SampledFrom([]string{"x", "y"}).Draw(t, "queue")
-	r := queue.LeaseRequest{Queues: []string{name}}
-	want := w.next(name)
-	if want == nil {
-		w.box.mu.Lock()
-		defer w.box.mu.Unlock()
-		if ln := w.box.choose(&waiter{r: r}, false); ln != nil {
-			t.Fatalf("there is a job to lease in %s", name)
-		}
-		return
-	}
-	l, err := w.box.Lease(w.t.Context(), r)
-	if err != nil || len(l) != 1 || l[0].Job.ID != want.id {
-		t.Fatalf("Lease gave %v, %v; want %s", l, err, want.id)
-	}
-	want.status, want.lease, want.outside, want.runAt = queue.Active, l[0].Lease, false, time.Time{}
-	want.attempt++
-}
-
 // outcomes are the ways in which a run ends.
 var outcomes = map[string]queue.Outcome{
 	"ok": {Result: []byte("1")}, "fail": {Err: errTest}, "permanent": {Err: errTest, Permanent: true},
@@ -371,11 +344,9 @@ func (w *world) advance(t *rapid.T) {
 	w.clock.advance(time.Duration(rapid.IntRange(500, 6000).Draw(t, "milliseconds")) * time.Millisecond)
 	now := w.clock.Wall()
 	w.run(t)
+	w.due()
 	for _, j := range w.jobs {
-		switch {
-		case (j.status == queue.Scheduled || j.status == queue.Retry) && !j.runAt.After(now):
-			j.status, j.runAt = queue.Ready, time.Time{}
-		case j.status == queue.Active && j.outside && !j.expires.After(now):
+		if j.status == queue.Active && j.outside && !j.expires.After(now) {
 			w.ran(j, "fail")
 		}
 	}
@@ -398,10 +369,11 @@ func (w *world) reopen(t *rapid.T) {
 	w.box = w.box.reopen(w.t)
 	w.run(t)
 	now := w.clock.Wall()
+	w.due()
 	for _, j := range slices.Clone(w.jobs) {
 		switch {
-		case (j.status == queue.Scheduled || j.status == queue.Retry) && !j.runAt.After(now):
-			j.status, j.runAt = queue.Ready, time.Time{}
+		case j.unsaid && j.status == queue.Ready:
+			j.since = now
 		case j.status != queue.Active:
 		case j.outside:
 			j.expires = now.Add(max(j.length, queue.RestartLease))
@@ -414,7 +386,7 @@ func (w *world) reopen(t *rapid.T) {
 			case j.crashes == 3:
 				w.end(j, queue.Dead)
 			default:
-				j.status = queue.Ready
+				j.status, j.since = queue.Ready, now
 			}
 		}
 	}
@@ -498,24 +470,8 @@ func (w *world) check(t *rapid.T) {
 	}
 	w.checkFlows(t)
 	w.checkNode(t)
-}
-
-// checkNode compares the worker outside.
-func (w *world) checkNode(t *rapid.T) {
-	nodes, err := w.box.Nodes(w.t.Context())
-	if err != nil || len(nodes) > 1 || (len(nodes) == 0) != (w.node.Name == "") {
-		t.Fatalf("Nodes gave %+v, %v; the model has %+v", nodes, err, w.node)
-	}
-	active := 0
-	for _, j := range w.jobs {
-		if j.outside {
-			active++
-		}
-	}
-	for _, n := range nodes {
-		if n.Draining != w.node.Draining || n.Done != w.node.Done || n.Failed != w.node.Failed || n.Active != active {
-			t.Fatalf("worker is %+v, want %+v with %d at work", n, w.node, active)
-		}
+	if m, err := w.box.Mode(w.t.Context()); err != nil || m != w.mode {
+		t.Fatalf("the mode is %+v, %v, want %+v", m, err, w.mode)
 	}
 }
 
@@ -580,6 +536,31 @@ func (w *world) settled(t *rapid.T) {
 
 // TestModel runs random operations on the engine and on the model, and compares them after each.
 func TestModel(t *testing.T) {
+	runModel(t, queue.Weighted, func(w *world) map[string]func(*rapid.T) {
+		steps := map[string]func(*rapid.T){
+			"enqueue": w.enqueue, "enqueue more": w.enqueue, "lease": w.lease, "lease more": w.lease,
+			"finish": w.finish, "finish more": w.finish, "cancel": w.cancel, "advance": w.advance, "reopen": w.reopen,
+			"flow": w.createFlow, "cancel flow": w.cancelFlow, "sweep": w.sweep,
+		}
+		maps.Copy(steps, w.changes())
+		return steps
+	})
+}
+
+// TestModelStrict is about which job comes next in mode strict.
+func TestModelStrict(t *testing.T) {
+	runModel(t, queue.Strict, func(w *world) map[string]func(*rapid.T) {
+		return map[string]func(*rapid.T){
+			"enqueue": w.enqueue, "enqueue more": w.enqueue, "enqueue most": w.enqueue, "lease": w.lease, "lease outside": w.leaseOutside,
+			"finish": w.finish, "advance": w.advance, "reopen": w.reopen, "cancel": w.cancel, "retry": w.retry, "edit": w.edit,
+			"promote": w.promote, "mode": w.setMode,
+		}
+	})
+}
+
+// runModel runs steps, in a mode at first.
+func runModel(t *testing.T, mode queue.Mode, steps func(*world) map[string]func(*rapid.T)) {
+	t.Helper()
 	checks := flag.Lookup("rapid.checks").Value
 	before := checks.String()
 	if before == "100" { // every run opens a database several times
@@ -595,18 +576,16 @@ func TestModel(t *testing.T) {
 		}
 		clock := newFakeClock()
 		w := &world{t: t, clock: clock, lines: map[string]*queue.Settings{"x": {}, "y": {}}}
+		w.mode.Configured = queue.ModeSettings{Mode: mode, Ageing: 5 * time.Second}
+		w.mode.ModeSettings = w.mode.Configured
 		w.box = openIdle(t, dir, Config{
-			Clock: clock, Rules: queue.Rules{Backoff: queue.Backoff{Jitter: -1}},
+			Clock: clock, Rules: queue.Rules{Backoff: queue.Backoff{Jitter: -1}}, Mode: mode, Ageing: w.mode.Ageing, Weights: modelWeights,
 			ResultTTL: modelResultTTL, Retention: modelRetention, RetentionCancelled: modelCancelled, RetentionDead: modelDead,
 		})
 		defer func() { w.box.stop() }()
-		steps := map[string]func(*rapid.T){
-			"": w.check, "enqueue": w.enqueue, "enqueue more": w.enqueue, "lease": w.lease, "lease more": w.lease,
-			"finish": w.finish, "finish more": w.finish, "cancel": w.cancel, "advance": w.advance, "reopen": w.reopen,
-			"flow": w.createFlow, "cancel flow": w.cancelFlow, "sweep": w.sweep,
-		}
-		maps.Copy(steps, w.changes())
-		rt.Repeat(steps)
+		do := steps(w)
+		do[""] = w.check
+		rt.Repeat(do)
 		w.settled(rt)
 	})
 }

@@ -37,7 +37,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		wake: make(chan struct{}, 1), done: make(chan struct{}), notes: newNotes(), own: map[string]struct{}{}, plans: map[string]*plan{},
 		table: table{
 			weights: cfg.Weights, lines: map[string]*line{}, lanes: map[laneKey]*lane{}, holds: map[uint64]*hold{},
-			claims: map[uint64]*claim{}, promoted: map[uint64]struct{}{}, gone: newVoids(),
+			claims: map[uint64]*claim{}, promoted: map[uint64]tick{}, gone: newVoids(),
 			doomed: map[uint64]doom{}, nodes: map[string]*node{}, lostNodes: map[string]struct{}{}, ending: map[uint64][]chan struct{}{}, keys: newKeys(), ahead: newAhead(), limited: map[uint64]uniqueHash{},
 			pending: map[uint64]pendingJob{}, dependents: map[uint64][]edge{}, unsettled: map[uint64]unsettled{}, marks: map[uint64][]uint64{},
 		},

@@ -136,7 +136,7 @@ func (e *Engine) Counts(_ context.Context) ([]queue.Counts, error) {
 		front := q.oldestAside()
 		for _, ln := range q.lanes {
 			if e.clean(ln) {
-				front = append(front, ln.ready[0])
+				front = append(front, ln.ready[0].n)
 			}
 		}
 		fronts = append(fronts, front)

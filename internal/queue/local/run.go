@@ -79,11 +79,9 @@ func (e *Engine) promote(t timed) {
 	counts[t.kind.status()]--
 	counts[queue.Ready]++
 	e.note(t.n)
-	e.table.promoted[t.n] = struct{}{}
-	if !e.table.gone.reuse(t.n, t.lane) {
-		t.lane.ready.push(t.n)
-	}
-	e.grant(t.lane)
+	since := ticksAt(t.due)
+	e.table.promoted[t.n] = since
+	e.enter(t.n, t.lane, since)
 }
 
 // watchSpace looks for space and gives the time until it is to be called again.

@@ -331,6 +331,6 @@ func (q *line) empty() bool {
 // forget takes a queue without jobs out of memory. Its lanes stay: void entries of jobs that have gone may still be in
 // them. e.mu is held.
 func (e *Engine) forget(q *line) {
-	q.weight, q.set, q.current, q.since = e.configuredWeight(q.name), queue.Settings{}, 0, 0
+	q.weight, q.set, q.current = e.configuredWeight(q.name), queue.Settings{}, 0
 	q.gone = true
 }

@@ -347,7 +347,7 @@ func (m *importer) stage(b *store.Batch, i int) {
 		r.Pending = w.count()
 		m.e.stageWait(b, n, w)
 	case !r.Status.Final() && !r.RunAt.After(m.at.wall):
-		r.Status, r.RunAt = queue.Ready, time.Time{}
+		r.Status, r.RunAt, r.ReadyAt = queue.Ready, time.Time{}, m.at.wall
 	}
 	b.Set(m.e.space, key(bodyKey, n), encodeBody(j))
 	b.Set(m.e.space, key(stateKey, n), r.encode())

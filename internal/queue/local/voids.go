@@ -13,9 +13,13 @@ type voids struct {
 	// valid is the entry of table.later that does count, of a job that has void ones there too. In a lane the entries
 	// of a job do not differ, so it does not matter which of them is dropped.
 	valid map[uint64]timed
+	// since is when jobs became ready whose void entries count again: those still say when they had been before.
+	since map[spot]tick
 }
 
-func newVoids() voids { return voids{count: map[spot]int{}, valid: map[uint64]timed{}} }
+func newVoids() voids {
+	return voids{count: map[spot]int{}, valid: map[uint64]timed{}, since: map[spot]tick{}}
+}
 
 // add makes the entry of job n in a place void.
 func (v *voids) add(n uint64, ln *lane) {
@@ -23,10 +27,34 @@ func (v *voids) add(n uint64, ln *lane) {
 	if ln == nil {
 		delete(v.valid, n)
 	}
+	delete(v.since, spot{n, ln})
 }
 
 // reuse makes a void entry of job n in a lane count again, instead of a new one.
-func (v *voids) reuse(n uint64, ln *lane) bool { return v.use(spot{n, ln}) }
+func (v *voids) reuse(n uint64, ln *lane, since tick) bool {
+	if !v.use(spot{n, ln}) {
+		return false
+	}
+	v.since[spot{n, ln}] = since
+	return true
+}
+
+// readySince gives when the job of an entry became ready.
+func (v *voids) readySince(j readyJob, ln *lane) tick {
+	if len(v.since) > 0 {
+		if since, ok := v.since[spot{j.n, ln}]; ok {
+			return since
+		}
+	}
+	return j.since
+}
+
+// left notes that the entry of a job in a lane that counts is not there any more.
+func (v *voids) left(n uint64, ln *lane) {
+	if len(v.since) > 0 {
+		delete(v.since, spot{n, ln})
+	}
+}
 
 // later notes that a job gets an entry in table.later.
 func (v *voids) later(t timed) {
@@ -35,7 +63,7 @@ func (v *voids) later(t timed) {
 	}
 }
 
-// in reports whether an entry of job n at the front of a lane is void, and uses that up.
+// in reports whether an entry of job n in a lane is void, and uses that up.
 func (v *voids) in(n uint64, ln *lane) bool { return v.use(spot{n, ln}) }
 
 // moved notes that an entry of table.later is due at another time than it said.
