@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -61,7 +62,7 @@ func (r *root) batchesListCmd() *cobra.Command {
 	return cmd
 }
 
-func number(n int) cell { return cell{text: countText(int64(n))} }
+func number(n int) cell { return cell{text: progress.Count(int64(n))} }
 
 // batchLine says in a line how a batch is.
 func batchLine(b *client.Batch) string {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -71,7 +72,7 @@ func (r *root) decodeSheet(decodes []client.Decode) *sheet {
 		if d.Decoder != nil {
 			decoder = text(d.Decoder.ID + " " + d.Decoder.Version)
 		}
-		s.add(text(d.ID), text(d.FileID), decoder, statusCell(d.Status), cell{text: countText(d.Rows)}, cell{text: took(d.Duration)}, r.moment(d.CreatedAt), text(decodeNote(d)))
+		s.add(text(d.ID), text(d.FileID), decoder, statusCell(d.Status), cell{text: progress.Count(d.Rows)}, cell{text: took(d.Duration)}, r.moment(d.CreatedAt), text(decodeNote(d)))
 	}
 	return s
 }
@@ -88,7 +89,7 @@ func decodeNote(d *client.Decode) string {
 		parts = append(parts, "cached")
 	}
 	if n := d.Issues.Errors + d.Issues.Warnings; n > 0 {
-		parts = append(parts, countText(d.Issues.Errors)+" errors, "+countText(d.Issues.Warnings)+" warnings")
+		parts = append(parts, progress.Count(d.Issues.Errors)+" errors, "+progress.Count(d.Issues.Warnings)+" warnings")
 	}
 	return strings.Join(parts, "; ")
 }
@@ -180,8 +181,8 @@ func (r *root) showDecode(d *client.Decode, f remoteFlags) error {
 		state += ", the result was there already"
 	}
 	line("status", "%s", state)
-	line("rows", "%s", countText(d.Rows))
-	line("issues", "%s errors, %s warnings, %s infos", countText(d.Issues.Errors), countText(d.Issues.Warnings), countText(d.Issues.Infos))
+	line("rows", "%s", progress.Count(d.Rows))
+	line("issues", "%s errors, %s warnings, %s infos", progress.Count(d.Issues.Errors), progress.Count(d.Issues.Warnings), progress.Count(d.Issues.Infos))
 	if d.Error != nil {
 		line("error", "%s", failureText(d.Error))
 	}
@@ -194,7 +195,7 @@ func (r *root) showDecode(d *client.Decode, f remoteFlags) error {
 	}
 	s := &sheet{head: []string{"TABLE", ">ROWS", ">COLUMNS", ">SIZE"}}
 	for _, t := range d.Tables {
-		s.add(text(t.Name), cell{text: countText(t.Rows)}, cell{text: countText(int64(t.Columns))}, cell{text: sizeText(t.Bytes)})
+		s.add(text(t.Name), cell{text: progress.Count(t.Rows)}, cell{text: progress.Count(int64(t.Columns))}, cell{text: progress.Size(t.Bytes)})
 	}
 	if err := r.print(b.String()); err != nil {
 		return err

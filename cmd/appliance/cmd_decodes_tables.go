@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/internal/table"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
@@ -44,7 +45,7 @@ func (r *root) decodesTablesCmd() *cobra.Command {
 		s := &sheet{head: []string{"TABLE", ">ROWS", ">COLUMNS", ">SIZE", "DESCRIPTION"}}
 		for i := range tables {
 			t := &tables[i]
-			s.add(text(t.Name), cell{text: countText(t.Rows)}, cell{text: countText(int64(len(t.Columns)))}, cell{text: sizeText(t.Bytes)}, text(t.Description))
+			s.add(text(t.Name), cell{text: progress.Count(t.Rows)}, cell{text: progress.Count(int64(len(t.Columns)))}, cell{text: progress.Size(t.Bytes)}, text(t.Description))
 		}
 		return r.printSheet(s)
 	})
@@ -147,7 +148,7 @@ func (r *root) printRows(rows *client.Rows) error {
 	case rows.Next == "":
 		return nil
 	case rows.Total != nil:
-		return r.note(fmt.Sprintf("%d of %s rows; --limit shows more, or go on with --cursor %s\n", len(rows.Rows), countText(*rows.Total), rows.Next))
+		return r.note(fmt.Sprintf("%d of %s rows; --limit shows more, or go on with --cursor %s\n", len(rows.Rows), progress.Count(*rows.Total), rows.Next))
 	}
 	return r.note(fmt.Sprintf("the first %d rows; --limit shows more, or go on with --cursor %s\n", len(rows.Rows), rows.Next))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -98,9 +99,9 @@ func eventLine(e client.Event) string {
 	case d.Status == "running" || d.Status == "active":
 		add(fmt.Sprintf("%.0f %%", 100*d.Progress))
 	case d.Rows != nil:
-		add(countText(*d.Rows) + " rows")
+		add(progress.Count(*d.Rows) + " rows")
 	case d.Size != nil:
-		add(sizeText(*d.Size))
+		add(progress.Size(*d.Size))
 	}
 	return printable(strings.Join(parts, " "))
 }

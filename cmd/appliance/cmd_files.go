@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -110,7 +111,7 @@ func (r *root) fileSheet(files []client.File) *sheet {
 		if f.Format == "" {
 			format = cell{"unknown", faint}
 		}
-		s.add(text(f.ID), text(f.Name), cell{text: sizeText(f.Size)}, format, text(strings.Join(f.Decodes, " ")), text(f.Source), r.moment(f.CreatedAt))
+		s.add(text(f.ID), text(f.Name), cell{text: progress.Size(f.Size)}, format, text(strings.Join(f.Decodes, " ")), text(f.Source), r.moment(f.CreatedAt))
 	}
 	return s
 }
@@ -137,7 +138,7 @@ func (r *root) fileText(f *client.File) string {
 	line := func(name, format string, args ...any) { describe(&b, name, format, args...) }
 	line("id", "%s", f.ID)
 	line("name", "%s", f.Name)
-	line("size", "%s bytes (%s)", countText(f.Size), sizeText(f.Size))
+	line("size", "%s bytes (%s)", progress.Count(f.Size), progress.Size(f.Size))
 	line("sha256", "%s", f.SHA256)
 	line("format", "%s", f.Format)
 	line("media type", "%s", f.MediaType)
@@ -149,7 +150,7 @@ func (r *root) fileText(f *client.File) string {
 	line("created", "%s", when(f.CreatedAt))
 	line("decodes", "%s", strings.Join(f.Decodes, " "))
 	for i := range f.Parts {
-		line("part", "%s, %s", f.Parts[i].Name, sizeText(f.Parts[i].Size))
+		line("part", "%s, %s", f.Parts[i].Name, progress.Size(f.Parts[i].Size))
 	}
 	if n := f.PartCount - len(f.Parts); n > 0 {
 		line("part", "and %d more", n)
@@ -287,7 +288,7 @@ func hexDump(b client.Bytes) string {
 		}
 		out.WriteString("|\n")
 	}
-	fmt.Fprintf(&out, "%08x  of %s bytes\n", b.Offset+int64(len(b.Data)), countText(b.Size))
+	fmt.Fprintf(&out, "%08x  of %s bytes\n", b.Offset+int64(len(b.Data)), progress.Count(b.Size))
 	return out.String()
 }
 

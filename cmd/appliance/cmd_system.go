@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -34,13 +35,13 @@ func systemText(s *client.System) string {
 	line("version", "%s, %s, %s/%s", s.Version, s.Build.GoVersion, s.Build.OS, s.Build.Arch)
 	line("started", "%s, %s ago", when(s.StartedAt), uptime(s.UptimeSeconds))
 	line("disk", "%s", diskText(s))
-	line("recordings", "%s", sizeText(s.Data.BlobsBytes))
-	line("tables", "%s", sizeText(s.Data.ResultsBytes))
-	line("records", "%s", sizeText(s.Data.StoreBytes))
+	line("recordings", "%s", progress.Size(s.Data.BlobsBytes))
+	line("tables", "%s", progress.Size(s.Data.ResultsBytes))
+	line("records", "%s", progress.Size(s.Data.StoreBytes))
 	line("memory", "%s", memoryText(s))
 	limit := "no limit but the disk"
 	if s.Limits.MaxUploadBytes > 0 {
-		limit = sizeText(s.Limits.MaxUploadBytes)
+		limit = progress.Size(s.Limits.MaxUploadBytes)
 	}
 	line("largest upload", "%s", limit)
 	line("decode workers", "%d", s.Limits.DecodeWorkers)
@@ -55,7 +56,7 @@ func systemText(s *client.System) string {
 }
 
 func diskText(s *client.System) string {
-	out := fmt.Sprintf("%s free of %s, %s kept free", sizeText(s.Disk.FreeBytes), sizeText(s.Disk.TotalBytes), sizeText(s.Disk.ReserveBytes))
+	out := fmt.Sprintf("%s free of %s, %s kept free", progress.Size(s.Disk.FreeBytes), progress.Size(s.Disk.TotalBytes), progress.Size(s.Disk.ReserveBytes))
 	if s.Disk.Full {
 		out += "; FULL: nothing new is stored"
 	}
@@ -63,7 +64,7 @@ func diskText(s *client.System) string {
 }
 
 func memoryText(s *client.System) string {
-	return fmt.Sprintf("%s server, %s workers, of %s", sizeText(s.Memory.ServerBytes), sizeText(s.Memory.WorkersBytes), sizeText(s.Memory.HostBytes))
+	return fmt.Sprintf("%s server, %s workers, of %s", progress.Size(s.Memory.ServerBytes), progress.Size(s.Memory.WorkersBytes), progress.Size(s.Memory.HostBytes))
 }
 
 func uptime(seconds float64) string {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -97,8 +98,8 @@ func (r *root) topText(v view, width, height int) string {
 	var b strings.Builder
 	b.WriteString(clipLine(fmt.Sprintf("wayside %s  up %s", v.system.Version, uptime(v.system.UptimeSeconds)), width))
 	b.WriteString(clipLine("disk    "+diskText(&v.system), width))
-	b.WriteString(clipLine(fmt.Sprintf("data    %s recordings, %s tables, %s records", sizeText(v.system.Data.BlobsBytes), sizeText(v.system.Data.ResultsBytes),
-		sizeText(v.system.Data.StoreBytes)), width))
+	b.WriteString(clipLine(fmt.Sprintf("data    %s recordings, %s tables, %s records", progress.Size(v.system.Data.BlobsBytes), progress.Size(v.system.Data.ResultsBytes),
+		progress.Size(v.system.Data.StoreBytes)), width))
 	b.WriteString(clipLine("memory  "+memoryText(&v.system), width))
 	b.WriteString("\n" + queueSheet(v.queues).render(width, colour))
 	b.WriteString("\n" + workerSheet(v.workers).render(width, colour))
@@ -128,11 +129,11 @@ func queueSheet(queues []client.Queue) *sheet {
 	for i := range queues {
 		q := &queues[i]
 		n := q.Counts
-		dead := cell{text: countText(n["dead"])}
+		dead := cell{text: progress.Count(n["dead"])}
 		if n["dead"] > 0 {
 			dead.style = bad
 		}
-		s.add(text(q.Name), cell{text: countText(n["ready"])}, cell{text: countText(n["active"])}, cell{text: countText(n["waiting"] + n["scheduled"] + n["retry"])}, dead,
+		s.add(text(q.Name), cell{text: progress.Count(n["ready"])}, cell{text: progress.Count(n["active"])}, cell{text: progress.Count(n["waiting"] + n["scheduled"] + n["retry"])}, dead,
 			cell{text: (time.Duration(q.OldestReadySeconds) * time.Second).String()}, cell{text: fmt.Sprintf("%.1f", q.PerSecond)}, text(queueState(q)))
 	}
 	return s
@@ -142,7 +143,7 @@ func workerSheet(workers []client.Worker) *sheet {
 	s := &sheet{head: []string{"WORKER", ">ACTIVE", ">DONE", ">FAILED", "QUEUES", "TYPES", "SEEN"}}
 	for i := range workers {
 		w := &workers[i]
-		s.add(text(w.ID+" "+workerNote(w)), cell{text: fmt.Sprint(w.Active)}, cell{text: countText(w.Done)}, cell{text: countText(w.Failed)},
+		s.add(text(w.ID+" "+workerNote(w)), cell{text: fmt.Sprint(w.Active)}, cell{text: progress.Count(w.Done)}, cell{text: progress.Count(w.Failed)},
 			text(names(w.Queues)), text(names(w.Types)), cell{text: ago(time.Since(w.LastSeen))})
 	}
 	return s

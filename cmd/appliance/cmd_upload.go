@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -120,12 +121,13 @@ func (r *root) newUploads(f uploadFlags, rf remoteFlags, paths []string) (*uploa
 		width = terminal(r.std.err)
 	}
 	u := &uploads{
-		root: r, flags: f, json: rf.json, params: params, sources: sources, screen: newProgress(r.std, width), pause: uploadPause,
+		root: r, flags: f, json: rf.json, params: params, sources: sources, screen: progress.New(r.std.out, r.std.err, width), pause: uploadPause,
 	}
-	u.screen.files = len(sources)
+	var total int64
 	for i := range sources {
-		u.screen.total += max(sources[i].size, 0)
+		total += max(sources[i].size, 0)
 	}
+	u.screen.Expect(len(sources), total)
 	if dir := r.cacheDir(); dir != "" {
 		u.state = filepath.Join(dir, "uploads")
 	}

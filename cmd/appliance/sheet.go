@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -182,28 +181,6 @@ func took(seconds float64) string {
 		return d.Round(10 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
-}
-
-// sizeText gives a number of bytes for people.
-func sizeText(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, i := float64(n), -1
-	for v >= 999.95 && i < 5 {
-		v /= 1000
-		i++
-	}
-	return fmt.Sprintf("%.1f %cB", v, "kMGTPE"[i])
-}
-
-// countText gives a number with commas between its thousands.
-func countText(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // statusCell colours a status of a decode, a job or a batch.

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -50,8 +51,8 @@ func TestSheetLeavesColumnsOut(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	for want, got := range map[string]string{
-		"999 B": sizeText(999), "1.0 kB": sizeText(1000), "1.0 MB": sizeText(999_999), "1.5 GB": sizeText(1_500_000_000), "9.2 EB": sizeText(1<<63 - 1),
-		"0": countText(0), "-1,234": countText(-1234), "-123": countText(-123), "1,234,567": countText(1234567),
+		"999 B": progress.Size(999), "1.0 kB": progress.Size(1000), "1.0 MB": progress.Size(999_999), "1.5 GB": progress.Size(1_500_000_000), "9.2 EB": progress.Size(1<<63 - 1),
+		"0": progress.Count(0), "-1,234": progress.Count(-1234), "-123": progress.Count(-123), "1,234,567": progress.Count(1234567),
 		"5 s ago": ago(5 * time.Second), "in 2 min": ago(-2 * time.Minute), "3 days ago": ago(75 * time.Hour), "0 s ago": ago(-time.Second),
 		"-": took(0), "12ms": took(0.0123), "2m3s": took(123.4), "3 days 2 h": uptime(74 * 3600),
 	} {
@@ -90,22 +91,5 @@ func TestEventLine(t *testing.T) {
 	}
 	if got := eventLine(client.Event{Topic: "reset", Data: json.RawMessage(`{"topics":["file","job"]}`)}); got != "reset events were left out: file, job" {
 		t.Errorf("got %q", got)
-	}
-}
-
-func TestProgressBar(t *testing.T) {
-	p := newProgress(stdio{}, 80)
-	p.now = func() time.Time { return p.started.Add(10 * time.Second) }
-	p.files, p.total = 2, 10_000_000
-	p.finish(0, 4_000_000, 3_000_000) // of which 3 MB were there
-	p.sent(1, 1_000_000)
-	if got := p.bar(); !strings.Contains(got, " 50 %  1/2  5.0 MB  200.0 kB/s  25s left") {
-		t.Errorf("got %q", got)
-	}
-	for _, width := range []int{10, 40, 80, 300} {
-		p.width = width
-		if n := utf8.RuneCountInString(p.bar()); n >= width {
-			t.Errorf("a bar of %d on a terminal of %d", n, width)
-		}
 	}
 }

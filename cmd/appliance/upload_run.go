@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/sdk/client"
 	"github.com/wayside-edge/wayside/sdk/client/tus"
 )
@@ -28,7 +29,7 @@ type uploads struct {
 	json    bool
 	params  map[string]string
 	sources []uploadSource
-	screen  *progress
+	screen  *progress.Screen
 	state   string // folder where uploads that resume are remembered, "" = nowhere
 	pause   func(try int) time.Duration
 
@@ -46,7 +47,7 @@ type uploadResult struct {
 // run sends all files and says what became of them.
 func (u *uploads) run(ctx context.Context) error {
 	u.results = make([]uploadResult, len(u.sources))
-	stop := u.screen.start()
+	stop := u.screen.Start()
 	defer func() {
 		if stop != nil {
 			stop()
@@ -105,8 +106,9 @@ func (u *uploads) refused() (n int) {
 func (u *uploads) one(ctx context.Context, i int) error {
 	res := &u.results[i]
 	var before int64
+	u.screen.Began(i, u.sources[i].size, u.sources[i].size)
 	before, res.err = u.send(ctx, i, res)
-	u.screen.finish(i, max(u.sources[i].size, 0), before)
+	u.screen.Finish(i, u.sources[i].size, before)
 	if res.err == nil && u.flags.wait && u.flags.batch == "" && res.decode != nil && !res.decode.Ended() {
 		res.err = u.patiently(ctx, i, func() error {
 			d, err := u.client.WaitDecode(ctx, res.decode.ID, nil)
@@ -164,7 +166,7 @@ func (u *uploads) rest(ctx context.Context, i int, reason error, d time.Duration
 	if e, ok := errors.AsType[*client.Error](reason); ok {
 		d = max(d, min(e.RetryAfter, time.Minute))
 	}
-	if err := u.screen.note(fmt.Sprintf("%s: %s; again in %s\n", printable(u.sources[i].path), printable(reason.Error()), d.Round(time.Second))); err != nil {
+	if err := u.screen.Note(fmt.Sprintf("%s: %s; again in %s\n", printable(u.sources[i].path), printable(reason.Error()), d.Round(time.Second))); err != nil {
 		return err
 	}
 	select {
@@ -209,7 +211,7 @@ func (u *uploads) sendOnce(ctx context.Context, i int, res *uploadResult, key st
 		defer func() { _ = f.Close() }()
 		in = f
 	}
-	body := &counted{r: in, sent: func(n int64) { u.screen.sent(i, n) }}
+	body := &counted{r: in, sent: func(n int64) { u.screen.Moved(i, n) }}
 	a, err := u.client.Upload(ctx, client.Upload{
 		Name: src.name, Body: body, Size: src.size, Decoder: u.flags.decoder, Params: u.params,
 		Store: u.flags.noDecode || u.flags.batch != "", Force: u.flags.force, Key: key,
@@ -241,10 +243,10 @@ func (u *uploads) sendResumable(ctx context.Context, i int, res *uploadResult) (
 	}
 	up := client.ResumableUpload{
 		Name: src.name, Body: f, Size: src.size, SHA256: sum, Decoder: u.flags.decoder, Params: u.params,
-		Progress: func(n int64) { u.screen.sent(i, n) }, Pause: u.pause, Tries: u.flags.tries,
+		Progress: func(n int64) { u.screen.Moved(i, n) }, Pause: u.pause, Tries: u.flags.tries,
 		Paused: func(reason error, d time.Duration) {
 			// A note that cannot be written is no reason to end an upload.
-			_ = u.screen.note(fmt.Sprintf("%s: %s; again in %s\n", printable(src.path), printable(reason.Error()), d.Round(time.Second)))
+			_ = u.screen.Note(fmt.Sprintf("%s: %s; again in %s\n", printable(src.path), printable(reason.Error()), d.Round(time.Second)))
 		},
 	}
 	if u.state != "" {
@@ -255,7 +257,7 @@ func (u *uploads) sendResumable(ctx context.Context, i int, res *uploadResult) (
 		return got.Before, err //nolint:wrapcheck // report names the file
 	}
 	if got.Before > 0 {
-		_ = u.screen.note(fmt.Sprintf("%s: went on at %s\n", printable(src.path), sizeText(got.Before))) // as above
+		_ = u.screen.Note(fmt.Sprintf("%s: went on at %s\n", printable(src.path), progress.Size(got.Before))) // as above
 	}
 	res.file = got.File
 	if n := len(got.File.Decodes); n > 0 {
@@ -297,7 +299,7 @@ func (u *uploads) report(i int) error {
 		return u.reportJSON(res, path)
 	}
 	if res.err != nil {
-		return u.screen.note(fmt.Sprintf("wayside: %s: %s\n", printable(path), printable(remedy(res.err).Error())))
+		return u.screen.Note(fmt.Sprintf("wayside: %s: %s\n", printable(path), printable(remedy(res.err).Error())))
 	}
 	line := fmt.Sprintf("%s: %s", printable(path), res.file.ID)
 	if res.again {
@@ -306,13 +308,13 @@ func (u *uploads) report(i int) error {
 	if d := res.decode; d != nil {
 		line += fmt.Sprintf(", decode %s %s", d.ID, d.Status)
 		if d.Ended() {
-			line += ", " + countText(d.Rows) + " rows"
+			line += ", " + progress.Count(d.Rows) + " rows"
 		}
 		if d.Error != nil {
 			line += ": " + printable(failureText(d.Error))
 		}
 	}
-	return u.screen.print(line + "\n")
+	return u.screen.Print(line + "\n")
 }
 
 // reportJSON says it for programs: one line a file.
@@ -334,7 +336,7 @@ func (u *uploads) reportJSON(res *uploadResult, path string) error {
 	if err != nil {
 		return fmt.Errorf("write json: %w", err)
 	}
-	return u.screen.print(string(b) + "\n")
+	return u.screen.Print(string(b) + "\n")
 }
 
 // batch makes one batch of what was taken.
@@ -354,7 +356,7 @@ func (u *uploads) batch(ctx context.Context) error {
 		id := b.ID
 		err = u.patiently(ctx, 0, func() (err error) {
 			b, err = u.client.WaitBatch(ctx, id, func(b *client.Batch) {
-				u.screen.say(fmt.Sprintf("decoded %d of %d", b.Successful+b.Failed, b.Total))
+				u.screen.Say(fmt.Sprintf("decoded %d of %d", b.Successful+b.Failed, b.Total))
 			})
 			return err //nolint:wrapcheck // said below
 		})
@@ -363,9 +365,9 @@ func (u *uploads) batch(ctx context.Context) error {
 		return fmt.Errorf("batch %s: %w", u.flags.batch, err)
 	}
 	if u.json {
-		err = u.screen.print(string(b.Raw) + "\n")
+		err = u.screen.Print(string(b.Raw) + "\n")
 	} else {
-		err = u.screen.print("batch " + batchLine(&b))
+		err = u.screen.Print("batch " + batchLine(&b))
 	}
 	if err == nil && b.Failed > 0 {
 		err = errReported

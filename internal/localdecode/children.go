@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/internal/runtime"
 )
 
@@ -108,7 +109,7 @@ func (c *Config) takeChildren(o *outcome, n *nest, out sink, req *runtime.Reques
 }
 
 // decodeInside decodes the files that were found inside an input, one after the other, and what is inside them.
-func (c *Config) decodeInside(ctx context.Context, o *outcome, n *nest, out sink, scr *screen) error {
+func (c *Config) decodeInside(ctx context.Context, o *outcome, n *nest, out sink, scr *progress.Screen) error {
 	if !o.opened {
 		return nil
 	}

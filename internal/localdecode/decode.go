@@ -16,6 +16,7 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/internal/runtime"
 	"github.com/wayside-edge/wayside/internal/table"
 )
@@ -88,7 +89,7 @@ func (o *outcome) table(name string) *runtime.TableResult {
 }
 
 // decode decodes one input. It always gives an outcome: a fault in one input must not end the others.
-func (c *Config) decode(ctx context.Context, in input, out sink, scr *screen) (o *outcome) {
+func (c *Config) decode(ctx context.Context, in input, out sink, scr *progress.Screen) (o *outcome) {
 	o = &outcome{in: in, size: max(in.size, 0), files: map[string]*os.File{}}
 	began := time.Now()
 	defer func() {
@@ -108,7 +109,7 @@ func (c *Config) decode(ctx context.Context, in input, out sink, scr *screen) (o
 	return o
 }
 
-func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *screen) error {
+func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *progress.Screen) error {
 	f, err := c.openInput(ctx, o)
 	if err != nil {
 		return err
@@ -122,7 +123,7 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 		defer u.file.Close()
 	}
 	if o.in.depth == 0 {
-		scr.began(o.in, o.size)
+		scr.Began(o.in.index, o.in.size, o.size)
 	}
 	if err := c.recognise(ctx, f, o, u); err != nil {
 		return err
@@ -162,7 +163,7 @@ func (c *Config) decodeInto(ctx context.Context, o *outcome, out sink, scr *scre
 
 		Progress: func(p runtime.Progress) {
 			if o.in.depth == 0 {
-				scr.progress(o.in, p.BytesRead)
+				scr.Moved(o.in.index, p.BytesRead)
 			}
 		},
 	}

@@ -6,7 +6,7 @@
 //
 // Run owns three kinds of goroutines and joins them before it returns: one feeder that hands out inputs, up to
 // Config.Workers decoders, and the progress bar. Results are printed in the order of the inputs; a decoder that is far
-// ahead of the printer waits. There is one mutex, in the screen that the printer and the bar share.
+// ahead of the printer waits. There is one mutex, in the progress.Screen that the printer and the bar share.
 package localdecode
 
 import (
@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/internal/runtime"
 	"github.com/wayside-edge/wayside/internal/table"
 )
@@ -102,13 +103,13 @@ func Run(ctx context.Context, cfg Config) (Totals, error) {
 	if err != nil {
 		return Totals{}, err
 	}
-	scr := newScreen(&cfg, inputs)
+	scr := cfg.screen(inputs)
 	if cfg.Combine && !slices.ContainsFunc(inputs, func(in input) bool { return in.parts != nil }) {
-		if err := scr.note(nothingToCombine); err != nil {
+		if err := scr.Note(nothingToCombine); err != nil {
 			return Totals{}, errors.Join(err, out.close())
 		}
 	}
-	stopBar := scr.start()
+	stopBar := scr.Start()
 	t, err := run(ctx, &cfg, inputs, out, scr)
 	stopBar()
 	if closeErr := out.close(); err == nil && closeErr != nil {
@@ -149,7 +150,7 @@ func (t *tally) combinable() int {
 }
 
 // run starts the decoders and prints their results in order.
-func run(ctx context.Context, cfg *Config, inputs []input, out sink, scr *screen) (*tally, error) {
+func run(ctx context.Context, cfg *Config, inputs []input, out sink, scr *progress.Screen) (*tally, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	slots := make([]chan *outcome, len(inputs))
@@ -189,7 +190,7 @@ func run(ctx context.Context, cfg *Config, inputs []input, out sink, scr *screen
 
 // printInOrder prints each result when those before it are printed, and counts it.
 func printInOrder(
-	ctx context.Context, slots []chan *outcome, ahead <-chan struct{}, out sink, scr *screen, count func(*outcome),
+	ctx context.Context, slots []chan *outcome, ahead <-chan struct{}, out sink, scr *progress.Screen, count func(*outcome),
 ) error {
 	for _, slot := range slots {
 		var o *outcome
@@ -205,7 +206,7 @@ func printInOrder(
 		count(o)
 		err := out.put(o, scr)
 		o.discard()
-		scr.finish(o.in)
+		scr.Finish(o.in.index, o.in.size, 0)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/internal/runtime"
 )
 
@@ -21,7 +22,7 @@ const copyStep = 4 << 20
 func (c *Config) assemble(ctx context.Context, inputs []input) (*assembled, error) {
 	if len(inputs) > runtime.MaxParts {
 		return nil, errcode.Invalid("--combine", "%s are more than the %s that a recording may have",
-			plural(int64(len(inputs)), "file"), thousands(runtime.MaxParts))
+			plural(int64(len(inputs)), "file"), progress.Count(runtime.MaxParts))
 	}
 	f, err := unlinked()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/internal/runtime"
 	"github.com/wayside-edge/wayside/internal/table"
 )
@@ -32,15 +33,15 @@ func (s *summarySink) form() table.Format { return table.Parquet }
 
 func (s *summarySink) create(input, *table.Schema) (*os.File, error) { return unlinked() }
 
-func (s *summarySink) total(scr *screen, t *tally) error { return printTotal(scr, t) }
+func (s *summarySink) total(scr *progress.Screen, t *tally) error { return printTotal(scr, t) }
 
 func (s *summarySink) close() error { return nil }
 
-func (s *summarySink) put(o *outcome, scr *screen) error {
+func (s *summarySink) put(o *outcome, scr *progress.Screen) error {
 	if o.text == "" {
 		o.text = s.header(o) + "\n"
 	}
-	return scr.print(o.text)
+	return scr.Print(o.text)
 }
 
 // finish renders the summary while other inputs are decoded, and lets go of the tables.
@@ -137,12 +138,12 @@ func tableList(tables []runtime.TableResult) string {
 	}
 	name, rows := len("table"), len("rows")
 	for _, t := range tables {
-		name, rows = max(name, len(t.Schema.Name)), max(rows, len(thousands(t.Rows)))
+		name, rows = max(name, len(t.Schema.Name)), max(rows, len(progress.Count(t.Rows)))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s%-*s  %*s  columns\n", indent, name, "table", rows, "rows")
 	for _, t := range tables {
-		fmt.Fprintf(&b, "%s%-*s  %*s  %7d\n", indent, name, t.Schema.Name, rows, thousands(t.Rows), len(t.Schema.Columns))
+		fmt.Fprintf(&b, "%s%-*s  %*s  %7d\n", indent, name, t.Schema.Name, rows, progress.Count(t.Rows), len(t.Schema.Columns))
 	}
 	return b.String()
 }
@@ -168,7 +169,7 @@ func (s *summarySink) firstOf(ctx context.Context, o *outcome, t runtime.TableRe
 	}
 	title := fmt.Sprintf("%s: %s", t.Schema.Name, plural(t.Rows, "row"))
 	if int64(len(rows)) < t.Rows {
-		title = fmt.Sprintf("%s: %s %d of %s rows", t.Schema.Name, which, len(rows), thousands(t.Rows))
+		title = fmt.Sprintf("%s: %s %d of %s rows", t.Schema.Name, which, len(rows), progress.Count(t.Rows))
 	}
 	return fmt.Sprintf("\n%s%s\n%s", indent, title, grid(schema, rows, s.width(), cell)), nil
 }

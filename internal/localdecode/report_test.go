@@ -3,7 +3,6 @@ package localdecode
 import (
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -79,48 +78,5 @@ func TestPrintableIsHarmless(t *testing.T) {
 	})
 	if got := printable(`plain "text" größe`); got != `plain "text" größe` {
 		t.Errorf("harmless text was changed to %q", got)
-	}
-}
-
-func TestThousands(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567", 1e12: "1,000,000,000,000"} {
-		if got := thousands(n); got != want {
-			t.Errorf("thousands(%d) = %s, want %s", n, got, want)
-		}
-	}
-}
-
-func TestBar(t *testing.T) {
-	s := newScreen(&Config{Bar: 60}, []input{{size: 1000}, {index: 1, size: -1}})
-	s.began(input{index: 1, size: -1}, 3000) // its size is known now
-	s.progress(input{index: 1}, 1000)
-	s.finish(input{size: 1000})
-	want := "[##############..............]  50 %  1/2  2.0 kB  1.0 kB/s"
-	if got := s.bar(2000, 2*time.Second); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-	s.width = 20
-	if got := s.bar(2000, 2*time.Second); strings.ContainsAny(got, "[]") {
-		t.Errorf("a narrow terminal has room for a bar: %s", got)
-	}
-}
-
-// The bar disappears before anything else is printed, and for good in the end.
-func TestBarGivesWay(t *testing.T) {
-	var out strings.Builder
-	s := newScreen(&Config{Bar: 60, Stdout: &out, Stderr: &out}, []input{{size: 10}})
-	s.mu.Lock()
-	s.draw()
-	s.mu.Unlock()
-	if err := s.print("line\n"); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(out.String(), "\r\x1b[Kline\n") {
-		t.Errorf("got %q", out.String())
-	}
-	stop := s.start()
-	stop()
-	if _, after, _ := strings.Cut(out.String(), "line"); strings.Contains(after, "[#") {
-		t.Errorf("the bar is still there: %q", out.String())
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
+	"github.com/wayside-edge/wayside/internal/progress"
 	"github.com/wayside-edge/wayside/internal/runtime"
 	"github.com/wayside-edge/wayside/internal/table"
 )
@@ -30,8 +31,8 @@ type sink interface {
 	opens() bool
 	adopt(parent, child *outcome) error
 	// put prints the outcome or passes it on; outcomes come in the order of the inputs.
-	put(o *outcome, scr *screen) error
-	total(scr *screen, t *tally) error
+	put(o *outcome, scr *progress.Screen) error
+	total(scr *progress.Screen, t *tally) error
 	close() error
 }
 
@@ -121,7 +122,7 @@ func (s *folderSink) finish(_ context.Context, o *outcome) error {
 	return nil
 }
 
-func (s *folderSink) put(o *outcome, scr *screen) error { return scr.print(s.lines(o)) }
+func (s *folderSink) put(o *outcome, scr *progress.Screen) error { return scr.Print(s.lines(o)) }
 
 // lines says what became of an input and of what was found inside it.
 func (s *folderSink) lines(o *outcome) string {
@@ -132,7 +133,7 @@ func (s *folderSink) lines(o *outcome) string {
 	return line + "\n" + twinLines(o.in.twins) + childLines(o) + o.text
 }
 
-func (s *folderSink) total(scr *screen, t *tally) error { return printTotal(scr, t) }
+func (s *folderSink) total(scr *progress.Screen, t *tally) error { return printTotal(scr, t) }
 
 func (s *folderSink) close() error {
 	if err := os.RemoveAll(s.staging); err != nil {
@@ -158,7 +159,7 @@ func (s *streamSink) finish(_ context.Context, o *outcome) error {
 	return nil
 }
 
-func (s *streamSink) put(o *outcome, scr *screen) error {
+func (s *streamSink) put(o *outcome, scr *progress.Screen) error {
 	var err error
 	switch {
 	case s.whole():
@@ -176,7 +177,7 @@ func (s *streamSink) put(o *outcome, scr *screen) error {
 	if note == "" {
 		return nil
 	}
-	return scr.note(note)
+	return scr.Note(note)
 }
 
 // whole reports whether all tables go into one document.
@@ -244,7 +245,7 @@ func (s *streamSink) children(w io.Writer, o *outcome) error {
 	return err
 }
 
-func (s *streamSink) total(*screen, *tally) error { return nil }
+func (s *streamSink) total(*progress.Screen, *tally) error { return nil }
 
 func (s *streamSink) close() error { return nil }
 
@@ -338,13 +339,13 @@ func statusLine(o *outcome) string {
 func failureText(f *runtime.Failure) string {
 	at := ""
 	if f.Offset != nil {
-		at = fmt.Sprintf(" at byte %s", thousands(*f.Offset))
+		at = fmt.Sprintf(" at byte %s", progress.Count(*f.Offset))
 	}
 	return fmt.Sprintf("%s%s (%s)", printable(f.Message), at, f.Code)
 }
 
 // printTotal ends the output for more than one input.
-func printTotal(scr *screen, t *tally) error {
+func printTotal(scr *progress.Screen, t *tally) error {
 	if t.inputs < 2 && t.inside.files == 0 {
 		return nil
 	}
@@ -360,7 +361,7 @@ func printTotal(scr *screen, t *tally) error {
 	if n := t.combinable(); n > 0 {
 		text += fmt.Sprintf("hint: %s can follow each other: --combine decodes those of one folder as one recording\n", plural(int64(n), "file"))
 	}
-	if err := scr.print(text); err != nil {
+	if err := scr.Print(text); err != nil {
 		return errors.Join(errors.New("write summary"), err)
 	}
 	return nil
