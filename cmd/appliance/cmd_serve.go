@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -38,7 +38,8 @@ func (r *root) serveCmd() *cobra.Command {
 			r.announce(cfg, build)
 			return advise(app.Run(cmd.Context(), cfg, app.Env{
 				Stdout: r.std.out, Stderr: r.std.err, Version: build.Version, Revision: build.Commit,
-				Reload: func() (config.Config, error) { return r.load(cmd.Flags()) },
+				Listening: r.addressFor(cfg),
+				Reload:    func() (config.Config, error) { return r.load(cmd.Flags()) },
 			}))
 		},
 	}
@@ -52,21 +53,30 @@ func (r *root) announce(cfg config.Config, build buildInfo) {
 	if n := len(build.Decoders); n > 0 {
 		decoders = fmt.Sprintf("%d built in", n)
 	}
-	scheme := "http"
-	if cfg.Server.TLSCert != "" {
-		scheme = "https"
+	fmt.Fprintf(r.std.err, "wayside %s\n", build.Version)
+	if r.addressFor(cfg) == nil {
+		scheme := "http"
+		if cfg.Server.TLSCert != "" {
+			scheme = "https"
+		}
+		r.address(fmt.Sprintf("%s://%s", scheme, cfg.Server.Listen))
 	}
-	address := scheme + "://" + string(cfg.Server.Listen)
-	if strings.HasSuffix(address, ":0") {
-		address = "a free port, told when it is ready"
-	}
-	fmt.Fprintf(r.std.err, "wayside %s\n  address      %s\n  data folder  %s\n  decoders     %s\n",
-		build.Version, address, cfg.Data.Dir, decoders)
+	fmt.Fprintf(r.std.err, "  data folder  %s\n  decoders     %s\n", cfg.Data.Dir, decoders)
 	if cfg.Auth.Required {
 		fmt.Fprintf(r.std.err, "  token file   %s\n", filepath.Join(cfg.Data.Dir, "secrets", adminToken))
 	}
 	r.warn(cfg.Warnings())
 }
+
+// addressFor gives what announces the address where it is known only once there is a listener: with port 0.
+func (r *root) addressFor(cfg config.Config) func(url string) {
+	if _, port, err := net.SplitHostPort(string(cfg.Server.Listen)); err != nil || port != "0" {
+		return nil
+	}
+	return r.address
+}
+
+func (r *root) address(url string) { fmt.Fprintf(r.std.err, "  address      %s\n", url) }
 
 // advise adds to an error of the start what to do about it, where that is known.
 func advise(err error) error {

@@ -55,6 +55,9 @@ func testServe(t *testing.T, bin string) {
 		}
 	}
 	_, address, _ := strings.Cut(strings.TrimSpace(greeting), "ready http://")
+	if said := "  address      http://" + address + "\n"; strings.Count(greeting, "  address ") != 1 || !strings.Contains(greeting, said) {
+		t.Errorf("the banner does not say %q:\n%s", said, greeting)
+	}
 
 	hup := func() {
 		t.Helper()
@@ -84,6 +87,7 @@ func testServe(t *testing.T, bin string) {
 		}
 	}
 	second("is in use by another wayside process", args...)
+	second("\n  address      http://"+address+"\n", "serve", "--config", conf, "--data-dir", filepath.Join(dir, "data"), "--listen", address)
 	second("choose another address with --listen", "serve", "--config", conf, "--data-dir", filepath.Join(dir, "other"), "--listen", address)
 
 	began := time.Now()

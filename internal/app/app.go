@@ -38,6 +38,8 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	Version        string // of the program
 	Revision       string // of its source, may be empty
+	// Listening is told the address as soon as there is one, which is before anything is answered there; nil = nobody.
+	Listening func(url string)
 	// Reload reads the configuration anew, at SIGHUP; nil = nothing to read.
 	Reload func() (config.Config, error)
 }

@@ -51,6 +51,9 @@ func (a *appliance) openHTTP(context.Context) error {
 	if a.server, err = httpapi.Open(cfg); err != nil {
 		return fmt.Errorf("open http server: %w", err)
 	}
+	if a.env.Listening != nil {
+		a.env.Listening(a.server.URL())
+	}
 	return nil
 }
 

@@ -18,7 +18,7 @@ type Worker struct {
 	Queues   []string `json:"queues" doc:"that it asked for last; null: all"`
 	Types    []string `json:"types" doc:"that it asked for last; null: all but the appliance's own"`
 	Active   int      `json:"active" doc:"jobs it holds"`
-	Done     int64    `json:"done" doc:"runs it has ended since then"`
+	Done     int64    `json:"done" doc:"runs it has ended since then, without those it gave back"`
 	Failed   int64    `json:"failed" doc:"of them with an error"`
 	Since    Stamp    `json:"since" doc:"when it was first seen"`
 	LastSeen Stamp    `json:"last_seen"`

@@ -78,7 +78,7 @@ type Node struct {
 	Active   int // jobs it holds
 	Since    time.Time
 	LastSeen time.Time
-	Done     int64 // runs it has ended since Since; what it gave back is none
+	Done     int64 // runs it has ended since Since; those it gave back are none
 	Failed   int64 // of them with an error
 }
 

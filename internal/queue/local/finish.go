@@ -98,7 +98,7 @@ func (e *Engine) stageFinish(b *store.Batch, c *claim, h *hold, o queue.Outcome)
 		defer e.mu.Unlock()
 		delete(e.table.holds, h.n)
 		e.table.leases.remove(h)
-		if !o.Release { // what is given back was not done
+		if !o.Release {
 			e.ran(h, o.Err != nil)
 		}
 		if effects.Ended {

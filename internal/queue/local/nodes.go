@@ -109,7 +109,7 @@ func (e *Engine) activeByWorker() map[string]int {
 	return active
 }
 
-// ran counts a run that its worker ended. e.mu is held.
+// ran counts a run that its worker ended, and did not give back. e.mu is held.
 func (e *Engine) ran(h *hold, failed bool) {
 	n := e.table.nodes[h.worker]
 	if n == nil {

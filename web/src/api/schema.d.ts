@@ -3107,7 +3107,7 @@ export interface components {
             active: number;
             /**
              * Format: int64
-             * @description runs it has ended since then
+             * @description runs it has ended since then, without those it gave back
              */
             done: number;
             /** @description it is given no more jobs */
