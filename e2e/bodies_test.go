@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -190,18 +191,11 @@ func TestExpectContinue(t *testing.T) {
 // tusBegin begins an upload and gives its path.
 func tusBegin(t *testing.T, a *appliance, size int) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.url+"/api/v1/uploads", nil)
-	if err != nil {
-		t.Fatal(err)
+	status, h := tusDo(t.Context(), a, http.MethodPost, "/api/v1/uploads", nil, "Upload-Length", strconv.Itoa(size))
+	if status != http.StatusCreated {
+		t.Fatalf("begin: %d %v", status, h)
 	}
-	req.Header.Set("Tus-Resumable", "1.0.0")
-	req.Header.Set("Upload-Length", fmt.Sprint(size))
-	res, err := http.DefaultClient.Do(req)
-	if err != nil || res.StatusCode != http.StatusCreated {
-		t.Fatalf("begin: %v %v", res, err)
-	}
-	_ = res.Body.Close()
-	return res.Header.Get("Location")
+	return h.Get("Location")
 }
 
 // expect sends a head, waits to be told, sends the body if it is, and gives the status of the answer.
