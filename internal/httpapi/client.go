@@ -13,6 +13,7 @@ const maxHops = 32
 // origin is where a request comes from, as far as it can be believed.
 type origin struct {
 	client netip.Addr
+	named  bool // by a trusted proxy; else it is who the connection is from
 	https  bool
 	host   string // that a trusted proxy was asked for, "" = it did not say
 }
@@ -38,7 +39,8 @@ func (s *Server) originOf(r *http.Request) origin {
 		if !ok {
 			break
 		}
-		if o.client = hop; !s.trusts(hop) {
+		o.client, o.named = hop, true
+		if !s.trusts(hop) {
 			break
 		}
 	}
@@ -89,13 +91,10 @@ func (s *Server) trusts(a netip.Addr) bool {
 func (s *Server) secure(r *http.Request) bool { return s.originOf(r).https }
 
 // fromLoopback reports whether a request comes from this machine itself, not merely through a proxy on it. That there is a
-// proxy nobody told the appliance of shows by its headers.
+// proxy nobody told the appliance of shows by its headers, and so does one that is trusted and does not say for whom it asks.
 func (s *Server) fromLoopback(r *http.Request) bool {
-	if remote := remoteIP(r); !remote.IsLoopback() || (!s.trusts(remote) && viaProxy(r)) {
-		return false
-	}
-	a, err := netip.ParseAddr(stateOf(r.Context()).client)
-	return err == nil && a.IsLoopback()
+	o := s.originOf(r)
+	return remoteIP(r).IsLoopback() && o.client.IsLoopback() && (o.named || !viaProxy(r))
 }
 
 func viaProxy(r *http.Request) bool {

@@ -28,7 +28,8 @@ func (s *Server) followForwarded(o *origin, list string) {
 		if !ok {
 			return
 		}
-		if o.client = hop; !s.trusts(hop) {
+		o.client, o.named = hop, true
+		if !s.trusts(hop) {
 			return
 		}
 	}

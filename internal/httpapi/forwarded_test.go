@@ -59,7 +59,7 @@ func TestXForwarded(t *testing.T) {
 		"Forwarded": {"for=7.7.7.7;host=x;proto=http"}, "X-Forwarded-For": {"203.0.113.9"},
 		"X-Forwarded-Proto": {"http", "https"}, "X-Forwarded-Host": {"evil.example, box.example"},
 	}}
-	if o := s.originOf(r); o != (origin{netip.MustParseAddr("203.0.113.9"), true, "box.example"}) {
+	if o := s.originOf(r); o != (origin{netip.MustParseAddr("203.0.113.9"), true, true, "box.example"}) {
 		t.Errorf("it comes from %+v", o)
 	}
 	r.RemoteAddr = "192.0.2.1:5"
@@ -78,7 +78,7 @@ func FuzzForwarded(f *testing.F) {
 	f.Fuzz(func(t *testing.T, forged string) {
 		for _, header := range [][]string{{forged, "for=203.0.113.9;proto=http;host=box"}, {forged + ", for=203.0.113.9;proto=http;host=box"}} {
 			r := &http.Request{RemoteAddr: "10.0.0.1:5", Header: http.Header{"Forwarded": header}}
-			if o := s.originOf(r); o != (origin{netip.MustParseAddr("203.0.113.9"), false, "box"}) {
+			if o := s.originOf(r); o != (origin{netip.MustParseAddr("203.0.113.9"), true, false, "box"}) {
 				t.Errorf("%q made it %+v", forged, o)
 			}
 		}
@@ -129,6 +129,9 @@ func TestMetricsAreOpenHereOnly(t *testing.T) {
 		"unknown proxy, for itself":    {opts: []option{header("X-Forwarded-For", "127.0.0.1")}},
 		"unknown proxy, standard form": {opts: []option{header("Forwarded", "for=127.0.0.1")}},
 		"unknown proxy, Via":           {opts: []option{header("Via", "1.1 proxy")}},
+		"known proxy, for nobody":      {proxy: true, opts: []option{header("X-Forwarded-For", "unknown")}},
+		"known proxy, client's form":   {proxy: true, opts: []option{header("Forwarded", "for=127.0.0.1")}},
+		"known proxy, Via":             {proxy: true, opts: []option{header("Via", "1.1 proxy")}},
 		"known proxy, for itself":      {proxy: true, opts: []option{header("X-Forwarded-For", "127.0.0.1")}, open: true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -203,6 +203,11 @@ func (s *Server) signIn(ctx context.Context, in *signInInput) (*sessionOutput, e
 	}
 	st.grant = &g
 	g.Expires = expires
+	if earlier, err := r.Cookie(cookieName); err == nil { // the browser forgets it: nobody else is to go on with it
+		if err := s.cfg.Auth.SignOut(ctx, earlier.Value); err != nil {
+			s.log.WarnContext(ctx, "session that another one takes the place of not ended", "error", err)
+		}
+	}
 	return &sessionOutput{CacheControl: noStore, SetCookie: s.sessionCookie(r, id, expires), Body: sessionDTO(g, s.cfg.Auth.Required())}, nil
 }
 
