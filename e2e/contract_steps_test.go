@@ -195,6 +195,9 @@ func contractSteps() []step {
 		{request: "POST " + v1 + "/queues/mine/purge", want: 200},
 		{request: "DELETE " + v1 + "/queues/mine", want: 204},
 		{request: "DELETE " + v1 + "/queues/default", want: 409},
+		{request: "GET " + v1 + "/queue-mode", want: 200},
+		{request: "PATCH " + v1 + "/queue-mode", body: `{"mode":"strict"}`, want: 200},
+		{request: "PATCH " + v1 + "/queue-mode", body: `{"mode":null}`, want: 200},
 
 		// schedules and flows
 		{request: "POST " + v1 + "/schedules", body: `{"id":"nightly","cron":"0 3 * * *","job":{"type":"report"}}`, want: 201},

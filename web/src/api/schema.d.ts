@@ -970,6 +970,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/queue-mode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get how queues take turns */
+        get: operations["get-queue-mode"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change how queues take turns
+         * @description It holds from the next job on, over reloads and restarts, whatever the configuration says, until null takes it back. Weights are settings of the queues.
+         */
+        patch: operations["change-queue-mode"];
+        trace?: never;
+    };
     "/queues": {
         parameters: {
             query?: never;
@@ -1027,7 +1048,7 @@ export interface paths {
         put?: never;
         /**
          * Pause a queue and wait until nothing of it is at work
-         * @description Pauses it and waits until nothing of it is at work: counts.active says how far that is. It stays paused until it is resumed.
+         * @description Pauses it and waits until nothing of it is at work: counts.active says how far that is. It stays paused until it is resumed, also over a restart.
          */
         post: operations["drain-queue"];
         delete?: never;
@@ -1339,7 +1360,7 @@ export interface paths {
         put?: never;
         /**
          * Give a worker no more jobs
-         * @description It goes on with those it has, and is told at its next heartbeat.
+         * @description It goes on with those it has, and is told at its next heartbeat. It stays so over a restart, until it is resumed or comes back after ten minutes' absence.
          */
         post: operations["drain-worker"];
         delete?: never;
@@ -2769,11 +2790,18 @@ export interface components {
         QueueLine: {
             /** @description it cannot be deleted */
             built_in: boolean;
+            /**
+             * Format: int64
+             * @description that it has unless another one was set over this API
+             */
+            configured_weight: number;
             /** @description jobs by status */
             counts: {
                 [key: string]: number;
             };
-            /** @description paused, and what is at work is being waited for */
+            /** @description paused to be drained, and nothing of it is at work any more */
+            drained: boolean;
+            /** @description paused to be drained, and something of it is at work still */
             draining: boolean;
             /**
              * Format: int64
@@ -2806,6 +2834,42 @@ export interface components {
              * @description its share of the turns
              */
             weight: number;
+        };
+        QueueMode: {
+            /**
+             * Format: double
+             * @description in effect: seconds after which mode strict puts a job before all others
+             */
+            ageing: number;
+            /** @description what holds where set is null */
+            configured: components["schemas"]["QueueModeSettings"];
+            /**
+             * @description in effect: in proportion to the weights, or the largest weight first
+             * @enum {string}
+             */
+            mode: "weighted" | "strict";
+            /** @description over this API: it holds over reloads and restarts, whatever the configuration says */
+            set: components["schemas"]["QueueModeSet"];
+        };
+        QueueModePatch: {
+            ageing?: number | null;
+            /** @enum {string|null} */
+            mode?: "weighted" | "strict" | null;
+        };
+        QueueModeSet: {
+            /** @description seconds; null: as configured */
+            ageing: number | null;
+            /** @description null: as configured */
+            mode: string | null;
+        };
+        QueueModeSettings: {
+            /**
+             * Format: double
+             * @description seconds
+             */
+            ageing: number;
+            /** @enum {string} */
+            mode: "weighted" | "strict";
         };
         QueuePatch: {
             /** Format: int64 */
@@ -6508,6 +6572,97 @@ export interface operations {
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-queue-mode": {
+        parameters: {
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueMode"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "change-queue-mode": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "ageing": 300,
+                 *       "mode": "strict"
+                 *     }
+                 */
+                "application/json": components["schemas"]["QueueModePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueMode"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
