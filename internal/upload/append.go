@@ -62,7 +62,7 @@ func (u *Uploads) Append(ctx context.Context, id string, offset int64, body io.R
 	saving := context.WithoutCancel(ctx) // what was received is kept, also of a caller who has gone
 	piece := blob.Piece{Body: body, Limit: r.Size, Keep: func(p blob.Partial) error {
 		next := r
-		next.Offset, next.State, next.ExpiresAt = p.Size, p.State, u.cfg.Now().UTC().Add(u.cfg.Expire)
+		next.Offset, next.State, next.ExpiresAt = p.Size, p.State, u.expiry()
 		if err := u.commit(saving, next, true); err != nil {
 			return err
 		}
@@ -117,7 +117,7 @@ func (u *Uploads) Finish(ctx context.Context, id string) (Upload, error) {
 		if a.Decode != nil {
 			r.Done.DecodeID = a.Decode.ID
 		}
-		r.State, r.ExpiresAt = nil, u.cfg.Now().UTC().Add(u.cfg.Expire)
+		r.State, r.ExpiresAt = nil, u.expiry()
 		return func(batch *store.Batch) error { return u.stage(batch, r) }
 	}
 	if _, err := u.cfg.Accepter.AcceptBlob(ctx, up, b); err != nil {

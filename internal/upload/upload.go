@@ -255,7 +255,7 @@ func (u *Uploads) Create(ctx context.Context, n New) (Upload, error) {
 	number, err := u.ids.Next(ctx)
 	if err == nil {
 		r.ID, r.CreatedAt = store.FormatID(idKind, number), u.cfg.Now().UTC()
-		r.ExpiresAt = r.CreatedAt.Add(u.cfg.Expire)
+		r.ExpiresAt = u.expiry()
 		err = u.commit(ctx, r, false)
 	}
 	u.mu.Lock()
@@ -268,6 +268,10 @@ func (u *Uploads) Create(ctx context.Context, n New) (Upload, error) {
 	u.entries[r.ID] = r.entry()
 	return r.public(), nil
 }
+
+// expiry is when an upload that was touched now is to go. It keeps the reading of the monotonic clock: a clock that is set, such
+// as that of a machine without a battery for it, ends none that this process has seen.
+func (u *Uploads) expiry() time.Time { return u.cfg.Now().Add(u.cfg.Expire) }
 
 // fits checks the size of a new upload. What would never fit is too large; what does not fit now may come back.
 func (u *Uploads) fits(size int64) error {

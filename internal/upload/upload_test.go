@@ -366,6 +366,26 @@ func TestLimits(t *testing.T) {
 	x.create(60)
 }
 
+// TestClockThatIsSet: the time until an upload expires is measured, not read off a clock that may be set meanwhile.
+func TestClockThatIsSet(t *testing.T) {
+	x := setup(t)
+	x.now = time.Now()
+	id := x.create(10)
+	measured := func(when string) {
+		t.Helper()
+		if at := x.entries[id].expires.String(); !strings.Contains(at, " m=") {
+			t.Errorf("%s the expiry has no reading of the monotonic clock", when)
+		}
+	}
+	measured("when it has begun")
+	x.add(id, 0, "0123456789")
+	measured("after a piece")
+	if _, err := x.Finish(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	measured("at the end")
+}
+
 // TestJoinsItsBatch: the file of an upload joins the batch that was named, at once or when what is in the way has passed; where
 // there is no such batch any more the file stays alone.
 func TestJoinsItsBatch(t *testing.T) {
