@@ -20,6 +20,11 @@ def ndjson(ctx, value):
     return json.dumps(value).encode()
 
 
+@schemathesis.serializer("application/offset+octet-stream")
+def piece(ctx, value):
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
+
+
 @schemathesis.hook
 def before_call(ctx, case, kwargs):
     """Half of the reads ask for what is there; no request waits for long."""
