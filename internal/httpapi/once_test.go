@@ -3,8 +3,10 @@ package httpapi
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"sync"
@@ -226,6 +228,20 @@ func TestIdempotencyKeyOfAFailure(t *testing.T) {
 		t.Errorf("what it made is gone: %d %s", res.StatusCode, res.body)
 	}
 }
+
+// TestLargeBodyUnderAKey: recordings are compared however long they are, other bodies up to a bound.
+func TestLargeBodyUnderAKey(t *testing.T) {
+	for _, large := range []bool{true, false} {
+		r := httptest.NewRequest(http.MethodPost, "/api/v1/batches", io.LimitReader(zeros{}, maxOnceBody+1))
+		if err := newIdentity(r, nil).drain(r, onceRule{large: large}); (err == nil) != large {
+			t.Errorf("large %v: %v", large, err)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func FuzzIdentityOfForms(f *testing.F) {
 	f.Add([]byte("--b\r\nx\r\n--b--"), 3)

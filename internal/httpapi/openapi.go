@@ -125,6 +125,9 @@ func (s *Server) refuse(ctx context.Context, err error) error {
 	r := requestOf(ctx)
 	err = withCause(ctx, err)
 	s.logFailure(r, err)
+	if gone(ctx, err) {
+		panic(http.ErrAbortHandler) // as fail does: nobody is told, and it counts as left, not as a fault
+	}
 	return problemOf(r, err)
 }
 
