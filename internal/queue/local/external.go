@@ -225,8 +225,11 @@ func (e *Engine) takeBack(ctx context.Context, holds []*hold) {
 		ends[i] = queue.End{Lease: queue.Lease{ID: formatID(h.n), Token: h.token}, Outcome: queue.Outcome{Release: true}}
 	}
 	ended, err := e.FinishAll(context.WithoutCancel(ctx), ends)
-	for _, l := range ended {
+	for i, l := range ended {
 		err = errors.Join(err, l.Err)
+		if l.Err == nil && !l.Lost {
+			e.refund(holds[i])
+		}
 	}
 	if err != nil {
 		e.log.WarnContext(ctx, "leases of a worker that has gone could not be taken back, they will expire", "error", err)

@@ -261,29 +261,29 @@ func (e *Engine) startOne(ctx context.Context, h *hold) (bool, error) {
 func (e *Engine) putBack(h *hold, err error) error {
 	c := e.table.claims[h.n]
 	delete(e.table.holds, h.n)
-	e.over(h)
-	if h.stored.Status.Final() {
-		// A commit that was said to have failed was durable all the same.
-		e.table.keys.letGoAll(h.n)
-		e.end(h.n, h.stored, nil)
+	e.notBegun(h, func() {
+		counts := h.lane.queue.counts
+		switch s := h.stored.Status; {
+		case s.Final(): // a commit that was said to have failed was durable all the same
+			e.table.keys.letGoAll(h.n)
+			e.end(h.n, h.stored, nil)
+			err = nil
+		case isCorrupt(err):
+			e.log.Error("job record damaged", "job", formatID(h.n), "queue", h.lane.queue.name, "error", err)
+			counts[queue.Ready]++
+			e.table.promoted[h.n] = h.since // it is counted as ready, whatever its record says
+			e.table.doomed[h.n] = doom{code: errcode.Corrupt, message: damageText, rec: h.lane.record()}
+			e.nudge()
+			err = nil
+		default:
+			counts[queue.Ready]++
+			if s == queue.Scheduled || s == queue.Retry || s == queue.Waiting {
+				e.table.promoted[h.n] = h.since
+			}
+			c.passed, c.since = h.lane, h.since
+		}
 		e.unclaim(c)
-		return nil
-	}
-	if isCorrupt(err) {
-		e.log.Error("job record damaged", "job", formatID(h.n), "queue", h.lane.queue.name, "error", err)
-		h.lane.queue.counts[queue.Ready]++
-		e.table.promoted[h.n] = h.since // it is counted as ready, whatever its record says
-		e.table.doomed[h.n] = doom{code: errcode.Corrupt, message: damageText, rec: h.lane.record()}
-		e.unclaim(c)
-		e.nudge()
-		return nil
-	}
-	h.lane.queue.counts[queue.Ready]++
-	if s := h.stored.Status; s == queue.Scheduled || s == queue.Retry || s == queue.Waiting {
-		e.table.promoted[h.n] = h.since
-	}
-	c.passed, c.since = h.lane, h.since
-	e.unclaim(c)
+	})
 	return err
 }
 

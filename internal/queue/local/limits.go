@@ -53,6 +53,13 @@ func (b *bucket) take(r queue.Rate, now time.Duration) {
 	}
 }
 
+// give takes back what take did, for a job that was not started after all.
+func (b *bucket) give(r queue.Rate) {
+	if r.Jobs > 0 && b.used {
+		b.tokens = min(float64(burstOf(r)), b.tokens+1)
+	}
+}
+
 // full reports whether the bucket may be forgotten.
 func (b *bucket) full(r queue.Rate, now time.Duration) bool {
 	if r.Jobs <= 0 || !b.used {
@@ -285,18 +292,61 @@ func (e *Engine) began(h *hold) {
 // over counts a job that is leased no longer, and hands out what it kept from running. e.mu is held, and the job's own
 // move comes after.
 func (e *Engine) over(h *hold) {
-	q, now := h.lane.queue, e.cfg.Clock.Elapsed()
-	full := q.set.MaxActive > 0 && q.counts[queue.Active] >= int64(q.set.MaxActive)
+	full := e.uncount(h)
+	e.handOn(h, full)
+}
+
+// notBegun is over for a job whose lease was never handed out: its rates have their tokens back. back puts the job where
+// it was, before those come that are behind it. e.mu is held.
+func (e *Engine) notBegun(h *hold, back func()) {
+	full := e.uncount(h)
+	h.giveTokens()
+	back()
+	e.handOn(h, full || h.lane.queue.set.Rate.Jobs > 0)
+}
+
+// giveTokens takes back what the start of a job took from the rates. e.mu is held.
+func (h *hold) giveTokens() {
+	q := h.lane.queue
+	q.bucket.give(q.set.Rate)
+	if h.key != nil {
+		h.key.bucket.give(q.set.KeyRate)
+	}
+}
+
+// refund is for a job that was leased, but whose worker never heard of it, and that has been given back.
+func (e *Engine) refund(h *hold) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h.giveTokens()
+	if h.key != nil {
+		e.returnAside(h.lane.queue, h.key, e.cfg.Clock.Elapsed())
+	}
+	e.grantLine(h.lane.queue)
+}
+
+// uncount counts a job that is leased no longer, and reports whether the queue had as many as it may. e.mu is held.
+func (e *Engine) uncount(h *hold) (full bool) {
+	q := h.lane.queue
+	full = q.set.MaxActive > 0 && q.counts[queue.Active] >= int64(q.set.MaxActive)
 	q.counts[queue.Active]--
 	e.note(h.n)
+	if h.key != nil {
+		h.key.active--
+	}
+	return full
+}
+
+// handOn hands out what a job kept from running that is leased no longer; open: of its whole queue. e.mu is held.
+func (e *Engine) handOn(h *hold, open bool) {
+	q, now := h.lane.queue, e.cfg.Clock.Elapsed()
 	if k := h.key; k != nil {
-		k.active--
 		e.returnAside(q, k, now)
 		if q.forgets(k, now) {
 			delete(q.keys, k.name)
 		}
 	}
-	if full {
+	if open {
 		e.grantLine(q)
 	}
 	if q.counts[queue.Active] == 0 {
