@@ -3,133 +3,215 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/wayside-edge/wayside/plugins/rail/railtest"
 )
 
-// commandLine runs the built binary against an appliance.
-type commandLine struct {
-	t   *testing.T
-	env []string
+// shell makes a command line that asks this appliance, in a home of its own.
+func (a *appliance) shell(args ...string) *exec.Cmd {
+	a.t.Helper()
+	cmd := exec.CommandContext(a.t.Context(), built(a.t), args...)
+	cmd.Env = []string{"HOME=" + a.t.TempDir(), "WAYSIDE_SERVER=" + a.url, "WAYSIDE_DATA_DIR=" + a.dir}
+	return cmd
 }
 
-func (a *appliance) commandLine(t *testing.T) commandLine {
-	return commandLine{t: t, env: append(os.Environ(), "WAYSIDE_SERVER="+a.url)}
-}
-
-// run gives standard output, and demands an exit code.
-func (c commandLine) run(code int, args ...string) string {
-	c.t.Helper()
-	cmd := exec.CommandContext(c.t.Context(), built(c.t), args...)
-	cmd.Env = c.env
+// says runs a command line to its end.
+func (a *appliance) says(code int, args ...string) (stdout, stderr string) {
+	a.t.Helper()
+	cmd := a.shell(args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code {
-		c.t.Fatalf("wayside %s: %v, want code %d\n%s%s", strings.Join(args, " "), err, code, out.String(), errs.String())
+	if exit, ok := errors.AsType[*exec.ExitError](err); (err != nil && !ok) || (ok && exit.ExitCode() != code) || (err == nil && code != 0) {
+		a.t.Fatalf("wayside %q: %v, not exit code %d\n%s%s", args, err, code, &out, &errs)
 	}
-	return out.String()
+	return out.String(), errs.String()
 }
 
-// TestBatchesFromTheCommandLine makes batches of files, of an archive and of one recording in parts, reads their tables and
-// does everything else that the command offers.
-func TestBatchesFromTheCommandLine(t *testing.T) {
+// TestBatchesOnTheCommandLine makes batches in each way there is, waits, reads their tables, cancels and retries.
+func TestBatchesOnTheCommandLine(t *testing.T) {
 	a := start(t, t.TempDir())
-	c := a.commandLine(t)
-	data := railtest.Recording(railtest.Options{Seed: 21, Bytes: 90_000})
-	parts := railtest.Cut(data, 3)
-	ids := make([]string, len(parts))
-	for i, p := range parts {
-		var up Uploaded
-		if status, problem, err := a.call(t.Context(), "POST", "/api/v1/files?decode=false&name=hour"+string('0'+rune(i))+".RU", bytes.NewReader(p), &up); err != nil || problem != nil {
-			t.Fatal(status, problem, err)
+	data, dir := example(t), t.TempDir()
+	write := func(name string, b []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
 		}
-		ids[i] = up.File.ID
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
-	c.run(2, "batches", "start")
-	c.run(2, "batches", "start", ids[0], "--archive", ids[1])
-
-	shown := c.run(0, append([]string{"batches", "start", "--name", "three", "--wait", "60s"}, ids...)...)
-	if strings.Count(shown, "hour") != 3 || !strings.Contains(shown, "3 files, 3 successful, 0 failed") {
-		t.Errorf("shown:\n%s", shown)
-	}
-	var list []struct{ ID, Name string }
-	decodeJSON(t, c.run(0, "batches", "list", "--status", "done", "--json"), &list)
-	if len(list) != 1 || list[0].Name != "three" {
-		t.Fatalf("list: %+v", list)
-	}
-	three := list[0].ID
-	out := filepath.Join(t.TempDir(), "missions.csv")
-	c.run(0, "batches", "get", three, "mission", "-o", out)
-	csv, err := os.ReadFile(out)
-	if head, _, _ := strings.Cut(string(csv), "\n"); err != nil || !strings.HasPrefix(head, "file,") || strings.Count(string(csv), "hour") < 3 {
-		t.Errorf("table: %v\n%s", err, csv)
+	parts := railtest.Cut(data, 3)
+	zip := write("day.zip", zipped(t, member{"1.RU", parts[0]}, member{"notes.txt", []byte("no recording")}, member{"2.RU", parts[1]}))
+	var b Batch
+	read := func(text string) {
+		t.Helper()
+		b = Batch{}
+		if err := json.Unmarshal([]byte(text), &b); err != nil {
+			t.Fatalf("%v in %s", err, text)
+		}
 	}
 
-	one := c.run(0, append([]string{"batches", "start", "--combine", "--name", "whole", "--wait", "60s"}, ids...)...)
-	if !strings.Contains(one, "1 files, 1 successful") || !strings.Contains(one, "whole") {
-		t.Errorf("combined:\n%s", one)
+	out, errs := a.says(1, "batches", "send", zip, "--wait", "2m", "--json")
+	read(out)
+	if b.Status != "partial" || len(b.Results) != 2 || len(b.Errors) != 1 || !strings.Contains(errs, "1 of 3 files failed") {
+		t.Fatalf("%+v, %q", b, errs)
 	}
-	var up Uploaded
-	zip := zipped(t, member{"a.RU", parts[0]}, member{"b.RU", parts[1]}, member{"c.txt", []byte("no recording")})
-	if status, problem, err := a.call(t.Context(), "POST", "/api/v1/files?decode=false&name=trip.zip", bytes.NewReader(zip), &up); err != nil || problem != nil {
-		t.Fatal(status, problem, err)
+	id := b.ID
+	if out, errs = a.says(0, "batches", "show", id, "--limit", "2"); !strings.Contains(out, "day.zip") && !strings.Contains(out, "1.RU") || !strings.Contains(errs, "2 of 3 files") || !strings.Contains(errs, "--cursor 2") {
+		t.Errorf("%q, %q", out, errs)
 	}
-	of := c.run(1, "batches", "start", "--archive", up.File.ID, "--wait", "60s") // 1: not every file was decoded
-	if !strings.Contains(of, "3 files, 2 successful, 1 failed") {
-		t.Errorf("archive:\n%s", of)
+	if out, _ = a.says(0, "batches", "show", id, "--cursor", "2"); !strings.Contains(out, "2.RU") || strings.Contains(out, "1.RU") {
+		t.Errorf("%q", out)
 	}
-	id, _, _ := strings.Cut(of, " ")
-	c.run(0, "batches", "retry", id)
-	c.run(1, "batches", "show", id, "--wait", "60s")
-	c.run(0, "batches", "delete", id, three)
-	c.run(1, "batches", "show", id)
-}
-
-// TestEventsFromTheCommandLine follows what happens, and picks up where it stopped.
-func TestEventsFromTheCommandLine(t *testing.T) {
-	a := start(t, t.TempDir())
-	cmd := exec.CommandContext(t.Context(), built(t), "events", "--json")
-	cmd.Env = append(os.Environ(), "WAYSIDE_SERVER="+a.url)
-	out, err := cmd.StdoutPipe()
+	if out, _ = a.says(0, "batches", "tables", id); !strings.Contains(out, "records ") {
+		t.Errorf("%q", out)
+	}
+	out, errs = a.says(0, "batches", "rows", id, "records", "--limit", "3", "--where", "file:eq:2.RU", "--columns", "file,seq", "--json")
+	var rows struct {
+		Rows [][]any `json:"rows"`
+		Next string  `json:"next_cursor"`
+	}
+	if err := json.Unmarshal([]byte(out), &rows); err != nil || len(rows.Rows) != 3 || rows.Rows[0][0] != "2.RU" || rows.Next == "" {
+		t.Errorf("%v, %s%s", err, out, errs)
+	}
+	a.says(0, "batches", "get", id, "-o", filepath.Join(dir, "tables"), "--to", "csv")
+	raw, err := os.ReadFile(filepath.Join(dir, "tables", "records.csv"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	all, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
+	whole, _ := a.says(0, "batches", "get", id, "records")
+	if err != nil || len(all) < 3 || all[0][0] != "file" || whole != string(raw) {
+		t.Errorf("%d rows, %v; on standard output %d bytes, in the file %d", len(all), err, len(whole), len(raw))
+	}
+	a.says(1, "batches", "retry", id, "--wait", "1m") // notes.txt is no recording this time either
+	a.says(1, "batches", "cancel", id)
+
+	// The same archive as a stored file, and its recordings as one.
+	out, _ = a.says(0, "upload", zip, "--no-decode", "--json")
+	var up Uploaded
+	if err := json.Unmarshal([]byte(out), &up); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
-	lines := json.NewDecoder(out)
-	// The stream is open when the first event comes; files are sent until one does.
-	seen := make(chan json.RawMessage, 1)
-	go func() {
-		var doc json.RawMessage
-		_ = lines.Decode(&doc)
-		seen <- doc
-	}()
-	for i := 0; ; i++ {
-		a.upload("e.RU", railtest.Recording(railtest.Options{Seed: uint64(40 + i), Bytes: 20_000}), "")
-		select {
-		case doc := <-seen:
-			if !bytes.Contains(doc, []byte(`"type"`)) {
-				t.Errorf("event %s", doc)
-			}
-			return
-		default:
-		}
+	out, _ = a.says(1, "batches", "start", "--archive", up.File.ID, "--wait", "1m", "--json")
+	if read(out); len(b.Results) != 2 {
+		t.Errorf("%+v", b)
+	}
+	for i, p := range parts {
+		write(filepath.Join("trip", string('c'-rune(i))+".RU"), p)
+	}
+	out, errs = a.says(0, "upload", filepath.Join(dir, "trip"), "--batch", "trip", "--combine", "--wait", "--json")
+	if read(out); b.Total != 1 || b.Status != "done" || !strings.HasPrefix(out, "{") {
+		t.Fatalf("%+v, %q", b, errs)
+	}
+	if out, _ = a.says(0, "batches", "get", b.ID, "mission"); strings.Count(out, "\n") != 2 {
+		t.Errorf("the mission is\n%s", out)
+	}
+
+	out, errs = a.says(0, "batches", "list", "--limit", "1", "--json")
+	var list []Batch
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 1 || list[0].ID != b.ID || !strings.Contains(errs, "--cursor ") {
+		t.Errorf("%v, %s%s", err, out, errs)
+	}
+	cursor := errs[strings.LastIndex(errs, " ")+1:]
+	out, _ = a.says(0, "batches", "list", "--cursor", strings.TrimSpace(cursor), "--all", "--fields", "id")
+	if ids := strings.Fields(out); len(ids) != 3 || ids[0] != "ID" || slices.Contains(ids, b.ID) {
+		t.Errorf("%q", ids)
+	}
+	a.says(0, "batches", "delete", id)
+	a.says(1, "batches", "show", id)
+	if took, err := a.stop(); err != nil {
+		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())
 	}
 }
 
-func decodeJSON(t *testing.T, s string, into any) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(s), into); err != nil {
-		t.Fatalf("%v: %s", err, s)
+// TestEventsOnTheCommandLine watches what happens, through a kill of the appliance, and ends with Ctrl-C.
+func TestEventsOnTheCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	a := start(t, dir)
+	cmd := a.shell("events", "--topics", "file,decode", "--json")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	errs := &logBuffer{}
+	cmd.Stderr = errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	type event struct {
+		ID    string `json:"id"`
+		Event string `json:"event"`
+		Data  struct {
+			Name   string `json:"name"`
+			Status string `json:"status"`
+		} `json:"data"`
+	}
+	events := make(chan event, 64)
+	go func() { // it ends with the command's output
+		defer close(events)
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			var e event
+			if err := json.Unmarshal(lines.Bytes(), &e); err != nil || (e.Event != "file" && e.Event != "decode" && e.Event != "reset") {
+				t.Errorf("not asked for: %v, %s", err, lines.Text())
+			}
+			events <- e
+		}
+	}()
+	// Whoever is not connected yet sees nothing: things happen until one is seen. Bytes of its own make each a new file.
+	data := example(t)
+	until := func(a *appliance, name string, good func(event) bool) {
+		t.Helper()
+		for i := range 200 {
+			a.upload(name, append(slices.Clone(data), make([]byte, i)...), "")
+			for more := true; more; {
+				select {
+				case e := <-events:
+					if good(e) {
+						return
+					}
+				default:
+					more = false
+				}
+			}
+		}
+		t.Fatalf("what happens is not seen: %q", errs.tail())
+	}
+	until(a, "before.RU", func(e event) bool {
+		return e.Event == "decode" && (e.Data.Status == "done" || e.Data.Status == "partial")
+	})
+	a.kill()
+	a = start(t, dir, "--listen", strings.TrimPrefix(a.url, "http://"))
+	reset := false
+	until(a, "after.RU", func(e event) bool {
+		reset = reset || e.Event == "reset" // what happened before it was connected again is not told to it
+		return e.Event == "file" && e.Data.Name == "after.RU"
+	})
+	t.Logf("events were left out: %v", reset)
+	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	for range events { // the rest of what it had
+	}
+	if err := cmd.Wait(); err != nil || !strings.Contains(errs.tail(), "connecting again") {
+		t.Errorf("ended with %v, %q", err, errs.tail())
+	}
+	if took, err := a.stop(); err != nil {
+		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())
 	}
 }

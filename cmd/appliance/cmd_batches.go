@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +19,7 @@ func (r *root) batchesCmd() *cobra.Command {
 		Short: "Decode many files of a running appliance as one piece of work",
 		Long: `A batch decodes stored files, several at a time, and has one table of all of them. Files are uploaded and
 made a batch in one go by ` + "`wayside upload --batch NAME`" + `.`,
-	}, r.batchesListCmd(), r.batchesShowCmd(), r.batchesStartCmd(), r.batchesGetCmd(),
+	}, r.batchesListCmd(), r.batchesShowCmd(), r.batchesStartCmd(), r.batchesSendCmd(), r.batchesTablesCmd(), r.batchesRowsCmd(), r.batchesGetCmd(),
 		r.batchCmd("cancel", "Cancel a batch that has not ended; what it has decoded stays", (*client.Client).CancelBatch),
 		r.batchCmd("retry", "Decode the files of a batch anew that failed or were cancelled", (*client.Client).RetryBatch),
 		r.batchesDeleteCmd())
@@ -32,7 +31,7 @@ func (r *root) batchesListCmd() *cobra.Command {
 	cmd := r.remoteCmd(&cobra.Command{
 		Use: "list", Short: "List batches, the newest first", Args: cobra.NoArgs, Example: "  wayside batches list --status running",
 	}, func(ctx context.Context, c *client.Client, f remoteFlags, _ []string) error {
-		batches, more, err := collect(p, func(at client.Page) ([]client.Batch, string, error) {
+		batches, next, err := collect(p, func(at client.Page) ([]client.Batch, string, error) {
 			l.Page = at
 			return c.Batches(ctx, l)
 		})
@@ -43,7 +42,7 @@ func (r *root) batchesListCmd() *cobra.Command {
 		for i := range batches {
 			docs[i] = batches[i].Raw
 		}
-		if done, err := r.printList(docs, f, p, "batches"); done {
+		if done, err := r.printList(docs, f, p, next, "batches"); done {
 			return err
 		}
 		s := &sheet{head: []string{"ID", "NAME", "STATUS", ">FILES", ">SUCCESSFUL", ">FAILED", ">RUNNING", "CREATED"}}
@@ -54,7 +53,7 @@ func (r *root) batchesListCmd() *cobra.Command {
 		if err := r.printSheet(s); err != nil {
 			return err
 		}
-		return r.saidMore(len(batches), more)
+		return r.saidMore(len(batches), next)
 	})
 	cmd.Flags().StringVar(&l.Status, "status", "", "only of this status: queued, running, done, partial, failed, cancelled")
 	p.add(cmd.Flags())
@@ -71,76 +70,97 @@ func batchLine(b *client.Batch) string {
 
 func (r *root) batchesShowCmd() *cobra.Command {
 	var wait time.Duration
+	var v client.BatchView
 	cmd := r.remoteCmd(&cobra.Command{
 		Use: "show ID", Short: "Show a batch with its files, or wait for its end", Args: cobra.ExactArgs(1),
-		Long: `Shows a batch. With --wait it waits for the end first; the exit code is 1 then when the batch has not ended
-in that time, or not every file was decoded.`,
-		Example: "  wayside batches show b2a9 --wait 10m",
+		Long: `Shows a batch with its files. With --wait it waits for the end first; the exit code is 1 then when the batch
+has not ended in that time, or not every file was decoded. --limit and --cursor give its files page by page.`,
+		Example: "  wayside batches show b2a9 --wait 10m\n  wayside batches show b2a9 --limit 100 --json",
 	}, func(ctx context.Context, c *client.Client, f remoteFlags, args []string) error {
-		return r.awaitBatch(ctx, c, f, args[0], wait)
+		if wait > 0 {
+			return r.awaitBatch(ctx, c, f, args[0], wait, v)
+		}
+		b, err := c.BatchFiles(ctx, args[0], v)
+		if err != nil {
+			return fmt.Errorf("show batch %s: %w", args[0], err)
+		}
+		return r.showBatch(&b, f)
 	})
-	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait for the end")
+	fl := cmd.Flags()
+	fl.DurationVar(&wait, "wait", 0, "how long to wait for the end")
+	fl.IntVar(&v.Limit, "limit", 0, "how many files, at most 10000 (default all)")
+	fl.StringVar(&v.Cursor, "cursor", "", "next_cursor of the answer before")
 	cmd.ValidArgsFunction = r.completeBatches
 	return cmd
 }
 
-// awaitBatch shows a batch, after the wait that was asked for.
-func (r *root) awaitBatch(ctx context.Context, c *client.Client, f remoteFlags, id string, wait time.Duration) error {
-	until := time.Now().Add(wait)
+// batchLook is how often a batch is looked at for a bar; without one its end alone is of interest.
+const (
+	batchLook = time.Second
+	batchRest = 30 * time.Second
+)
+
+// awaitBatch waits for the end of a batch, on a terminal below a bar, and shows it.
+func (r *root) awaitBatch(ctx context.Context, c *client.Client, f remoteFlags, id string, wait time.Duration, v client.BatchView) error {
+	b, err := r.watchBatch(ctx, c, id, wait)
+	if err == nil {
+		b, err = c.BatchFiles(ctx, b.ID, v)
+	}
+	if err != nil {
+		return fmt.Errorf("wait for batch %s: %w", id, err)
+	}
+	if err := r.showBatch(&b, f); err != nil {
+		return err
+	}
+	switch {
+	case b.FinishedAt.IsZero():
+		return fmt.Errorf("batch %s is %s after %s: %d of %d files have ended", printable(b.ID), printable(b.Status), wait, b.Successful+b.Failed, b.Total)
+	case b.Failed > 0:
+		return fmt.Errorf("batch %s is %s: %d of %d files failed", printable(b.ID), printable(b.Status), b.Failed, b.Total)
+	}
+	return nil
+}
+
+// watchBatch gives a batch, with hardly a file, once it has ended or the time is over.
+func (r *root) watchBatch(ctx context.Context, c *client.Client, id string, wait time.Duration) (client.Batch, error) {
+	width, look := terminal(r.std.err), batchRest
+	if width > 0 {
+		look = batchLook
+	}
+	screen := progress.New(r.std.out, r.std.err, width)
+	defer screen.Start()()
+	until, told := time.Now().Add(wait), false
 	for {
-		b, err := c.Batch(ctx, id, min(max(time.Until(until), 0), 30*time.Second))
-		if err != nil {
-			return fmt.Errorf("show batch %s: %w", id, err)
+		b, err := c.BatchFiles(ctx, id, client.BatchView{Wait: min(max(time.Until(until), 0), look), Limit: 1})
+		if err != nil || !b.FinishedAt.IsZero() || !time.Now().Before(until) {
+			return b, err //nolint:wrapcheck // the caller says what it is for
 		}
-		ended := !b.FinishedAt.IsZero()
-		if !ended && time.Now().Before(until) {
-			continue
+		if !told {
+			screen.Expect(b.Total, 0)
+			told = true
 		}
-		if err := r.showBatch(ctx, c, &b, f); err != nil || wait == 0 {
-			return err
-		}
-		if !ended || b.Failed > 0 {
-			return fmt.Errorf("batch %s is %s: %d of %d files failed", b.ID, b.Status, b.Failed, b.Total)
-		}
-		return nil
+		screen.At(b.Successful+b.Failed, b.Progress)
+		screen.Say(batchNote(&b))
 	}
 }
 
-// showBatch prints a batch with all its files, however many answers of the appliance they fill.
-func (r *root) showBatch(ctx context.Context, c *client.Client, b *client.Batch, f remoteFlags) error {
+// batchNote says beside a bar what the bar does not.
+func batchNote(b *client.Batch) string {
+	note := fmt.Sprintf("%d at work", b.Running)
+	if b.Failed > 0 {
+		note += fmt.Sprintf(", %d failed", b.Failed)
+	}
+	return note
+}
+
+func (r *root) showBatch(b *client.Batch, f remoteFlags) error {
 	if f.json {
-		return r.showBatchJSON(ctx, c, b)
+		return r.printRaw(b.Raw)
 	}
 	if err := r.print(batchLine(b)); err != nil {
 		return err
 	}
 	s := &sheet{head: []string{"FILE", "NAME", "DECODE", "STATUS", "NOTE"}}
-	for page := *b; ; {
-		addBatchFiles(s, &page)
-		if page.NextCursor == "" {
-			return r.printSheet(s)
-		}
-		var err error
-		if page, err = c.BatchFiles(ctx, b.ID, client.Page{Cursor: page.NextCursor}); err != nil {
-			return fmt.Errorf("show batch %s: %w", b.ID, err)
-		}
-	}
-}
-
-// showBatchJSON prints the appliance's own document; one for each page of files of a batch of more than 10,000.
-func (r *root) showBatchJSON(ctx context.Context, c *client.Client, b *client.Batch) error {
-	for page := *b; ; {
-		if err := r.printRaw(page.Raw); err != nil || page.NextCursor == "" {
-			return err
-		}
-		var err error
-		if page, err = c.BatchFiles(ctx, b.ID, client.Page{Cursor: page.NextCursor}); err != nil {
-			return fmt.Errorf("show batch %s: %w", b.ID, err)
-		}
-	}
-}
-
-func addBatchFiles(s *sheet, b *client.Batch) {
 	for i := range b.Results {
 		res := &b.Results[i]
 		status := statusCell("done")
@@ -161,97 +181,40 @@ func addBatchFiles(s *sheet, b *client.Batch) {
 		res := &b.Pending[i]
 		s.add(text(res.FileID), text(res.Name), text(res.DecodeID), cell{"pending", faint}, cell{})
 	}
-}
-
-func (r *root) batchesStartCmd() *cobra.Command {
-	var n client.NewBatch
-	var params []string
-	var wait, each time.Duration
-	cmd := r.remoteCmd(&cobra.Command{
-		Use: "start (FILE-ID… | --archive FILE-ID)", Short: "Decode stored files as one batch", Args: cobra.ArbitraryArgs,
-		Long: `Decodes stored files, in their order, and prints the id of the batch. With --archive the files of a stored
-archive become the files of the batch. With --combine the files are one recording, such as the hours of a mission: they
-become one file with one decode. With --wait it waits for the end and shows it; the exit code is 1 then when not every
-file was decoded.`,
-		Example: `  wayside batches start f2a9 f2aa --name "trip 4711" --wait 10m
-  wayside batches start --archive f2ab --combine`,
-	}, func(ctx context.Context, c *client.Client, f remoteFlags, args []string) error {
-		given, err := parseParams(params)
-		if err == nil && (len(args) == 0) == (n.Archive == "") {
-			err = errors.New("name the files, or one archive with --archive")
-		}
-		if err != nil {
-			return &usageError{command: "wayside batches start", err: err}
-		}
-		n.FileIDs, n.Params, n.TimeoutPerFile = args, anyParams(given), each.Seconds()
-		b, err := c.CreateBatch(ctx, n, "")
-		switch {
-		case err != nil:
-			return fmt.Errorf("start batch: %w", err)
-		case wait > 0:
-			return r.awaitBatch(ctx, c, f, b.ID, wait)
-		case f.json:
-			return r.printRaw(b.Raw)
-		}
-		return r.print(b.ID + "\n")
-	})
-	fl := cmd.Flags()
-	fl.StringVar(&n.Name, "name", "", "name of the batch")
-	fl.StringVar(&n.Decoder, "decoder", "", "decoder or format to use instead of recognising each file")
-	fl.StringArrayVar(&params, "param", nil, "parameter of the decoder as `name=value` (may be given again)")
-	fl.IntVar(&n.Concurrency, "concurrency", 0, "files that are decoded at a time (default as the appliance has it)")
-	fl.DurationVar(&each, "timeout-per-file", 0, "how long one file may be decoded")
-	fl.DurationVar(&wait, "wait", 0, "wait so long for the end")
-	fl.StringVar(&n.Archive, "archive", "", "stored archive whose files become those of the batch")
-	fl.BoolVar(&n.Combine, "combine", false, "the files are one recording: one file, one decode")
-	_ = cmd.RegisterFlagCompletionFunc("decoder", r.completeDecoders)
-	return cmd
-}
-
-func (r *root) batchesGetCmd() *cobra.Command {
-	var f rowFlags
-	var to, output string
-	cmd := r.remoteCmd(&cobra.Command{
-		Use: "get ID TABLE", Short: "Get a table of all files of a batch", Args: cobra.ExactArgs(2),
-		Long: `Writes a table with the rows of all files of a batch, and a column file, to standard output, or with -o to a
-file, which gets its name only when it is complete. The form is that of --to, else of the file's name, else CSV.`,
-		Example: "  wayside batches get b2a9 mission -o missions.parquet",
-	}, func(ctx context.Context, c *client.Client, _ remoteFlags, args []string) error {
-		q, err := f.read()
-		if err == nil {
-			to, err = r.exportForm(to, output, false)
-		}
-		if err != nil {
-			return &usageError{command: "wayside batches get", err: err}
-		}
-		body, err := c.ExportBatch(ctx, args[0], args[1], to, q)
-		return r.deliverTable(body, err, args[1], output)
-	})
-	f.add(cmd.Flags())
-	cmd.Flags().StringVar(&to, "to", "", "form: parquet, csv, ndjson, json, arrow or xlsx")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write, or - for standard output")
-	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions(exportForms(), cobra.ShellCompDirectiveNoFileComp))
-	completeOrder(cmd)
-	cmd.ValidArgsFunction = r.completeBatches
-	return cmd
+	if err := r.printSheet(s); err != nil || b.Next == "" {
+		return err
+	}
+	return r.note(fmt.Sprintf("%d of %d files; --limit shows more, or go on with --cursor %s\n", len(s.rows), b.Total, printable(b.Next)))
 }
 
 // batchCmd makes a command that does something to a batch and prints it.
 func (r *root) batchCmd(name, short string, do func(*client.Client, context.Context, string) (client.Batch, error)) *cobra.Command {
+	var wait time.Duration
 	cmd := r.remoteCmd(&cobra.Command{
 		Use: name + " ID", Short: short, Args: cobra.ExactArgs(1), Example: "  wayside batches " + name + " b2a9",
 	}, func(ctx context.Context, c *client.Client, f remoteFlags, args []string) error {
 		b, err := do(c, ctx, args[0])
-		switch {
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("%s batch %s: %w", name, args[0], err)
-		case f.json:
-			return r.printRaw(b.Raw)
 		}
-		return r.print(batchLine(&b))
+		return r.batchMade(ctx, c, f, &b, wait, batchLine(&b))
 	})
+	if name == "retry" {
+		cmd.Flags().DurationVar(&wait, "wait", 0, "wait so long for the end")
+	}
 	cmd.ValidArgsFunction = r.completeBatches
 	return cmd
+}
+
+// batchMade prints a batch that goes on now, as line without --json, or waits for its end.
+func (r *root) batchMade(ctx context.Context, c *client.Client, f remoteFlags, b *client.Batch, wait time.Duration, line string) error {
+	switch {
+	case wait > 0:
+		return r.awaitBatch(ctx, c, f, b.ID, wait, client.BatchView{})
+	case f.json:
+		return r.printRaw(b.Raw)
+	}
+	return r.print(line)
 }
 
 func (r *root) batchesDeleteCmd() *cobra.Command {
@@ -264,17 +227,24 @@ func (r *root) batchesDeleteCmd() *cobra.Command {
 	return cmd
 }
 
-// completeBatches offers the newest batches, with their names.
+// completeBatches offers the newest batches, with their names, then the tables of the one that was named.
 func (r *root) completeBatches(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 && cmd.Name() != "delete" {
+	takesTable := cmd.Name() == "rows" || cmd.Name() == "get"
+	if len(args) > 1 && cmd.Name() != "delete" || len(args) == 1 && !takesTable && cmd.Name() != "delete" {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return r.completed(cmd, func(ctx context.Context, c *client.Client) ([]cobra.Completion, error) {
-		batches, _, err := c.Batches(ctx, client.BatchList{})
-		out := make([]cobra.Completion, len(batches))
-		for i := range batches {
-			out[i] = cobra.CompletionWithDesc(batches[i].ID, printable(batches[i].Name))
+	return r.completed(cmd, func(ctx context.Context, c *client.Client) (out []cobra.Completion, err error) {
+		if len(args) == 1 && takesTable {
+			tables, err := c.BatchTables(ctx, args[0])
+			for i := range tables {
+				out = append(out, cobra.CompletionWithDesc(tables[i].Name, printable(tables[i].Description)))
+			}
+			return out, err //nolint:wrapcheck // nobody sees it
 		}
-		return out, err //nolint:wrapcheck // nobody sees it
+		batches, _, err := c.Batches(ctx, client.BatchList{})
+		for i := range batches {
+			out = append(out, cobra.CompletionWithDesc(batches[i].ID, printable(batches[i].Name)))
+		}
+		return out, err //nolint:wrapcheck // as above
 	})
 }

@@ -33,7 +33,7 @@ func (r *root) decodesListCmd() *cobra.Command {
 		Example: `  wayside decodes list --status failed
   wayside decodes list --file f2a9 --json`,
 	}, func(ctx context.Context, c *client.Client, f remoteFlags, _ []string) error {
-		decodes, more, err := collect(p, func(at client.Page) ([]client.Decode, string, error) {
+		decodes, next, err := collect(p, func(at client.Page) ([]client.Decode, string, error) {
 			l.Page = at
 			return c.Decodes(ctx, l)
 		})
@@ -44,13 +44,13 @@ func (r *root) decodesListCmd() *cobra.Command {
 		for i := range decodes {
 			docs[i] = decodes[i].Raw
 		}
-		if done, err := r.printList(docs, f, p, "decodes"); done {
+		if done, err := r.printList(docs, f, p, next, "decodes"); done {
 			return err
 		}
 		if err := r.printSheet(r.decodeSheet(decodes)); err != nil {
 			return err
 		}
-		return r.saidMore(len(decodes), more)
+		return r.saidMore(len(decodes), next)
 	})
 	fl := cmd.Flags()
 	fl.StringVar(&l.FileID, "file", "", "only of this file")

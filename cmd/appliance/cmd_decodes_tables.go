@@ -71,11 +71,16 @@ type rowFlags struct {
 }
 
 func (f *rowFlags) add(fl *pflag.FlagSet) {
+	f.addMatch(fl)
+	fl.StringVar(&f.q.Sort, "sort", "", "column to sort by")
+	fl.StringVar(&f.order, "order", "asc", "asc or desc")
+}
+
+// addMatch adds what selects rows, without their order.
+func (f *rowFlags) addMatch(fl *pflag.FlagSet) {
 	fl.StringSliceVar(&f.q.Columns, "columns", nil, "only these columns, in this order")
 	fl.StringArrayVar(&f.q.Where, "where", nil, "only rows for which `column:op:value` holds; op is eq ne lt le gt ge in contains is_null (may be given again)")
 	fl.StringVarP(&f.q.Text, "query", "q", "", "only rows with this in a column of text")
-	fl.StringVar(&f.q.Sort, "sort", "", "column to sort by")
-	fl.StringVar(&f.order, "order", "asc", "asc or desc")
 }
 
 func (f *rowFlags) read() (client.RowQuery, error) {
@@ -270,7 +275,7 @@ func (r *root) decodesIssuesCmd() *cobra.Command {
 		Use: "issues ID", Short: "List what a decoder found wrong with its file", Args: cobra.ExactArgs(1),
 		Example: "  wayside decodes issues d2a9",
 	}, func(ctx context.Context, c *client.Client, f remoteFlags, args []string) error {
-		issues, more, err := collect(p, func(at client.Page) ([]client.Issue, string, error) {
+		issues, next, err := collect(p, func(at client.Page) ([]client.Issue, string, error) {
 			at.Fields = nil // the list is trimmed here
 			return c.Issues(ctx, args[0], at)
 		})
@@ -281,7 +286,7 @@ func (r *root) decodesIssuesCmd() *cobra.Command {
 		for i := range issues {
 			docs[i] = issues[i].Raw
 		}
-		if done, err := r.printList(docs, f, p, "issues"); done {
+		if done, err := r.printList(docs, f, p, next, "issues"); done {
 			return err
 		}
 		s := &sheet{head: []string{">OFFSET", "SEVERITY", "CODE", "MESSAGE", "TABLE", ">ROW"}}
@@ -291,7 +296,7 @@ func (r *root) decodesIssuesCmd() *cobra.Command {
 		if err := r.printSheet(s); err != nil {
 			return err
 		}
-		return r.saidMore(len(issues), more)
+		return r.saidMore(len(issues), next)
 	})
 	p.add(cmd.Flags())
 	cmd.ValidArgsFunction = r.completeDecodes

@@ -32,6 +32,7 @@ func (r *root) filesCmd() *cobra.Command {
 func (p *page) add(fl *pflag.FlagSet) {
 	fl.IntVar(&p.Limit, "limit", 50, "how many, at most 1000")
 	fl.BoolVar(&p.all, "all", false, "all of them, page by page")
+	fl.StringVar(&p.Cursor, "cursor", "", "where the list before ended, as it said")
 	fl.StringSliceVar(&p.Fields, "fields", nil, "only these members, by their names in JSON: id,name,size")
 }
 
@@ -44,7 +45,7 @@ func (r *root) filesListCmd() *cobra.Command {
   wayside files list --format rail-recorder --all --json
   wayside files list --fields id,name,sha256`,
 	}, func(ctx context.Context, c *client.Client, f remoteFlags, _ []string) error {
-		files, more, err := collect(p, func(at client.Page) ([]client.File, string, error) {
+		files, next, err := collect(p, func(at client.Page) ([]client.File, string, error) {
 			l.Page = at
 			return c.Files(ctx, l)
 		})
@@ -55,13 +56,13 @@ func (r *root) filesListCmd() *cobra.Command {
 		for i := range files {
 			docs[i] = files[i].Raw
 		}
-		if done, err := r.printList(docs, f, p, "files"); done {
+		if done, err := r.printList(docs, f, p, next, "files"); done {
 			return err
 		}
 		if err := r.printSheet(r.fileSheet(files)); err != nil {
 			return err
 		}
-		return r.saidMore(len(files), more)
+		return r.saidMore(len(files), next)
 	})
 	fl := cmd.Flags()
 	fl.StringVar(&l.Name, "name", "", "only with this in the name")
@@ -75,24 +76,29 @@ func (r *root) filesListCmd() *cobra.Command {
 }
 
 // printList prints a list in the ways that all lists have in common; done says that it was one of them.
-func (r *root) printList(docs []json.RawMessage, f remoteFlags, p page, what string) (done bool, err error) {
+func (r *root) printList(docs []json.RawMessage, f remoteFlags, p page, next, what string) (done bool, err error) {
 	switch {
 	case f.json:
-		return true, r.printRawList(docs)
+		err = r.printRawList(docs)
 	case len(docs) == 0:
-		return true, r.print("no " + what + "\n")
+		err = r.print("no " + what + "\n")
 	case len(p.Fields) > 0:
-		return true, r.printFields(docs, p.Fields)
+		err = r.printFields(docs, p.Fields)
+	default:
+		return false, nil
 	}
-	return false, nil
+	if err == nil {
+		err = r.saidMore(len(docs), next)
+	}
+	return true, err
 }
 
 // saidMore says, on standard error, that a list goes on.
-func (r *root) saidMore(n int, more bool) error {
-	if !more {
+func (r *root) saidMore(n int, next string) error {
+	if next == "" {
 		return nil
 	}
-	return r.note(fmt.Sprintf("the first %d; --all shows every one\n", n))
+	return r.note(fmt.Sprintf("the first %d; --all shows every one, or go on with --cursor %s\n", n, printable(next)))
 }
 
 // note writes to standard error.

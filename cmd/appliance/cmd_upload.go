@@ -25,6 +25,7 @@ type uploadFlags struct {
 	noDecode bool
 	force    bool
 	batch    string
+	combine  bool
 	resume   bool
 	parallel int
 	tries    int
@@ -44,7 +45,8 @@ What fails for a passing reason (the connection, an appliance that is busy or st
 --resume a file goes on where it was broken off, also when this command is called again later; that is for
 large files over bad links, since each is read twice.
 
-With --batch the files become one batch, in the order of their names on the command line. With --json a line
+With --batch the files become one batch, in the order of their names on the command line; with --combine too
+they are one recording. With --json a line
 of standard output is the answer of the appliance for one file, as it comes, or {"path", "error"}; with
 --batch it is the batch.
 
@@ -71,6 +73,7 @@ Exit code 0: every file was taken, and with --wait decoded wholly. 1: some were 
 	fl.BoolVar(&f.noDecode, "no-decode", false, "store only")
 	fl.BoolVar(&f.force, "force", false, "decode anew even where a result exists")
 	fl.StringVar(&f.batch, "batch", "", "make one batch of this name of the files")
+	fl.BoolVar(&f.combine, "combine", false, "the files of the batch are one recording, as the hourly files of a train are")
 	fl.BoolVar(&f.resume, "resume", false, "send so that what is broken off goes on there, also later (tus)")
 	fl.IntVar(&f.parallel, "parallel", 2, "files to send at a time")
 	fl.IntVar(&f.tries, "tries", 6, "how often to try a file, in a row without a byte getting through")
@@ -104,6 +107,8 @@ func (r *root) newUploads(f uploadFlags, rf remoteFlags, paths []string) (*uploa
 		return nil, errors.New("standard input needs --name, and cannot be sent with --resume")
 	case f.noDecode && (f.wait || f.force || f.batch != ""):
 		return nil, errors.New("--no-decode leaves nothing for --wait, --force and --batch")
+	case f.combine && f.batch == "":
+		return nil, errors.New("--combine needs --batch, which names the recording")
 	case f.batch != "" && f.force:
 		return nil, errors.New("--batch and --force do not go together")
 	case f.resume && (f.force || f.noDecode):

@@ -259,8 +259,8 @@ type page struct {
 	all bool
 }
 
-// collect gets one page of a list, or all of them.
-func collect[T any](p page, get func(client.Page) ([]T, string, error)) (items []T, more bool, err error) {
+// collect gets one page of a list, or all of them from there on; next is the cursor of what was not asked for.
+func collect[T any](p page, get func(client.Page) ([]T, string, error)) (items []T, next string, err error) {
 	at := p.Page
 	if p.all {
 		at.Limit = 1000
@@ -268,11 +268,11 @@ func collect[T any](p page, get func(client.Page) ([]T, string, error)) (items [
 	for {
 		got, next, err := get(at)
 		if err != nil {
-			return nil, false, err
+			return nil, "", err
 		}
 		items = append(items, got...)
 		if next == "" || !p.all {
-			return items, next != "", nil
+			return items, next, nil
 		}
 		at.Cursor = next
 	}

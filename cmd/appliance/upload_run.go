@@ -341,7 +341,7 @@ func (u *uploads) reportJSON(res *uploadResult, path string) error {
 
 // batch makes one batch of what was taken.
 func (u *uploads) batch(ctx context.Context) error {
-	n := client.NewBatch{Name: u.flags.batch, Decoder: u.flags.decoder, Params: anyParams(u.params)}
+	n := client.NewBatch{Name: u.flags.batch, Decoder: u.flags.decoder, Params: anyParams(u.params), Combine: u.flags.combine}
 	for i := range u.results {
 		id := u.results[i].file.ID
 		if id != "" && !slices.Contains(n.FileIDs, id) { // the same bytes under the same name are one file

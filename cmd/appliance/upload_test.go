@@ -46,10 +46,34 @@ func newTakes(t *testing.T) *takes {
 	mux.HandleFunc("POST /api/v1/batches", func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		s.mu.Lock()
-		s.calls = append(s.calls, "batch "+string(b))
+		s.calls = append(s.calls, strings.TrimPrefix(r.URL.RawQuery+" batch "+string(b), " "))
+		s.keys[r.Header.Get("Idempotency-Key")] = true
 		s.mu.Unlock()
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprint(w, `{"id":"b1","status":"running","total":2,"finished_at":null}`)
+	})
+	mux.HandleFunc("GET /api/v1/batches/b2", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"id":"b2","status":"running","total":9,"successful":1,"finished_at":null,"pending":[{"file_id":"f3","name":"c"}],"next_cursor":"1"}`)
+	})
+	mux.HandleFunc("GET /api/v1/batches/b3", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.calls = append(s.calls, "b3 "+r.URL.RawQuery)
+		if s.busy--; s.busy > 0 {
+			fmt.Fprint(w, `{"id":"b3","status":"running","total":1,"finished_at":null}`)
+			return
+		}
+		fmt.Fprint(w, `{"id":"b3","status":"done","total":1,"successful":1,"finished_at":"2026-01-02T03:04:05Z"}`)
+	})
+	mux.HandleFunc("GET /api/v1/batches/b1/tables", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `[{"name":"mission","description":"a summary","files":2,"rows":1234,"columns":[{"name":"file","type":"utf8"}],"conflicts":["speed"]}]`)
+	})
+	mux.HandleFunc("GET /api/v1/batches/b1/tables/mission/rows", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		fmt.Fprintf(w, `{"columns":["file","n"],"rows":[["%s/%s/%s",1]],"next_cursor":"p2","total":9}`, q.Get("where"), q.Get("limit"), q.Get("cursor"))
+	})
+	mux.HandleFunc("POST /api/v1/batches/b3/{act}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"id":"b3","status":"running","name":%q,"total":1}`, r.PathValue("act"))
 	})
 	mux.HandleFunc("GET /api/v1/batches/b1", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"id":"b1","status":"partial","total":3,"successful":2,"failed":1,"finished_at":"2026-01-02T03:04:05Z",
@@ -278,11 +302,26 @@ func TestBatches(t *testing.T) {
 		out  string
 		errs string
 	}{
-		{"list", 0, "ID  NAME    STATUS   FILES  SUCCESSFUL  FAILED  RUNNING  CREATED\nb1  trip 1  partial      3           2       1        0  -\n", "the first 1; --all shows every one\n"},
+		{"list --limit 1", 0, "ID  NAME    STATUS   FILES  SUCCESSFUL  FAILED  RUNNING  CREATED\nb1  trip 1  partial      3           2       1        0  -\n", "the first 1; --all shows every one, or go on with --cursor more\n"},
 		{"show b1", 0, "b1 partial: 3 files, 2 successful, 1 failed\n" + table, ""},
 		{"show b1 --wait 1s", 1, "b1 partial: 3 files, 2 successful, 1 failed\n" + table, "wayside: batch b1 is partial: 1 of 3 files failed\n"},
 		{"start f1 f2 --name x --param a=b --timeout-per-file 90s --concurrency 2", 0, "b1\n", ""},
 		{"get b1 mission --where seq:eq:1", 0, "file,seq\na,seq:eq:1\n", ""},
+		{"show b2", 0, "b2 running: 9 files, 1 successful, 0 failed\nFILE  NAME  DECODE  STATUS   NOTE\nf3    c             pending\n", "1 of 9 files; --limit shows more, or go on with --cursor 1\n"},
+		{"show b2 --wait 1ms", 1, "b2 running: 9 files, 1 successful, 0 failed\nFILE  NAME  DECODE  STATUS   NOTE\nf3    c             pending\n", "1 of 9 files; --limit shows more, or go on with --cursor 1\nwayside: batch b2 is running after 1ms: 1 of 9 files have ended\n"},
+		{"start", 2, "", ""},
+		{"start f1 --archive f2", 2, "", ""},
+		{"start f1 --param x", 2, "", ""},
+		{"send " + dir, 2, "", ""},
+		{"send " + dir + "/nope", 1, "", "wayside: send archive: open " + dir + "/nope: no such file or directory\n"},
+		{"tables b1", 0, "TABLE    FILES   ROWS  COLUMNS  CONFLICTS  DESCRIPTION\nmission      2  1,234        1  speed      a summary\n", ""},
+		{"tables b1 --columns", 0, "TABLE    COLUMN  TYPE  UNIT  MIN  MAX  DESCRIPTION\nmission  file    utf8        -    -\n", ""},
+		{"rows b1 mission --where n:eq:1 --limit 7 --cursor p1", 0, "file         n\nn:eq:1/7/p1  1\n", "1 of 9 rows; --limit shows more, or go on with --cursor p2\n"},
+		{"get b1", 2, "", ""},
+		{"get b1 -o " + dir + "/tables --to csv", 0, "", "1 tables -> " + dir + "/tables\n"},
+		{"cancel b3", 0, "b3 running: 1 files, 0 successful, 0 failed\n", ""},
+		{"cancel b3 --wait 1s", 2, "", ""},
+		{"retry b3 --wait 10s", 0, "b3 done: 1 files, 1 successful, 0 failed\nFILE  NAME  DECODE  STATUS  NOTE\n", ""},
 		{"retry b1", 0, "b1 running: 3 files, 0 successful, 0 failed\n", ""},
 		{"delete b1", 0, "b1 deleted\n", ""},
 		{"get b1 mission --to xml", 2, "", "wayside: --to: \"xml\" is not one of parquet, csv, ndjson, json, arrow, xlsx (see wayside batches get --help)\n"},
@@ -292,7 +331,42 @@ func TestBatches(t *testing.T) {
 			t.Errorf("%s: exit %d, %q, %q", tc.args, code, out, errs)
 		}
 	}
-	if want := `batch {"name":"x","file_ids":["f1","f2"],"params":{"a":"b"},"concurrency":2,"timeout_per_file":90}`; s.calls[0] != want {
+	for _, args := range []string{"start --archive f9 --combine", "send " + dir + "/day.zip --wait 1s --name d --param a=b --concurrency 3 --timeout-per-file 2s --combine --decoder rail"} {
+		if err := os.WriteFile(dir+"/day.zip", []byte("zip"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, errs := s.said(t, dir, "", append([]string{"batches"}, strings.Fields(args)...)...); code != 0 && code != 1 {
+			t.Errorf("%s: exit %d, %q", args, code, errs)
+		}
+	}
+	if code, out, _ := s.said(t, dir, "tar", "batches", "send", "-"); code != 0 || out != "b1\n" {
+		t.Errorf("standard input: exit %d, %q", code, out)
+	}
+	if len(s.calls) > 1 && strings.HasPrefix(s.calls[1], "b3 limit=1&wait=9.9") {
+		s.calls[1] = "b3 limit=1&wait=10" // a little of it is over
+	}
+	want := []string{
+		`batch {"name":"x","file_ids":["f1","f2"],"params":{"a":"b"},"concurrency":2,"timeout_per_file":90}`,
+		"b3 limit=1&wait=10", "b3 ", `batch {"archive":"f9","combine":true}`,
+		"combine=true&concurrency=3&decoder=rail&name=d&param.a=b&timeout_per_file=2 batch zip", "batch tar",
+	}
+	if fmt.Sprint(s.calls) != fmt.Sprint(want) || len(s.keys) != 4 || s.keys[""] {
+		t.Errorf("called %q with %d keys", s.calls, len(s.keys))
+	}
+	if b, err := os.ReadFile(dir + "/tables/mission.csv"); err != nil || string(b) != "file,seq\na,\n" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// What is asked for is waited for, not less, and a look is no whole list of files.
+func TestBatchIsWaitedFor(t *testing.T) {
+	s := newTakes(t)
+	s.busy = 3
+	code, out, errs := s.said(t, t.TempDir(), "", "batches", "show", "b3", "--wait", "1m", "--json")
+	if code != 0 || errs != "" || !strings.Contains(out, `"status": "done"`) {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+	if len(s.calls) != 4 || !strings.HasPrefix(s.calls[0], "b3 limit=1&wait=30") || s.calls[3] != "b3 " {
 		t.Errorf("called %q", s.calls)
 	}
 }

@@ -117,6 +117,8 @@ func TestDecodesAndTables(t *testing.T) {
 		"GET /system":                     `{"version":"v1","disk":{"free_bytes":5},"new":[1]}`,
 		"GET /batches":                    `{"items":[{"id":"b1"}],"next_cursor":null}`,
 		"GET /batches/b1/tables/t.csv":    "file,a\n",
+		"GET /batches/b1/tables":          `[{"name":"t","files":2,"rows":3,"conflicts":["x"],"new":1}]`,
+		"GET /batches/b1/tables/t/rows":   `{"columns":["file"],"rows":[["a"]],"next_cursor":"n"}`,
 		"POST /batches/b1/retry":          `{"id":"b1","status":"running"}`,
 		"DELETE /batches/b1":              ``,
 		"POST /batches":                   `201 {"id":"b1","total":2,"finished_at":null}`,
@@ -192,6 +194,18 @@ func TestDecodesAndTables(t *testing.T) {
 	if body, err := c.ExportBatch(ctx, "b1", "t", "csv", RowQuery{}); err != nil || body.Close() != nil {
 		t.Errorf("export batch: %v", err)
 	}
+	if tables, err := c.BatchTables(ctx, "b1"); err != nil || tables[0].Files != 2 || tables[0].Conflicts[0] != "x" || !strings.Contains(string(tables[0].Raw), `"new":1`) {
+		t.Errorf("tables of batch: %+v %v", tables, err)
+	}
+	if r, err := c.BatchRows(ctx, "b1", "t", RowQuery{Where: []string{"file:eq:a"}}, 5, "c"); err != nil || r.Next != "n" || string(r.Rows[0][0]) != `"a"` {
+		t.Errorf("rows of batch: %+v %v", r, err)
+	}
+	if b, err := c.SendBatch(ctx, NewBatch{Name: "z", Params: map[string]any{"k": 1}, Concurrency: 2, TimeoutPerFile: 1.5, Combine: true}, strings.NewReader("zip"), 3, "key"); err != nil || b.ID != "b1" {
+		t.Errorf("send batch: %+v %v", b, err)
+	}
+	if _, err := c.BatchFiles(ctx, "b1", BatchView{Limit: 2, Cursor: "7"}); err != nil {
+		t.Error(err)
+	}
 	if b, err := c.RetryBatch(ctx, "b1"); err != nil || b.Status != "running" {
 		t.Errorf("retry: %+v %v", b, err)
 	}
@@ -207,8 +221,11 @@ func TestDecodesAndTables(t *testing.T) {
 		"GET /api/v1/decodes/d1/tables/t/rows?columns=a%2Cb&limit=1000&order=desc&q=x&sort=a&where=a%3Agt%3A1&where=a%3Alt%3A9",
 		"GET /api/v1/decodes/d1/tables/big/rows?limit=1000", "GET /api/v1/decodes/d1/tables/t.csv", "GET /api/v1/decodes/d1/tables/no.csv",
 		"GET /api/v1/decodes/d1/issues?limit=1", "POST /api/v1/decode?name=n&table=t&to=json z", "GET /api/v1/system",
-		`POST /api/v1/batches {"name":"b","file_ids":["f1"]}`, "GET /api/v1/batches/b1?wait=30",
-		"GET /api/v1/batches?limit=2&status=done", "GET /api/v1/batches/b1/tables/t.csv", "POST /api/v1/batches/b1/retry", "POST /api/v1/batches/b1/cancel",
+		`POST /api/v1/batches {"name":"b","file_ids":["f1"]}`, "GET /api/v1/batches/b1?limit=1&wait=30", "GET /api/v1/batches/b1",
+		"GET /api/v1/batches?limit=2&status=done", "GET /api/v1/batches/b1/tables/t.csv",
+		"GET /api/v1/batches/b1/tables", "GET /api/v1/batches/b1/tables/t/rows?cursor=c&limit=5&where=file%3Aeq%3Aa",
+		"POST /api/v1/batches?combine=true&concurrency=2&name=z&param.k=1&timeout_per_file=1.5 zip", "GET /api/v1/batches/b1?cursor=7&limit=2",
+		"POST /api/v1/batches/b1/retry", "POST /api/v1/batches/b1/cancel",
 		"DELETE /api/v1/batches/b1",
 	}
 	if diff := cmp.Diff(want, *calls); diff != "" {

@@ -80,6 +80,18 @@ func (q *RowQuery) values() url.Values {
 	return v
 }
 
+// page gives the parameters of a page of rows.
+func (q *RowQuery) page(limit int, cursor string) url.Values {
+	v := q.values()
+	if limit > 0 {
+		v.Set("limit", strconv.Itoa(limit))
+	}
+	if cursor != "" {
+		v.Set("cursor", cursor)
+	}
+	return v
+}
+
 // Rows is a page of rows. The values are JSON, with all their digits.
 type Rows struct {
 	Columns []string            `json:"columns"`
@@ -98,14 +110,7 @@ func (r *Rows) UnmarshalJSON(b []byte) error {
 
 // Rows gives a page of rows of a table: limit of them (0 = 100, at most 10,000), from a cursor on.
 func (c *Client) Rows(ctx context.Context, decodeID, table string, q RowQuery, limit int, cursor string) (r Rows, err error) {
-	v := q.values()
-	if limit > 0 {
-		v.Set("limit", strconv.Itoa(limit))
-	}
-	if cursor != "" {
-		v.Set("cursor", cursor)
-	}
-	err = c.get(ctx, tablePath(decodeID, table)+"/rows", v, &r)
+	err = c.get(ctx, tablePath(decodeID, table)+"/rows", q.page(limit, cursor), &r)
 	return r, err
 }
 
