@@ -116,9 +116,13 @@ func TestForeignPagesChangeNothing(t *testing.T) {
 		"one that lies about itself": {header("Sec-Fetch-Site", "cross-site"), header("Origin", w.server.URL())},
 	} {
 		for _, req := range []struct{ method, path, body, media string }{
-			{"POST", "/files?name=a", "x", "text/plain"}, {"POST", "/tokens", `{"name":"a","scopes":["admin"]}`, "text/plain"},
-			{"POST", "/jobs", `{"type":"a"}`, "application/json"}, {"DELETE", "/session", "", ""}, {"PUT", "/queues/q", "{}", "application/json"},
-			{"POST", "/batches", "PK", "application/x-www-form-urlencoded"}, {"POST", "/uploads", "", ""},
+			{"POST", "/files?name=a", "x", "text/plain"},
+			{"POST", "/tokens", `{"name":"a","scopes":["admin"]}`, "text/plain"},
+			{"POST", "/jobs", `{"type":"a"}`, "application/json"},
+			{"DELETE", "/session", "", ""},
+			{"PUT", "/queues/q", "{}", "application/json"},
+			{"POST", "/batches", "PK", "application/x-www-form-urlencoded"},
+			{"POST", "/uploads", "", ""},
 		} {
 			opts := append([]option{cookie, header("Content-Type", req.media)}, from...)
 			if res := w.do(req.method, req.path, strings.NewReader(req.body), opts...); res.StatusCode != http.StatusForbidden {
