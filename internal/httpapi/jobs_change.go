@@ -1,11 +1,11 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -132,7 +132,10 @@ func (s *Server) editJob(ctx context.Context, in *patchJobInput) (*jobOutput, er
 		return nil, errcode.Newf(errcode.Conflict, "jobs of type %s are the appliance's own: they can be seen, cancelled, retried and deleted", j.Type)
 	}
 	e := queue.Edit{Payload: json.RawMessage(in.Body.Payload), Queue: in.Body.Queue, Priority: in.Body.Priority}
-	if at := time.Time(in.Body.RunAt); !at.IsZero() {
+	if err := in.Body.RunAt.check("run_at"); err != nil {
+		return nil, err
+	}
+	if at := in.Body.RunAt.Time; !at.IsZero() {
 		e.RunAt = &at
 	}
 	if j, err = s.deps.Queue.Editor.Edit(ctx, id, e); err != nil {
@@ -143,9 +146,12 @@ func (s *Server) editJob(ctx context.Context, in *patchJobInput) (*jobOutput, er
 
 func (s *Server) actOnJobs(ctx context.Context, in *jobActionInput) (*jobActedOutput, error) {
 	f := in.Body.Filter
+	if err := cmp.Or(f.Since.check("filter.since"), f.Until.check("filter.until")); err != nil {
+		return nil, err // a filter without its times would find more
+	}
 	params := JobFilterParams{
 		Status: f.Status, Queue: f.Queue, Type: f.Type, Code: f.Code, Q: f.Q, LimitKey: f.LimitKey, Flow: f.Flow, Schedule: f.Schedule,
-		Since: time.Time(f.Since), Until: time.Time(f.Until), IDs: f.IDs,
+		Since: f.Since.Time, Until: f.Until.Time, IDs: f.IDs,
 	}
 	if params.empty() {
 		return nil, errcode.Invalid("filter", "at least one member; every status means every job")

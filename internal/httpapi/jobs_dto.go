@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"time"
 
@@ -31,20 +32,31 @@ func (v *anyJSON) UnmarshalJSON(b []byte) error {
 // Schema describes any value.
 func (anyJSON) Schema(huma.Registry) *huma.Schema { return &huma.Schema{} }
 
-// moment is a time that a caller gives.
-type moment time.Time
+// moment is a time that a caller gives. One that is none is remembered until check says which field it was.
+type moment struct {
+	time.Time
+	wrong string
+}
 
 // UnmarshalJSON reads RFC 3339; null is no time.
 func (m *moment) UnmarshalJSON(b []byte) error {
 	if string(b) == "null" {
 		return nil
 	}
-	var t time.Time
-	if err := t.UnmarshalJSON(b); err != nil {
-		return errcode.Newf(errcode.ValidationFailed, "%.60s is no time of RFC 3339, like \"2026-01-02T03:04:05Z\"", b)
+	if err := m.Time.UnmarshalJSON(b); err != nil {
+		m.wrong = fmt.Sprintf("%.60s", b)
+		return nil //nolint:nilerr // check says it
 	}
-	*m = moment(t.UTC())
+	m.Time = m.UTC()
 	return nil
+}
+
+// check reports that a field is no time.
+func (m moment) check(field string) error {
+	if m.wrong == "" {
+		return nil
+	}
+	return errcode.Invalid(field, "expected a time of RFC 3339, like \"2026-01-02T03:04:05Z\", not %s", m.wrong)
 }
 
 // Schema describes the time.
@@ -127,7 +139,7 @@ type NewJob struct {
 // job gives what the queue makes a job of. ids are those of the request.
 func (n *NewJob) job(ids IDs) queue.New {
 	out := queue.New{
-		Type: n.Type, Queue: n.Queue, Priority: n.Priority, Payload: json.RawMessage(n.Payload), RunAt: time.Time(n.RunAt),
+		Type: n.Type, Queue: n.Queue, Priority: n.Priority, Payload: json.RawMessage(n.Payload), RunAt: n.RunAt.Time,
 		Delay: span(n.Delay), UniqueKey: n.UniqueKey, UniqueUntil: queue.UniqueUntil(n.UniqueUntil), UniqueTTL: span(n.UniqueTTL),
 		LimitKey: n.LimitKey, MaxAttempts: n.MaxAttempts, Timeout: span(n.Timeout), SoftTimeout: span(n.SoftTimeout),
 		Backoff: n.Backoff.backoff(), OnFailure: queue.OnFailure(n.OnFailure), ResultTTL: span(n.ResultTTL),
@@ -144,12 +156,15 @@ func (n *NewJob) job(ids IDs) queue.New {
 
 // check refuses what only this face knows to be wrong: the queue checks the rest.
 func (s *Server) checkNew(n *NewJob) error {
+	if err := n.RunAt.check("run_at"); err != nil {
+		return err
+	}
 	switch {
 	case n.Type == "":
 		return errcode.Invalid("type", "it is required")
 	case s.deps.Queue.Internal(n.Type):
 		return errcode.Invalid("type", "jobs of type %s are made by the appliance alone", n.Type)
-	case n.Delay != 0 && !time.Time(n.RunAt).IsZero():
+	case n.Delay != 0 && !n.RunAt.IsZero():
 		return errcode.Invalid("delay", "not together with run_at")
 	}
 	return nil

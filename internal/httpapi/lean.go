@@ -96,7 +96,7 @@ func decodeJSON(data []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return jsonProblem(err)
+		return jsonProblem(data, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return errcode.New(errcode.Malformed, "the request body is not valid JSON: something follows the document")
@@ -105,13 +105,13 @@ func decodeJSON(data []byte, v any) error {
 }
 
 // jsonProblem says what is wrong with a document.
-func jsonProblem(err error) error {
+func jsonProblem(data []byte, err error) error {
 	if coded, ok := errors.AsType[*errcode.Error](err); ok {
 		return coded
 	}
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field := or(wrong.Field, "body")
-		return errcode.Invalid(field, "expected %s, not %s", jsonKind(wrong.Type), wrong.Value)
+		field := or(or(fieldAt(data, wrong.Offset), wrong.Field), "body")
+		return errcode.Invalid(field, "expected %s, not %s", jsonKind(wrong.Type), strings.TrimPrefix(wrong.Value, "number "))
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return errcode.Invalid(strings.Trim(name, `"`), "unexpected property")

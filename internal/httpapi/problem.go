@@ -200,7 +200,11 @@ func invalidFields(details []*huma.ErrorDetail) *errcode.Error {
 		for _, prefix := range []string{"query.", "path.", "header.", "body."} {
 			name = strings.TrimPrefix(name, prefix)
 		}
-		fields = append(fields, errcode.Field{Field: name, Message: d.Message})
+		message := d.Message
+		if strings.HasPrefix(message, "invalid date/time") { // huma shows Go's way to write a format
+			message = "expected a time of RFC 3339, like 2026-01-02T03:04:05Z (in a query + is written %2B)"
+		}
+		fields = append(fields, errcode.Field{Field: name, Message: message})
 	}
 	e := errcode.New(errcode.ValidationFailed, "the request is not valid")
 	if len(fields) > 0 {

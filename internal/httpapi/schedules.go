@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -92,7 +91,7 @@ func (s *Server) schedule(id string, in *ScheduleSettings) (queue.Schedule, erro
 		return queue.Schedule{}, within("job", err)
 	}
 	switch {
-	case !time.Time(j.RunAt).IsZero():
+	case !j.RunAt.IsZero():
 		return queue.Schedule{}, errcode.Invalid("job.run_at", "the schedule says when")
 	case j.Delay != 0:
 		return queue.Schedule{}, errcode.Invalid("job.delay", "the schedule says when")
