@@ -49,11 +49,6 @@ func (w *Worker) run(working context.Context, l client.LeasedJob) client.Ends {
 	w.mu.Lock()
 	w.running[l.Lease] = r
 	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.running, l.Lease)
-	}()
 	if l.SoftTimeout > 0 {
 		t := time.AfterFunc(time.Duration(l.SoftTimeout*float64(time.Second)), func() { cancel(ErrTimeout) })
 		defer t.Stop()
@@ -64,7 +59,16 @@ func (w *Worker) run(working context.Context, l client.LeasedJob) client.Ends {
 	if err == nil && result != nil {
 		data, err = encode(result)
 	}
-	return w.judge(ctx, l, data, err)
+	ends := w.judge(ctx, l, data, err)
+	if len(endsOf(ends)) == 0 {
+		w.forget(l.Lease)
+		return ends
+	}
+	// Its lease is prolonged until its end is told: what is done is not to be done again because the appliance was away.
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.ended = true
+	return ends
 }
 
 // encode gives a result as JSON. One that cannot be kept would not be better another time.
@@ -90,6 +94,7 @@ func (w *Worker) judge(ctx context.Context, l client.LeasedJob, result json.RawM
 	cause := context.Cause(ctx)
 	switch {
 	case errors.Is(cause, ErrLost):
+		Log(ctx).WarnContext(ctx, "job ended after its lease was lost: what it did does not count, and it runs again", "attempt", l.Attempt)
 		return client.Ends{}
 	case err == nil:
 		return client.Ends{Ack: []client.Ack{{ID: l.ID, Lease: l.Lease, Result: result}}}
@@ -166,11 +171,9 @@ func (w *Worker) beatFor(ctx context.Context, runs []*run) error {
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Lease/2)
 	defer cancel()
 	beats := make([]client.Beat, len(runs))
-	byLease := make(map[string]*run, len(runs))
 	for i, r := range runs {
 		beats[i] = client.Beat{ID: r.job.ID, Lease: r.lease}
 		beats[i].Progress, beats[i].ProgressText = r.job.progress()
-		byLease[r.job.ID] = r
 	}
 	answer, err := w.cfg.Client.Heartbeat(ctx, w.cfg.Name, beats)
 	if err != nil {
@@ -181,17 +184,30 @@ func (w *Worker) beatFor(ctx context.Context, runs []*run) error {
 		}
 		return err
 	}
-	for _, b := range answer {
-		r := byLease[b.ID]
-		switch {
-		case r == nil:
-		case b.State == "cancel":
+	for i, b := range answer { // in the order of the question: a job may be asked about twice, of two runs
+		if i >= len(runs) || b.ID != runs[i].job.ID {
+			break
+		}
+		switch r := runs[i]; b.State {
+		case "cancel":
 			r.cancel(ErrCancelled)
-		case b.State == "lost":
+		case "lost":
 			r.cancel(ErrLost)
+			w.lost(ctx, r)
 		}
 	}
 	return nil
+}
+
+// lost gives no more signs of life for a lease that is gone. If its run has ended the end will be refused.
+func (w *Worker) lost(ctx context.Context, r *run) {
+	w.mu.Lock()
+	ended := r.ended
+	delete(w.running, r.lease)
+	w.mu.Unlock()
+	if ended {
+		w.cfg.Logger.WarnContext(ctx, "lease ran out before the end of the job could be told", "job_id", r.job.ID)
+	}
 }
 
 type contextKey int

@@ -138,7 +138,7 @@ type Worker struct {
 	types    []string
 
 	mu      sync.Mutex      // guards running
-	running map[string]*run // by lease
+	running map[string]*run // by lease, until the end of the run is told
 }
 
 // run is a job at work.
@@ -146,6 +146,7 @@ type run struct {
 	job    *Job
 	lease  string
 	cancel context.CancelCauseFunc
+	ended  bool // its end is still to be told; Worker.mu guards it
 }
 
 // New returns a worker. It connects to nothing yet.
@@ -225,6 +226,7 @@ func (w *Worker) place(taking, working context.Context) error {
 		})
 		if err != nil {
 			if hopeless(err) {
+				w.untold(working, ends)
 				return err
 			}
 			w.cfg.Logger.WarnContext(working, "appliance does not answer", "error", err)
@@ -262,6 +264,7 @@ func (w *Worker) leave(ctx context.Context, ends client.Ends) error {
 		said, err := w.cfg.Client.Finish(ctx, w.cfg.Name, ends)
 		if err != nil {
 			if hopeless(err) {
+				w.untold(ctx, ends)
 				return err
 			}
 			w.cfg.Logger.WarnContext(ctx, "end of a job not told yet", "error", err)
@@ -272,14 +275,46 @@ func (w *Worker) leave(ctx context.Context, ends client.Ends) error {
 			wait.sleep(ctx, nil)
 		}
 	}
+	w.untold(ctx, ends)
 	return nil
+}
+
+// untold says what becomes of runs whose ends will not be told: their leases run out, and the jobs run again.
+func (w *Worker) untold(ctx context.Context, ends client.Ends) {
+	for _, e := range endsOf(ends) {
+		w.cfg.Logger.ErrorContext(ctx, "end of the job could not be told: its lease runs out, and it runs again", "job_id", e.id, "end", e.kind)
+		w.forget(e.lease)
+	}
+}
+
+// end is one of client.Ends, whatever it says.
+type end struct{ kind, id, lease string }
+
+func endsOf(ends client.Ends) (out []end) {
+	for _, e := range ends.Ack {
+		out = append(out, end{"ack", e.ID, e.Lease})
+	}
+	for _, e := range ends.Fail {
+		out = append(out, end{"fail", e.ID, e.Lease})
+	}
+	for _, e := range ends.Release {
+		out = append(out, end{"release", e.ID, e.Lease})
+	}
+	return out
+}
+
+// forget gives no more signs of life for a lease.
+func (w *Worker) forget(lease string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.running, lease)
 }
 
 // heard looks at what became of ends, and gives what is to be said next: of those that were refused for what they say,
 // that the job failed; of those that the appliance could not keep just then, the same again.
 func (w *Worker) heard(ctx context.Context, ends client.Ends, said client.Ended) client.Ends {
 	for _, id := range said.Lost {
-		w.cfg.Logger.WarnContext(ctx, "job was no longer this worker's when it ended", "job_id", id)
+		w.cfg.Logger.WarnContext(ctx, "end of the job came too late and was refused: its lease had run out, and it runs again", "job_id", id)
 	}
 	refused := map[string]client.Refused{}
 	for _, r := range said.Refused {
@@ -303,6 +338,15 @@ func (w *Worker) heard(ctx context.Context, ends client.Ends, said client.Ended)
 	for _, a := range ends.Release {
 		if r, ok := refused[a.ID]; ok && !faulty(r) {
 			out.Release = append(out.Release, a)
+		}
+	}
+	again := map[string]bool{}
+	for _, e := range endsOf(out) {
+		again[e.lease] = true
+	}
+	for _, e := range endsOf(ends) {
+		if !again[e.lease] {
+			w.forget(e.lease)
 		}
 	}
 	return out

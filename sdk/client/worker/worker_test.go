@@ -29,8 +29,10 @@ type fake struct {
 	beats   []client.Beat
 	down    int // calls that nobody answers
 	refuse  string
-	busy    int // so many ends could not be kept
-	status  int // of every answer, 0 = as it should be
+	busy    int             // so many ends could not be kept
+	status  int             // of every answer, 0 = as it should be
+	deaf    bool            // ends and leases are not answered, signs of life are
+	late    map[string]bool // leases that have run out
 	calls   int
 }
 
@@ -71,7 +73,11 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "dial", Err: errors.New("refused")}
 	}
 	status := f.status
+	deaf := f.deaf && !strings.HasSuffix(r.URL.Path, "/heartbeat")
 	f.mu.Unlock()
+	if deaf {
+		return nil, &net.OpError{Op: "read", Err: errors.New("reset")}
+	}
 	if status != 0 {
 		return reply(status, `{"code":"unauthorized","detail":"the token is not valid"}`), nil
 	}
@@ -96,6 +102,10 @@ func (f *fake) end(e client.Ends) (out client.Ended) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, a := range e.Ack {
+		if f.late[a.Lease] {
+			out.Lost = append(out.Lost, a.ID)
+			continue
+		}
 		if f.busy > 0 {
 			f.busy--
 			out.Refused = append(out.Refused, client.Refused{ID: a.ID, Code: "unavailable", Message: "the change could not be stored"})
@@ -429,6 +439,106 @@ func TestLogs(t *testing.T) {
 		const ids = "job_id=j1 job_type=a request_id=rj1 correlation_id=cj1 trace_id=tj1\n"
 		if s := out.String(); !strings.Contains(s, "msg=got "+ids) || !strings.Contains(s, "msg=passed k=1 "+ids) || strings.Count(s, "\n") != 2 {
 			t.Errorf("log:\n%s", s)
+		}
+	})
+}
+
+// TestEndThatWaits has the end of a job not be kept, or not be heard, for many times its lease: as long as signs of life
+// are, the lease is prolonged, and the end is told in the end. The job does not run again.
+func TestEndThatWaits(t *testing.T) {
+	for name, off := range map[string]func(f *fake, off bool){
+		"unkept":  func(f *fake, off bool) { f.busy = map[bool]int{true: 1 << 30}[off] },
+		"unheard": func(f *fake, off bool) { f.deaf = off },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(job("j1", "a"))
+				set := func(o bool) {
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					off(f, o)
+				}
+				stop := start(t, f, Config{Lease: 30 * time.Second, Concurrency: 1}, map[string]Handler{"a": func(context.Context, *Job) (any, error) {
+					set(true)
+					return 1, nil
+				}})
+				time.Sleep(10 * time.Minute)
+				f.mu.Lock()
+				beats := len(f.beats)
+				f.mu.Unlock()
+				if beats < 50 {
+					t.Errorf("%d signs of life in ten minutes", beats)
+				}
+				set(false)
+				time.Sleep(2 * time.Minute)
+				f.mu.Lock()
+				beats = len(f.beats)
+				f.mu.Unlock()
+				time.Sleep(10 * time.Minute)
+				if err := stop(); err != nil || f.heard() != "ack:j1=1" {
+					t.Errorf("%v %q", err, f.heard())
+				}
+				if n := len(f.beats) - beats; n != 0 {
+					t.Errorf("%d signs of life after the end was told", n)
+				}
+			})
+		})
+	}
+}
+
+// TestEndOutlastsLease has the appliance be away until the lease has run out, and the same worker gets the job again: the
+// late end is refused, which the log says, and the new run ends as it should.
+func TestEndOutlastsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		f := newFake(job("j1", "a"))
+		runs := 0
+		stop := start(t, f, Config{Lease: 30 * time.Second, Concurrency: 1, Logger: slog.New(slog.NewTextHandler(&out, nil))}, map[string]Handler{
+			"a": func(context.Context, *Job) (any, error) {
+				if runs++; runs == 1 {
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					f.deaf, f.state["j1"] = true, "lost"
+				}
+				return runs, nil
+			},
+		})
+		time.Sleep(5 * time.Minute)
+		again := job("j1", "a")
+		again.Lease, again.Attempt = "again", 2
+		f.mu.Lock()
+		f.deaf, f.late = false, map[string]bool{"lj1": true}
+		delete(f.state, "j1")
+		f.mu.Unlock()
+		f.add(again)
+		time.Sleep(5 * time.Minute)
+		if err := stop(); err != nil || f.heard() != "ack:j1=2" {
+			t.Errorf("%v %q", err, f.heard())
+		}
+		for _, said := range []string{"lease ran out before the end of the job could be told", "came too late and was refused"} {
+			if strings.Count(out.String(), said) != 1 {
+				t.Errorf("the log does not say once that the %s:\n%s", said, out.String())
+			}
+		}
+	})
+}
+
+// TestEndNeverTold stops a worker that nobody answers: it says which job will run again.
+func TestEndNeverTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		f := newFake(job("j1", "a"))
+		stop := start(t, f, Config{Concurrency: 1, Logger: slog.New(slog.NewTextHandler(&out, nil))}, map[string]Handler{
+			"a": func(context.Context, *Job) (any, error) {
+				f.mu.Lock()
+				defer f.mu.Unlock()
+				f.deaf = true
+				return 1, nil
+			},
+		})
+		time.Sleep(time.Minute)
+		if err := stop(); err != nil || strings.Count(out.String(), "could not be told: its lease runs out, and it runs again\" job_id=j1 end=ack") != 1 {
+			t.Errorf("%v, log:\n%s", err, out.String())
 		}
 	})
 }

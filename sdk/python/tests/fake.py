@@ -19,6 +19,7 @@ class Fake:
         self.drain = False
         self.broken = 0  # so many calls are answered by 503
         self.refusals: list[str] = []  # codes that the next ends are refused with
+        self.deaf = False  # ends and leases are answered by 503, signs of life are not
         self.n = 0
         fake = self
 
@@ -73,6 +74,8 @@ class Fake:
         path = path.split("?")[0].removeprefix("/api/v1") if hasattr(str, "removeprefix") else path
         with self.changed:
             self.calls.append(("", path, body))
+            if self.deaf and path != "/leases/heartbeat":
+                return 503, {"code": "unavailable", "detail": "not now", "retry_after": 1}
             if self.broken:
                 self.broken -= 1
                 return 503, {"code": "shutting_down", "detail": "not now"}
@@ -104,10 +107,11 @@ class Fake:
                 if self.refusals:
                     refused.append({"id": entry["id"], "code": self.refusals.pop(0), "message": "no"})
                     continue
-                held = self.leases.pop(entry["id"], None)
+                held = self.leases.get(entry["id"])
                 if held is None or held["lease"] != entry["lease"]:
                     lost.append(entry["id"])
                     continue
+                del self.leases[entry["id"]]
                 self.told.append((kind, entry))
                 acked += kind == "ack"
                 failed += kind == "fail"

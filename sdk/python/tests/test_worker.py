@@ -235,6 +235,103 @@ class WorkerTest(unittest.TestCase):
         self.assertEqual(told["ack"]["result"], "kept")
         self.assertFalse(told["fail"].get("dead"))
 
+    def logged(self):
+        """Gives the messages that the worker logs from now on."""
+        said = []
+
+        class Keep(logging.Handler):
+            def emit(self, record):
+                said.append(record.getMessage())
+
+        log, keep = logging.getLogger("wayside"), Keep()
+        log.setLevel(logging.WARNING)
+        log.addHandler(keep)
+        self.addCleanup(log.removeHandler, keep)
+        return said
+
+    def test_end_waits_under_its_lease(self):
+        """While an end cannot be told its lease is prolonged, and then it is told: the job does not run again."""
+
+        @self.app.job("a")
+        def handler(job):
+            self.fake.deaf = True
+            return "kept"
+
+        self.fake.add("a")
+        self.start(concurrency=1)
+        self.fake.wait_beats(3)  # a lease of five seconds
+        self.fake.deaf = False
+        self.assertEqual(self.fake.wait_told(1)[0][1]["result"], "kept")
+
+    def test_end_outlasts_its_lease(self):
+        """The appliance is away until the lease has run out, and the same worker gets the job again: the late end is
+        refused, and the new run ends as it should."""
+        said, runs = self.logged(), []
+
+        @self.app.job("a")
+        def handler(job):
+            runs.append(job.attempt)
+            if job.attempt == 1:
+                self.fake.deaf = True
+                self.fake.states[job.id] = "lost"
+            else:
+                job.wait(1)  # the late end is refused meanwhile
+            return job.attempt
+
+        id = self.fake.add("a")
+        self.start(concurrency=2)
+        self.fake.wait_beats(1)
+        with self.fake.changed:
+            job = self.fake.leases.pop(id)
+            self.fake.ready.append({**job, "attempt": 2})
+            self.fake.states.clear()
+            self.fake.deaf = False
+            self.fake.changed.notify_all()
+        self.assertEqual(self.fake.wait_told(1)[0][1]["result"], 2)
+        self.assertEqual(runs, [1, 2])
+        for text in ("lease ran out before the end of the job could be told", "came too late and was refused"):
+            self.assertEqual(len([s for s in said if text in s]), 1, said)
+
+    def test_late_end_does_not_end_the_next_run(self):
+        """No sign of life was heard of either: the first thing that the appliance says of the old run is that its end is
+        refused, while the new one is at work."""
+        go = threading.Event()
+
+        @self.app.job("a")
+        def handler(job):
+            if job.attempt == 1:
+                self.fake.deaf = True
+            else:
+                go.wait(10)
+            return job.attempt
+
+        id = self.fake.add("a")
+        self.start(concurrency=2)
+        with self.fake.changed:  # its end could not be told
+            self.assertTrue(self.fake.changed.wait_for(lambda: self.fake.deaf, 10))
+            job = self.fake.leases.pop(id)
+            self.fake.ready.append({**job, "attempt": 2})
+            self.fake.deaf = False
+            self.fake.changed.notify_all()
+            self.assertTrue(self.fake.changed.wait_for(lambda: id in self.fake.leases, 10))
+        self.fake.wait_beats(1)
+        go.set()
+        self.assertEqual(self.fake.wait_told(1)[0][1]["result"], 2)
+
+    def test_end_never_told(self):
+        said = self.logged()
+
+        @self.app.job("a")
+        def handler(job):
+            self.fake.deaf = True
+
+        self.fake.add("a")
+        stop = self.start(concurrency=1)
+        with self.fake.changed:
+            self.assertTrue(self.fake.changed.wait_for(lambda: self.fake.deaf, 10))
+        stop()
+        self.assertEqual(len([s for s in said if "could not be told: its lease runs out, and it runs again" in s]), 1, said)
+
     def test_drain(self):
         self.app.job("a")(lambda job: None)
         self.fake.drain = True

@@ -152,7 +152,7 @@ class _Worker:
         self.concurrency, self.queues, self.name = concurrency, queues, name
         self.lease_seconds, self.grace = lease_seconds, grace
         self.changed = threading.Condition()  # guards what follows
-        self.running: dict[str, Job] = {}  # by id, until the end of the run is told or lost
+        self.running: dict[str, Job] = {}  # by lease, until the end of the run is told or lost
         self.handling = 0  # handlers that have not returned
         self.ends: list[tuple[str, dict[str, Any]]] = []  # ("ack" | "fail" | "release", entry), to be told
         self.polling = False  # the leasing thread waits for jobs: ends are not to wait for it
@@ -239,7 +239,7 @@ class _Worker:
     def _begin(self, pool: ThreadPoolExecutor, job: Job) -> None:
         task = self.app.tasks.get(job.type)
         with self.changed:
-            self.running[job.id] = job
+            self.running[job._lease] = job
             self.handling += 1
         self.hurry.set()  # its soft timeout may be the next
         if task is None:  # cannot be: only our types were asked for
@@ -305,17 +305,26 @@ class _Worker:
     def _end(self, job: Job, kind: str, entry: dict[str, Any]) -> None:
         with self.changed:
             self.handling -= 1
-            if kind and job._why != "lost" and self.running.get(job.id) is job:
+            if kind and job._why != "lost" and job._lease in self.running:
                 self.ends.append((kind, {"id": job.id, "lease": job._lease, **entry}))
             else:
-                self.running.pop(job.id, None)
+                self.running.pop(job._lease, None)
+                if job._why == "lost":
+                    _log.warning("job ended after its lease was lost: what it did does not count, and it runs again", extra={"job_id": job.id})
             self.changed.notify_all()
 
     # Telling
 
     def _take_ends(self) -> list:
-        """self.changed is held."""
-        taken, self.ends = self.ends[:_FINISH_BATCH], self.ends[_FINISH_BATCH:]
+        """Takes what one call is to tell; of a job that ran twice one end, for the answer names jobs. self.changed is held."""
+        taken: list = []
+        left: list = []
+        ids: set[str] = set()
+        for end in self.ends:
+            fits = len(taken) < _FINISH_BATCH and end[1]["id"] not in ids
+            (taken if fits else left).append(end)
+            ids.add(end[1]["id"])
+        self.ends = left
         return taken
 
     def _put_back(self, ends: list) -> None:
@@ -332,8 +341,8 @@ class _Worker:
                 if id in refused:
                     continue
                 if id in lost:
-                    _log.warning("job was taken from this worker before it ended", extra={"job_id": id})
-                self.running.pop(id, None)
+                    _log.warning("end of the job came too late and was refused: its lease had run out, and it runs again", extra={"job_id": id})
+                self.running.pop(entry["lease"], None)
             unkept = [end for end in ends if end[1]["id"] in refused and refused[end[1]["id"]].get("code") not in _FAULTS]
             for kind, entry in ends:
                 r = refused.get(entry["id"])
@@ -341,7 +350,7 @@ class _Worker:
                     continue
                 _log.error("end of the job was refused: %s", r.get("message"), extra={"job_id": entry["id"]})
                 if kind != "ack":
-                    self.running.pop(entry["id"], None)  # nothing else can be said of it
+                    self.running.pop(entry["lease"], None)  # nothing else can be said of it
                     continue
                 error = {"code": r["code"], "message": r.get("message") or "the result was refused"}
                 self.ends.append(("fail", {"id": entry["id"], "lease": entry["lease"], "error": error, "dead": True}))
@@ -406,18 +415,19 @@ class _Worker:
             except (Unreachable, Error) as e:
                 self._complain("no sign of life could be sent", e)
                 continue
-            states = {lease["id"]: lease["state"] for lease in answer.get("leases") or ()}
-            self.draining = "drain" in states.values()
-            for job in jobs:
-                if states.get(job.id) in ("cancel", "lost"):
-                    self._stop_job(job, states[job.id])
+            states = [lease["state"] for lease in answer.get("leases") or ()]
+            self.draining = "drain" in states
+            for job, state in zip(jobs, states):  # in the order of the question: a job may be there twice, of two runs
+                if state in ("cancel", "lost"):
+                    self._stop_job(job, state)
 
     def _stop_job(self, job: Job, why: str) -> None:
         job._end(why)
         if why == "lost":
             with self.changed:
-                if self.running.get(job.id) is job:
-                    del self.running[job.id]
+                self.running.pop(job._lease, None)
+                if any(entry["lease"] == job._lease for _, entry in self.ends):
+                    _log.warning("lease ran out before the end of the job could be told", extra={"job_id": job.id})
                 self.changed.notify_all()
         cancel = getattr(job, "_cancel_task", None)
         if cancel is not None:
@@ -434,12 +444,15 @@ class _Worker:
             self._stop_job(job, "stopping")
         self._wait_for(lambda: self.handling == 0, min(self.grace, 5.0))
         with self.changed:
-            told = {entry["id"] for _, entry in self.ends}
+            told = {entry["lease"] for _, entry in self.ends}
             for job in self.running.values():
-                if job.id not in told and job._why != "lost":
+                if job._lease not in told and job._why != "lost":
                     self.ends.append(("release", {"id": job.id, "lease": job._lease, "delay": 0}))
             self.changed.notify_all()
         self._wait_for(lambda: not self.running, min(self.lease_seconds, 10.0))
+        with self.changed:
+            for job in self.running.values():
+                _log.error("end of the job could not be told: its lease runs out, and it runs again", extra={"job_id": job.id})
 
     def _wait_for(self, done: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
