@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web
+.PHONY: man help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ e2e-clients: build ## other people's programs against the binary: tus-js-client 
 
 tutorial: build ## run the commands of docs/tutorial-decoder.md, without a network
 	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -run Tutorial ./e2e
+
+man: build ## write the manual pages, one a command, into bin/man1 (`make install` installs them)
+	$(BIN) man bin/man1
 
 generate: ## rebuild committed generated files
 	$(GO) generate ./...

@@ -52,12 +52,15 @@ for doc in "$here/README.md" "$here/CHANGELOG.md" "$here/LICENSE" "$here"/docs/*
 	fi
 done
 
-# Completions come from the binary; one built for another machine cannot write them here.
+# Completions and manual pages come from the binary; one built for another machine cannot write them here.
 if "$BIN" completion bash >"$work/bash" 2>/dev/null && "$BIN" completion zsh >"$work/zsh" 2>/dev/null &&
-	"$BIN" completion fish >"$work/fish" 2>/dev/null; then
+	"$BIN" completion fish >"$work/fish" 2>/dev/null && "$BIN" man "$work/man1" 2>/dev/null; then
 	put 644 "$work/bash" "$PREFIX/share/bash-completion/completions/wayside"
 	put 644 "$work/zsh" "$PREFIX/share/zsh/site-functions/_wayside"
 	put 644 "$work/fish" "$PREFIX/share/fish/vendor_completions.d/wayside.fish"
+	for page in "$work"/man1/*.1; do
+		put 644 "$page" "$PREFIX/share/man/man1/$(basename "$page")"
+	done
 else
-	echo "install: $BIN does not run here; no shell completions" >&2
+	echo "install: $BIN does not run here; no shell completions, no manual pages" >&2
 fi

@@ -110,7 +110,7 @@ func TestInstallWritesOnlyBelowDestdir(t *testing.T) {
 	}
 	dest := filepath.Join(t.TempDir(), "root")
 	bin := filepath.Join(t.TempDir(), "wayside")
-	if err := os.WriteFile(bin, []byte("#!/bin/sh\necho \"# $*\"\n"), 0o755); err != nil {
+	if err := os.WriteFile(bin, []byte("#!/bin/sh\n[ \"$1\" != man ] || { mkdir -p \"$2\" && echo page >\"$2/wayside.1\"; }\necho \"# $*\"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	install := func() {
@@ -126,6 +126,7 @@ func TestInstallWritesOnlyBelowDestdir(t *testing.T) {
 		"opt/w/bin/wayside": 0o755, "opt/w/lib/systemd/system/wayside.service": 0o644,
 		"opt/w/lib/sysusers.d/wayside.conf": 0o644, "etc/wayside/wayside.yaml": 0o644,
 		"opt/w/share/doc/wayside/cli.md": 0o644, "opt/w/share/bash-completion/completions/wayside": 0o644,
+		"opt/w/share/man/man1/wayside.1": 0o644,
 	} {
 		info, err := os.Stat(filepath.Join(dest, path))
 		if err != nil || info.Mode().Perm() != mode {
