@@ -85,3 +85,49 @@ func TestSetStaysSet(t *testing.T) {
 		t.Errorf("taken back: %s", out)
 	}
 }
+
+// TestDeadLettersOfSchedules finds the dead jobs of one schedule by the command line, and brings them back and no others.
+func TestDeadLettersOfSchedules(t *testing.T) {
+	a := start(t, t.TempDir())
+	c := a.jobs()
+	run := func(args ...string) string {
+		t.Helper()
+		return a.said(append(args, "--server", a.url)...)
+	}
+	for _, id := range []string{"nightly", "weekly"} {
+		if out := run("schedules", "set", id, "--cron", "0 3 1 1 *", "--type", "report"); !strings.Contains(out, id) {
+			t.Fatal(out)
+		}
+	}
+	dead := map[string]string{}
+	for _, id := range []string{"nightly", "weekly", ""} {
+		var j client.Job
+		if id == "" {
+			j = enqueueJob(t, c, client.NewJob{Type: "report"})
+		} else {
+			j = must[client.Job](t)(c.RunSchedule(t.Context(), id))
+		}
+		dead[id] = j.ID
+		for _, l := range leaseJobs(t, c, client.LeaseRequest{}) {
+			must[client.Ended](t)(c.Finish(t.Context(), "w", client.Ends{Fail: []client.Fail{{ID: l.ID, Lease: l.Lease, Dead: true}}}))
+		}
+	}
+	out := run("jobs", "list", "--status", "dead", "--schedule", "nightly")
+	if !strings.Contains(out, dead["nightly"]) || strings.Contains(out, dead["weekly"]) || strings.Contains(out, dead[""]) {
+		t.Errorf("the dead jobs of nightly (%v):\n%s", dead, out)
+	}
+	if out := run("jobs", "retry", "--status", "dead", "--schedule", ""); !strings.Contains(out, "--schedule: it is empty") {
+		t.Errorf("an empty schedule: %s", out)
+	}
+	if out := run("jobs", "retry", "--status", "dead", "--schedule", "nightly"); !strings.Contains(out, "1 of 1 jobs ready") {
+		t.Errorf("brought back: %s", out)
+	}
+	for id, want := range map[string]string{"nightly": "ready", "weekly": "dead", "": "dead"} {
+		if j := must[client.Job](t)(c.Job(t.Context(), dead[id])); j.Status != want {
+			t.Errorf("the job of schedule %q is %s, want %s", id, j.Status, want)
+		}
+	}
+	if out := run("jobs", "delete", "--status", "dead", "--schedule", "weekly"); !strings.Contains(out, "1 of 1 jobs deleted") {
+		t.Errorf("deleted: %s", out)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -32,9 +33,11 @@ appliance does itself, and every other type, which workers of your own do (docs/
 type jobFilterFlags struct {
 	filter       client.JobFilter
 	since, until string
+	flags        *pflag.FlagSet
 }
 
 func (f *jobFilterFlags) add(fl *pflag.FlagSet) {
+	f.flags = fl
 	fl.StringSliceVar(&f.filter.Status, "status", nil, "only these statuses: waiting, scheduled, ready, active, retry, completed, dead, cancelled")
 	fl.StringVar(&f.filter.Queue, "queue", "", "only of this queue")
 	fl.StringVar(&f.filter.Type, "type", "", "only of this type")
@@ -42,7 +45,7 @@ func (f *jobFilterFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.filter.Text, "text", "", "only with this in the last error or the payload")
 	fl.StringVar(&f.filter.LimitKey, "limit-key", "", "only of this limit key")
 	fl.StringVar(&f.filter.Flow, "flow", "", "only of this flow")
-	fl.StringVar(&f.filter.Schedule, "schedule", "", "only of this schedule")
+	fl.StringVar(&f.filter.Schedule, "schedule", "", "only those that this schedule has made")
 	fl.StringVar(&f.since, "since", "", "made at or after: a time (2026-01-02T03:04:05Z) or how long ago (2h)")
 	fl.StringVar(&f.until, "until", "", "made before: a time, or how long ago")
 }
@@ -50,6 +53,17 @@ func (f *jobFilterFlags) add(fl *pflag.FlagSet) {
 // read gives the filter, and whether it selects at all.
 func (f *jobFilterFlags) read(now time.Time) (out client.JobFilter, selects bool, err error) {
 	out = f.filter
+	selecting := []string{"status", "queue", "type", "code", "text", "limit-key", "flow", "schedule", "since", "until"}
+	if f.flags != nil { // a variable of a script that is not set is not to select more than was meant
+		f.flags.Visit(func(flag *pflag.Flag) {
+			if v := flag.Value.String(); err == nil && slices.Contains(selecting, flag.Name) && (v == "" || v == "[]") {
+				err = fmt.Errorf("--%s: it is empty", flag.Name)
+			}
+		})
+		if err != nil {
+			return out, false, err
+		}
+	}
 	for _, t := range []struct {
 		name, text string
 		to         *time.Time
@@ -91,6 +105,7 @@ func (r *root) jobsListCmd() *cobra.Command {
 	cmd := r.remoteCmd(&cobra.Command{
 		Use: "list", Short: "List jobs, the newest first", Args: cobra.NoArgs,
 		Example: `  wayside jobs list --status dead --since 24h
+  wayside jobs list --status dead --schedule nightly
   wayside jobs list --type thumbnail --all --json`,
 	}, func(ctx context.Context, c *client.Client, rf remoteFlags, _ []string) error {
 		var err error

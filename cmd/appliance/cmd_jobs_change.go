@@ -40,7 +40,7 @@ func (r *root) jobsActCmd(name, done, short, long string, do func(*client.Client
 
 Jobs are named by their ids, or found by a filter: then it is done to every job that the filter
 finds and whose status allows it. The exit code is 1 when it failed for a job that was named.`,
-		Example: "  wayside jobs " + name + " j2a9 j2aa\n  wayside jobs " + name + " --type thumbnail --since 1h",
+		Example: "  wayside jobs " + name + " j2a9 j2aa\n  wayside jobs " + name + " --type thumbnail --since 1h" + ofDeadLetters(name),
 	}, func(ctx context.Context, c *client.Client, rf remoteFlags, args []string) error {
 		filter, selects, err := f.read(time.Now())
 		switch {
@@ -72,6 +72,14 @@ finds and whose status allows it. The exit code is 1 when it failed for a job th
 	cmd.Flags().IntVar(&limit, "limit", 0, "of those that are found, at most so many; 0 is all")
 	completeStatus(cmd)
 	return cmd
+}
+
+// ofDeadLetters gives more examples of a command that dead jobs are for.
+func ofDeadLetters(name string) string {
+	if name != "retry" && name != "delete" {
+		return ""
+	}
+	return "\n  wayside jobs " + name + " --status dead --schedule nightly\n  wayside jobs " + name + " --status dead --queue reports --code timeout"
 }
 
 func (r *root) actOnJobs(ctx context.Context, c *client.Client, f remoteFlags, name, done string, filter client.JobFilter, limit int) error {

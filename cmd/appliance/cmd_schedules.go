@@ -16,7 +16,9 @@ func (r *root) schedulesCmd() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "schedules",
 		Short: "Make jobs at times given by cron expressions",
-		Long:  `A schedule of a running appliance makes a job at each of its times.`,
+		Long: `A schedule of a running appliance makes a job at each of its times. Its jobs are found by its id: those
+that are dead by "wayside jobs list --status dead --schedule ID", and "wayside jobs retry" with the same
+flags brings them back.`,
 	}, r.schedulesListCmd(), r.schedulesShowCmd(), r.schedulesSetCmd(), r.schedulesDeleteCmd(), r.schedulesRunCmd(),
 		r.scheduleCmd("pause", "Let a schedule make no more jobs", (*client.Client).PauseSchedule),
 		r.scheduleCmd("resume", "Let a schedule make jobs again", (*client.Client).ResumeSchedule))
