@@ -149,7 +149,7 @@ func (s *Server) routeJobs(api huma.API) {
 	lean[NewJobs, MadeJobs](s, api, operation{
 		id: "create-jobs", method: http.MethodPost, path: "/jobs", scope: scopeAdmin, created: true, params: []*huma.Param{key},
 		summary: "Make a job, or several at once",
-		detail: "Answers 201 when it is durable. Several are made all or none, at most 10,000. A unique key that is held gives the job that " +
+		detail: "Answers 201 when it is durable. Several are made all or none, as many as fit one commit: about 3,000 small ones with the default store.memtable, 10,000 at most. A unique key that is held gives the job that " +
 			"holds it, with duplicate set; if no job is new, the answer is 200.",
 	}, maxJobsBody, s.createJobs)
 	register(s, api, operation{

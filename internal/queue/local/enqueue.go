@@ -152,7 +152,11 @@ func (e *Engine) enqueue(
 		}
 	}
 	if b.Len() > 0 {
-		if err := e.commit(ctx, b); err != nil {
+		err := e.commit(ctx, b)
+		if errcode.Is(err, errcode.TooLarge) && len(out) > 1 {
+			err = errcode.Newf(errcode.TooLarge, "%d jobs are more than one commit takes, and none was made: make them in several calls", len(out))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("enqueue: %w", err)
 		}
 	}

@@ -286,3 +286,14 @@ func FuzzFlow(f *testing.F) {
 		}
 	})
 }
+
+// TestManyJobsTooLarge makes more jobs in one call than a commit takes: none of them is there, and the error says what to do.
+func TestManyJobsTooLarge(t *testing.T) {
+	b := openIdle(t, t.TempDir(), Config{})
+	_, err := b.Enqueue(t.Context(), slices.Repeat([]queue.New{{Type: "a"}}, maxEnqueue)...)
+	if !errcode.Is(err, errcode.TooLarge) || !strings.Contains(err.Error(), "in several calls") {
+		t.Errorf("Enqueue gave %v", err)
+	}
+	checkCounts(t, b.Engine, map[queue.Status]int64{})
+	mustEnqueue(t, b.Engine, slices.Repeat([]queue.New{{Type: "a"}}, 3000)...)
+}
