@@ -81,6 +81,21 @@ class ClientTest(unittest.TestCase):
             client.upload(b"x")
         self.assertEqual((caught.exception.status, len(fake.calls)), (413, 1))
 
+    def test_an_answer_that_is_cut_off_is_none(self):
+        """An appliance that is killed while it answers is asked again; the beginning of the answer is not taken for it."""
+
+        def half(handler, body):
+            handler.send_response(200)
+            handler.send_header("Content-Type", "application/json")
+            handler.send_header("Content-Length", "100")
+            handler.end_headers()
+            handler.wfile.write(b'{"id": "f1", "name": "a"')
+            handler.close_connection = True
+
+        fake, client = self.script((200, {"id": "f0"}), half, half, (200, {"id": "f1"}))
+        self.assertEqual([client.file("f0")["id"], client.file("f1")["id"]], ["f0", "f1"])
+        self.assertEqual(len(fake.calls), 4)
+
     def test_retries_end(self):
         fake, client = self.script(*[(503, BUSY)] * 3, retries=2)
         with self.assertRaises(wayside.Error):

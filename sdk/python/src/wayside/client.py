@@ -173,7 +173,7 @@ class Client(Recordings):
                 # The appliance has said why, perhaps, and reads no further.
             response = conn.getresponse()
             if response.status >= 300:
-                _answer(response, response.read(_MAX_ANSWER))
+                _answer(response, _whole(response))
             return Stream(conn, response)
         except (OSError, http.client.HTTPException) as e:
             conn.close()
@@ -192,7 +192,7 @@ class Client(Recordings):
             try:
                 conn.request(method, target, body=data, headers=headers)
                 response = conn.getresponse()
-                raw = response.read(_MAX_ANSWER)
+                raw = _whole(response)
                 if response.will_close:
                     self.close()
                 return response, raw
@@ -259,6 +259,14 @@ class _HTTP(_Closing, http.client.HTTPConnection):
 
 class _HTTPS(_Closing, http.client.HTTPSConnection):
     pass
+
+
+def _whole(response: http.client.HTTPResponse) -> bytes:
+    """Reads an answer. http.client gives the beginning of one that was cut off as if it were all."""
+    raw = response.read(_MAX_ANSWER)
+    if response.length and len(raw) < _MAX_ANSWER:
+        raise http.client.IncompleteRead(raw, response.length)
+    return raw
 
 
 def _answer(response: http.client.HTTPResponse, raw: bytes) -> Any:
