@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/wayside-edge/wayside/plugins/rail/railtest"
 )
@@ -210,6 +211,74 @@ func TestEventsOnTheCommandLine(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil || !strings.Contains(errs.tail(), "connecting again") {
 		t.Errorf("ended with %v, %q", err, errs.tail())
+	}
+	if took, err := a.stop(); err != nil {
+		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())
+	}
+}
+
+// TestExitCodes has one command for each class of end, as docs/cli.md has them, and each says so in one line.
+func TestExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	a := start(t, dir)
+	bad := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(bad, []byte("no recording"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := filepath.Join("..", "examples", "rail", "example.RU")
+	a.says(0, "upload", good, "--wait")
+	token := strings.TrimSpace(func() string {
+		out, _ := a.says(0, "tokens", "create", "reader", "--scope", "read")
+		return out
+	}())
+	token = token[strings.LastIndex(token, "\n")+1:]
+	for _, tc := range []struct {
+		code  int
+		said  string
+		lines int
+		args  []string
+	}{
+		{0, "", 0, []string{"files", "list"}},
+		{2, "(see wayside files --help)", 1, []string{"files", "lst"}},
+		{2, "(see wayside files show --help)", 1, []string{"files", "show"}},
+		{2, "is no address of an appliance", 1, []string{"files", "list", "--server", "ftp://x"}},
+		{1, "no such file", 1, []string{"files", "show", "f0000000099"}},
+		{1, "there is no such batch", 1, []string{"batches", "show", "b0000000099"}},
+		{1, "the decode has ended", 1, []string{"decodes", "cancel", "d0000000001"}},
+		{1, "give one with --token or WAYSIDE_TOKEN", 1, []string{"files", "list", "--token", "wrong"}},
+		{1, "a token with scope admin", 1, []string{"files", "delete", "f0000000001", "--token", token}},
+		{1, "start it with wayside serve, or name it with --server", 1, []string{"files", "list", "--server", "127.0.0.1:1"}},
+		{1, "2 files: 2 taken, 1 failed", 1, []string{"upload", good, bad, "--wait"}},
+		{1, "1 of 2 files failed", 3, []string{"upload", good, bad, "--batch", "x", "--wait"}},
+	} {
+		_, errs := a.says(tc.code, tc.args...)
+		if !strings.Contains(errs, tc.said) && tc.lines != 3 || tc.lines == 1 && strings.Count(errs, "\n") != 1 || tc.lines == 0 && errs != "" {
+			t.Errorf("wayside %q: %q", tc.args, errs)
+		}
+	}
+	// Interrupted while it waits: in the middle of a decode that does not end, since nothing is ready to do it.
+	a.says(0, "queues", "pause", "decode")
+	out, _ := a.says(0, "upload", good, "--name", "later.RU", "--force")
+	id := out[strings.Index(out, "decode ")+7:]
+	id, _, _ = strings.Cut(id, " ")
+	cmd := a.shell("decodes", "show", strings.TrimRight(id, ",\n"), "--wait", "10m")
+	said := &logBuffer{}
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// The signal is not for the start of the process, which has no handler yet: again until it is heard.
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("it did not wait: %v, %s", err, said.tail())
+	case <-time.After(time.Second):
+	}
+	_ = cmd.Process.Signal(syscall.SIGINT)
+	err := <-ended
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 130 || strings.Count(said.tail(), "\n") != 1 || !strings.Contains(said.tail(), "interrupted") {
+		t.Errorf("interrupted: %v, %q", err, said.tail())
 	}
 	if took, err := a.stop(); err != nil {
 		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())

@@ -123,9 +123,9 @@ func (r *root) awaitBatch(ctx context.Context, c *client.Client, f remoteFlags, 
 
 // watchBatch gives a batch, with hardly a file, once it has ended or the time is over.
 func (r *root) watchBatch(ctx context.Context, c *client.Client, id string, wait time.Duration) (client.Batch, error) {
-	width, look := terminal(r.std.err), batchRest
+	width, look, every := terminal(r.std.err), batchRest, batchRest
 	if width > 0 {
-		look = batchLook
+		look, every = 0, batchLook // the first time at once: the bar needs to know how many there are
 	}
 	screen := progress.New(r.std.out, r.std.err, width)
 	defer screen.Start()()
@@ -139,6 +139,7 @@ func (r *root) watchBatch(ctx context.Context, c *client.Client, id string, wait
 			screen.Expect(b.Total, 0)
 			told = true
 		}
+		look = every
 		screen.At(b.Successful+b.Failed, b.Progress)
 		screen.Say(batchNote(&b))
 	}
