@@ -175,6 +175,9 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	res, err := c.http.Do(req)
 	if err != nil {
 		if _, dial := errors.AsType[*net.OpError](err); dial && ctx.Err() == nil {
+			if outer, ok := errors.AsType[*url.Error](err); ok {
+				err = outer.Err // the address is said already
+			}
 			return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.TrimSuffix(c.base, apiPath), err)
 		}
 		return nil, fmt.Errorf("call %s: %w", r.path, err)

@@ -5,9 +5,9 @@ import (
 	"net/url"
 )
 
-// all reads a list page by page.
+// all reads a list page by page. An empty one is no nil, so that it is written as a list.
 func all[T any](ctx context.Context, c *Client, path string) ([]T, error) {
-	var items []T
+	items := []T{}
 	q := url.Values{"limit": {"1000"}}
 	for {
 		var page struct {
