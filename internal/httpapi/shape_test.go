@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -219,6 +220,11 @@ func TestEncodings(t *testing.T) {
 		{"/files/f0001", "zstd, *;q=0", "zstd"},
 		{"/files/f0001/content", "gzip, identity;q=0", ""},
 		{"/decodes/d0001/tables/points.parquet", "gzip, identity;q=0", ""},
+		{"/decodes/d0001/tables/points.parquet?where=seq:gt:3", "gzip, zstd", ""},
+		{"/decodes/d0001/tables/points.xlsx", "gzip, zstd", ""},
+		{rows, "gzip, zstd", "zstd"},
+		{"/decodes/d0001/tables/points.csv", "gzip;q=0.7, zstd;q=0.7", "zstd"},
+		{"/decodes/d0001/tables/points.csv", "zstd;q=0, gzip", "gzip"},
 		{"/decodes/d0001/tables/points.ndjson", "x-gzip", "gzip"},
 		{"/decodes/d0001/tables/points.csv", "zstd;q=0.4, gzip; Q=0.5", "gzip"},
 		{"/jobs?fields=nope", "gzip", "gzip"}, // a problem
@@ -312,4 +318,37 @@ func FuzzHeaders(f *testing.F) {
 		_, _ = trim(nil, []byte(s), []string{"a"})
 		_, _ = trimBody([]byte(s), []string{"a"})
 	})
+}
+
+// TestOneOfManyChangesWins has many clients change what they all read, at the same moment.
+func TestOneOfManyChangesWins(t *testing.T) {
+	w := newWorld(t).start()
+	body := func(cron string) string { return `{"cron":"` + cron + `","job":{"type":"a"}}` }
+	if res := w.put("/schedules/s", body("* * * * *")); res.StatusCode >= 300 {
+		t.Fatalf("%d %s", res.StatusCode, res.body)
+	}
+	for round := range 5 {
+		tag := w.get("/schedules/s").Header.Get("Etag")
+		var won, lost atomic.Int64
+		var all sync.WaitGroup
+		begin := make(chan struct{})
+		for i := range 16 {
+			all.Go(func() {
+				<-begin
+				switch res := w.put("/schedules/s", body(fmt.Sprintf("%d %d * * *", i, round)), header("If-Match", tag)); res.StatusCode {
+				case http.StatusOK:
+					won.Add(1)
+				case http.StatusPreconditionFailed:
+					lost.Add(1)
+				default:
+					t.Errorf("%d %s", res.StatusCode, res.body)
+				}
+			})
+		}
+		close(begin)
+		all.Wait()
+		if won.Load() != 1 || lost.Load() != 15 {
+			t.Errorf("%d changed it, %d were told", won.Load(), lost.Load())
+		}
+	}
 }
