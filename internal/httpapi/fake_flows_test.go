@@ -16,6 +16,7 @@ import (
 )
 
 func (q *fakeQueue) PutSchedule(_ context.Context, s queue.Schedule) (queue.Schedule, error) {
+	time.Sleep(q.slow)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if s.Cron == "never" {

@@ -32,6 +32,7 @@ type fakeQueue struct {
 	acted     []queue.Filter
 	imports   []int // jobs of each call of Import
 	token     uint64
+	slow      time.Duration // that storing a schedule takes
 }
 
 func newFakeQueue() *fakeQueue {

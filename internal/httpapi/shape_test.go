@@ -327,6 +327,7 @@ func TestOneOfManyChangesWins(t *testing.T) {
 	if res := w.put("/schedules/s", body("* * * * *")); res.StatusCode >= 300 {
 		t.Fatalf("%d %s", res.StatusCode, res.body)
 	}
+	w.queue.slow = 20 * time.Millisecond // long enough for others to look before it is there
 	for round := range 5 {
 		tag := w.get("/schedules/s").Header.Get("Etag")
 		var won, lost atomic.Int64
