@@ -103,15 +103,15 @@ func (r record) encode() []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(min(r.MaxAttempts, 1<<16-1)))
 	b = appendTime(b, r.RunAt)
 	b = appendTime(b, r.StartedAt)
-	b = appendTime(b, *r.moment())
+	b = appendTime(b, *momentOf(&r))
 	b = binary.BigEndian.AppendUint16(b, uint16(r.Pending))
 	b = append(b, byte(r.more))
 	b = append(append(b, byte(len(r.queue))), r.queue...)
 	return append(append(b, byte(len(r.typ))), r.typ...)
 }
 
-// moment gives the time that a job in its status has: of its end, since when it is ready, or of the end of its last run.
-func (r *record) moment() *time.Time {
+// momentOf gives the time that a job in its status has: of its end, since when it is ready, or of the end of its last run.
+func momentOf(r *record) *time.Time {
 	switch {
 	case r.Status.Final():
 		return &r.FinishedAt
@@ -140,7 +140,7 @@ func decodeRecord(b []byte, names func([]byte) string) (record, error) {
 	r.Crashes = int(b[4])
 	r.MaxAttempts = int(binary.BigEndian.Uint16(b[5:]))
 	r.RunAt, r.StartedAt = timeAt(b[7:]), timeAt(b[15:])
-	*r.moment() = timeAt(b[23:])
+	*momentOf(&r) = timeAt(b[23:])
 	r.Pending = int(binary.BigEndian.Uint16(b[31:]))
 	r.more = recordMore(b[33])
 	rest := b[recordHead:]

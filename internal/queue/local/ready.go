@@ -61,18 +61,19 @@ func (h *readyJobs) push(n uint64, since tick) {
 }
 
 // mend sets what an entry says about those below it, and reports whether that is news.
-func (h readyJobs) mend(i int) bool {
-	oldest := h[i].since
-	for c := 2*i + 1; c <= 2*i+2 && c < len(h); c++ {
-		oldest = min(oldest, h[c].oldest)
+func (h *readyJobs) mend(i int) bool {
+	s := *h
+	oldest := s[i].since
+	for c := 2*i + 1; c <= 2*i+2 && c < len(s); c++ {
+		oldest = min(oldest, s[c].oldest)
 	}
-	was := h[i].oldest
-	h[i].oldest = oldest
+	was := s[i].oldest
+	s[i].oldest = oldest
 	return was != oldest
 }
 
 // mendUp mends the entries above one, up to the first whose tale does not change.
-func (h readyJobs) mendUp(i int) {
+func (h *readyJobs) mendUp(i int) {
 	for i > 0 {
 		if i = (i - 1) / 2; !h.mend(i) {
 			return
@@ -101,27 +102,27 @@ func (h *readyJobs) remove(i int) readyJob {
 }
 
 // settle puts a job into the place of one that is gone, and from there to where it belongs.
-func (h readyJobs) settle(i int, j readyJob) {
-	top := i
+func (h *readyJobs) settle(i int, j readyJob) {
+	s, top := *h, i
 	for {
 		least, n := i, j.n
-		for c := 2*i + 1; c <= 2*i+2 && c < len(h); c++ {
-			if h[c].n < n {
-				least, n = c, h[c].n
+		for c := 2*i + 1; c <= 2*i+2 && c < len(s); c++ {
+			if s[c].n < n {
+				least, n = c, s[c].n
 			}
 		}
 		if least == i {
 			break
 		}
-		h[i].n, h[i].since = h[least].n, h[least].since
+		s[i].n, s[i].since = s[least].n, s[least].since
 		i = least
 	}
-	h[i].n, h[i].since = j.n, j.since
+	s[i].n, s[i].since = j.n, j.since
 	if i == top { // it came from another branch and may belong further up
-		for i > 0 && h[(i-1)/2].n > j.n {
+		for i > 0 && s[(i-1)/2].n > j.n {
 			up := (i - 1) / 2
-			h[i].n, h[i].since = h[up].n, h[up].since
-			h[up].n, h[up].since = j.n, j.since
+			s[i].n, s[i].since = s[up].n, s[up].since
+			s[up].n, s[up].since = j.n, j.since
 			h.mend(i)
 			i = up
 		}
@@ -135,11 +136,11 @@ func (h readyJobs) settle(i int, j readyJob) {
 }
 
 // oldest gives an entry of those that have waited longest, of several not always the first. The heap is not empty.
-func (h readyJobs) oldest() int {
-	i := 0
-	for h[i].since != h[i].oldest {
+func (h *readyJobs) oldest() int {
+	s, i := *h, 0
+	for s[i].since != s[i].oldest {
 		left := 2*i + 1
-		if i = left; h[left].oldest != h[(left-1)/2].oldest {
+		if i = left; s[left].oldest != s[(left-1)/2].oldest {
 			i = left + 1
 		}
 	}
@@ -147,8 +148,8 @@ func (h readyJobs) oldest() int {
 }
 
 // correct sets when the job of an entry became ready.
-func (h readyJobs) correct(i int, since tick) {
-	h[i].since = since
+func (h *readyJobs) correct(i int, since tick) {
+	(*h)[i].since = since
 	h.mend(i)
 	h.mendUp(i)
 }

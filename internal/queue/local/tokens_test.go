@@ -146,8 +146,7 @@ func TestUnreadableJobCostsNoToken(t *testing.T) {
 func TestTokenOfFailedLeaseIsHandedOn(t *testing.T) {
 	fail := false
 	waits := make(chan struct{})
-	var b *box
-	b = openHooked(t, t.TempDir(), Config{Clock: newFakeClock()}, func(*Engine, context.Context) error { return nil }, func(p store.Point) error {
+	b := openHooked(t, t.TempDir(), Config{Clock: newFakeClock()}, func(*Engine, context.Context) error { return nil }, func(p store.Point) error {
 		if fail && p == store.BeforeCommit {
 			<-waits
 			return errors.New("no")

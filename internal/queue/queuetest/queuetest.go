@@ -75,6 +75,7 @@ func Run(t *testing.T, open Open) {
 		{"outside: types of the process", testOwnTypes},
 		{"outside: signs of life", testBeats},
 		{"outside: workers", testNodes},
+		{"outside: workers over a restart", testNodesReopen},
 		{"outside: one holder a job", testOutsideRace},
 		{"outside: reopen", testOutsideReopen},
 		{"edit", testEdit},
