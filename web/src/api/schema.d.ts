@@ -612,7 +612,7 @@ export interface paths {
         put?: never;
         /**
          * Make a job, or several at once
-         * @description Answers 201 when it is durable. Several are made all or none, at most 10,000. A unique key that is held gives the job that holds it, with duplicate set; if no job is new, the answer is 200.
+         * @description Answers 201 when it is durable. Several are made all or none, as many as fit one commit: about 3,000 small ones with the default store.memtable, 10,000 at most. A unique key that is held gives the job that holds it, with duplicate set; if no job is new, the answer is 200.
          */
         post: operations["create-jobs"];
         delete?: never;
