@@ -112,3 +112,22 @@ func TestPages(t *testing.T) {
 		}
 	}
 }
+
+// Bytes of which the hash is not right are no file.
+func TestContentIsChecked(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/content") {
+			_, _ = fmt.Fprint(w, "abd")
+			return
+		}
+		_, _ = fmt.Fprint(w, `{"id":"f1","size":3,"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}`)
+	}))
+	t.Cleanup(srv.Close)
+	dir := t.TempDir()
+	var errs bytes.Buffer
+	code := run([]string{"files", "content", "f1", "-o", filepath.Join(dir, "f")}, []string{"HOME=" + dir, "WAYSIDE_SERVER=" + srv.URL}, stdio{out: &bytes.Buffer{}, err: &errs})
+	left, err := os.ReadDir(dir)
+	if code != exitFailed || !strings.Contains(errs.String(), "what came is not the file") || err != nil || len(left) != 0 {
+		t.Errorf("exit %d, %q, left %v, %v", code, errs.String(), left, err)
+	}
+}
