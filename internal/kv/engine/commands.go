@@ -1,0 +1,8 @@
+package engine
+
+import "slices"
+
+// commands is the engine's part of the command table, family by family.
+func commands() []*Command {
+	return slices.Concat(transactionCommands(), stringCommands(), genericCommands())
+}

@@ -1,0 +1,95 @@
+package engine
+
+// Copy goes through all items as they were at one moment while commands go on: an item that is about to change is
+// copied first. So a log can begin anew without a stop and without a second keyspace.
+//
+// Each item has a flag that says whether the copy has it; new ones are born with it.
+type Copy struct {
+	e      *Engine
+	emit   func(db int, args [][]byte)
+	tables []copyTable
+	at     int
+	cursor uint64
+}
+
+// copyTable is a database's table at the moment of the copy. FLUSHALL gives the database another.
+type copyTable struct {
+	db    int
+	items *dict[value]
+}
+
+// Copy begins a copy; emit is called under the lock, in Step and in what commands do, with the commands that make the
+// items anew. There is one copy at a time; nil if one runs.
+func (e *Engine) Copy(emit func(db int, args [][]byte)) *Copy {
+	if e.copying != nil {
+		return nil
+	}
+	e.copyFlag ^= flagCopied
+	c := &Copy{e: e, emit: emit}
+	for _, d := range e.dbs {
+		c.tables = append(c.tables, copyTable{d.id, d.items})
+	}
+	e.copying = c
+	return c
+}
+
+// Step copies about n items, under the lock; false when all are copied.
+func (c *Copy) Step(n int) bool {
+	for ; n > 0 && c.at < len(c.tables); n-- {
+		t := c.tables[c.at]
+		c.cursor = t.items.scan(c.cursor, func(it *item) {
+			c.item(t.db, it)
+			n--
+		})
+		if c.cursor == 0 {
+			c.tables[c.at].items = nil
+			c.at++
+		}
+	}
+	if c.at < len(c.tables) {
+		return true
+	}
+	c.e.copying = nil
+	return false
+}
+
+// Stop gives the copy up. The rest of the items are marked, so that the next one begins right.
+func (c *Copy) Stop() {
+	c.emit = func(int, [][]byte) {}
+	for c.Step(1 << 10) {
+	}
+}
+
+// before copies an item that is about to change.
+func (c *Copy) before(d *db, key []byte) {
+	if it := d.items.find(key); it != nil && it.val.used&flagCopied != c.e.copyFlag {
+		for _, t := range c.tables[min(c.at, len(c.tables)):] {
+			if t.items == d.items {
+				c.item(t.db, it)
+				return
+			}
+		}
+	}
+}
+
+// item copies an item unless it is copied. One that has ended is copied as well: the log will say when it did.
+func (c *Copy) item(db int, it *item) {
+	if it.val.used&flagCopied == c.e.copyFlag {
+		return
+	}
+	it.val.used = it.val.used&^flagCopied | c.e.copyFlag
+	rewriteItem(it, func(args [][]byte) { c.emit(db, args) })
+}
+
+// rewriteItem gives the commands that make an item anew.
+func rewriteItem(it *item, emit func(args [][]byte)) {
+	key := []byte(it.key)
+	if it.val.obj == nil {
+		emit([][]byte{[]byte("SET"), key, it.val.str})
+	} else {
+		it.val.obj.rewrite(key, emit)
+	}
+	if it.val.expire != 0 {
+		emit([][]byte{[]byte("PEXPIREAT"), key, appendInt(nil, it.val.expire)})
+	}
+}

@@ -1,0 +1,161 @@
+package engine
+
+// db is one numbered database.
+type db struct {
+	e       *Engine
+	id      int
+	items   *dict[value]
+	ends    expiries
+	waiting map[string]*keyQueue // clients that wait for a key
+	watched map[string][]*Session
+}
+
+func newDB(e *Engine, id int) *db {
+	return &db{e: e, id: id, items: newDict[value](e.seed), waiting: map[string]*keyQueue{}, watched: map[string][]*Session{}}
+}
+
+// peek finds a key that has not ended, and does nothing else.
+func (d *db) peek(key []byte) *item {
+	it := d.items.find(key)
+	if it == nil || d.e.ended(it) {
+		return nil
+	}
+	return it
+}
+
+// ended says that an item's time is over. While the log is read nothing ends: the log says when it did.
+func (e *Engine) ended(it *item) bool {
+	return it.val.expire != 0 && it.val.expire <= e.now && !e.loading
+}
+
+// find finds a key for a command, ends it if its time is over, and remembers that it was used.
+func (d *db) find(key []byte) *item {
+	it := d.items.find(key)
+	if it == nil {
+		return nil
+	}
+	if d.e.ended(it) {
+		d.end(it)
+		return nil
+	}
+	d.e.use(it)
+	return it
+}
+
+// end removes an item whose time is over.
+func (d *db) end(it *item) {
+	key := []byte(it.key)
+	d.drop(key)
+	d.e.stats.Expired++
+	d.e.effect(d.id, [][]byte{[]byte("DEL"), key})
+	d.e.modified(d, key, nil)
+	d.e.event('x', "expired", d, key)
+}
+
+// drop takes a key out without telling anybody.
+func (d *db) drop(key []byte) *item {
+	if d.e.copying != nil {
+		d.e.copying.before(d, key)
+	}
+	it := d.items.remove(key)
+	if it == nil {
+		return nil
+	}
+	d.e.used -= bytesOf(it)
+	d.ends.remove(it)
+	return it
+}
+
+// put gives a key a value, a new one with no end or the place of the one it had. What counts is what put and settle say.
+func (d *db) put(key []byte) (it *item, added bool) {
+	if d.e.copying != nil {
+		d.e.copying.before(d, key)
+	}
+	it, added = d.items.add(key)
+	if added {
+		it.val.used = d.e.freshUse()
+		d.e.used += bytesOf(it)
+	} else {
+		d.e.use(it)
+	}
+	return it, added
+}
+
+// setBytes gives an item a string, which is copied.
+func (d *db) setBytes(it *item, b []byte) {
+	had := it.val.str
+	if d.release(it); cap(had) >= len(b) && cap(had) <= 2*len(b)+16 {
+		had = append(had[:0], b...)
+		it.val.str = had
+		return
+	}
+	d.replaceBytes(it, append(make([]byte, 0, len(b)), b...))
+}
+
+// replaceBytes gives an item a string that nobody else has.
+func (d *db) replaceBytes(it *item, b []byte) {
+	d.release(it)
+	d.e.used += sizeClass(cap(b)) - sizeClass(cap(it.val.str))
+	it.val.str = b
+}
+
+// release takes an item's object away, so that it is a string.
+func (d *db) release(it *item) {
+	if it.val.obj != nil {
+		d.e.used -= *it.val.obj.counted()
+		*it.val.obj.counted() = 0
+		it.val.obj = nil
+	}
+}
+
+// setObject gives an item an object.
+func (d *db) setObject(it *item, obj object) {
+	d.release(it)
+	d.e.used -= sizeClass(cap(it.val.str))
+	it.val.str = nil
+	it.val.obj = obj
+	d.settle(it)
+}
+
+// settle accounts for an object that has changed.
+func (d *db) settle(it *item) {
+	if it.val.obj == nil {
+		return
+	}
+	n, counted := it.val.obj.bytes(), it.val.obj.counted()
+	d.e.used += n - *counted
+	*counted = n
+}
+
+// setExpire says when an item ends; 0 = never.
+func (d *db) setExpire(it *item, at int64) {
+	if it.val.expire == at {
+		return
+	}
+	was := it.val.heap > 0
+	it.val.expire = at
+	if at == 0 {
+		d.ends.remove(it)
+	} else {
+		d.ends.set(it)
+		if it.val.heap == 1 {
+			d.e.rouse()
+		}
+	}
+	if is := it.val.heap > 0; is != was {
+		if is {
+			d.e.used += pointerBytes
+		} else {
+			d.e.used -= pointerBytes
+		}
+	}
+}
+
+// clear removes all keys.
+func (d *db) clear() {
+	for it := range d.items.all() {
+		d.e.used -= bytesOf(it)
+	}
+	d.items = newDict[value](d.e.seed)
+	d.ends = expiries{}
+}

@@ -1,0 +1,228 @@
+package engine
+
+import (
+	"hash/maphash"
+	"iter"
+	"math/bits"
+)
+
+// dict is a hash table of keys in linear hashing (Litwin, 1980): it grows and shrinks by one bucket at a time, so no
+// insertion ever moves the whole table, and memory comes back as it empties.
+//
+// Every key has a place in the order of its reversed hash. A bucket holds all keys whose hashes end in the same bits,
+// which is one stretch of that order, and splitting a bucket splits its stretch. So a cursor is a place in that order: a
+// scan that goes through it once meets every key that is there all the time, whatever happens to the table in between.
+type dict[V any] struct {
+	segs  [][]*node[V] // the first grows in place, the others have segLen buckets
+	level uint         // 1<<level buckets have a number of that many bits; those below split have one bit more
+	split uint32
+	n     int
+	seed  maphash.Seed
+}
+
+// node is a key with its value. It stays where it is until the key is deleted.
+type node[V any] struct {
+	next *node[V]
+	key  string
+	val  V
+}
+
+const (
+	segBits   = 10
+	segLen    = 1 << segBits
+	leastBits = 2 // a table has four buckets at least
+	shrinkAt  = 4 // buckets a key, from which the table shrinks
+)
+
+func newDict[V any](seed maphash.Seed) *dict[V] {
+	return &dict[V]{segs: [][]*node[V]{make([]*node[V], 1<<leastBits)}, level: leastBits, seed: seed}
+}
+
+func (d *dict[V]) len() int { return d.n }
+
+func (d *dict[V]) buckets() uint32 { return 1<<d.level + d.split }
+
+// hash is that of a key. 32 bits are enough for as many buckets as memory holds.
+func (d *dict[V]) hash(key []byte) uint32 { return uint32(maphash.Bytes(d.seed, key)) }
+
+func (d *dict[V]) hashString(key string) uint32 { return uint32(maphash.String(d.seed, key)) }
+
+// bucket is the one that keys of a hash are in.
+func (d *dict[V]) bucket(h uint32) *(*node[V]) {
+	i := h & (1<<d.level - 1)
+	if i < d.split {
+		i = h & (1<<(d.level+1) - 1)
+	}
+	return &d.segs[i>>segBits][i&(segLen-1)]
+}
+
+func (d *dict[V]) find(key []byte) *node[V] {
+	for n := *d.bucket(d.hash(key)); n != nil; n = n.next {
+		if n.key == string(key) {
+			return n
+		}
+	}
+	return nil
+}
+
+// add gives the node of a key, a new one if there is none.
+func (d *dict[V]) add(key []byte) (n *node[V], added bool) {
+	at := d.bucket(d.hash(key))
+	for n := *at; n != nil; n = n.next {
+		if n.key == string(key) {
+			return n, false
+		}
+	}
+	n = &node[V]{next: *at, key: string(key)}
+	*at = n
+	d.n++
+	if uint32(d.n) > d.buckets() {
+		d.grow()
+	}
+	return n, true
+}
+
+// remove takes a key out and gives its node.
+func (d *dict[V]) remove(key []byte) *node[V] {
+	for at := d.bucket(d.hash(key)); *at != nil; at = &(*at).next {
+		if n := *at; n.key == string(key) {
+			*at = n.next
+			n.next = nil
+			d.n--
+			for range 2 * shrinkAt { // an emptying table follows its keys, and no removal takes long
+				if uint32(d.n) >= d.buckets()/shrinkAt || !d.shrink() {
+					break
+				}
+			}
+			return n
+		}
+	}
+	return nil
+}
+
+// grow splits one bucket into two.
+func (d *dict[V]) grow() {
+	at := d.buckets()
+	seg := int(at >> segBits)
+	switch {
+	case seg < len(d.segs) && int(at&(segLen-1)) < len(d.segs[seg]):
+	case seg == 0:
+		first := make([]*node[V], min(2*len(d.segs[0]), segLen))
+		copy(first, d.segs[0])
+		d.segs[0] = first
+	default:
+		d.segs = append(d.segs, make([]*node[V], segLen))
+	}
+	from := &d.segs[d.split>>segBits][d.split&(segLen-1)]
+	to := &d.segs[seg][at&(segLen-1)]
+	bit := uint32(1) << d.level
+	for link := from; *link != nil; {
+		n := *link
+		if d.hashString(n.key)&bit == 0 {
+			link = &n.next
+			continue
+		}
+		*link = n.next
+		n.next = *to
+		*to = n
+	}
+	if d.split++; d.split == 1<<d.level {
+		d.level, d.split = d.level+1, 0
+	}
+}
+
+// shrink puts the last bucket's keys back where they were split from; false of the smallest table.
+func (d *dict[V]) shrink() bool {
+	if d.buckets() == 1<<leastBits {
+		return false
+	}
+	if d.split == 0 {
+		d.level--
+		d.split = 1 << d.level
+	}
+	d.split--
+	last := d.buckets()
+	seg := int(last >> segBits)
+	from := &d.segs[seg][last&(segLen-1)]
+	to := &d.segs[d.split>>segBits][d.split&(segLen-1)]
+	for *to != nil {
+		to = &(*to).next
+	}
+	*to, *from = *from, nil
+	switch {
+	case seg > 0 && last&(segLen-1) == 0:
+		d.segs[seg] = nil
+		d.segs = d.segs[:seg]
+	case seg == 0 && last > 1<<leastBits && int(last) <= len(d.segs[0])/2:
+		first := make([]*node[V], len(d.segs[0])/2)
+		copy(first, d.segs[0])
+		d.segs[0] = first
+	}
+	return true
+}
+
+// scan calls visit for the keys of the bucket at a cursor and gives the cursor of the next one, 0 after the last. A key
+// that is there during a whole scan is visited at least once. The table must not change within visit.
+func (d *dict[V]) scan(cursor uint64, visit func(n *node[V])) uint64 {
+	h := bits.Reverse32(uint32(cursor))
+	width := d.level
+	i := h & (1<<d.level - 1)
+	if i < d.split {
+		width++
+		i = h & (1<<width - 1)
+	}
+	for n := d.segs[i>>segBits][i&(segLen-1)]; n != nil; n = n.next {
+		visit(n)
+	}
+	// The bucket's stretch of the order begins with its number reversed and is as long as the bits leave.
+	next := uint64(bits.Reverse32(i)) + 1<<(32-width)
+	if next >= 1<<32 {
+		return 0
+	}
+	return next
+}
+
+// all goes through the keys in no order. The table must not change meanwhile.
+func (d *dict[V]) all() iter.Seq[*node[V]] {
+	return func(yield func(*node[V]) bool) {
+		for _, seg := range d.segs {
+			for _, n := range seg {
+				for ; n != nil; n = n.next {
+					if !yield(n) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// random gives one of the keys, each with about the same chance; nil of an empty table. pick gives a number below its
+// argument.
+func (d *dict[V]) random(pick func(n uint32) uint32) *node[V] {
+	if d.n == 0 {
+		return nil
+	}
+	// A bucket has as good a chance as another, so a key's depends on how many share its own. Of a few buckets in a row
+	// one is taken by its keys.
+	const few = 4
+	for {
+		var count uint32
+		var found *node[V]
+		from := pick(d.buckets())
+		for j := range uint32(few) {
+			i := (from + j) % d.buckets()
+			for n := d.segs[i>>segBits][i&(segLen-1)]; n != nil; n = n.next {
+				if count++; pick(count) == 0 {
+					found = n
+				}
+			}
+		}
+		if found != nil {
+			return found
+		}
+	}
+}
+
+// tableBytes is what the buckets take; nodes and keys are the owner's to count.
+func (d *dict[V]) tableBytes() int64 { return int64(d.buckets()) * 8 }

@@ -1,0 +1,274 @@
+// Package resp reads the commands and writes the answers of the Redis serialization protocol, versions 2 and 3
+// (https://redis.io/docs/reference/protocol-spec/). It knows no command.
+//
+// It is apart so that what comes from a socket is parsed in one place that keeps its bounds, and can be fuzzed alone.
+// Nothing here is safe for concurrent use, and nothing starts a goroutine.
+package resp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// Limits bound what one command may be. A client that has not said who it is gets small ones.
+type Limits struct {
+	Args   int // arguments of a command, its name included
+	Bulk   int // bytes of an argument
+	Inline int // bytes of a line: an inline command, a header
+	Total  int // bytes of a command; 0 = no bound beside Args × Bulk
+}
+
+// Limits as Redis has them, and for clients before AUTH.
+var (
+	Full   = Limits{Args: 1 << 20, Bulk: 512 << 20, Inline: 64 << 10}
+	Unsure = Limits{Args: 10, Bulk: 16 << 10, Inline: 16 << 10, Total: 64 << 10}
+)
+
+// ProtocolError is a breach of the protocol: what came after it cannot be understood, so the connection is closed after
+// it was told.
+type ProtocolError struct{ Reason string }
+
+func (e *ProtocolError) Error() string { return "Protocol error: " + e.Reason }
+
+// ErrIncomplete says that the buffer holds no whole command yet.
+var ErrIncomplete = errors.New("resp: incomplete command")
+
+const (
+	startBuffer = 4 << 10  // ten thousand idle clients cost 40 MiB
+	readBuffer  = 16 << 10 // of a client that fills the first
+	keepBuffer  = 64 << 10 // a larger one is let go of when it is empty
+	maxArgs     = 64       // capacity of the argument list that is kept
+)
+
+// Reader takes commands from a stream. Next gives what is there; Fill reads more, which makes the arguments of earlier
+// commands invalid.
+type Reader struct {
+	src    io.Reader
+	lim    Limits
+	buf    []byte
+	r, w   int // unread bytes are buf[r:w]
+	args   [][]byte
+	need   int // bytes that must be there before parsing is worth trying again
+	filled int // reads in a row that filled the buffer
+	// state of a command that is not whole yet, so that none of it is parsed twice
+	left int // arguments that are to come; 0 = between commands
+	pos  int // of the next one, from r
+	cuts []int
+}
+
+// NewReader reads from src.
+func NewReader(src io.Reader, lim Limits) *Reader { return &Reader{src: src, lim: lim} }
+
+// SetLimits changes the bounds for commands that are not parsed yet.
+func (r *Reader) SetLimits(lim Limits) { r.lim = lim }
+
+// Buffered is how many bytes were read and not taken.
+func (r *Reader) Buffered() int { return r.w - r.r }
+
+// Held is how much memory the reader has.
+func (r *Reader) Held() int { return cap(r.buf) }
+
+// Fill reads once from the source. It makes room as data comes in, so that a length that lies costs nothing. What Next
+// gave before is invalid then.
+func (r *Reader) Fill() error {
+	r.room()
+	n, err := r.src.Read(r.buf[r.w:])
+	r.w += n
+	if n == len(r.buf)-(r.w-n) {
+		r.filled++
+	} else {
+		r.filled = 0
+	}
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err //nolint:wrapcheck // as an io.Reader's
+}
+
+func (r *Reader) room() {
+	if r.r == r.w {
+		r.r, r.w = 0, 0
+		if cap(r.buf) > keepBuffer {
+			r.buf = nil
+		}
+	}
+	if r.buf == nil {
+		r.buf = make([]byte, startBuffer)
+	}
+	if r.r > 0 && (r.w == len(r.buf) || r.need > len(r.buf)-r.r) {
+		copy(r.buf, r.buf[r.r:r.w])
+		r.w -= r.r
+		r.r = 0
+	}
+	switch {
+	case r.w == len(r.buf):
+		r.grow(2 * len(r.buf))
+	case r.w == 0 && r.filled > 1 && len(r.buf) < readBuffer:
+		r.grow(readBuffer)
+	}
+}
+
+func (r *Reader) grow(n int) {
+	b := make([]byte, n)
+	copy(b, r.buf[:r.w])
+	r.buf = b
+}
+
+// Next gives the arguments of the next command, which lie in the buffer until Fill is called. Empty lines and arrays
+// without elements are passed over. The error is ErrIncomplete or a *ProtocolError.
+func (r *Reader) Next() ([][]byte, error) {
+	for {
+		if r.left == 0 {
+			begun, args, err := r.begin()
+			if err != nil {
+				return nil, err
+			}
+			if args != nil {
+				return args, nil
+			}
+			if !begun {
+				continue
+			}
+		}
+		return r.bulks()
+	}
+}
+
+// begin reads the head of a command: true if arguments follow, or an inline command whole.
+func (r *Reader) begin() (begun bool, args [][]byte, err error) {
+	r.need = 0
+	line, after, err := r.line(r.r)
+	if err != nil {
+		return false, nil, err
+	}
+	if len(line) == 0 || line[0] != '*' {
+		r.r = after
+		args, err := splitInline(line, r.args[:0])
+		if err != nil {
+			return false, nil, err
+		}
+		if len(args) == 0 {
+			return false, nil, nil
+		}
+		return false, args, nil
+	}
+	n, ok := number(line[1:])
+	if !ok || n > int64(r.lim.Args) {
+		if ok && r.lim.Args < Full.Args {
+			return false, nil, &ProtocolError{"unauthenticated multibulk length"}
+		}
+		return false, nil, &ProtocolError{"invalid multibulk length"}
+	}
+	if n <= 0 {
+		r.r = after
+		return false, nil, nil
+	}
+	r.left, r.pos = int(n), after-r.r
+	r.cuts = r.cuts[:0]
+	return true, nil, nil
+}
+
+// bulks reads the arguments that are still to come.
+func (r *Reader) bulks() ([][]byte, error) {
+	for r.left > 0 {
+		line, after, err := r.line(r.r + r.pos)
+		if err != nil {
+			return nil, err
+		}
+		if len(line) == 0 || line[0] != '$' {
+			got := byte(' ')
+			if len(line) > 0 {
+				got = line[0]
+			}
+			return nil, &ProtocolError{fmt.Sprintf("expected '$', got '%c'", got)}
+		}
+		n, ok := number(line[1:])
+		if !ok || n < 0 || n > int64(r.lim.Bulk) {
+			if ok && n > int64(r.lim.Bulk) && r.lim.Bulk < Full.Bulk {
+				return nil, &ProtocolError{"unauthenticated bulk length"}
+			}
+			return nil, &ProtocolError{"invalid bulk length"}
+		}
+		end := after + int(n) + 2
+		if r.lim.Total > 0 && end-r.r > r.lim.Total {
+			return nil, &ProtocolError{"unauthenticated command too large"}
+		}
+		if end > r.w {
+			r.need = end - r.r
+			return nil, ErrIncomplete
+		}
+		if len(r.cuts) == 0 && cap(r.cuts) > 4*maxArgs {
+			r.cuts = nil
+		}
+		r.cuts = append(r.cuts, after-r.r, after-r.r+int(n))
+		r.pos = end - r.r
+		r.left--
+	}
+	args := r.args[:0]
+	for i := 0; i < len(r.cuts); i += 2 {
+		args = append(args, r.buf[r.r+r.cuts[i]:r.r+r.cuts[i+1]:r.r+r.cuts[i+1]])
+	}
+	if cap(args) <= maxArgs {
+		r.args = args
+	}
+	r.r += r.pos
+	r.pos, r.need = 0, 0
+	return args, nil
+}
+
+// line gives a line without its end and the offset behind it.
+func (r *Reader) line(from int) (line []byte, after int, err error) {
+	b := r.buf[from:r.w]
+	for i, c := range b {
+		if c == '\n' {
+			end := i
+			if end > 0 && b[end-1] == '\r' {
+				end--
+			}
+			return b[:end], from + i + 1, nil
+		}
+		if i >= r.lim.Inline {
+			break
+		}
+	}
+	if len(b) > r.lim.Inline {
+		if r.left > 0 {
+			return nil, 0, &ProtocolError{"too big bulk count string"}
+		}
+		if len(b) > 0 && b[0] == '*' {
+			return nil, 0, &ProtocolError{"too big mbulk count string"}
+		}
+		return nil, 0, &ProtocolError{"too big inline request"}
+	}
+	return nil, 0, ErrIncomplete
+}
+
+// number parses a decimal integer as the protocol has it: digits with a sign, nothing else.
+func number(b []byte) (int64, bool) {
+	neg := len(b) > 0 && b[0] == '-'
+	if neg {
+		b = b[1:]
+	}
+	if len(b) == 0 || len(b) > 19 {
+		return 0, false
+	}
+	var n uint64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	if n > math.MaxInt64 {
+		return 0, false
+	}
+	if neg {
+		return -int64(n), true
+	}
+	return int64(n), true
+}
