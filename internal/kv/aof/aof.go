@@ -1,0 +1,330 @@
+package aof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/disk"
+	"github.com/wayside-edge/wayside/internal/kv/engine"
+)
+
+// Policy says when effects are on the disk.
+type Policy uint8
+
+// Policies, as appendfsync has them.
+const (
+	EverySecond Policy = iota // within a second
+	Always                    // before the answer
+	Never                     // when the kernel likes
+)
+
+// ParsePolicy finds a policy by its name in the configuration.
+func ParsePolicy(name string) (Policy, bool) {
+	i := slices.Index([]string{"everysec", "always", "no"}, name)
+	return Policy(max(i, 0)), i >= 0
+}
+
+// Config says where and how a log is kept.
+type Config struct {
+	Dir           string
+	FS            disk.FS
+	Logger        *slog.Logger
+	Policy        Policy
+	Volatile      []int // databases that are not kept
+	RewriteSize   int64 // bytes of logs from which on they are compacted; 0 = 64 MiB
+	RewriteGrowth int   // percent of the base that they must have as well; 0 = 100
+}
+
+const (
+	collect     = 10 * time.Millisecond // effects of so long are written at once, unless a client waits
+	flushEvery  = time.Second
+	retryEvery  = 200 * time.Millisecond
+	mostBacklog = 64 << 20 // bytes that are not written yet, from which on clients wait
+	patience    = 10 * time.Second
+	copyStep    = 256 // items that are copied under one lock
+	writeback   = 4 << 20
+	restAfter   = time.Minute // a compaction that failed is tried again
+)
+
+// ErrNotWritten says that what a client changed is not on the disk, and may or may not be there after a crash.
+var ErrNotWritten = errors.New("the change is not on the disk")
+
+// Log keeps the effects of an engine.
+type Log struct {
+	cfg    Config
+	engine *engine.Engine
+	fs     disk.FS
+	log    *slog.Logger
+	report LoadReport
+	kick   chan struct{}
+	demand chan struct{} // a compaction is asked for
+
+	// Guarded by the engine's lock.
+	frames framer
+	depth  bool
+	given  int64 // bytes of whole groups so far
+	taken  int64 // of those, bytes that are being written or are
+	base   framer
+	copy   *engine.Copy
+	closed bool
+
+	mu      sync.Mutex // guards what follows; taken after the engine's lock
+	moved   chan struct{}
+	written int64
+	safe    int64
+	status  Status
+
+	// Run's own.
+	file      disk.File
+	spare     []byte
+	unwritten []byte // of an earlier write that failed
+	upTo      int64  // position behind it
+	seq, next int
+	logBytes  int64 // of all logs since the base
+	baseBytes int64
+	synced    time.Time
+	dirty     bool
+	doubtful  bool // a flush failed: what it was to save is only in memory for sure
+	rewrite   *rewriting
+	nextTry   time.Time
+	old       []string
+}
+
+// Status is what INFO and health tell.
+type Status struct {
+	Load        LoadReport
+	Failure     error // of the last write or flush, nil = it worked
+	Size        int64 // bytes of base and logs
+	BaseSize    int64
+	Rewriting   bool
+	Rewrites    int64
+	RewriteErr  error
+	RewriteTook time.Duration
+	Backlog     int64
+	Flushes     int64
+}
+
+// Open repeats what is kept and goes on from there. The engine must be new. Run has to be called for anything to reach
+// the disk.
+func Open(cfg Config, e *engine.Engine) (*Log, error) {
+	if cfg.RewriteSize == 0 {
+		cfg.RewriteSize = 64 << 20
+	}
+	if cfg.RewriteGrowth == 0 {
+		cfg.RewriteGrowth = 100
+	}
+	l := &Log{
+		cfg: cfg, engine: e, fs: cfg.FS, log: cfg.Logger, kick: make(chan struct{}, 1), demand: make(chan struct{}, 1), moved: make(chan struct{}),
+	}
+	l.frames.db, l.base.db = -1, -1
+	if err := disk.MkdirAll(l.fs, cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the log's folder: %w", err)
+	}
+	f, err := look(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.load(f); err != nil {
+		return nil, fmt.Errorf("repeat the log: %w", err)
+	}
+	l.next = f.next
+	for _, seq := range f.logs {
+		l.logBytes += sizeOf(filepath.Join(cfg.Dir, name(seq, logSuffix)))
+		l.old = append(l.old, filepath.Join(cfg.Dir, name(seq, logSuffix)))
+	}
+	if f.base > 0 {
+		l.baseBytes = sizeOf(filepath.Join(cfg.Dir, name(f.base, baseSuffix)))
+		l.old = append(l.old, filepath.Join(cfg.Dir, name(f.base, baseSuffix)))
+	}
+	for _, path := range f.old {
+		if err := l.fs.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("remove what is left of a log: %w", err)
+		}
+	}
+	if l.file, l.seq, err = l.create(); err != nil {
+		return nil, err
+	}
+	l.status.Load = l.report
+	l.note()
+	e.Lock()
+	e.SetEffects(l)
+	e.Unlock()
+	return l, nil
+}
+
+func sizeOf(path string) int64 {
+	st, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return st.Size()
+}
+
+// create begins the next log, durably.
+func (l *Log) create() (disk.File, int, error) {
+	path := filepath.Join(l.cfg.Dir, name(l.next, logSuffix))
+	f, err := l.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, 0, fmt.Errorf("begin a log: %w", err)
+	}
+	_, err = f.Write([]byte(magic))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = l.fs.SyncDir(l.cfg.Dir)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("begin a log: %w", err), f.Close(), l.fs.Remove(path))
+	}
+	seq := l.next
+	l.next++
+	l.logBytes += int64(len(magic))
+	return f, seq, nil
+}
+
+// Begin implements engine.Effects.
+func (l *Log) Begin() { l.depth = true }
+
+// Effect implements engine.Effects.
+func (l *Log) Effect(db int, args [][]byte) {
+	if l.closed || slices.Contains(l.cfg.Volatile, db) {
+		return
+	}
+	l.frames.add(db, args)
+	if !l.depth {
+		l.End()
+	}
+}
+
+// End implements engine.Effects.
+func (l *Log) End() {
+	l.depth = false
+	if !l.frames.open {
+		return
+	}
+	l.frames.close(0)
+	l.given = l.taken + int64(len(l.frames.buf))
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// Position is behind all that was done so far, for Wait. It is asked under the engine's lock.
+func (l *Log) Position() int64 { return l.given }
+
+// Wait returns when everything up to a position is as safe as the policy promises: on the disk with Always; else when not
+// too much of it is waiting to be written. It must not be called under the engine's lock.
+func (l *Log) Wait(pos int64) error {
+	var timeout <-chan time.Time
+	for {
+		l.mu.Lock()
+		done := l.safe >= pos
+		if l.cfg.Policy != Always {
+			done = pos-l.written <= mostBacklog
+		}
+		moved := l.moved
+		l.mu.Unlock()
+		if done {
+			return nil
+		}
+		if timeout == nil {
+			t := time.NewTimer(patience)
+			defer t.Stop()
+			timeout = t.C
+		}
+		select {
+		case <-moved:
+		case <-timeout:
+			return ErrNotWritten
+		}
+	}
+}
+
+// Failure is why effects do not reach the disk at the moment; nil while they do. Commands that write are to be refused
+// then.
+func (l *Log) Failure() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.status.Failure
+}
+
+// Status tells how the log is.
+func (l *Log) Status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.status
+}
+
+// Rewrite asks for a compaction. It runs beside everything else.
+func (l *Log) Rewrite() {
+	select {
+	case l.demand <- struct{}{}:
+	default:
+	}
+}
+
+// Run writes until ctx ends; then everything is written and flushed, and nothing more is taken.
+func (l *Log) Run(ctx context.Context) error {
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	var wanted bool
+	for ctx.Err() == nil {
+		if l.rewrite == nil {
+			select {
+			case <-ctx.Done():
+			case <-l.kick:
+				if l.cfg.Policy != Always {
+					pause(ctx, collect)
+				}
+			case <-l.demand:
+				wanted = true
+			case <-tick.C:
+			}
+		}
+		l.write(time.Now())
+		switch {
+		case l.rewrite != nil:
+			l.rewriteStep()
+		case wanted || l.due(time.Now()):
+			wanted = false
+			l.rewriteBegin()
+		}
+	}
+	return l.shut()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// shut ends the log.
+func (l *Log) shut() error {
+	l.engine.Lock()
+	l.closed = true
+	l.engine.Unlock()
+	l.rewriteStop(nil)
+	l.synced = time.Time{} // flush whatever the policy says
+	l.write(time.Now())
+	err := l.Failure()
+	if err == nil && l.dirty {
+		err = l.file.Sync()
+	}
+	if err := errors.Join(err, l.file.Close()); err != nil {
+		return fmt.Errorf("end the log: %w", err)
+	}
+	return nil
+}

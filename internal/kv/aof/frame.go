@@ -1,0 +1,195 @@
+package aof
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+)
+
+const (
+	magic      = "WAYSIDE KV LOG 1\n"
+	headBytes  = 9       // length, checksum, flags
+	frameBytes = 1 << 20 // of a payload, from which on a group goes on in another frame
+	mostBytes  = 1 << 30 // of a payload: one command at most beyond frameBytes
+	flagMore   = 1       // the group goes on in the next frame
+)
+
+// castagnoli is made where it is needed: crc32 keeps the table.
+func checksum(flags byte, payload []byte) uint32 {
+	t := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Update(0, t, []byte{flags}), t, payload)
+}
+
+// framer puts commands into frames. The last frame is open until close is called.
+type framer struct {
+	buf  []byte
+	from int // of the open frame's head
+	open bool
+	db   int // that commands of this file are in, -1 = none said yet
+}
+
+// add appends a command. A frame that is full is closed, and says that the group goes on.
+func (f *framer) add(db int, args [][]byte) {
+	if f.open && len(f.buf)-f.from > frameBytes {
+		f.close(flagMore)
+	}
+	if !f.open {
+		f.open, f.from = true, len(f.buf)
+		f.buf = append(f.buf, make([]byte, headBytes)...)
+	}
+	if db != f.db {
+		f.db = db
+		f.command([][]byte{[]byte("SELECT"), strconv.AppendInt(nil, int64(db), 10)})
+	}
+	f.command(args)
+}
+
+func (f *framer) command(args [][]byte) {
+	f.number('*', len(args))
+	for _, a := range args {
+		f.number('$', len(a))
+		f.buf = append(f.buf, a...)
+		f.buf = append(f.buf, '\r', '\n')
+	}
+}
+
+func (f *framer) number(kind byte, n int) {
+	f.buf = append(f.buf, kind)
+	f.buf = strconv.AppendInt(f.buf, int64(n), 10)
+	f.buf = append(f.buf, '\r', '\n')
+}
+
+// close ends the open frame, if there is one.
+func (f *framer) close(flags byte) {
+	if !f.open {
+		return
+	}
+	f.open = false
+	head, payload := f.buf[f.from:f.from+headBytes], f.buf[f.from+headBytes:]
+	binary.LittleEndian.PutUint32(head, uint32(len(payload)))
+	binary.LittleEndian.PutUint32(head[4:], checksum(flags, payload))
+	head[8] = flags
+}
+
+// errDamaged says that a frame is not what was written.
+var errDamaged = errors.New("a frame is damaged")
+
+// scanned is what a file holds.
+type scanned struct {
+	good    int64 // bytes up to the end of the last whole group
+	size    int64
+	damaged bool // a frame is whole and wrong: bytes may follow it that are worth keeping
+}
+
+// scan reads a file's frames and says how far it is good. A file without the magic line is no log.
+func scan(r io.Reader) (scanned, error) {
+	b := bufio.NewReaderSize(r, 256<<10)
+	var s scanned
+	head := make([]byte, max(headBytes, len(magic)))
+	if n, err := io.ReadFull(b, head[:len(magic)]); err != nil || string(head[:len(magic)]) != magic {
+		s.size = int64(n)
+		if err == nil {
+			return s, fmt.Errorf("read a log: it does not begin as one")
+		}
+		return s, ignoreEnd(err) // cut while it was begun
+	}
+	at := int64(len(magic))
+	s.good = at
+	var payload []byte
+	for {
+		n, err := io.ReadFull(b, head[:headBytes])
+		if err != nil {
+			s.size = at + int64(n)
+			return s, ignoreEnd(err)
+		}
+		length := int(binary.LittleEndian.Uint32(head))
+		if length > mostBytes {
+			s.damaged = true
+			return s, s.rest(b, at+int64(n))
+		}
+		payload, err = readSome(b, payload[:0], length)
+		if err != nil {
+			s.size = at + headBytes + int64(len(payload))
+			return s, ignoreEnd(err)
+		}
+		if checksum(head[8], payload) != binary.LittleEndian.Uint32(head[4:]) {
+			s.damaged = true
+			return s, s.rest(b, at+headBytes+int64(length))
+		}
+		at += headBytes + int64(length)
+		if head[8]&flagMore == 0 {
+			s.good = at
+		}
+		s.size = at
+	}
+}
+
+// rest counts what follows.
+func (s *scanned) rest(b io.Reader, read int64) error {
+	n, err := io.Copy(io.Discard, b)
+	s.size = read + n
+	if err != nil {
+		return fmt.Errorf("read a log: %w", err)
+	}
+	return nil
+}
+
+func ignoreEnd(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return fmt.Errorf("read a log: %w", err)
+}
+
+// readSome reads n bytes as they come, so that a length that lies takes no memory.
+func readSome(r io.Reader, to []byte, n int) ([]byte, error) {
+	const step = 1 << 20
+	for n > 0 {
+		k := min(n, step)
+		from := len(to)
+		to = append(to, make([]byte, k)...)
+		got, err := io.ReadFull(r, to[from:])
+		to = to[:from+got]
+		if err != nil {
+			return to, err //nolint:wrapcheck // judged by the caller
+		}
+		n -= k
+	}
+	return to, nil
+}
+
+// payloads gives the payloads of a file's good part as one stream.
+type payloads struct {
+	r    io.Reader
+	left int64 // of the good part
+	in   int   // of the frame that is being read
+}
+
+// Read implements io.Reader.
+func (p *payloads) Read(b []byte) (int, error) {
+	for p.in == 0 {
+		if p.left < headBytes {
+			return 0, io.EOF
+		}
+		var head [headBytes]byte
+		if _, err := io.ReadFull(p.r, head[:]); err != nil {
+			return 0, fmt.Errorf("read a log: %w", err)
+		}
+		p.in = int(binary.LittleEndian.Uint32(head[:]))
+		p.left -= headBytes
+		if int64(p.in) > p.left {
+			return 0, fmt.Errorf("read a log: %w", errDamaged)
+		}
+	}
+	n, err := p.r.Read(b[:min(len(b), p.in)])
+	p.in -= n
+	p.left -= int64(n)
+	if n > 0 {
+		return n, nil
+	}
+	return n, err //nolint:wrapcheck // as an io.Reader's
+}
