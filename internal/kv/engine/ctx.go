@@ -145,6 +145,7 @@ func (c *Ctx) remove(key []byte, event string) bool {
 	c.db.drop(key)
 	c.dirty = true
 	c.E.modified(c.db, key, c.S)
+	c.signal(key)
 	if event != "" {
 		c.E.event('g', event, c.db, key)
 	}

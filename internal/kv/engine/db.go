@@ -6,6 +6,7 @@ type db struct {
 	id      int
 	items   *dict[value]
 	ends    expiries
+	used    int64                // bytes of its items
 	waiting map[string]*keyQueue // clients that wait for a key
 	watched map[string][]*Session
 }
@@ -61,7 +62,7 @@ func (d *db) drop(key []byte) *item {
 	if it == nil {
 		return nil
 	}
-	d.e.used -= bytesOf(it)
+	d.count(-bytesOf(it))
 	d.ends.remove(it)
 	return it
 }
@@ -72,13 +73,18 @@ func (d *db) put(key []byte) (it *item, added bool) {
 		d.e.copying.before(d, key)
 	}
 	it, added = d.items.add(key)
-	if added {
-		it.val.used = d.e.freshUse()
-		d.e.used += bytesOf(it)
-	} else {
-		d.e.use(it)
+	if !added && d.e.ended(it) {
+		d.end(it)
+		it, added = d.items.add(key)
 	}
-	return it, added
+	if !added {
+		d.e.use(it)
+		return it, false
+	}
+	it.val.used = d.e.freshUse()
+	d.count(bytesOf(it))
+	d.e.event('n', "new", d, key)
+	return it, true
 }
 
 // setBytes gives an item a string, which is copied.
@@ -95,14 +101,14 @@ func (d *db) setBytes(it *item, b []byte) {
 // replaceBytes gives an item a string that nobody else has.
 func (d *db) replaceBytes(it *item, b []byte) {
 	d.release(it)
-	d.e.used += sizeClass(cap(b)) - sizeClass(cap(it.val.str))
+	d.count(sizeClass(cap(b)) - sizeClass(cap(it.val.str)))
 	it.val.str = b
 }
 
 // release takes an item's object away, so that it is a string.
 func (d *db) release(it *item) {
 	if it.val.obj != nil {
-		d.e.used -= *it.val.obj.counted()
+		d.count(-*it.val.obj.counted())
 		*it.val.obj.counted() = 0
 		it.val.obj = nil
 	}
@@ -111,7 +117,7 @@ func (d *db) release(it *item) {
 // setObject gives an item an object.
 func (d *db) setObject(it *item, obj object) {
 	d.release(it)
-	d.e.used -= sizeClass(cap(it.val.str))
+	d.count(-sizeClass(cap(it.val.str)))
 	it.val.str = nil
 	it.val.obj = obj
 	d.settle(it)
@@ -123,7 +129,7 @@ func (d *db) settle(it *item) {
 		return
 	}
 	n, counted := it.val.obj.bytes(), it.val.obj.counted()
-	d.e.used += n - *counted
+	d.count(n - *counted)
 	*counted = n
 }
 
@@ -144,18 +150,41 @@ func (d *db) setExpire(it *item, at int64) {
 	}
 	if is := it.val.heap > 0; is != was {
 		if is {
-			d.e.used += pointerBytes
+			d.count(pointerBytes)
 		} else {
-			d.e.used -= pointerBytes
+			d.count(-pointerBytes)
 		}
 	}
 }
 
-// clear removes all keys.
-func (d *db) clear() {
-	for it := range d.items.all() {
-		d.e.used -= bytesOf(it)
+// count accounts for bytes of the database.
+func (d *db) count(n int64) {
+	d.used += n
+	d.e.used += n
+}
+
+// take removes an item from its database and gives its value another key, in another database if need be. What was
+// under that key must be gone.
+func (d *db) take(from *db, it *item, key []byte) *item {
+	val := it.val
+	from.drop([]byte(it.key))
+	to, _ := d.put(key)
+	to.val.used = val.used&^flagCopied | to.val.used&flagCopied
+	if val.obj != nil {
+		*val.obj.counted() = 0
+		d.setObject(to, val.obj)
+	} else {
+		d.replaceBytes(to, val.str)
 	}
+	d.setExpire(to, val.expire)
+	return to
+}
+
+// clear removes all keys, however many, and gives how many they were.
+func (d *db) clear() int {
+	n := d.items.len()
+	d.count(-d.used)
 	d.items = newDict[value](d.e.seed)
 	d.ends = expiries{}
+	return n
 }

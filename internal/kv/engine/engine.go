@@ -19,6 +19,7 @@ type Config struct {
 	Commands  [][]*Command     // of other packages, beside the engine's own
 	Hooks     Hooks
 	Effects   Effects // nil = nobody keeps them
+	Debug     bool    // DEBUG is allowed
 }
 
 // Effects takes what commands changed, as commands whose repetition changes the same: times are absolute, what was
@@ -74,6 +75,7 @@ type Engine struct {
 	copying  *Copy
 	copyFlag uint32 // flagCopied or 0: what items have that no running copy wants
 	silent   bool   // what a command looks at is not used by that
+	lazy     bool   // keys end when they are looked at only
 	stats    Stats
 	wake     chan struct{} // for Run: something ends earlier than it thinks
 	sessions int64         // ids given

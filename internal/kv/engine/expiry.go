@@ -128,6 +128,9 @@ func (e *Engine) Cycle() time.Duration {
 			return time.Millisecond // others first
 		}
 		d, it := e.nextEnd()
+		if e.lazy {
+			it = nil
+		}
 		if it == nil || it.val.expire > e.now {
 			e.serveReady()
 			return e.rest(it)

@@ -2,16 +2,22 @@ package engine
 
 // glob says whether s matches a pattern of Redis: * ? [a-z] [^a] and \ before a character that is meant itself. A pattern
 // that ends within brackets or after a backslash is taken as Redis takes it. A star is tried at each place once more only
-// when a later part of the pattern failed, and the last star alone goes back: the work is bounded by len(pattern) × len(s).
+// when a later part of the pattern failed, and the last star alone goes back: the work is bounded by len(pattern) × len(s),
+// and by globSteps where both are megabytes, which then do not match.
 func glob(pattern, s []byte) bool { return globFold(pattern, s, false) }
 
 // Glob is glob for other packages.
 func Glob(pattern, s []byte) bool { return glob(pattern, s) }
 
+const globSteps = 1 << 24
+
 func globFold(p, s []byte, fold bool) bool {
 	starP, starS := -1, 0
 	i, j := 0, 0
-	for j < len(s) {
+	for steps := 0; j < len(s); steps++ {
+		if steps > globSteps {
+			return false
+		}
 		if i < len(p) && p[i] == '*' {
 			for i < len(p) && p[i] == '*' {
 				i++

@@ -51,13 +51,14 @@ type Encodings struct {
 	ListEntries            int // elements, or below zero bytes by class as Redis counts them
 	StreamBytes            int // of a node
 	StreamEntries          int
+	HLLSparse              int // bytes of a HyperLogLog
 }
 
 // DefaultEncodings are Redis 7's.
 func DefaultEncodings() Encodings {
 	return Encodings{
 		HashEntries: 128, HashValue: 64, SetInts: 512, SetEntries: 128, SetValue: 64, ZSetEntries: 128, ZSetValue: 64,
-		ListEntries: -2, StreamBytes: 4096, StreamEntries: 100,
+		ListEntries: -2, StreamBytes: 4096, StreamEntries: 100, HLLSparse: 3000,
 	}
 }
 
