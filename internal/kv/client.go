@@ -1,9 +1,12 @@
 package kv
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,120 +15,263 @@ import (
 )
 
 const (
-	batchOutput = 256 << 10 // answers that are collected before they are sent, however many commands wait
-	keepOutput  = 64 << 10  // a larger buffer is let go of
+	batchOutput = 256 << 10              // answers that are collected before they are sent, however many commands wait
+	batchTime   = 500 * time.Microsecond // of commands, after which others have their turn
+	keepOutput  = 64 << 10               // a larger buffer is let go of
+	keepInput   = 64 << 10               // bytes that a client which waits for a key may have sent in advance
+	writePiece  = 256 << 10              // bytes between two looks at how much went out
+)
+
+// Networks that clients come over.
+const (
+	netTCP = iota
+	netUnix
+	netTLS
 )
 
 // client is one connection.
 type client struct {
-	srv  *Server
-	conn net.Conn
-	in   *resp.Reader
-	s    *engine.Session
+	srv         *Server
+	conn        net.Conn
+	in          *resp.Reader
+	s           *engine.Session
+	addr, laddr string
+	net         int
+	woken       atomic.Bool  // the read deadline was Wake's
+	unsent      atomic.Int64 // bytes of what is being written
 
-	// Guarded by the engine's lock.
-	out     resp.Writer
-	spare   []byte // the buffer that is not being filled
-	writing bool   // a goroutine sends; it takes what is there when it is done
-	closing bool   // after what is there was sent, the connection ends
+	// The rest is guarded by the engine's lock.
+	output
+	identity
+	born, active int64 // milliseconds of Unix time
+	last         *engine.Command
+	spent        time.Duration // of the commands of this batch
+	subs         *subscriptions
+	track        *tracking
+	monitor      bool
+	noEvict      bool
+}
 
-	woken atomic.Bool
+// output is what a client is to get.
+type output struct {
+	out       resp.Writer
+	later     resp.Writer // messages that came while a command's answer is being written
+	spare     []byte      // the buffer that is not being filled
+	room      sync.Cond   // the state of the output has changed
+	running   bool        // a command of the client runs
+	writing   bool        // a goroutine sends; it takes what is there when it is done
+	scheduled bool        // a goroutine will send
+	closing   bool        // after what is there was sent, the connection ends
+	mute      muteMode    // CLIENT REPLY
+	overSince int64       // more than the soft limit waits since then; 0 = no
 }
 
 // serve reads and answers until the connection ends.
 func (c *client) serve() {
 	defer c.end()
+	if !c.shake() {
+		return
+	}
 	for {
 		if err := c.in.Fill(); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) && c.woken.Swap(false) {
-				_ = c.conn.SetReadDeadline(time.Time{})
-			} else {
+			if !errors.Is(err, os.ErrDeadlineExceeded) || !c.woken.Swap(false) {
 				return
 			}
+			_ = c.conn.SetReadDeadline(time.Time{})
 		}
-		for c.batch() {
-		}
-		if c.closed() {
-			return
+		for {
+			more, closing := c.batch()
+			if closing {
+				return
+			}
+			if !more {
+				break
+			}
 		}
 	}
 }
 
-// batch runs the commands that are whole, up to a bound of output, and sends the answers; true if there may be more.
-func (c *client) batch() (more bool) {
+// shake does TLS's handshake, which has to end in time.
+func (c *client) shake() bool {
+	t, ok := c.conn.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(c.srv.ctx, orDefault(c.srv.cfg.AuthTimeout, time.Minute))
+	defer cancel()
+	return t.HandshakeContext(ctx) == nil
+}
+
+// batch runs the commands that are whole, up to a bound of output and time, and sends the answers. There may be more.
+func (c *client) batch() (more, closing bool) {
 	e := c.srv.engine
 	e.Lock()
+	c.active = e.Now()
+	c.spent = 0
+	c.srv.counts.reads++
 	for !c.s.Blocked() && !c.closing {
 		args, err := c.in.Next()
 		if err != nil {
 			var broken *resp.ProtocolError
 			if errors.As(err, &broken) {
-				c.out.Error("ERR " + broken.Error())
-				c.closing = true
+				c.breach(broken)
 			}
 			break
 		}
-		e.Do(c.s, args, &c.out)
-		if c.s.Broken {
-			c.closing = true
-		}
-		if len(c.out.Buf) > batchOutput {
+		c.do(args)
+		if len(c.out.Buf) > batchOutput || c.spent > batchTime {
 			more = true
 			break
 		}
 	}
-	c.flush(e)
-	return more
+	if int64(c.in.Buffered()) > c.srv.set.queryBuffer {
+		c.srv.log.Warn("client closed: it sent too much that is no whole command", "client", c.addr)
+		c.kill()
+	}
+	c.srv.broadcast()
+	return more, c.flush(true)
 }
 
-// flush sends what there is. It is called under the lock, which it releases.
-func (c *client) flush(e *engine.Engine) {
-	if c.writing {
-		e.Unlock()
+// breach answers what is no command, after which nothing can be understood.
+func (c *client) breach(err *resp.ProtocolError) {
+	c.srv.engine.Stats().Errors++
+	c.out.Error("ERR " + err.Error())
+	c.closing = true
+}
+
+// do runs one command.
+func (c *client) do(args [][]byte) {
+	if forgery(args[0]) {
+		c.srv.log.Warn("client closed: it speaks HTTP, which a browser may have been made to do", "client", c.addr)
+		c.kill()
 		return
 	}
-	c.writing = true
-	for len(c.out.Buf) > 0 {
-		b := c.out.Buf
-		c.out.Buf = c.spare[:0]
-		c.spare = nil
-		e.Unlock()
-		_, err := c.conn.Write(b)
-		e.Lock()
-		if cap(b) <= keepOutput {
-			c.spare = b
-		}
-		if err != nil {
-			c.closing = true
-			c.out.Buf = nil
-		}
+	e := c.srv.engine
+	mute, mark := c.mute, c.out.Mark()
+	c.running = true
+	e.Do(c.s, args, &c.out)
+	c.running = false
+	if muted := mute == muteOff || mute == muteSkip; muted && (c.mute == mute || c.mute == muteNext) {
+		c.out.Undo(mark)
 	}
-	c.writing = false
+	switch {
+	case c.mute == muteNext:
+		c.mute = muteSkip
+	case mute == muteSkip && c.mute == muteSkip:
+		c.mute = muteNone
+	}
+	c.settle()
+	if c.track != nil {
+		c.track.commandEnded(c)
+	}
+	if c.s.Broken || c.out.Full {
+		c.closing = true
+	}
+	if n := c.s.QueuedBytes(); n > 0 && int64(n+c.in.Buffered()) > c.srv.set.queryBuffer {
+		c.srv.log.Warn("client closed: its transaction is too large", "client", c.addr, "queued_bytes", n)
+		c.kill()
+	}
+}
+
+// forgery says that a word is what HTTP begins a line with: a browser that was made to send to this port.
+func forgery(word []byte) bool {
+	const post, host = "post", "host:"
+	if len(word) != len(post) && len(word) != len(host) {
+		return false
+	}
+	return equalFold(word, post) || equalFold(word, host)
+}
+
+// flush sends what there is. It is called under the lock, which it releases. The client's own goroutine waits until there
+// is room for the answers of more commands, or until it may be closed.
+func (c *client) flush(own bool) (closing bool) {
+	e := c.srv.engine
+	for {
+		c.settle()
+		switch {
+		case c.writing && own && (c.closing || len(c.out.Buf) > batchOutput):
+			c.room.Wait()
+			continue
+		case c.writing:
+		case len(c.out.Buf) > 0:
+			c.write(e)
+			continue
+		case own && c.s.Blocked() && !c.closing && c.in.Buffered() > keepInput:
+			c.room.Wait()
+			continue
+		}
+		closing = c.closing
+		e.Unlock()
+		return closing
+	}
+}
+
+// write sends the buffer, without the lock.
+func (c *client) write(e *engine.Engine) {
+	b := c.out.Buf
+	c.out.Buf, c.spare = c.spare[:0], nil
+	c.writing = true
+	c.unsent.Store(int64(len(b)))
+	var position int64
+	p := c.srv.cfg.Persistence
+	if p != nil {
+		position = p.Position()
+	}
 	e.Unlock()
+	if p != nil {
+		p.Settled(position)
+	}
+	err := c.send(b)
+	e.Lock()
+	c.writing = false
+	c.unsent.Store(0)
+	c.srv.counts.writes++
+	c.srv.counts.output += int64(len(b))
+	if cap(b) <= keepOutput {
+		c.spare = b
+	}
+	if err != nil {
+		c.closing = true
+		c.out.Buf = nil
+	}
+	if c.overSince != 0 && c.pending() <= c.limit().Soft {
+		c.overSince = 0
+	}
+	c.room.Broadcast()
 }
 
-func (c *client) closed() bool {
-	c.srv.engine.Lock()
-	defer c.srv.engine.Unlock()
-	return c.closing
+// send writes piece by piece, so that others see how much is left.
+func (c *client) send(b []byte) error {
+	for len(b) > 0 {
+		n, err := c.conn.Write(b[:min(len(b), writePiece)])
+		c.unsent.Add(int64(-n))
+		if err != nil {
+			return err //nolint:wrapcheck // only whether there is one counts
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
+// end closes the connection.
 func (c *client) end() {
 	e := c.srv.engine
 	e.Lock()
-	e.Close(c.s)
+	c.closing = true
+	c.room.Broadcast()
+	c.srv.leave(c)
 	e.Unlock()
 	_ = c.conn.Close()
 }
 
-// Allow implements engine.Peer.
-func (c *client) Allow(*engine.Command, [][]byte) string { return "" }
-
-// Reply implements engine.Peer.
-func (c *client) Reply() engine.Reply { return &c.out }
-
-// Wake implements engine.Peer: it cuts the read short in which the client waits.
-func (c *client) Wake() {
-	c.woken.Store(true)
-	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+// leave forgets a client. It may be called again.
+func (s *Server) leave(c *client) {
+	if s.clients[c.s.ID] != c {
+		return
+	}
+	s.unsubscribeAll(c)
+	s.trackingOff(c)
+	delete(s.monitors, c)
+	s.engine.Close(c.s)
+	delete(s.clients, c.s.ID)
 }

@@ -2,36 +2,236 @@ package kv
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
-	"github.com/wayside-edge/wayside/internal/kv/resp"
 )
+
+// Config is what a server is made with. The zero value listens nowhere.
+type Config struct {
+	Addr    string      // host:port for plain TCP
+	Socket  string      // path of a unix socket, which its owner alone may use
+	TLSAddr string      // host:port for TLS
+	TLS     *tls.Config // certificates of TLSAddr
+
+	Password    string        // of the user default
+	MaxClients  int           // 0 = 10,000
+	IdleTimeout time.Duration // after which a silent client is closed; 0 = never
+	AuthTimeout time.Duration // within which a client says who it is, where that is asked; 0 = one minute
+	KeepAlive   time.Duration // between two probes of a silent TCP connection; 0 = five minutes
+	Drain       time.Duration // how long answers may take to go out when the server ends; 0 = one second
+
+	OutputNormal OutputLimit // zero value = 1 GiB, or 256 MiB for a minute
+	OutputPubSub OutputLimit // zero value = 32 MiB, or 8 MiB for a minute
+	QueryBuffer  int64       // bytes of commands a client may have here that did not run yet; 0 = 1 GiB
+
+	Engine      engine.Config // its Hooks are the server's own
+	Persistence Persistence   // nil = nothing is kept
+	Parameters  []Parameter   // of other packages, for CONFIG
+	Shutdown    func()        // what SHUTDOWN does; nil = it is refused
+	Version     string        // Wayside's, for INFO
+	Logger      *slog.Logger
+}
+
+// OutputLimit bounds what a client may leave unread: at once, and for longer than a time. Zero is no bound.
+type OutputLimit struct {
+	Hard, Soft int64
+	For        time.Duration
+}
+
+// Persistence is who keeps what commands change. All but Settled is called under the engine's lock and must not wait.
+type Persistence interface {
+	// Save begins to write all keys anew, in the background; done is called at its end, not under the lock.
+	Save(done func(error)) error
+	// Status is for INFO and LASTSAVE.
+	Status() PersistenceStatus
+	// Position is behind the last effect that was taken.
+	Position() int64
+	// Settled waits until the effects before a position are kept as well as was promised: answers go out after it.
+	Settled(position int64)
+}
+
+// PersistenceStatus is what INFO tells of the log.
+type PersistenceStatus struct {
+	Saving     bool
+	LastSave   time.Time
+	LastFailed bool // the last save
+	LastTook   time.Duration
+	Saves      int64
+	WriteError bool // the log cannot be written: changes are refused
+	Size, Base int64
+}
 
 // Server serves an engine to clients.
 type Server struct {
-	engine *engine.Engine
+	cfg       Config
+	log       *slog.Logger
+	engine    *engine.Engine
+	listeners []net.Listener
+	params    map[string]*parameter // does not change
+	wg        sync.WaitGroup        // clients, and who sends to them
+	stop      context.CancelFunc
+	ctx       context.Context //nolint:containedctx // of Close, which ends Run
+	done      chan struct{}   // Run has returned
+	running   sync.Once
+	begun     time.Time
+	runID     string
+
+	// The rest is guarded by the engine's lock.
+	set      settings
+	clients  map[int64]*client
+	draining bool
+	counts   counts
+	pubsub   hub
+	tracked  tracked
+	monitors map[*client]struct{}
+	slow     slowLog
+	acl      acl
 }
 
-// New makes a server.
-func New(e *engine.Engine) *Server { return &Server{engine: e} }
+// counts are for INFO, beside the engine's.
+type counts struct {
+	accepted, rejected int64
+	input, output      int64
+	reads, writes      int64
+	peak               int64 // of used memory
+	saving, purging    bool
+	rate               rate
+}
 
-// Serve accepts clients until ctx ends.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
-	defer stop()
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		c := &client{srv: s, conn: conn, in: resp.NewReader(conn, resp.Full), out: *resp.NewWriter()}
-		s.engine.Lock()
-		c.s = s.engine.NewSession(c)
-		s.engine.Unlock()
-		wg.Go(c.serve)
+// ErrOpenToAll reports a server that strangers could use without a password.
+var ErrOpenToAll = errors.New("an address other than this machine's own needs a password")
+
+// Open makes a server with its engine and listens. Clients are served by Run.
+func Open(cfg Config) (*Server, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	s := &Server{
+		cfg: cfg, log: cfg.Logger, done: make(chan struct{}), begun: time.Now(),
+		clients: map[int64]*client{}, monitors: map[*client]struct{}{}, pubsub: newHub(), tracked: newTracked(),
+	}
+	s.set = newSettings(cfg)
+	s.runID = newRunID()
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	ec := cfg.Engine
+	ec.Commands = append(ec.Commands[:len(ec.Commands):len(ec.Commands)], s.commands())
+	ec.Hooks = s.hooks()
+	s.engine = engine.New(ec)
+	s.acl = newACL(s.engine, cfg.Password)
+	if err := s.listen(); err != nil {
+		s.stop()
+		for _, l := range s.listeners {
+			_ = l.Close()
+		}
+		return nil, err
+	}
+	s.params = s.parameters()
+	return s, nil
+}
+
+// Engine gives the keyspace, for callers in this process.
+func (s *Server) Engine() *engine.Engine { return s.engine }
+
+// Addrs is where the server listens: TCP, unix socket, TLS, as far as each was asked for.
+func (s *Server) Addrs() []net.Addr {
+	var list []net.Addr
+	for _, l := range s.listeners {
+		list = append(list, l.Addr())
+	}
+	return list
+}
+
+// Run serves clients until ctx ends or Close is called. Then it accepts nobody, lets the commands end that run and their
+// answers go out, and returns when all clients are gone.
+func (s *Server) Run(ctx context.Context) error {
+	err := errors.New("run kv server: it ran before")
+	s.running.Do(func() { err = s.run(ctx) })
+	return err
+}
+
+func (s *Server) run(ctx context.Context) error {
+	defer close(s.done)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	errs := make(chan error, len(s.listeners))
+	var own sync.WaitGroup
+	for _, l := range s.listeners {
+		own.Go(func() {
+			if err := s.accept(ctx, l); err != nil {
+				errs <- err
+				cancel()
+			}
+		})
+	}
+	own.Go(func() { _ = s.engine.Run(ctx) })
+	own.Go(func() { s.cron(ctx) })
+	<-ctx.Done()
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+	own.Wait()
+	s.drain()
+	select {
+	case err := <-errs:
+		return fmt.Errorf("run kv server: %w", err)
+	default:
+		return nil
+	}
+}
+
+// drain lets all clients end: first what runs and its answers, after a while by force.
+func (s *Server) drain() {
+	s.engine.Lock()
+	s.draining = true
+	for _, c := range s.clients {
+		c.finish()
+	}
+	s.engine.Unlock()
+	timer := time.AfterFunc(orDefault(s.cfg.Drain, time.Second), func() {
+		s.engine.Lock()
+		defer s.engine.Unlock()
+		for _, c := range s.clients {
+			c.kill()
+		}
+	})
+	defer timer.Stop()
+	s.wg.Wait()
+}
+
+// Close ends Run and waits for it. It may be called more than once, and without Run.
+func (s *Server) Close() error {
+	s.stop()
+	s.running.Do(func() {
+		for _, l := range s.listeners {
+			_ = l.Close()
+		}
+		close(s.done)
+	})
+	<-s.done
+	return nil
+}
+
+// newRunID is a name for this run of the server.
+func newRunID() string {
+	var b [20]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
 }

@@ -62,6 +62,22 @@ func (c *Ctx) Wait(keys [][]byte, until int64, timed func(c *Ctx)) {
 	}
 }
 
+// Hold makes the session wait for something that is no key. The function that it gives ends that: it is called once, under
+// the lock, and has the answer written, unless the session is gone.
+func (c *Ctx) Hold() (end func(answer func(c *Ctx))) {
+	c.waits = true
+	c.E.stats.Blocked++
+	w := &waiter{s: c.S, cmd: c.Cmd, args: copyArgs(c.Args), db: c.db, seq: c.E.stats.Blocked}
+	c.S.waiter = w
+	e := c.E
+	return func(answer func(c *Ctx)) {
+		if w.s.waiter == w {
+			w.timed = answer
+			e.retry(w, true)
+		}
+	}
+}
+
 // Until turns a time limit in seconds into the moment it is over; 0 = none.
 func (c *Ctx) Until(seconds float64) int64 {
 	if seconds == 0 {

@@ -105,23 +105,38 @@ func (c *Command) Positions(args [][]byte) []int {
 // table finds commands by name.
 type table map[string]*Command
 
-// newTable puts commands together. A name that is there twice is a mistake of the program.
+// newTable puts commands together. Subcommands of one name may come from several packages: MEMORY USAGE is about a value,
+// MEMORY STATS about the process. Any other name that is there twice is a mistake of the program.
 func newTable(lists ...[]*Command) table {
 	t := table{}
 	for _, list := range lists {
 		for _, c := range list {
-			if t[c.Name] != nil {
+			if t[c.Name] == nil {
+				t[c.Name] = c
+				c.sub = make(map[string]*Command, len(c.Sub))
+				c.adopt(c.Sub)
+				continue
+			}
+			if len(c.Sub) == 0 || len(t[c.Name].Sub) == 0 {
 				panic("engine: two commands are called " + c.Name)
 			}
-			t[c.Name] = c
-			c.sub = make(map[string]*Command, len(c.Sub))
-			for _, s := range c.Sub {
-				s.parent = c
-				c.sub[s.Name] = s
-			}
+			t[c.Name].adopt(c.Sub)
 		}
 	}
+	for _, c := range t {
+		c.Sub = slices.SortedFunc(maps.Values(c.sub), func(a, b *Command) int { return strings.Compare(a.Name, b.Name) })
+	}
 	return t
+}
+
+// adopt gives a command subcommands; the first one of a name stays.
+func (c *Command) adopt(list []*Command) {
+	for _, s := range list {
+		if c.sub[s.Name] == nil {
+			s.parent = c
+			c.sub[s.Name] = s
+		}
+	}
 }
 
 // longestName is more than that of any command.

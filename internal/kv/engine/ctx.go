@@ -22,6 +22,9 @@ type Ctx struct {
 	late    bool // and its time is over
 }
 
+// Nested says that the command runs within a transaction or a script.
+func (c *Ctx) Nested() bool { return c.S.nested || c.S.Internal }
+
 // Fail answers an error: a word for programs, and a sentence.
 func (c *Ctx) Fail(text string) {
 	c.failed = true

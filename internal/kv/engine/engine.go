@@ -126,6 +126,9 @@ func (e *Engine) Now() int64 { return e.now }
 // Databases is how many there are.
 func (e *Engine) Databases() int { return len(e.dbs) }
 
+// Size is how many keys a database has, and how many of them end.
+func (e *Engine) Size(db int) (keys, ends int) { return e.dbs[db].items.len(), e.dbs[db].ends.len() }
+
 // Used is how many bytes the items take.
 func (e *Engine) Used() int64 { return e.used }
 

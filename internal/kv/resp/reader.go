@@ -6,6 +6,7 @@
 package resp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -53,9 +54,11 @@ type Reader struct {
 	need   int // bytes that must be there before parsing is worth trying again
 	filled int // reads in a row that filled the buffer
 	// state of a command that is not whole yet, so that none of it is parsed twice
-	left int // arguments that are to come; 0 = between commands
-	pos  int // of the next one, from r
-	cuts []int
+	left  int // arguments that are to come; 0 = between commands
+	pos   int // of the next one, from r
+	cuts  []int
+	taken int
+	seen  int // bytes of a line that has no end yet, in which none was found
 }
 
 // NewReader reads from src.
@@ -66,6 +69,9 @@ func (r *Reader) SetLimits(lim Limits) { r.lim = lim }
 
 // Buffered is how many bytes were read and not taken.
 func (r *Reader) Buffered() int { return r.w - r.r }
+
+// Taken is how many bytes the last command had.
+func (r *Reader) Taken() int { return r.taken }
 
 // Held is how much memory the reader has.
 func (r *Reader) Held() int { return cap(r.buf) }
@@ -147,6 +153,7 @@ func (r *Reader) begin() (begun bool, args [][]byte, err error) {
 		return false, nil, err
 	}
 	if len(line) == 0 || line[0] != '*' {
+		r.taken = after - r.r
 		r.r = after
 		args, err := splitInline(line, r.args[:0])
 		if err != nil {
@@ -202,9 +209,6 @@ func (r *Reader) bulks() ([][]byte, error) {
 			r.need = end - r.r
 			return nil, ErrIncomplete
 		}
-		if len(r.cuts) == 0 && cap(r.cuts) > 4*maxArgs {
-			r.cuts = nil
-		}
 		r.cuts = append(r.cuts, after-r.r, after-r.r+int(n))
 		r.pos = end - r.r
 		r.left--
@@ -217,35 +221,40 @@ func (r *Reader) bulks() ([][]byte, error) {
 		r.args = args
 	}
 	r.r += r.pos
+	r.taken = r.pos
 	r.pos, r.need = 0, 0
+	if cap(r.cuts) > 4*maxArgs {
+		r.cuts = nil
+	}
 	return args, nil
 }
 
-// line gives a line without its end and the offset behind it.
+// line gives a line without its end and the offset behind it. Of a line that comes in pieces each is looked through once.
 func (r *Reader) line(from int) (line []byte, after int, err error) {
 	b := r.buf[from:r.w]
-	for i, c := range b {
-		if c == '\n' {
-			end := i
-			if end > 0 && b[end-1] == '\r' {
-				end--
-			}
-			return b[:end], from + i + 1, nil
+	i := bytes.IndexByte(b[r.seen:min(len(b), r.lim.Inline+2)], '\n')
+	if i >= 0 {
+		end := r.seen + i
+		after = from + end + 1
+		r.seen = 0
+		if end > 0 && b[end-1] == '\r' {
+			end--
 		}
-		if i >= r.lim.Inline {
-			break
+		if end <= r.lim.Inline {
+			return b[:end], after, nil
 		}
 	}
-	if len(b) > r.lim.Inline {
-		if r.left > 0 {
-			return nil, 0, &ProtocolError{"too big bulk count string"}
-		}
-		if len(b) > 0 && b[0] == '*' {
-			return nil, 0, &ProtocolError{"too big mbulk count string"}
-		}
-		return nil, 0, &ProtocolError{"too big inline request"}
+	if i < 0 && len(b) < r.lim.Inline+2 {
+		r.seen = len(b)
+		return nil, 0, ErrIncomplete
 	}
-	return nil, 0, ErrIncomplete
+	switch {
+	case r.left > 0:
+		return nil, 0, &ProtocolError{"too big bulk count string"}
+	case b[0] == '*':
+		return nil, 0, &ProtocolError{"too big mbulk count string"}
+	}
+	return nil, 0, &ProtocolError{"too big inline request"}
 }
 
 // number parses a decimal integer as the protocol has it: digits with a sign, nothing else.

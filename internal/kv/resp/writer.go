@@ -8,7 +8,11 @@ import (
 // Writer collects answers in memory, in the version of the protocol that the client asked for. Its methods are those of
 // the engine's Reply.
 type Writer struct {
-	Buf     []byte
+	Buf []byte
+	// Max is how many bytes may be there; 0 = no bound. What does not fit is dropped, and Full says so: the stream is broken
+	// then, and its connection has to end.
+	Max     int
+	Full    bool
 	version int
 }
 
@@ -21,13 +25,27 @@ func (w *Writer) SetVersion(v int) { w.version = v }
 // Version is 2 or 3.
 func (w *Writer) Version() int { return w.version }
 
+// fits says whether n more bytes may be written.
+func (w *Writer) fits(n int) bool {
+	if w.Max > 0 && len(w.Buf)+n > w.Max {
+		w.Full = true
+	}
+	return !w.Full
+}
+
 func (w *Writer) head(kind byte, n int64) {
+	if !w.fits(0) {
+		return
+	}
 	w.Buf = append(w.Buf, kind)
 	w.Buf = strconv.AppendInt(w.Buf, n, 10)
 	w.Buf = append(w.Buf, '\r', '\n')
 }
 
 func (w *Writer) line(kind byte, s string) {
+	if !w.fits(len(s)) {
+		return
+	}
 	w.Buf = append(w.Buf, kind)
 	from := len(w.Buf)
 	w.Buf = append(w.Buf, s...)
@@ -37,6 +55,12 @@ func (w *Writer) line(kind byte, s string) {
 		}
 	}
 	w.Buf = append(w.Buf, '\r', '\n')
+}
+
+func (w *Writer) raw(s string) {
+	if w.fits(len(s)) {
+		w.Buf = append(w.Buf, s...)
+	}
 }
 
 // Simple writes a status.
@@ -50,6 +74,9 @@ func (w *Writer) Int(n int64) { w.head(':', n) }
 
 // Bulk writes a byte string.
 func (w *Writer) Bulk(b []byte) {
+	if !w.fits(len(b)) {
+		return
+	}
 	w.head('$', int64(len(b)))
 	w.Buf = append(w.Buf, b...)
 	w.Buf = append(w.Buf, '\r', '\n')
@@ -57,6 +84,9 @@ func (w *Writer) Bulk(b []byte) {
 
 // BulkString is Bulk of a string.
 func (w *Writer) BulkString(s string) {
+	if !w.fits(len(s)) {
+		return
+	}
 	w.head('$', int64(len(s)))
 	w.Buf = append(w.Buf, s...)
 	w.Buf = append(w.Buf, '\r', '\n')
@@ -65,19 +95,19 @@ func (w *Writer) BulkString(s string) {
 // Null writes that there is no value.
 func (w *Writer) Null() {
 	if w.version >= 3 {
-		w.Buf = append(w.Buf, "_\r\n"...)
+		w.raw("_\r\n")
 		return
 	}
-	w.Buf = append(w.Buf, "$-1\r\n"...)
+	w.raw("$-1\r\n")
 }
 
 // NullArray writes that there is no array.
 func (w *Writer) NullArray() {
 	if w.version >= 3 {
-		w.Buf = append(w.Buf, "_\r\n"...)
+		w.raw("_\r\n")
 		return
 	}
-	w.Buf = append(w.Buf, "*-1\r\n"...)
+	w.raw("*-1\r\n")
 }
 
 // Bool writes a truth value; 1 or 0 in version 2.
@@ -88,9 +118,9 @@ func (w *Writer) Bool(b bool) {
 	case w.version < 3:
 		w.Int(0)
 	case b:
-		w.Buf = append(w.Buf, "#t\r\n"...)
+		w.raw("#t\r\n")
 	default:
-		w.Buf = append(w.Buf, "#f\r\n"...)
+		w.raw("#f\r\n")
 	}
 }
 
@@ -100,6 +130,9 @@ func (w *Writer) Double(f float64) {
 	b := AppendDouble(scratch[:0], f)
 	if w.version < 3 {
 		w.Bulk(b)
+		return
+	}
+	if !w.fits(len(b)) {
 		return
 	}
 	w.Buf = append(w.Buf, ',')
@@ -162,6 +195,9 @@ func (w *Writer) Push(n int) {
 func (w *Writer) Verbatim(format, text string) {
 	if w.version < 3 {
 		w.BulkString(text)
+		return
+	}
+	if !w.fits(len(text)) {
 		return
 	}
 	w.head('=', int64(len(text)+4))

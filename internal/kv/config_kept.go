@@ -1,0 +1,93 @@
+package kv
+
+import (
+	"math"
+	"net"
+	"strconv"
+)
+
+// keptParameters are those of Redis that clients and tools set as a matter of course and that mean nothing here. They are
+// checked, remembered and answered.
+func (s *Server) keptParameters() []*parameter {
+	kept := s.set.kept
+	var list []*parameter
+	text := func(name, value string) {
+		kept[name] = value
+		list = append(list, &parameter{name: name, get: func() string { return kept[name] }, set: func(v string) error {
+			kept[name] = v
+			return nil
+		}})
+	}
+	num := func(name string, lo, hi, value int64) {
+		kept[name] = strconv.FormatInt(value, 10)
+		list = append(list, number(name, lo, hi, func() int64 {
+			n, _ := strconv.ParseInt(kept[name], 10, 64)
+			return n
+		}, func(n int64) { kept[name] = strconv.FormatInt(n, 10) }))
+	}
+	yes := func(name string, value bool) {
+		kept[name] = map[bool]string{true: "yes", false: "no"}[value]
+		list = append(list, yesNo(name, func() bool { return kept[name] == "yes" }, func(on bool) {
+			kept[name] = map[bool]string{true: "yes", false: "no"}[on]
+		}))
+	}
+	for _, name := range []string{"activedefrag", "appendonly", "lazyfree-lazy-eviction", "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
+		"lazyfree-lazy-user-del", "lazyfree-lazy-user-flush", "repl-diskless-load", "replica-ignore-maxmemory"} {
+		yes(name, false)
+	}
+	for _, name := range []string{"activerehashing", "aof-use-rdb-preamble", "dynamic-hz", "protected-mode", "rdbcompression",
+		"replica-read-only", "replica-serve-stale-data", "stop-writes-on-bgsave-error", "no-appendfsync-on-rewrite"} {
+		yes(name, true)
+	}
+	num("hz", 1, 500, 10)
+	num("lua-time-limit", 0, math.MaxInt64, 5000)
+	num("busy-reply-threshold", 0, math.MaxInt64, 5000)
+	num("latency-monitor-threshold", 0, math.MaxInt64, 0)
+	num("list-compress-depth", 0, math.MaxInt32, 0)
+	num("hll-sparse-max-bytes", 0, math.MaxInt64, 3000)
+	num("lfu-log-factor", 0, math.MaxInt32, 10)
+	num("lfu-decay-time", 0, math.MaxInt32, 1)
+	num("maxmemory-samples", 1, 64, 8)
+	num("maxmemory-eviction-tenacity", 0, 100, 10)
+	num("auto-aof-rewrite-percentage", 0, math.MaxInt32, 100)
+	num("min-replicas-to-write", 0, math.MaxInt32, 0)
+	num("min-replicas-max-lag", 0, math.MaxInt32, 10)
+	num("repl-timeout", 1, math.MaxInt32, 60)
+	num("tcp-keepalive", 0, math.MaxInt32, int64(s.set.keepAlive.Seconds()))
+	text("save", "")
+	text("appendfsync", "everysec")
+	text("loglevel", "notice")
+	text("masterauth", "")
+	text("latency-tracking-info-percentiles", "50 99 99.9")
+	text("sanitize-dump-payload", "no")
+	text("maxmemory-clients", "0")
+	return list
+}
+
+// fixedParameters are those that were decided when the server started.
+func (s *Server) fixedParameters() []*parameter {
+	fixed := func(name, value string) *parameter {
+		return &parameter{name: name, get: func() string { return value }}
+	}
+	refused := func(name string) *parameter {
+		return &parameter{name: name, get: func() string { return "" }, reason: "can't set protected config"}
+	}
+	host, port, tlsPort := "", "0", "0"
+	for i, l := range s.listeners {
+		a, tcp := l.Addr().(*net.TCPAddr)
+		switch {
+		case tcp && i == 0 && s.cfg.Addr != "":
+			host, port = a.IP.String(), strconv.Itoa(a.Port)
+		case tcp:
+			tlsPort = strconv.Itoa(a.Port)
+		}
+	}
+	return []*parameter{
+		fixed("databases", strconv.Itoa(s.engine.Databases())), fixed("bind", host), fixed("port", port),
+		fixed("tls-port", tlsPort), fixed("unixsocket", s.cfg.Socket), fixed("unixsocketperm", "700"), fixed("cluster-enabled", "no"),
+		fixed("daemonize", "no"), fixed("io-threads", "1"), fixed("logfile", ""), fixed("pidfile", ""), fixed("supervised", "no"),
+		fixed("appendfilename", ""), fixed("appenddirname", ""), fixed("aclfile", ""), fixed("tcp-backlog", "511"),
+		fixed("enable-debug-command", "no"), fixed("enable-module-command", "no"), fixed("enable-protected-configs", "no"),
+		refused("dir"), refused("dbfilename"),
+	}
+}

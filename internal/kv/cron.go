@@ -1,0 +1,76 @@
+package kv
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	cronTick   = 100 * time.Millisecond
+	cronRounds = 10 // ticks in which each client is looked at once
+)
+
+// cron closes clients that are silent for too long, or leave too much unread for too long.
+func (s *Server) cron(ctx context.Context) {
+	ticker := time.NewTicker(cronTick)
+	defer ticker.Stop()
+	for round := int64(0); ; round++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			s.tick(round % cronRounds)
+		}
+	}
+}
+
+// tick looks at a tenth of the clients.
+func (s *Server) tick(round int64) {
+	e := s.engine
+	e.Lock()
+	defer e.Unlock()
+	s.broadcast()
+	s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.counts.output)
+	s.counts.peak = max(s.counts.peak, e.Used())
+	for id, c := range s.clients {
+		if id%cronRounds == round {
+			s.look(c, e.Now())
+		}
+	}
+}
+
+// look closes a client whose time is over.
+func (s *Server) look(c *client, now int64) {
+	silent := time.Duration(now-c.active) * time.Millisecond
+	switch {
+	case c.closing:
+	case !c.within():
+		s.log.Warn("client closed: it has not read for too long what it gets", "client", c.addr, "waiting_bytes", c.pending())
+		c.kill()
+	case s.acl.asksFor(c) && time.Duration(now-c.born)*time.Millisecond > orDefault(s.cfg.AuthTimeout, time.Minute):
+		s.log.Info("client closed: it has not said who it is", "client", c.addr)
+		c.kill()
+	case s.set.idle > 0 && silent > s.set.idle && !c.s.Blocked() && !c.subscribed() && !c.monitor:
+		s.log.Info("client closed: it was silent for too long", "client", c.addr)
+		c.kill()
+	}
+}
+
+// rate is how many commands and bytes there were a second, over the last samples.
+type rate struct {
+	at                                   int64
+	commands, input, output              int64
+	perSecond, inPerSecond, outPerSecond float64
+}
+
+func (r *rate) sample(now, commands, input, output int64) {
+	passed := now - r.at
+	if passed < 1000 {
+		return
+	}
+	each := func(n, before int64) float64 { return float64(max(n-before, 0)) * 1000 / float64(passed) }
+	if r.at != 0 {
+		r.perSecond, r.inPerSecond, r.outPerSecond = each(commands, r.commands), each(input, r.input), each(output, r.output)
+	}
+	r.at, r.commands, r.input, r.output = now, commands, input, output
+}

@@ -1,0 +1,134 @@
+package kv
+
+import (
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/kv/engine"
+	"github.com/wayside-edge/wayside/internal/kv/resp"
+)
+
+// muteMode is what CLIENT REPLY has asked for.
+type muteMode uint8
+
+const (
+	muteNone muteMode = iota
+	muteOff           // no command is answered
+	muteNext          // the next one is not
+	muteSkip          // this one is not
+)
+
+// push gives the client a message that answers no command: write writes it. While a command of the client runs, its answer
+// comes first.
+func (c *client) push(write func(w *resp.Writer)) {
+	if c.closing {
+		return
+	}
+	w := &c.out
+	if c.running || c.s.Blocked() || len(c.later.Buf) > 0 {
+		w = &c.later
+	}
+	write(w)
+	if !c.within() {
+		c.srv.log.Warn("client closed: it does not read what it gets", "client", c.addr, "waiting_bytes", c.pending())
+		c.kill()
+		return
+	}
+	if !c.running && !c.writing && !c.scheduled {
+		c.scheduled = true
+		c.srv.wg.Go(c.deliver)
+	}
+}
+
+// deliver sends messages that came while the client's own goroutine had nothing to send.
+func (c *client) deliver() {
+	c.srv.engine.Lock()
+	c.scheduled = false
+	c.flush(false)
+}
+
+// settle puts messages behind the answers.
+func (c *client) settle() {
+	if len(c.later.Buf) == 0 {
+		return
+	}
+	if c.out.Buf == nil {
+		c.out.Buf = c.later.Buf
+		c.later.Buf = nil
+		return
+	}
+	c.out.Buf = append(c.out.Buf, c.later.Buf...)
+	if c.later.Buf = c.later.Buf[:0]; cap(c.later.Buf) > keepOutput {
+		c.later.Buf = nil
+	}
+}
+
+// pending is how many bytes wait for the client to read.
+func (c *client) pending() int64 {
+	return c.unsent.Load() + int64(len(c.out.Buf)+len(c.later.Buf))
+}
+
+// limit is the bound of the client's class.
+func (c *client) limit() OutputLimit {
+	if c.subscribed() {
+		return c.srv.set.outputPubSub
+	}
+	return c.srv.set.outputNormal
+}
+
+// within says whether the client keeps its bound. It may be over the soft one for a while.
+func (c *client) within() bool {
+	l, n := c.limit(), c.pending()
+	if l.Hard > 0 && n > l.Hard {
+		return false
+	}
+	if l.Soft <= 0 || n <= l.Soft {
+		c.overSince = 0
+		return true
+	}
+	now := c.srv.engine.Now()
+	if c.overSince == 0 {
+		c.overSince = now
+	}
+	return now-c.overSince <= l.For.Milliseconds()
+}
+
+// limits bounds what one answer may be, after the class of the client or its bound has changed.
+func (c *client) limits() {
+	c.out.Max = int(c.limit().Hard)
+}
+
+// finish ends the connection when what runs is done and its answers are sent.
+func (c *client) finish() {
+	c.closing = true
+	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+	c.room.Broadcast()
+}
+
+// kill ends the connection now.
+func (c *client) kill() {
+	c.closing = true
+	c.later.Buf = nil
+	_ = c.conn.SetDeadline(time.Unix(1, 0))
+	c.room.Broadcast()
+}
+
+// Reply implements engine.Peer.
+func (c *client) Reply() engine.Reply {
+	if c.mute == muteOff {
+		return engine.Discard
+	}
+	return &c.out
+}
+
+// Wake implements engine.Peer: it cuts the read short in which the client waits.
+func (c *client) Wake() {
+	c.woken.Store(true)
+	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+	c.room.Broadcast()
+}
+
+// setVersion changes the version of the protocol.
+func (c *client) setVersion(v int) {
+	c.out.SetVersion(v)
+	c.later.SetVersion(v)
+}

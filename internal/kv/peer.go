@@ -1,0 +1,92 @@
+package kv
+
+import (
+	"strings"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/kv/engine"
+)
+
+// hooks are what the engine tells the server.
+func (s *Server) hooks() engine.Hooks {
+	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Ran: s.ran}
+}
+
+// clientOf gives the client of a session; nil if it has none, as one that repeats a log.
+func clientOf(s *engine.Session) *client {
+	if s == nil {
+		return nil
+	}
+	c, _ := s.Peer.(*client) //nolint:errcheck // nil is the answer
+	return c
+}
+
+// caller is the client that a command came from. Commands of this package are refused to sessions that have none.
+func caller(c *engine.Ctx) *client {
+	cl := clientOf(c.S)
+	if cl == nil {
+		c.Fail("ERR this command is about a connection, and there is none")
+	}
+	return cl
+}
+
+// Allow implements engine.Peer.
+func (c *client) Allow(cmd *engine.Command, args [][]byte) string {
+	c.last = cmd
+	if c.free && cmd.Flags&engine.Admin == 0 {
+		return ""
+	}
+	return c.refusal(cmd, args)
+}
+
+// refusal says why a command may not run.
+func (c *client) refusal(cmd *engine.Command, args [][]byte) string {
+	if cmd.Flags&engine.NoAuth == 0 && c.srv.acl.asksFor(c) {
+		return "NOAUTH Authentication required."
+	}
+	if refusal := c.srv.acl.refusal(c, cmd, args); refusal != "" {
+		return refusal
+	}
+	if _, in := c.s.InMulti(); in && cmd.Flags&engine.Admin != 0 && notInMulti(cmd) {
+		return "ERR Command not allowed inside a transaction"
+	}
+	if c.subscribed() && c.out.Version() == 2 && !whileSubscribed(cmd) {
+		return "ERR Can't execute '" + cmd.FullName() + "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+	}
+	return ""
+}
+
+func notInMulti(cmd *engine.Command) bool { return cmd.Name == "save" || cmd.Name == "shutdown" }
+
+// whileSubscribed says which commands a client of version 2 may send while it gets messages.
+func whileSubscribed(cmd *engine.Command) bool {
+	switch cmd.FullName() {
+	case "ping", "subscribe", "ssubscribe", "sunsubscribe", "psubscribe", "unsubscribe", "punsubscribe", "quit", "reset":
+		return true
+	}
+	return false
+}
+
+// refree works out anew whether commands of the client need a closer look.
+func (c *client) refree() {
+	c.free = !c.srv.acl.asksFor(c) && c.user.unlimited() && !c.subscribed()
+}
+
+// ran is told of every command that has run.
+func (s *Server) ran(es *engine.Session, cmd *engine.Command, args [][]byte, took time.Duration) {
+	c := clientOf(es)
+	if c != nil {
+		c.spent += took
+	}
+	if len(s.monitors) > 0 && cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 {
+		s.show(es, cmd, args)
+	}
+	if s.set.slowerThan >= 0 && took.Microseconds() >= s.set.slowerThan && cmd.Flags&engine.SkipSlowLog == 0 {
+		s.slow.add(s, c, cmd, args, took)
+	}
+}
+
+// equalFold compares a word with one in lower case.
+func equalFold(b []byte, lower string) bool {
+	return len(b) == len(lower) && strings.EqualFold(string(b), lower)
+}
