@@ -3,6 +3,8 @@ package kv
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
+	"strings"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
 	"github.com/wayside-edge/wayside/internal/kv/resp"
@@ -20,21 +22,119 @@ type identity struct {
 
 // acl is who may do what.
 type acl struct {
+	table []aclCommand // all commands and subcommands, by name
 	users map[string]*user
 	def   *user
+	log   []*refusal // the newest first
 }
 
+// aclCommand is a command with its categories.
+type aclCommand struct {
+	cmd        *engine.Command
+	categories []string
+}
+
+// user is an account: its passwords, and what it may do. The first selector is its own, each other one is a further way
+// to be allowed something.
 type user struct {
 	name      string
 	enabled   bool
 	nopass    bool
+	skipCheck bool // of payloads of RESTORE; remembered only
 	passwords [][sha256.Size]byte
+	selectors []*selector
 }
 
-func newACL(_ *engine.Engine, password string) acl {
-	u := &user{name: "default", enabled: true}
-	u.setPassword(password)
-	return acl{users: map[string]*user{u.name: u}, def: u}
+// selector is a set of commands with the keys and channels they may touch.
+type selector struct {
+	all         bool // of commands, those that are to come included
+	commands    map[*engine.Command]bool
+	firstArgs   map[*engine.Command][]string // commands that may run with these first arguments only
+	allKeys     bool
+	keys        []keyPattern
+	allChannels bool
+	channels    []string
+}
+
+// keyPattern is keys that may be read, written or both.
+type keyPattern struct {
+	pattern     string
+	read, write bool
+}
+
+func newACL(e *engine.Engine, password string) acl {
+	a := acl{users: map[string]*user{}}
+	for cmd := range e.Commands() {
+		a.table = append(a.table, aclCommand{cmd, categoriesOf(cmd)})
+		for _, sub := range cmd.Subcommands() {
+			a.table = append(a.table, aclCommand{sub, categoriesOf(sub)})
+		}
+	}
+	a.def = &user{name: "default", enabled: true, selectors: []*selector{a.selector()}}
+	a.def.selectors[0].allKeys, a.def.selectors[0].allChannels = true, true
+	a.allow(a.def.selectors[0], true)
+	a.def.setPassword(password)
+	a.users[a.def.name] = a.def
+	return a
+}
+
+// selector makes one that allows nothing.
+func (a *acl) selector() *selector {
+	return &selector{commands: map[*engine.Command]bool{}, firstArgs: map[*engine.Command][]string{}}
+}
+
+// allow lets a selector run all commands or none.
+func (a *acl) allow(s *selector, all bool) {
+	s.all = all
+	clear(s.commands)
+	clear(s.firstArgs)
+	if all {
+		for _, c := range a.table {
+			s.commands[c.cmd] = true
+		}
+	}
+}
+
+// set lets a selector run a command with its subcommands, or not.
+func (s *selector) set(cmd *engine.Command, on bool) {
+	if on {
+		s.commands[cmd] = true
+	} else {
+		delete(s.commands, cmd)
+		s.all = false
+	}
+	delete(s.firstArgs, cmd)
+	for _, sub := range cmd.Subcommands() {
+		s.set(sub, on)
+	}
+}
+
+// setCategory is set for all commands of a category; false of one that is none.
+func (a *acl) setCategory(s *selector, name string, on bool) bool {
+	name = strings.ToLower(name)
+	if name == "all" {
+		a.allow(s, on)
+		return true
+	}
+	if !slices.Contains(categories[:], name) {
+		return false
+	}
+	for _, c := range a.table {
+		if slices.Contains(c.categories, name) {
+			s.set(c.cmd, on)
+		}
+	}
+	return true
+}
+
+// lookup finds a command by its full name: client|list.
+func (a *acl) lookup(name string) *engine.Command {
+	name = strings.ToLower(name)
+	i := slices.IndexFunc(a.table, func(c aclCommand) bool { return c.cmd.FullName() == name })
+	if i < 0 {
+		return nil
+	}
+	return a.table[i].cmd
 }
 
 // setPassword gives the user one password; none at all if it is empty.
@@ -45,7 +145,7 @@ func (u *user) setPassword(password string) {
 	}
 }
 
-// accepts says whether a password is the user's.
+// accepts says whether a password is the user's. All are compared, so that the time tells nothing.
 func (u *user) accepts(password []byte) bool {
 	sum := sha256.Sum256(password)
 	ok := u.nopass
@@ -57,12 +157,23 @@ func (u *user) accepts(password []byte) bool {
 	return ok && u.enabled
 }
 
-func (u *user) unlimited() bool { return true }
+// unlimited says that nothing is refused to the user.
+func (u *user) unlimited() bool {
+	return slices.ContainsFunc(u.selectors, func(s *selector) bool { return s.all && s.allKeys && s.allChannels })
+}
+
+func (u *user) clone() *user {
+	c := *u
+	c.passwords = slices.Clone(u.passwords)
+	c.selectors = nil
+	for _, s := range u.selectors {
+		c.selectors = append(c.selectors, s.clone())
+	}
+	return &c
+}
 
 // asksFor says whether the client has to say who it is before it may do anything.
 func (a *acl) asksFor(c *client) bool { return !c.authed && (!a.def.nopass || !a.def.enabled) }
-
-func (a *acl) refusal(*client, *engine.Command, [][]byte) string { return "" }
 
 // resetUser makes the client the user default again.
 func (c *client) resetUser() {
@@ -89,8 +200,3 @@ func (s *Server) authenticate(c *client, name, password []byte) bool {
 	c.become(u, true)
 	return true
 }
-
-func (a *acl) trimLog(int) {}
-
-// refusedLogin remembers a password that was wrong.
-func (s *Server) refusedLogin(*engine.Ctx, *client, []byte) {}

@@ -43,9 +43,10 @@ type client struct {
 	// The rest is guarded by the engine's lock.
 	output
 	identity
-	born, active int64 // milliseconds of Unix time
-	last         *engine.Command
-	spent        time.Duration // of the commands of this batch
+	born, active int64           // milliseconds of Unix time
+	last         *engine.Command // that was looked at, one within a transaction too
+	outer        *engine.Command // that the client sent
+	spent        time.Duration   // of the commands of this batch
 	subs         *subscriptions
 	track        *tracking
 	monitor      bool
@@ -148,7 +149,7 @@ func (c *client) do(args [][]byte) {
 	}
 	e := c.srv.engine
 	mute, mark := c.mute, c.out.Mark()
-	c.running = true
+	c.running, c.outer = true, nil
 	e.Do(c.s, args, &c.out)
 	c.running = false
 	if muted := mute == muteOff || mute == muteSkip; muted && (c.mute == mute || c.mute == muteNext) {

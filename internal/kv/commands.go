@@ -9,7 +9,7 @@ import (
 
 // commands is the server's part of the command table.
 func (s *Server) commands() []*engine.Command {
-	return slices.Concat(s.connectionCommands(), s.pubsubCommands(), s.serverCommands())
+	return slices.Concat(s.connectionCommands(), s.pubsubCommands(), s.serverCommands(), s.aclCommands())
 }
 
 // Errors that several commands give.

@@ -32,6 +32,9 @@ func caller(c *engine.Ctx) *client {
 
 // Allow implements engine.Peer.
 func (c *client) Allow(cmd *engine.Command, args [][]byte) string {
+	if c.outer == nil {
+		c.outer = cmd
+	}
 	c.last = cmd
 	if c.free && cmd.Flags&engine.Admin == 0 {
 		return ""
@@ -44,7 +47,7 @@ func (c *client) refusal(cmd *engine.Command, args [][]byte) string {
 	if cmd.Flags&engine.NoAuth == 0 && c.srv.acl.asksFor(c) {
 		return "NOAUTH Authentication required."
 	}
-	if refusal := c.srv.acl.refusal(c, cmd, args); refusal != "" {
+	if refusal := c.srv.aclRefusal(c, cmd, args); refusal != "" {
 		return refusal
 	}
 	if _, in := c.s.InMulti(); in && cmd.Flags&engine.Admin != 0 && notInMulti(cmd) {

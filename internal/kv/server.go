@@ -84,6 +84,7 @@ type Server struct {
 	running   sync.Once
 	begun     time.Time
 	runID     string
+	specs     keySpecs
 
 	// The rest is guarded by the engine's lock.
 	set      settings
@@ -120,7 +121,7 @@ func Open(cfg Config) (*Server, error) {
 		clients: map[int64]*client{}, monitors: map[*client]struct{}{}, pubsub: newHub(), tracked: newTracked(),
 	}
 	s.set = newSettings(cfg)
-	s.runID = newRunID()
+	s.runID, s.specs = newRunID(), newKeySpecs()
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	ec := cfg.Engine
 	ec.Commands = append(ec.Commands[:len(ec.Commands):len(ec.Commands)], s.commands())

@@ -5,6 +5,15 @@ import "github.com/wayside-edge/wayside/internal/kv/engine"
 // serverCommands are about the server.
 func (s *Server) serverCommands() []*engine.Command {
 	return []*engine.Command{
+		{Name: "command", Arity: -1, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "server", Since: "2.8.13", Complexity: "O(N) where N is the total number of Redis commands", Summary: "Describes all commands.", Run: s.commandCmd, Sub: []*engine.Command{
+			{Name: "count", Arity: 2, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Counts the commands.", Run: s.commandCountCmd},
+			{Name: "docs", Arity: -2, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "server", Since: "7.0.0", Complexity: "O(N) where N is the number of commands to look up", Summary: "Gives the documentation of commands.", Run: s.commandDocsCmd},
+			{Name: "getkeys", Arity: -4, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "server", Since: "2.8.13", Complexity: "O(N) where N is the number of arguments to the command", Summary: "Finds the keys in a call of a command.", Run: s.commandGetkeysCmd},
+			{Name: "getkeysandflags", Arity: -4, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "server", Since: "7.0.0", Complexity: "O(N) where N is the number of arguments to the command", Summary: "Finds the keys in a call of a command, and what it does with each.", Run: s.commandGetkeysandflagsCmd},
+			{Name: "help", Arity: 2, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "server", Since: "5.0.0", Complexity: "O(1)", Summary: "Tells which subcommands there are.", Run: helpCmd},
+			{Name: "info", Arity: -2, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "server", Since: "2.8.13", Complexity: "O(N) where N is the number of commands to look up", Summary: "Describes some commands.", Run: s.commandInfoCmd},
+			{Name: "list", Arity: -2, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "server", Since: "7.0.0", Complexity: "O(N) where N is the total number of Redis commands", Summary: "Lists the names of commands.", Run: s.commandListCmd},
+		}},
 		{Name: "config", Arity: -2, Group: "server", Since: "2.0.0", Complexity: "Depends on subcommand.", Summary: "Holds the commands about parameters.", Sub: []*engine.Command{
 			{Name: "get", Arity: -3, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.0.0", Complexity: "O(N) when N is the number of configuration parameters provided", Summary: "Answers parameters with their values.", Run: s.configGetCmd},
 			{Name: "help", Arity: 2, Flags: engine.Loading | engine.Stale, Group: "server", Since: "5.0.0", Complexity: "O(1)", Summary: "Tells which subcommands there are.", Run: helpCmd},

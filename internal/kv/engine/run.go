@@ -66,7 +66,7 @@ func (e *Engine) check(s *Session, cmd *Command, ok bool, args [][]byte) string 
 		return fmt.Sprintf("ERR unknown command '%.128s', with args beginning with: %s", args[0], quoteArgs(args[1:]))
 	case !ok:
 		return fmt.Sprintf("ERR unknown subcommand '%.128s'. Try %s HELP.", args[1], strings.ToUpper(cmd.Name))
-	case !cmd.takes(len(args)):
+	case !cmd.Takes(len(args)):
 		return "ERR wrong number of arguments for '" + cmd.FullName() + "' command"
 	}
 	if s.Peer != nil {
@@ -83,8 +83,8 @@ func (e *Engine) check(s *Session, cmd *Command, ok bool, args [][]byte) string 
 	return ""
 }
 
-// takes says whether a command may have n arguments.
-func (c *Command) takes(n int) bool {
+// Takes says whether a command may have n arguments, its name included.
+func (c *Command) Takes(n int) bool {
 	if c.Arity < 0 {
 		return n >= -c.Arity
 	}

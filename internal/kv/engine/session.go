@@ -51,6 +51,9 @@ func (s *Session) InMulti() (n int, in bool) {
 // Blocked says whether the session waits; its caller must not send more commands until Peer.Wake.
 func (s *Session) Blocked() bool { return s.waiter != nil }
 
+// Nested says that what runs is part of a transaction or a script.
+func (s *Session) Nested() bool { return s.nested || s.Internal }
+
 // Stale says that a watched key has another value now.
 func (s *Session) Stale() bool { return s.stale }
 
