@@ -150,19 +150,6 @@ func (s *Server) resetCmd(c *engine.Ctx) {
 	c.Out.Simple("RESET")
 }
 
-func selectCmd(c *engine.Ctx) {
-	n, ok := c.Int(1)
-	if !ok {
-		return
-	}
-	if n < 0 || n >= int64(c.E.Databases()) {
-		c.Fail("ERR DB index is out of range")
-		return
-	}
-	c.S.Select(int(n))
-	c.OK()
-}
-
 // setName gives the client a name; false after an error was answered.
 func (c *client) setName(ctx *engine.Ctx, name []byte) bool {
 	if !plain(name) {
