@@ -129,13 +129,11 @@ func newTable(lists ...[]*Command) table {
 	return t
 }
 
-// adopt gives a command subcommands; the first one of a name stays.
+// adopt gives a command subcommands. The last one of a name stays: who knows more than the engine says it better.
 func (c *Command) adopt(list []*Command) {
 	for _, s := range list {
-		if c.sub[s.Name] == nil {
-			s.parent = c
-			c.sub[s.Name] = s
-		}
+		s.parent = c
+		c.sub[s.Name] = s
 	}
 }
 
