@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 const (
 	errNoIdle = "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
@@ -18,11 +21,6 @@ func objectCommands() []*Command {
 		}},
 		{Name: "memory", Arity: -2, Group: "server", Since: "4.0.0", Complexity: "Depends on subcommand.", Summary: "Tells of the use of memory.", Sub: []*Command{
 			{Name: "usage", Arity: -3, Flags: ReadOnly, Keys: Keys{2, 2, 1}, Group: "server", Since: "4.0.0", Complexity: "O(1)", Summary: "Answers how many bytes a key and its value take.", Run: memoryUsageCmd},
-			{Name: "help", Arity: 2, Flags: Loading | Stale, Group: "server", Since: "4.0.0", Complexity: "O(1)", Summary: "Lists the subcommands.", Run: memoryHelpCmd},
-			{Name: "doctor", Arity: 2, Group: "server", Since: "4.0.0", Complexity: "O(1)", Summary: "Says what is wrong with the use of memory.", Run: memoryDoctorCmd},
-			{Name: "purge", Arity: 2, Group: "server", Since: "4.0.0", Complexity: "Depends on how much memory is allocated, could be slow", Summary: "Gives unused memory back.", Run: memoryPurgeCmd},
-			{Name: "stats", Arity: 2, Group: "server", Since: "4.0.0", Complexity: "O(1)", Summary: "Answers figures of the use of memory.", Run: memoryStatsCmd},
-			{Name: "malloc-stats", Arity: 2, Group: "server", Since: "4.0.0", Complexity: "Depends on how much memory is allocated, could be slow", Summary: "Answers what the allocator knows.", Run: memoryMallocStatsCmd},
 		}},
 		{Name: "debug", Arity: -2, Flags: Admin | NoScript | Loading | Stale, Group: "server", Since: "1.0.0", Complexity: "Depends on subcommand.", Summary: "Helps tests to see and do what nobody else should.", Run: debugCmd},
 	}
@@ -112,10 +110,20 @@ func objectIdletimeCmd(c *Ctx) {
 	}
 }
 
+// sharedInts is below which number Redis keeps one string for all keys, and says that very many share it.
+const sharedInts = 10000
+
 func objectRefcountCmd(c *Ctx) {
-	if c.about() != nil {
-		c.Out.Int(1)
+	it := c.about()
+	if it == nil {
+		return
 	}
+	shares := c.E.cfg.MaxMemory == 0 || c.E.cfg.Policy != AllKeysLRU && c.E.cfg.Policy != VolatileLRU && !c.E.cfg.Policy.lfu()
+	if n, ok := parseInt(it.val.str); ok && shares && n >= 0 && n < sharedInts && c.E.encoding(it) == "int" {
+		c.Out.Int(math.MaxInt32)
+		return
+	}
+	c.Out.Int(1)
 }
 
 func memoryUsageCmd(c *Ctx) {
@@ -135,48 +143,5 @@ func memoryUsageCmd(c *Ctx) {
 	}
 	if it := c.about(); it != nil {
 		c.Out.Int(bytesOf(it))
-	}
-}
-
-func memoryHelpCmd(c *Ctx) {
-	c.help("DOCTOR", "    What is wrong with the use of memory.",
-		"MALLOC-STATS", "    What the allocator knows.",
-		"PURGE", "    Give unused memory back.",
-		"STATS", "    Figures of the use of memory.",
-		"USAGE <key> [SAMPLES <count>]", "    Bytes that a key and its value take; they are counted, not sampled.")
-}
-
-func memoryDoctorCmd(c *Ctx) {
-	text := "The keys take no more memory than they may."
-	if most := c.E.cfg.MaxMemory; most > 0 && c.E.used > most {
-		text = fmt.Sprintf("The keys take %d bytes, which is more than maxmemory, %d.", c.E.used, most)
-	}
-	c.Out.Verbatim("txt", text)
-}
-
-// memoryPurgeCmd has nothing to do: Go's collector gives back what is not used.
-func memoryPurgeCmd(c *Ctx) { c.OK() }
-
-func memoryMallocStatsCmd(c *Ctx) {
-	c.Out.Verbatim("txt", "The allocator is that of the Go runtime. Its figures are among the metrics of the process.")
-}
-
-func memoryStatsCmd(c *Ctx) {
-	var keys, tables int64
-	for _, d := range c.E.dbs {
-		keys += int64(d.items.len())
-		tables += d.items.tableBytes()
-	}
-	pairs := []struct {
-		name string
-		n    int64
-	}{
-		{"total.allocated", c.E.used + tables}, {"startup.allocated", 0}, {"overhead.total", tables}, {"keys.count", keys},
-		{"keys.bytes-per-key", c.E.used / max(keys, 1)}, {"dataset.bytes", c.E.used},
-	}
-	c.Out.Map(len(pairs))
-	for _, p := range pairs {
-		c.Out.BulkString(p.name)
-		c.Out.Int(p.n)
 	}
 }

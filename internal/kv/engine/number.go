@@ -40,12 +40,24 @@ func ParseInt(b []byte) (int64, bool) { return parseInt(b) }
 
 func appendInt(b []byte, n int64) []byte { return strconv.AppendInt(b, n, 10) }
 
-// parseFloat parses a number as strtod does, without blanks and without what is no number.
+// parseFloat parses a number as strtod does, without blanks, what is no number, and what is too large or too small for one.
 func parseFloat(b []byte) (float64, bool) {
 	s := string(b)
-	if s == "" || len(s) > 512 || strings.ContainsAny(s, "_") {
+	if s == "" || len(s) > 512 || strings.ContainsRune(s, '_') {
 		return 0, false
 	}
+	digits := s
+	if hex := strings.IndexAny(s, "xX"); hex > 0 {
+		if digits = s[hex+1:]; !strings.ContainsAny(s, "pP") {
+			s += "p0"
+		}
+	}
 	f, err := strconv.ParseFloat(s, 64)
+	if f == 0 && err == nil { // or so small that nothing is left of it
+		if end := strings.IndexAny(digits, "eEpP"); end >= 0 {
+			digits = digits[:end]
+		}
+		return f, !strings.ContainsAny(digits, "123456789")
+	}
 	return f, err == nil && !math.IsNaN(f)
 }
