@@ -127,7 +127,7 @@ func (c *Ctx) bitRange(from, n int, open bool) (first, end int64, ok bool) {
 			unit, size = 1, size*8
 		}
 	}
-	if start < 0 && last < 0 && start > last {
+	if !open && start < 0 && last < 0 && start > last { // BITPOS knows no range that is empty before it is clamped
 		return 0, 0, true
 	}
 	first, end = within(start, last, size)
