@@ -44,7 +44,6 @@ func (s *Server) keptParameters() []*parameter {
 	num("busy-reply-threshold", 0, math.MaxInt64, 5000)
 	num("latency-monitor-threshold", 0, math.MaxInt64, 0)
 	num("list-compress-depth", 0, math.MaxInt32, 0)
-	num("hll-sparse-max-bytes", 0, math.MaxInt64, 3000)
 	num("lfu-log-factor", 0, math.MaxInt32, 10)
 	num("lfu-decay-time", 0, math.MaxInt32, 1)
 	num("maxmemory-samples", 1, 64, 8)

@@ -253,6 +253,7 @@ func (s *Server) encodingParameters() []*parameter {
 	bound(&lim.ZSetEntries, 0, "zset-max-listpack-entries", "zset-max-ziplist-entries")
 	bound(&lim.ZSetValue, 0, "zset-max-listpack-value", "zset-max-ziplist-value")
 	bound(&lim.ListEntries, math.MinInt32, "list-max-listpack-size", "list-max-ziplist-size")
+	bound(&lim.HLLSparse, 0, "hll-sparse-max-bytes")
 	bound(&lim.StreamEntries, 0, "stream-node-max-entries")
 	bound(&lim.StreamBytes, 0, "stream-node-max-bytes")
 	return list

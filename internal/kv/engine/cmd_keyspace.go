@@ -14,6 +14,7 @@ func keyspaceCommands() []*Command {
 		{Name: "flushdb", Arity: -1, Flags: Write, Group: "server", Since: "1.0.0", Complexity: "O(1)", Summary: "Deletes all keys of the database.", Run: flushdbCmd, Categories: []Category{"keyspace", "dangerous"}},
 		{Name: "flushall", Arity: -1, Flags: Write, Group: "server", Since: "1.0.0", Complexity: "O(1)", Summary: "Deletes all keys of all databases.", Run: flushallCmd, Categories: []Category{"keyspace", "dangerous"}},
 		{Name: "swapdb", Arity: 3, Flags: Write | Fast, Group: "server", Since: "4.0.0", Complexity: "O(N) in the clients that watch or wait for keys of either", Summary: "Lets two databases take the place of each other.", Run: swapdbCmd, Categories: []Category{"keyspace", "dangerous"}},
+		{Name: "select", Arity: 2, Flags: Loading | Stale | Fast, Group: "connection", Since: "1.0.0", Complexity: "O(1)", Summary: "Changes the database of the connection.", Run: selectCmd, Categories: []Category{"connection"}},
 	}
 }
 
@@ -210,4 +211,11 @@ func swapdbCmd(c *Ctx) {
 		c.E.signalWaiting(b)
 	}
 	c.OK()
+}
+
+func selectCmd(c *Ctx) {
+	if n, ok := c.database(1, errNotInt); ok {
+		c.S.db = n
+		c.OK()
+	}
 }
