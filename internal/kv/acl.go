@@ -47,7 +47,8 @@ type user struct {
 
 // selector is a set of commands with the keys and channels they may touch.
 type selector struct {
-	all         bool // of commands, those that are to come included
+	all         bool // of commands, none taken away
+	future      bool // commands that are to come are allowed too
 	commands    map[*engine.Command]bool
 	firstArgs   map[*engine.Command][]string // commands that may run with these first arguments only
 	allKeys     bool
@@ -85,7 +86,7 @@ func (a *acl) selector() *selector {
 
 // allow lets a selector run all commands or none.
 func (a *acl) allow(s *selector, all bool) {
-	s.all = all
+	s.all, s.future = all, all
 	clear(s.commands)
 	clear(s.firstArgs)
 	if all {

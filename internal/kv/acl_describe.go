@@ -121,15 +121,15 @@ func (s *selector) channelRules() string {
 func (a *acl) commandRules(s *selector) string {
 	words := []string{"-@all"}
 	sign, other := "+@", false
-	if s.all {
+	if s.future {
 		words[0], sign, other = "+@all", "-@", true
 	}
 	so := a.selector() // what the words so far amount to
-	a.allow(so, s.all)
+	a.allow(so, s.future)
 	rest := s.clone() // what they have not said yet
 	used := map[string]bool{}
 	for {
-		best := a.bestCategory(rest, used, !s.all)
+		best := a.bestCategory(rest, used, !s.future)
 		if best == "" {
 			break
 		}

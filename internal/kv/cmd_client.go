@@ -136,7 +136,7 @@ func (s *Server) clientUnpauseCmd(c *engine.Ctx) {
 
 // errSubcommand is what Redis says of a subcommand with a wrong number of arguments.
 func errSubcommand(c *engine.Ctx) string {
-	return "ERR wrong number of arguments for '" + c.Cmd.FullName() + "' command"
+	return fmt.Sprintf("ERR unknown subcommand or wrong number of arguments for '%.128s'. Try %s HELP.", c.Args[1], strings.ToUpper(string(c.Args[0])))
 }
 
 func (s *Server) clientUnblockCmd(c *engine.Ctx) {
