@@ -40,7 +40,7 @@ type user struct {
 	name      string
 	enabled   bool
 	nopass    bool
-	skipCheck bool // of payloads of RESTORE; remembered only
+	payloads  string // what was said of RESTORE's payloads; remembered only
 	passwords [][sha256.Size]byte
 	selectors []*selector
 }

@@ -47,10 +47,10 @@ func (u *user) flags() []string {
 	if u.nopass {
 		list = append(list, "nopass")
 	}
-	if u.skipCheck {
-		return append(list, "skip-sanitize-payload")
+	if u.payloads != "" {
+		list = append(list, u.payloads)
 	}
-	return append(list, "sanitize-payload")
+	return list
 }
 
 // describe gives the rules that make the account anew.

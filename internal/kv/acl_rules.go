@@ -54,10 +54,8 @@ func (s *Server) rule(u *user, op string) error {
 		u.enabled = true
 	case "off":
 		u.enabled = false
-	case "skip-sanitize-payload":
-		u.skipCheck = true
-	case "sanitize-payload":
-		u.skipCheck = false
+	case "skip-sanitize-payload", "sanitize-payload":
+		u.payloads = strings.ToLower(op)
 	case "nopass":
 		u.passwords, u.nopass = nil, true
 	case "resetpass":

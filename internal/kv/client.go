@@ -59,7 +59,8 @@ type output struct {
 	later     resp.Writer // messages that came while a command's answer is being written
 	spare     []byte      // the buffer that is not being filled
 	room      sync.Cond   // the state of the output has changed
-	running   bool        // a command of the client runs
+	doing     bool        // the client's own goroutine runs a command, and will send what there is
+	running   bool        // a command of the client has begun, and its answer is not whole
 	writing   bool        // a goroutine sends; it takes what is there when it is done
 	scheduled bool        // a goroutine will send
 	closing   bool        // after what is there was sent, the connection ends
@@ -149,9 +150,9 @@ func (c *client) do(args [][]byte) {
 	}
 	e := c.srv.engine
 	mute, mark := c.mute, c.out.Mark()
-	c.running, c.outer = true, nil
+	c.doing, c.running, c.outer = true, false, nil
 	e.Do(c.s, args, &c.out)
-	c.running = false
+	c.doing, c.running = false, false
 	if muted := mute == muteOff || mute == muteSkip; muted && (c.mute == mute || c.mute == muteNext) {
 		c.out.Undo(mark)
 	}
@@ -165,8 +166,13 @@ func (c *client) do(args [][]byte) {
 	if c.track != nil {
 		c.track.commandEnded(c)
 	}
-	if c.s.Broken || c.out.Full {
+	if c.s.Broken {
 		c.closing = true
+	}
+	if c.out.Full {
+		c.srv.log.Warn("client closed: an answer is larger than it may be", "client", c.addr)
+		c.out.Buf = nil
+		c.kill()
 	}
 	if n := c.s.QueuedBytes(); n > 0 && int64(n+c.in.Buffered()) > c.srv.set.queryBuffer {
 		c.srv.log.Warn("client closed: its transaction is too large", "client", c.addr, "queued_bytes", n)

@@ -182,7 +182,7 @@ func (s *Server) outputLimits() string {
 	one := func(class string, l OutputLimit) string {
 		return fmt.Sprintf("%s %d %d %d", class, l.Hard, l.Soft, int64(l.For/time.Second))
 	}
-	return one("normal", s.set.outputNormal) + " slave 268435456 67108864 60 " + one("pubsub", s.set.outputPubSub)
+	return one("normal", s.set.outputNormal) + " " + one("slave", s.set.outputSlave) + " " + one("pubsub", s.set.outputPubSub)
 }
 
 func (s *Server) setOutputLimits(v string) error {
@@ -190,7 +190,7 @@ func (s *Server) setOutputLimits(v string) error {
 	if len(words)%4 != 0 || len(words) == 0 {
 		return errors.New("Wrong number of arguments in buffer limit configuration.") //nolint:revive,staticcheck // is told to clients
 	}
-	normal, pubsub := s.set.outputNormal, s.set.outputPubSub
+	normal, slave, pubsub := s.set.outputNormal, s.set.outputSlave, s.set.outputPubSub
 	for i := 0; i < len(words); i += 4 {
 		hard, ok1 := parseMemory(words[i+1])
 		soft, ok2 := parseMemory(words[i+2])
@@ -205,11 +205,12 @@ func (s *Server) setOutputLimits(v string) error {
 		case "pubsub":
 			pubsub = l
 		case "slave", "replica":
+			slave = l
 		default:
 			return errors.New("Invalid client class specified in buffer limit configuration.") //nolint:revive,staticcheck // is told to clients
 		}
 	}
-	s.set.outputNormal, s.set.outputPubSub = normal, pubsub
+	s.set.outputNormal, s.set.outputSlave, s.set.outputPubSub = normal, slave, pubsub
 	for _, c := range s.clients {
 		c.limits()
 	}

@@ -33,7 +33,7 @@ func (c *client) push(write func(w *resp.Writer)) {
 		c.kill()
 		return
 	}
-	if !c.running && !c.writing && !c.scheduled {
+	if !c.doing && !c.writing && !c.scheduled {
 		c.scheduled = true
 		c.srv.wg.Go(c.deliver)
 	}
@@ -122,6 +122,7 @@ func (c *client) Reply() engine.Reply {
 
 // Wake implements engine.Peer: it cuts the read short in which the client waits.
 func (c *client) Wake() {
+	c.running = false
 	c.woken.Store(true)
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
 	c.room.Broadcast()

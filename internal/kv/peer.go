@@ -9,7 +9,7 @@ import (
 
 // hooks are what the engine tells the server.
 func (s *Server) hooks() engine.Hooks {
-	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Ran: s.ran}
+	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Before: before, Ran: s.ran}
 }
 
 // clientOf gives the client of a session; nil if it has none, as one that repeats a log.
@@ -34,6 +34,7 @@ func caller(c *engine.Ctx) *client {
 func (c *client) Allow(cmd *engine.Command, args [][]byte) string {
 	if c.outer == nil {
 		c.outer = cmd
+		c.running = cmd.Flags&engine.SkipMonitor != 0 // of the others before says so
 	}
 	c.last = cmd
 	if c.free && cmd.Flags&engine.Admin == 0 {
@@ -75,13 +76,21 @@ func (c *client) refree() {
 	c.free = !c.srv.acl.asksFor(c) && c.user.unlimited() && !c.subscribed()
 }
 
+// before is told of every command that begins. What is pushed to its client from now on comes after its answer; what was
+// pushed before, as when a key made room, comes in front of it.
+func before(es *engine.Session, _ *engine.Command, _ [][]byte) {
+	if c := clientOf(es); c != nil {
+		c.running = true
+	}
+}
+
 // ran is told of every command that has run.
 func (s *Server) ran(es *engine.Session, cmd *engine.Command, args [][]byte, took time.Duration) {
 	c := clientOf(es)
 	if c != nil {
 		c.spent += took
 	}
-	if len(s.monitors) > 0 && cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 {
+	if len(s.monitors) > 0 && (cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 || cmd.Name == "exec") {
 		s.show(es, cmd, args)
 	}
 	if s.set.slowerThan >= 0 && took.Microseconds() >= s.set.slowerThan && cmd.Flags&engine.SkipSlowLog == 0 {

@@ -13,6 +13,7 @@ type settings struct {
 	keepAlive    time.Duration
 	outputNormal OutputLimit
 	outputPubSub OutputLimit
+	outputSlave  OutputLimit // remembered only
 	queryBuffer  int64
 	bulk         int64 // longest argument
 	slowerThan   int64 // microseconds; below zero = no command is slow
@@ -35,6 +36,7 @@ func newSettings(cfg Config) settings {
 		maxClients: orDefault(cfg.MaxClients, 10000), idle: cfg.IdleTimeout, keepAlive: orDefault(cfg.KeepAlive, 5*time.Minute),
 		outputNormal: orDefault(cfg.OutputNormal, OutputLimit{Hard: gib, Soft: 256 * mib, For: time.Minute}),
 		outputPubSub: orDefault(cfg.OutputPubSub, OutputLimit{Hard: 32 * mib, Soft: 8 * mib, For: time.Minute}),
+		outputSlave:  OutputLimit{Hard: 256 * mib, Soft: 64 * mib, For: time.Minute},
 		queryBuffer:  orDefault(cfg.QueryBuffer, gib), bulk: int64(resp.Full.Bulk),
 		slowerThan: 10000, slowMax: 128, trackingMax: 1000000, aclLogMax: 128, latencyStats: true,
 		password: cfg.Password, kept: map[string]string{},

@@ -197,9 +197,9 @@ func (e *Engine) Unblock(s *Session, fail bool) bool {
 	return true
 }
 
-// Blocked is how many sessions wait for a key.
+// Blocked is how many sessions wait: for a key, or for the end of a pause.
 func (e *Engine) Blocked() int {
-	n := 0
+	n := len(e.paused.held)
 	for _, d := range e.dbs {
 		seen := map[*waiter]bool{}
 		for _, q := range d.waiting {
