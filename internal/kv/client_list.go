@@ -73,7 +73,7 @@ func (c *client) line(now int64) string {
 	}
 	waiting, held := len(c.out.Buf)+len(c.later.Buf), c.in.Held()
 	buffered, taken := c.in.Buffered(), 0
-	if c.running {
+	if c.doing {
 		taken = c.in.Taken()
 		buffered += taken
 	}

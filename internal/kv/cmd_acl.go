@@ -79,7 +79,7 @@ func (s *Server) dismissListeners(old, now *user) {
 
 // expel closes a client; one whose command runs gets its answer first.
 func (s *Server) expel(c *client) {
-	if c.running {
+	if c.doing {
 		c.closing = true
 		return
 	}
