@@ -220,15 +220,18 @@ func (c *client) write(e *engine.Engine) {
 	c.writing = true
 	c.unsent.Store(int64(len(b)))
 	var position int64
-	p := c.srv.cfg.Persistence
+	p := c.srv.keeper
 	if p != nil {
 		position = p.Position()
 	}
 	e.Unlock()
+	var err error
 	if p != nil {
-		p.Settled(position)
+		err = p.Wait(position)
 	}
-	err := c.send(b)
+	if err == nil {
+		err = c.send(b)
+	}
 	e.Lock()
 	c.writing = false
 	c.unsent.Store(0)

@@ -124,7 +124,7 @@ func (s *Server) configResetstatCmd(c *engine.Ctx) {
 			sub.ResetStats()
 		}
 	}
-	s.counts = counts{saving: s.counts.saving, purging: s.counts.purging}
+	s.counts = counts{purging: s.counts.purging}
 	c.OK()
 }
 

@@ -1,9 +1,11 @@
 package kv
 
 import (
+	"errors"
 	"math"
 	"net"
 	"strconv"
+	"strings"
 )
 
 // keptParameters are those of Redis that clients and tools set as a matter of course and that mean nothing here. They are
@@ -52,6 +54,7 @@ func (s *Server) keptParameters() []*parameter {
 	num("min-replicas-to-write", 0, math.MaxInt32, 0)
 	num("min-replicas-max-lag", 0, math.MaxInt32, 10)
 	num("repl-timeout", 1, math.MaxInt32, 60)
+	num("repl-backlog-size", 1, math.MaxInt64, 1<<20)
 	num("tcp-keepalive", 0, math.MaxInt32, int64(s.set.keepAlive.Seconds()))
 	text("save", "")
 	text("appendfsync", "everysec")
@@ -59,14 +62,47 @@ func (s *Server) keptParameters() []*parameter {
 	text("masterauth", "")
 	text("latency-tracking-info-percentiles", "50 99 99.9")
 	text("sanitize-dump-payload", "no")
-	text("maxmemory-clients", "0")
-	return list
+	for _, name := range []string{"slaveof", "replicaof"} {
+		list = append(list, &parameter{name: name, get: func() string { return "" }})
+	}
+	kept["maxmemory-clients"] = "0"
+	return append(list, &parameter{name: "maxmemory-clients", get: func() string { return kept["maxmemory-clients"] }, set: func(v string) error {
+		if err := checkShare(v); err != nil {
+			return err
+		}
+		kept["maxmemory-clients"] = v
+		return nil
+	}})
+}
+
+// checkShare says whether a value is a number of bytes or a percentage.
+func checkShare(v string) error {
+	percent, is := strings.CutSuffix(v, "%")
+	if !is {
+		if _, ok := parseMemory(v); !ok {
+			return errors.New("argument must be a memory or percent value")
+		}
+		return nil
+	}
+	if n, err := strconv.ParseUint(percent, 10, 32); err != nil || n > 100 {
+		return errors.New("percentage argument must be less or equal to 100")
+	}
+	return nil
 }
 
 // fixedParameters are those that were decided when the server started.
 func (s *Server) fixedParameters() []*parameter {
 	fixed := func(name, value string) *parameter {
 		return &parameter{name: name, get: func() string { return value }}
+	}
+	// same may be set to what it is: tools set back what they have read.
+	same := func(name, value, refusal string) *parameter {
+		return &parameter{name: name, get: func() string { return value }, set: func(v string) error {
+			if v != value {
+				return errors.New(refusal)
+			}
+			return nil
+		}}
 	}
 	refused := func(name string) *parameter {
 		return &parameter{name: name, get: func() string { return "" }, reason: "can't set protected config"}
@@ -82,8 +118,8 @@ func (s *Server) fixedParameters() []*parameter {
 		}
 	}
 	return []*parameter{
-		fixed("databases", strconv.Itoa(s.engine.Databases())), fixed("bind", host), fixed("port", port),
-		fixed("tls-port", tlsPort), fixed("unixsocket", s.cfg.Socket), fixed("unixsocketperm", "700"), fixed("cluster-enabled", "no"),
+		fixed("databases", strconv.Itoa(s.engine.Databases())), same("bind", host, "Failed to bind to specified addresses."), same("port", port, "Unable to listen on this port. Check server logs."),
+		same("tls-port", tlsPort, "Unable to listen on this port. Check server logs."), fixed("unixsocket", s.cfg.Socket), fixed("unixsocketperm", "700"), fixed("cluster-enabled", "no"),
 		fixed("daemonize", "no"), fixed("io-threads", "1"), fixed("logfile", ""), fixed("pidfile", ""), fixed("supervised", "no"),
 		fixed("appendfilename", ""), fixed("appenddirname", ""), fixed("aclfile", ""), fixed("tcp-backlog", "511"),
 		fixed("enable-debug-command", "no"), fixed("enable-module-command", "no"), fixed("enable-protected-configs", "no"),

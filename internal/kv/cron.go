@@ -30,6 +30,7 @@ func (s *Server) tick(round int64) {
 	e.Lock()
 	defer e.Unlock()
 	s.broadcast()
+	s.saveLook()
 	s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.counts.output)
 	s.counts.peak = max(s.counts.peak, e.Used())
 	for id, c := range s.clients {

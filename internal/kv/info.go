@@ -153,46 +153,6 @@ func (s *Server) infoMemory(w *infoWriter) {
 		"active_defrag_running", 0, "lazyfree_pending_objects", 0, "lazyfreed_objects", 0)
 }
 
-func (s *Server) infoPersistence(w *infoWriter) {
-	st := PersistenceStatus{LastSave: s.begun}
-	enabled := 0
-	if s.cfg.Persistence != nil {
-		st = s.cfg.Persistence.Status()
-		enabled = 1
-	}
-	state := func(bad bool) string {
-		if bad {
-			return "err"
-		}
-		return "ok"
-	}
-	flag := func(is bool) int {
-		if is {
-			return 1
-		}
-		return 0
-	}
-	seconds := func(d time.Duration) int64 {
-		if d == 0 {
-			return -1
-		}
-		return int64(d / time.Second)
-	}
-	saving := flag(st.Saving || s.counts.saving)
-	w.fields("loading", 0, "async_loading", 0, "current_cow_peak", 0, "current_cow_size", 0, "current_cow_size_age", 0, "current_fork_perc", "0.00",
-		"current_save_keys_processed", 0, "current_save_keys_total", 0, "rdb_changes_since_last_save", s.engine.Stats().Dirty,
-		"rdb_bgsave_in_progress", saving, "rdb_last_save_time", st.LastSave.Unix(), "rdb_last_bgsave_status", state(st.LastFailed),
-		"rdb_last_bgsave_time_sec", seconds(st.LastTook), "rdb_current_bgsave_time_sec", -1, "rdb_saves", st.Saves, "rdb_last_cow_size", 0,
-		"rdb_last_load_keys_expired", 0, "rdb_last_load_keys_loaded", 0, "aof_enabled", enabled, "aof_rewrite_in_progress", saving,
-		"aof_rewrite_scheduled", 0, "aof_last_rewrite_time_sec", seconds(st.LastTook), "aof_current_rewrite_time_sec", -1,
-		"aof_last_bgrewrite_status", state(st.LastFailed), "aof_rewrites", st.Saves, "aof_rewrites_consecutive_failures", flag(st.LastFailed),
-		"aof_last_write_status", state(st.WriteError), "aof_last_cow_size", 0, "module_fork_in_progress", 0, "module_fork_last_cow_size", 0)
-	if enabled == 1 {
-		w.fields("aof_current_size", st.Size, "aof_base_size", st.Base, "aof_pending_rewrite", 0, "aof_buffer_length", 0,
-			"aof_pending_bio_fsync", 0, "aof_delayed_fsync", 0)
-	}
-}
-
 func (s *Server) infoStats(w *infoWriter) {
 	st, r := s.engine.Stats(), &s.counts.rate
 	w.fields("total_connections_received", s.counts.accepted, "total_commands_processed", st.Commands, "instantaneous_ops_per_sec", int64(r.perSecond),

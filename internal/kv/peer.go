@@ -51,6 +51,9 @@ func (c *client) refusal(cmd *engine.Command, args [][]byte) string {
 	if refusal := c.srv.aclRefusal(c, cmd, args); refusal != "" {
 		return refusal
 	}
+	if c.srv.failing != nil && cmd.Flags&engine.Write != 0 {
+		return "MISCONF Errors writing to the AOF file: " + c.srv.failing.Error()
+	}
 	if _, in := c.s.InMulti(); in && cmd.Flags&engine.Admin != 0 && notInMulti(cmd) {
 		return "ERR Command not allowed inside a transaction"
 	}
@@ -73,7 +76,7 @@ func whileSubscribed(cmd *engine.Command) bool {
 
 // refree works out anew whether commands of the client need a closer look.
 func (c *client) refree() {
-	c.free = !c.srv.acl.asksFor(c) && c.user.unlimited() && !c.subscribed()
+	c.free = c.srv.failing == nil && !c.srv.acl.asksFor(c) && c.user.unlimited() && !c.subscribed()
 }
 
 // before is told of every command that begins. What is pushed to its client from now on comes after its answer; what was

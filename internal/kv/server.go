@@ -33,41 +33,17 @@ type Config struct {
 	OutputPubSub OutputLimit // zero value = 32 MiB, or 8 MiB for a minute
 	QueryBuffer  int64       // bytes of commands a client may have here that did not run yet; 0 = 1 GiB
 
-	Engine      engine.Config // its Hooks are the server's own
-	Persistence Persistence   // nil = nothing is kept
-	Parameters  []Parameter   // of other packages, for CONFIG
-	Shutdown    func()        // what SHUTDOWN does; nil = it is refused
-	Version     string        // Wayside's, for INFO
-	Logger      *slog.Logger
+	Engine     engine.Config // its Hooks are the server's own
+	Parameters []Parameter   // of other packages, for CONFIG
+	Shutdown   func()        // what SHUTDOWN does; nil = it is refused
+	Version    string        // Wayside's, for INFO
+	Logger     *slog.Logger
 }
 
 // OutputLimit bounds what a client may leave unread: at once, and for longer than a time. Zero is no bound.
 type OutputLimit struct {
 	Hard, Soft int64
 	For        time.Duration
-}
-
-// Persistence is who keeps what commands change. All but Settled is called under the engine's lock and must not wait.
-type Persistence interface {
-	// Save begins to write all keys anew, in the background; done is called at its end, not under the lock.
-	Save(done func(error)) error
-	// Status is for INFO and LASTSAVE.
-	Status() PersistenceStatus
-	// Position is behind the last effect that was taken.
-	Position() int64
-	// Settled waits until the effects before a position are kept as well as was promised: answers go out after it.
-	Settled(position int64)
-}
-
-// PersistenceStatus is what INFO tells of the log.
-type PersistenceStatus struct {
-	Saving     bool
-	LastSave   time.Time
-	LastFailed bool // the last save
-	LastTook   time.Duration
-	Saves      int64
-	WriteError bool // the log cannot be written: changes are refused
-	Size, Base int64
 }
 
 // Server serves an engine to clients.
@@ -85,6 +61,7 @@ type Server struct {
 	begun     time.Time
 	runID     string
 	specs     keySpecs
+	keeper    Persistence // nil = nothing is kept
 
 	// The rest is guarded by the engine's lock.
 	set      settings
@@ -96,6 +73,8 @@ type Server struct {
 	monitors map[*client]struct{}
 	slow     slowLog
 	acl      acl
+	saving   saving
+	failing  error // nothing can be kept
 }
 
 // counts are for INFO, beside the engine's.
@@ -104,7 +83,7 @@ type counts struct {
 	input, output      int64
 	reads, writes      int64
 	peak               int64 // of used memory
-	saving, purging    bool
+	purging            bool
 	rate               rate
 }
 
