@@ -145,7 +145,7 @@ func Open(cfg Config, e *engine.Engine) (*Log, error) {
 	}
 	for _, path := range f.old {
 		if err := l.fs.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("remove what is left of a log: %w", err)
+			l.log.Warn("kv_log_not_removed", "error", err.Error()) // the next start tries again
 		}
 	}
 	if l.file, l.seq, err = l.create(); err != nil {

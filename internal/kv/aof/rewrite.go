@@ -84,8 +84,7 @@ func (l *Log) rewriteBegin() {
 	if err := l.file.Sync(); err != nil {
 		l.rewriteStop(nil)
 		_ = fresh.Close()
-		l.doubtful = true
-		l.fail(fmt.Errorf("flush the log: %w", err))
+		l.doubt(err)
 		return
 	}
 	l.dirty = false

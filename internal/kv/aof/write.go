@@ -42,8 +42,7 @@ func (l *Log) write(now time.Time) {
 	}
 	if l.dirty && (l.cfg.Policy == Always || l.cfg.Policy == EverySecond && now.Sub(l.synced) >= flushEvery) {
 		if err := l.file.Sync(); err != nil {
-			l.doubtful = true
-			l.fail(fmt.Errorf("flush the log: %w", err))
+			l.doubt(err)
 			return
 		}
 		l.dirty, l.synced = false, now
@@ -94,8 +93,7 @@ func (l *Log) again() bool {
 	}
 	if l.dirty {
 		if err := l.file.Sync(); err != nil {
-			l.doubtful = true
-			l.fail(fmt.Errorf("flush the log: %w", err))
+			l.doubt(err)
 		}
 	}
 	_ = l.file.Close() // what it holds was flushed, or is written anew
@@ -111,6 +109,12 @@ func (l *Log) again() bool {
 	}
 	l.recovered()
 	return true
+}
+
+// doubt is called when a flush has failed: the kernel may have dropped what was to be saved, so only a new base helps.
+func (l *Log) doubt(err error) {
+	l.doubtful, l.nextTry = true, time.Time{}
+	l.fail(fmt.Errorf("flush the log: %w", err))
 }
 
 // fail remembers that effects do not reach the disk.
