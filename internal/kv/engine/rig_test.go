@@ -154,16 +154,17 @@ func (r *rig) replay() *rig {
 	r.t.Helper()
 	other := newRig(r.t, Config{})
 	other.now = r.now
+	log := other.e.Load()
 	for _, f := range r.effects {
-		other.s.Select(f.db)
-		args := make([]string, len(f.args))
-		for i, a := range f.args {
-			args[i] = string(a)
+		err := log.Apply([][]byte{[]byte("SELECT"), appendInt(nil, int64(f.db))})
+		if err == nil {
+			err = log.Apply(f.args)
 		}
-		if got := other.call(args...); strings.HasPrefix(got, "-") {
-			r.t.Fatalf("effect %q: %s", args, got)
+		if err != nil {
+			r.t.Fatalf("effect %q: %v", f.args, err)
 		}
 	}
+	log.End()
 	return other
 }
 
