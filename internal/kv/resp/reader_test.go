@@ -1,0 +1,261 @@
+package resp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pieces gives its parts one by one.
+type pieces [][]byte
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(*p) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, (*p)[0])
+	if (*p)[0] = (*p)[0][n:]; len((*p)[0]) == 0 {
+		*p = (*p)[1:]
+	}
+	return n, nil
+}
+
+// split cuts a stream at random; size is about how long a piece is.
+func split(b []byte, size int, rng *rand.Rand) *pieces {
+	var p pieces
+	for len(b) > 0 {
+		n := min(len(b), 1+rng.IntN(2*size))
+		p = append(p, slices.Clone(b[:n]))
+		b = b[n:]
+	}
+	return &p
+}
+
+// parse gives all commands of a stream, and why it ended.
+func parse(src io.Reader, lim Limits) (commands []string, end string, r *Reader) {
+	r = NewReader(src, lim)
+	for {
+		args, err := r.Next()
+		switch {
+		case err == nil:
+			commands = append(commands, fmt.Sprintf("%q", args))
+			continue
+		case !errors.Is(err, ErrIncomplete):
+			return commands, err.Error(), r
+		}
+		if err := r.Fill(); err != nil {
+			return commands, err.Error(), r
+		}
+	}
+}
+
+func command(args ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", len(args))
+	for _, a := range args {
+		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
+	}
+	return b.String()
+}
+
+func TestCommandsAreRead(t *testing.T) {
+	long := strings.Repeat("x", Full.Inline)
+	for _, test := range []struct {
+		in   string
+		lim  Limits
+		want []string
+		end  string
+	}{
+		{in: "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", want: []string{`["GET" "a"]`}},
+		{in: "PING\r\nECHO hi\n", want: []string{`["PING"]`, `["ECHO" "hi"]`}},
+		{in: "\r\n\n*0\r\n*-1\r\n   \r\nPING\r\n", want: []string{`["PING"]`}},
+		{in: "*1\r\n$0\r\n\r\n", want: []string{`[""]`}},
+		{in: `SET "a\x41\n" 'it\'s' ""` + "\r\n", want: []string{`["SET" "aA\n" "it's" ""]`}},
+		{in: "GET \"a\r\n", end: "Protocol error: unbalanced quotes in request"},
+		{in: "GET \"a\"b\r\n", end: "Protocol error: unbalanced quotes in request"},
+		{in: "*a\r\n", end: "Protocol error: invalid multibulk length"},
+		{in: "*1048577\r\n", end: "Protocol error: invalid multibulk length"},
+		{in: "*1\r\n+a\r\n", end: "Protocol error: expected '$', got '+'"},
+		{in: "*1\r\n\r\n", end: "Protocol error: expected '$', got ' '"},
+		{in: "*1\r\n$-1\r\n", end: "Protocol error: invalid bulk length"},
+		{in: "*1\r\n$9223372036854775807\r\n", end: "Protocol error: invalid bulk length"},
+		{in: "*1\r\n$64424509440\r\n", end: "Protocol error: invalid bulk length"},
+		{in: "*1\r\n$99999999999999999999\r\n", end: "Protocol error: invalid bulk length"},
+		{in: "*1\r\n$+1\r\na\r\n", end: "Protocol error: invalid bulk length"},
+		{in: long + "\r\n", want: []string{fmt.Sprintf("[%q]", long)}},
+		{in: long + "x\r\n", end: "Protocol error: too big inline request"},
+		{in: "*" + long + "\r\n", end: "Protocol error: too big mbulk count string"},
+		{in: "*1\r\n$" + long + "\r\n", end: "Protocol error: too big bulk count string"},
+		{in: command("AUTH", "secret"), lim: Unsure, want: []string{`["AUTH" "secret"]`}},
+		{in: "*11\r\n", lim: Unsure, end: "Protocol error: unauthenticated multibulk length"},
+		{in: "*1\r\n$16385\r\n", lim: Unsure, end: "Protocol error: unauthenticated bulk length"},
+		{in: command(slices.Repeat([]string{strings.Repeat("y", 16<<10)}, 5)...), lim: Unsure, end: "Protocol error: unauthenticated command too large"},
+	} {
+		if test.lim == (Limits{}) {
+			test.lim = Full
+		}
+		if test.end == "" {
+			test.end = "EOF"
+		}
+		for _, size := range []int{1, 7, 1 << 20} { // the same, however it arrives
+			got, end, _ := parse(split([]byte(test.in), size, rand.New(rand.NewPCG(1, 2))), test.lim)
+			if !slices.Equal(got, test.want) || end != test.end {
+				t.Errorf("%.60q in pieces of %d: %.200q, then %s; want %.200q, then %s", test.in, size, got, end, test.want, test.end)
+			}
+		}
+	}
+}
+
+// randomCommand gives one as it is sent and as it is read.
+func randomCommand(rng *rand.Rand) (sent, read string) {
+	args := make([]string, 1+rng.IntN(5))
+	for i := range args {
+		n := rng.IntN(20)
+		if rng.IntN(20) == 0 {
+			n = rng.IntN(40000)
+		}
+		b := make([]byte, n)
+		for j := range b {
+			b[j] = byte(rng.IntN(256))
+		}
+		args[i] = string(b)
+	}
+	read = fmt.Sprintf("%q", args)
+	switch rng.IntN(4) {
+	case 0:
+		word := fmt.Sprintf("WORD%d", rng.IntN(1000))
+		return word + " a\r\n", fmt.Sprintf("%q", []string{word, "a"})
+	case 1:
+		return "\r\n*0\r\n" + command(args...), read
+	}
+	return command(args...), read
+}
+
+func TestEverySplitGivesTheSameCommands(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var stream strings.Builder
+		var want []string
+		for range 1 + rng.IntN(30) {
+			sent, read := randomCommand(rng)
+			stream.WriteString(sent)
+			want = append(want, read)
+		}
+		got, end, _ := parse(split([]byte(stream.String()), 1+rng.IntN(500), rng), Full)
+		if d := cmp.Diff(want, got); d != "" || end != "EOF" {
+			t.Fatalf("seed %d: ended by %s, %s", seed, end, d)
+		}
+	}
+}
+
+// TestNoByteIsLookedAtTwice watches how far a line was searched: what comes byte by byte must not be searched from its
+// beginning each time.
+func TestNoByteIsLookedAtTwice(t *testing.T) {
+	for _, in := range []string{strings.Repeat("x", 5000), "*1\r\n$" + strings.Repeat("1", 5000)} {
+		r := NewReader(split([]byte(in), 1, rand.New(rand.NewPCG(1, 1))), Full)
+		for r.Fill() == nil {
+			if _, err := r.Next(); !errors.Is(err, ErrIncomplete) {
+				t.Fatal(err)
+			}
+			if open := r.w - r.r - r.pos; r.seen != open {
+				t.Fatalf("of %d bytes of an open line %d are known to have no end", open, r.seen)
+			}
+		}
+	}
+}
+
+func TestArgumentsOfAnOpenCommandAreKept(t *testing.T) {
+	var b bytes.Buffer
+	const n = 50000
+	fmt.Fprintf(&b, "*%d\r\n", n)
+	for range n {
+		b.WriteString("$1\r\na\r\n")
+	}
+	r := NewReader(split(b.Bytes(), 100, rand.New(rand.NewPCG(1, 1))), Full)
+	for left := n; ; {
+		args, err := r.Next()
+		if err == nil {
+			if len(args) != n {
+				t.Fatalf("%d arguments", len(args))
+			}
+			break
+		}
+		if r.left > left {
+			t.Fatalf("%d arguments were to come, %d are now", left, r.left)
+		}
+		if r.left > 0 {
+			left = r.left
+		}
+		if err := r.Fill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestMemoryFollowsWhatCame(t *testing.T) {
+	_, _, r := parse(strings.NewReader("*1000000\r\n$536870912\r\nabc"), Full)
+	if r.Held() > startBuffer || cap(r.cuts) > 4*maxArgs {
+		t.Errorf("a length that was said takes %d bytes and %d cuts", r.Held(), cap(r.cuts))
+	}
+	big := command("SET", "k", strings.Repeat("v", 8<<20))
+	_, _, r = parse(strings.NewReader(big), Full)
+	if r.Held() > keepBuffer {
+		t.Errorf("%d bytes are held after a large command", r.Held())
+	}
+	_, _, r = parse(strings.NewReader(command(slices.Repeat([]string{"a"}, 100000)...)), Full)
+	if cap(r.cuts) > 4*maxArgs || cap(r.args) > maxArgs {
+		t.Errorf("%d cuts and %d arguments are held after a long command", cap(r.cuts), cap(r.args))
+	}
+}
+
+func TestHeldGrowsWithTheData(t *testing.T) {
+	stream := []byte(command("SET", "k", strings.Repeat("v", 4<<20)))
+	r := NewReader(split(stream, 10000, rand.New(rand.NewPCG(1, 1))), Full)
+	for came := 0; ; {
+		before := r.Buffered()
+		if err := r.Fill(); err != nil {
+			break
+		}
+		came += r.Buffered() - before
+		if r.Held() > 2*came+readBuffer {
+			t.Fatalf("%d bytes are held for %d that came", r.Held(), came)
+		}
+		if _, err := r.Next(); err == nil {
+			break
+		}
+	}
+}
+
+// FuzzReader feeds the same bytes whole and in pieces: commands and the end must be the same, and what is held must follow
+// what came.
+func FuzzReader(f *testing.F) {
+	for _, s := range []string{
+		command("SET", "a", "b"), "PING\r\n", "*0\r\n", "*-1\r\n", "*1000001\r\n", "$9223372036854775807\r\n", "*1\r\n$64424509440\r\n",
+		"\x16\x03\x01\x02\x00", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "SET \"a\\x", "*1\r\n$3\r\nab", "*3\r\n$3\r\nSET\r\n:1\r\n",
+	} {
+		f.Add([]byte(s), uint64(1), false)
+		f.Add([]byte(s+s), uint64(2), true)
+	}
+	f.Fuzz(func(t *testing.T, in []byte, seed uint64, unsure bool) {
+		lim := Full
+		if unsure {
+			lim = Unsure
+		}
+		whole, end, r := parse(bytes.NewReader(in), lim)
+		rng := rand.New(rand.NewPCG(seed, 1))
+		cut, cutEnd, _ := parse(split(in, 1+rng.IntN(64), rng), lim)
+		if !slices.Equal(whole, cut) || end != cutEnd {
+			t.Errorf("whole %q then %s, in pieces %q then %s", whole, end, cut, cutEnd)
+		}
+		if r.Held() > 2*len(in)+readBuffer || cap(r.cuts) > 4*len(in)+4*maxArgs {
+			t.Errorf("%d bytes and %d cuts for %d bytes", r.Held(), cap(r.cuts), len(in))
+		}
+	})
+}
