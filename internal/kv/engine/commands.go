@@ -4,6 +4,17 @@ import "slices"
 
 // commands is the engine's part of the command table, family by family.
 func commands() []*Command {
-	return slices.Concat(transactionCommands(), stringCommands(), bitCommands(), hllCommands(), genericCommands(),
-		keyspaceCommands(), expireCommands(), objectCommands(), sortCommands())
+	return slices.Concat(
+		transactionCommands(),
+		stringCommands(),
+		bitCommands(),
+		hllCommands(),
+		genericCommands(),
+		keyspaceCommands(),
+		expireCommands(),
+		objectCommands(),
+		sortCommands(),
+		zsetCommands(),
+		geoCommands(),
+	)
 }

@@ -124,7 +124,7 @@ func (w *Writer) Bool(b bool) {
 	}
 }
 
-// Double writes a floating-point number in the fewest digits that read back as it.
+// Double writes a floating-point number so that it reads back as itself.
 func (w *Writer) Double(f float64) {
 	var scratch [32]byte
 	b := AppendDouble(scratch[:0], f)
@@ -140,7 +140,7 @@ func (w *Writer) Double(f float64) {
 	w.Buf = append(w.Buf, '\r', '\n')
 }
 
-// AppendDouble writes a number as Redis does: digits up to 1e17, an exponent beyond.
+// AppendDouble writes a number as Redis does, which is C's %.17g: 17 significant digits without zeros at the end.
 func AppendDouble(b []byte, f float64) []byte {
 	switch {
 	case math.IsNaN(f):
@@ -149,16 +149,10 @@ func AppendDouble(b []byte, f float64) []byte {
 		return append(b, "inf"...)
 	case math.IsInf(f, -1):
 		return append(b, "-inf"...)
-	case f == math.Trunc(f) && math.Abs(f) < 1e17:
-		if f == 0 && math.Signbit(f) {
-			return append(b, "-0"...)
-		}
+	case f == math.Trunc(f) && math.Abs(f) < 1e17 && (f != 0 || !math.Signbit(f)):
 		return strconv.AppendInt(b, int64(f), 10)
 	}
-	if a := math.Abs(f); a >= 1e-5 && a < 1e21 {
-		return strconv.AppendFloat(b, f, 'f', -1, 64)
-	}
-	return strconv.AppendFloat(b, f, 'g', -1, 64)
+	return strconv.AppendFloat(b, f, 'g', 17, 64)
 }
 
 // Array begins an array of n values.

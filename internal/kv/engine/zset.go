@@ -1,0 +1,323 @@
+package engine
+
+import (
+	"slices"
+	"sort"
+)
+
+// zset is a sorted set: while it is small a slice in order, beyond that a skip list, and a table of the members beside it.
+// It does not become small again, as in Redis.
+type zset struct {
+	account
+	e     *Engine
+	list  []zEntry
+	names *dict[*zNode] // nil while small
+	skip  *skipList
+	heap  int64 // bytes of the members' names
+}
+
+// zEntry is a member with its score.
+type zEntry struct {
+	member string
+	score  float64
+}
+
+const (
+	zsetBytes  = 96
+	zEntrySize = 24
+	zNameBytes = 32 // node[*zNode]
+	skipBytes  = 112
+)
+
+func newZSet(e *Engine) *zset { return &zset{e: e} }
+
+// zsetOf makes a sorted set of entries whose names differ; it takes the slice.
+func zsetOf(e *Engine, list []zEntry) *zset {
+	z := newZSet(e)
+	slices.SortFunc(list, func(a, b zEntry) int {
+		if zLess(a.score, a.member, b.score, b.member) {
+			return -1
+		}
+		return 1
+	})
+	compact := len(list) <= e.limits.ZSetEntries
+	for _, n := range list {
+		z.heap += sizeClass(len(n.member))
+		compact = compact && len(n.member) <= e.limits.ZSetValue
+	}
+	if z.list = list; !compact {
+		z.expand()
+	}
+	return z
+}
+
+func (z *zset) kind() Kind  { return KindZSet }
+func (z *zset) empty() bool { return z.len() == 0 }
+
+func (z *zset) bytes() int64 {
+	n := zsetBytes + z.heap + sizeClass(cap(z.list)*zEntrySize)
+	if z.names != nil {
+		n += int64(z.skip.n)*(zNameBytes+zNodeBytes) + z.skip.towers + skipBytes + z.names.tableBytes()
+	}
+	return n
+}
+
+func (z *zset) encoding(*Encodings) string {
+	if z.names == nil {
+		return "listpack"
+	}
+	return "skiplist"
+}
+
+func (z *zset) clone() object {
+	c := &zset{e: z.e, heap: z.heap}
+	c.list = make([]zEntry, 0, z.len())
+	for member, score := range z.each {
+		c.list = append(c.list, zEntry{member, score})
+	}
+	if z.names != nil {
+		c.expand()
+	}
+	return c
+}
+
+// rewriteArgs is how many arguments a command of a rewritten log has at most.
+const rewriteArgs = 64
+
+func (z *zset) rewrite(key []byte, emit func(args [][]byte)) {
+	args := [][]byte{[]byte("ZADD"), key}
+	for member, score := range z.each {
+		args = append(args, appendScore(nil, score), []byte(member))
+		if len(args) >= rewriteArgs {
+			emit(args)
+			args = args[:2]
+		}
+	}
+	if len(args) > 2 {
+		emit(args)
+	}
+}
+
+func (z *zset) len() int {
+	if z.names != nil {
+		return z.skip.n
+	}
+	return len(z.list)
+}
+
+// expand makes a small set a large one.
+func (z *zset) expand() {
+	z.names, z.skip = newDict[*zNode](z.e.seed), &skipList{}
+	for _, n := range z.list {
+		node := &zNode{member: n.member, score: n.score}
+		z.skip.insert(node, z.e.rng)
+		z.names.adopt(n.member, node)
+	}
+	z.list = nil
+}
+
+// adopt adds a key that is not there without copying it.
+func (d *dict[V]) adopt(key string, val V) {
+	at := d.bucket(d.hashString(key))
+	*at = &node[V]{next: *at, key: key, val: val}
+	d.n++
+	if uint32(d.n) > d.buckets() {
+		d.grow()
+	}
+}
+
+// score is that of a member.
+func (z *zset) scoreOf(member []byte) (score float64, ok bool) {
+	if z.names == nil {
+		if i := z.index(member); i >= 0 {
+			return z.list[i].score, true
+		}
+		return 0, false
+	}
+	if n := z.names.find(member); n != nil {
+		return n.val.score, true
+	}
+	return 0, false
+}
+
+// index finds a member of a small set; -1 if it is not there.
+func (z *zset) index(member []byte) int {
+	for i := range z.list {
+		if z.list[i].member == string(member) {
+			return i
+		}
+	}
+	return -1
+}
+
+// set gives a member a score.
+func (z *zset) set(member []byte, score float64) (added, changed bool) {
+	if z.names == nil {
+		i := z.index(member)
+		if i < 0 && (len(z.list) >= z.e.limits.ZSetEntries || len(member) > z.e.limits.ZSetValue) {
+			z.expand()
+		} else {
+			return z.setSmall(i, member, score)
+		}
+	}
+	name, added := z.names.add(member)
+	if added {
+		name.val = &zNode{member: name.key, score: score}
+		z.skip.insert(name.val, z.e.rng)
+		z.heap += sizeClass(len(member))
+		return true, true
+	}
+	n := name.val
+	switch {
+	case n.score == score:
+		return false, false
+	case z.skip.fits(n, score):
+		n.score = score
+	default:
+		var p path
+		z.skip.seek(&p, n.score, n.member)
+		z.skip.remove(&p, n)
+		n.score = score
+		z.skip.insert(n, z.e.rng)
+	}
+	return false, true
+}
+
+func (z *zset) setSmall(i int, member []byte, score float64) (added, changed bool) {
+	entry := zEntry{score: score}
+	if i >= 0 {
+		if z.list[i].score == score {
+			return false, false
+		}
+		entry.member = z.list[i].member
+		z.list = slices.Delete(z.list, i, i+1)
+	} else {
+		entry.member = string(member)
+		z.heap += sizeClass(len(member))
+	}
+	at := sort.Search(len(z.list), func(k int) bool { return zLess(score, entry.member, z.list[k].score, z.list[k].member) })
+	z.list = slices.Insert(z.list, at, entry)
+	return i < 0, true
+}
+
+// remove takes a member out.
+func (z *zset) remove(member []byte) bool {
+	if z.names == nil {
+		i := z.index(member)
+		if i >= 0 {
+			z.cut(i, 1, nil)
+		}
+		return i >= 0
+	}
+	name := z.names.remove(member)
+	if name == nil {
+		return false
+	}
+	var p path
+	z.skip.seek(&p, name.val.score, name.key)
+	z.skip.remove(&p, name.val)
+	z.heap -= sizeClass(len(member))
+	return true
+}
+
+// cut takes out n entries from a rank on, and tells of each if somebody wants to know.
+func (z *zset) cut(rank, n int, gone func(member string, score float64)) {
+	if z.names == nil {
+		for _, e := range z.list[rank : rank+n] {
+			z.heap -= sizeClass(len(e.member))
+			if gone != nil {
+				gone(e.member, e.score)
+			}
+		}
+		z.list = slices.Delete(z.list, rank, rank+n)
+		if cap(z.list) > 16 && len(z.list) < cap(z.list)/4 {
+			z.list = slices.Clone(z.list)
+		}
+		return
+	}
+	var p path
+	z.skip.seekRank(&p, rank)
+	for range n {
+		node := p.node[0].next
+		z.skip.remove(&p, node)
+		z.names.remove([]byte(node.member))
+		z.heap -= sizeClass(len(node.member))
+		if gone != nil {
+			gone(node.member, node.score)
+		}
+	}
+}
+
+// rank is a member's place, from 0; -1 if it is not there.
+func (z *zset) rank(member []byte) (rank int, score float64) {
+	if z.names == nil {
+		if rank = z.index(member); rank >= 0 {
+			score = z.list[rank].score
+		}
+		return rank, score
+	}
+	n := z.names.find(member)
+	if n == nil {
+		return -1, 0
+	}
+	var p path
+	z.skip.seek(&p, n.val.score, n.key)
+	return p.rank[0], n.val.score
+}
+
+// at gives the entry of a rank that is there.
+func (z *zset) at(rank int) zEntry {
+	if z.names == nil {
+		return z.list[rank]
+	}
+	n := z.skip.at(rank)
+	return zEntry{n.member, n.score}
+}
+
+// walk visits n entries from a rank on, upwards or downwards; all of them are there.
+func (z *zset) walk(rank, n int, down bool, visit func(member string, score float64)) {
+	step := 1
+	if down {
+		step = -1
+	}
+	if z.names == nil {
+		for ; n > 0; n-- {
+			visit(z.list[rank].member, z.list[rank].score)
+			rank += step
+		}
+		return
+	}
+	for x := z.skip.at(rank); n > 0 && x != nil; n-- {
+		visit(x.member, x.score)
+		if down {
+			x = x.prev
+		} else {
+			x = x.next
+		}
+	}
+}
+
+// each goes through all entries in order.
+func (z *zset) each(yield func(member string, score float64) bool) {
+	if z.names == nil {
+		for _, n := range z.list {
+			if !yield(n.member, n.score) {
+				return
+			}
+		}
+		return
+	}
+	for x := z.skip.head.next; x != nil; x = x.next {
+		if !yield(x.member, x.score) {
+			return
+		}
+	}
+}
+
+// below is how many entries are in front of a bound; equal = those that are on it as well.
+func (z *zset) below(b *zBound, equal bool) int {
+	if z.names != nil {
+		return z.skip.below(b, equal)
+	}
+	return sort.Search(len(z.list), func(i int) bool { return !b.above(z.list[i].score, z.list[i].member, equal) })
+}
