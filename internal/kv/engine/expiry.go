@@ -115,7 +115,7 @@ func (e *Engine) rouse() {
 func (e *Engine) Cycle() time.Duration {
 	e.Lock()
 	defer e.Unlock()
-	if e.loading {
+	if e.loading || e.busy != nil {
 		return longestRest
 	}
 	e.endWaits()

@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Script runs f as a script of the command that runs: what it calls does not wait, its effects belong together, and the
+// database it selects is its own.
+func (c *Ctx) Script(f func()) {
+	nested, db := c.S.nested, c.S.db
+	c.S.nested, c.own = true, true
+	defer func() { c.S.nested, c.S.db = nested, db }()
+	f()
+}
+
+// Rights are what a script may do beside what its caller may.
+type Rights struct {
+	ReadOnly bool // nothing that writes
+	AllowOOM bool // also what needs memory where there is none
+}
+
+// CallFrom runs a command of a script and writes its answer, unless it may not run: then the refusal says why.
+func (c *Ctx) CallFrom(args [][]byte, r Rights, out Reply) (refusal string) {
+	cmd, ok := c.E.table.find(args)
+	switch {
+	case !ok:
+		return "ERR Unknown Redis command called from script"
+	case !cmd.Takes(len(args)):
+		return "ERR Wrong number of args calling Redis command from script"
+	case cmd.Flags&NoScript != 0:
+		return "ERR This Redis command is not allowed from script"
+	}
+	if c.S.Peer != nil {
+		if refusal := c.S.Peer.Allow(cmd, args); refusal != "" {
+			return scriptRefusal(refusal)
+		}
+	}
+	if cmd.Flags&Write != 0 && r.ReadOnly {
+		return "ERR Write commands are not allowed from read-only scripts."
+	}
+	if cmd.Flags&DenyOOM != 0 && !r.AllowOOM && !c.E.loading && !c.E.room() {
+		return errOOM
+	}
+	c.E.Call(c.S, cmd, args, out)
+	return ""
+}
+
+// scriptRefusal says of a script what Peer.Allow says of a client.
+func scriptRefusal(text string) string {
+	if !strings.HasPrefix(text, "NOPERM") {
+		return text
+	}
+	switch {
+	case strings.Contains(text, "channel"):
+		return "ERR The user executing the script can't access at least one of the channels mentioned in the command arguments"
+	case strings.Contains(text, "key"):
+		return "ERR The user executing the script can't access at least one of the keys mentioned in the command arguments"
+	}
+	return "ERR The user executing the script can't run this command or subcommand"
+}
+
+// Room says whether there is memory for more, after eviction.
+func (e *Engine) Room() bool { return e.room() }
+
+// Beside lets others in while a script runs too long: commands marked AllowBusy run, others are answered BUSY. It is called
+// by the script's own goroutine, under the lock, which it gives up for a moment and takes again.
+func (e *Engine) Beside() {
+	depth, grouped, silent, now, tick := e.depth, e.grouped, e.silent, e.now, e.tick
+	e.depth, e.grouped = 0, false
+	e.busy = func([][]byte) bool { return false }
+	e.mu.Unlock()
+	runtime.Gosched()
+	time.Sleep(besideTime)
+	e.mu.Lock()
+	e.busy = nil
+	e.depth, e.grouped, e.silent, e.now, e.tick = depth, grouped, silent, now, tick
+}
+
+// besideTime is long enough for those who wait for the lock to get it.
+const besideTime = time.Millisecond
+
+// Busy says whether a script runs too long.
+func (e *Engine) Busy() bool { return e.busy != nil }

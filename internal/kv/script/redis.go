@@ -1,0 +1,215 @@
+package script
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Levels of redis.log.
+const (
+	logDebug = iota
+	logVerbose
+	logNotice
+	logWarning
+)
+
+// openRedis makes the library redis.
+func (m *machine) openRedis() {
+	m.library("redis", map[string]lua.LGFunction{
+		"call":               func(l *lua.LState) int { return m.call(l, true) },
+		"pcall":              func(l *lua.LState) int { return m.call(l, false) },
+		"error_reply":        errorReply,
+		"status_reply":       statusReply,
+		"sha1hex":            sha1Hex,
+		"log":                m.log,
+		"setresp":            m.setResp,
+		"acl_check_cmd":      m.aclCheck,
+		"replicate_commands": func(l *lua.LState) int { l.Push(lua.LTrue); return 1 },
+		"set_repl":           setRepl,
+		"breakpoint":         func(l *lua.LState) int { l.Push(lua.LFalse); return 1 },
+		"debug":              func(*lua.LState) int { return 0 },
+	})
+	t := m.globals.RawGetString("redis").(*lua.LTable) //nolint:errcheck,forcetypeassert // made above
+	for name, n := range map[string]int{
+		"LOG_DEBUG": logDebug, "LOG_VERBOSE": logVerbose, "LOG_NOTICE": logNotice, "LOG_WARNING": logWarning,
+		"REPL_NONE": 0, "REPL_SLAVE": 1, "REPL_REPLICA": 1, "REPL_AOF": 2, "REPL_ALL": 3,
+	} {
+		t.RawSetString(name, lua.LNumber(n))
+	}
+	t.RawSetString("REDIS_VERSION", lua.LString(m.s.cfg.Version))
+	t.RawSetString("REDIS_VERSION_NUM", lua.LNumber(versionNumber(m.s.cfg.Version)))
+}
+
+// versionNumber is 0x00MMmmpp.
+func versionNumber(v string) int {
+	n := 0
+	for part := range strings.SplitSeq(v, ".") {
+		i, err := strconv.Atoi(part)
+		if err != nil {
+			return 0
+		}
+		n = n<<8 | i&0xff
+	}
+	return n
+}
+
+// call is redis.call and redis.pcall: the first raises an error, the second gives it.
+func (m *machine) call(l *lua.LState, raise bool) int {
+	if m.run == nil {
+		l.RaiseError("redis.call can only be called inside a script invocation")
+	}
+	args, wrong := callArgs(l)
+	if wrong != "" {
+		return m.failed(l, wrong, raise)
+	}
+	out := &reply{m: m, version: m.run.version}
+	if refusal := m.run.c.CallFrom(args, m.run.rights, out); refusal != "" {
+		return m.failed(l, refusal, raise)
+	}
+	v := out.value()
+	if t, ok := v.(*lua.LTable); ok && out.failed {
+		text := lua.LVAsString(t.RawGetString("err"))
+		return m.failed(l, text, raise)
+	}
+	l.Push(v)
+	return 1
+}
+
+// callArgs takes the arguments of a call: strings, and numbers as Redis writes them.
+func callArgs(l *lua.LState) (args [][]byte, wrong string) {
+	n := l.GetTop()
+	if n == 0 {
+		return nil, "ERR Please specify at least one argument for this redis.call() call"
+	}
+	args = make([][]byte, n)
+	for i := range args {
+		switch v := l.Get(i + 1).(type) {
+		case lua.LString:
+			args[i] = []byte(v)
+		case lua.LNumber:
+			args[i] = appendNumber(nil, float64(v))
+		default:
+			return nil, "ERR Lua redis lib command arguments must be strings or integers"
+		}
+	}
+	return args, ""
+}
+
+func appendNumber(b []byte, f float64) []byte {
+	if f == math.Trunc(f) && math.Abs(f) < 1<<63 {
+		return strconv.AppendInt(b, int64(f), 10)
+	}
+	return strconv.AppendFloat(b, f, 'g', 17, 64)
+}
+
+// failed raises an error, or gives it as a table. It says where it happened.
+func (m *machine) failed(l *lua.LState, text string, raise bool) int {
+	t := l.CreateTable(0, 4)
+	t.RawSetString("err", lua.LString(text))
+	where := l.Where(1) // user_script:3:
+	t.RawSetString("source", lua.LString("@"+chunkName))
+	t.RawSetString("line", lua.LString(lineOf(where)))
+	if raise {
+		l.Error(t, 0)
+	}
+	l.Push(t)
+	return 1
+}
+
+func oneField(l *lua.LState, field, text string) int {
+	t := l.CreateTable(0, 1)
+	t.RawSetString(field, lua.LString(text))
+	l.Push(t)
+	return 1
+}
+
+// errorReply makes an error of a text; one without a word for programs gets ERR.
+func errorReply(l *lua.LState) int {
+	s, ok := l.Get(1).(lua.LString)
+	if l.GetTop() != 1 || !ok {
+		return oneField(l, "err", "ERR wrong number or type of arguments")
+	}
+	text := strings.TrimPrefix(string(s), "-")
+	if !strings.HasPrefix(string(s), "-") && !strings.Contains(text, " ") || text == "" {
+		text = strings.TrimSpace("ERR " + text)
+	}
+	return oneField(l, "err", text)
+}
+
+func statusReply(l *lua.LState) int {
+	s, ok := l.Get(1).(lua.LString)
+	if l.GetTop() != 1 || !ok {
+		return oneField(l, "err", "ERR wrong number or type of arguments")
+	}
+	return oneField(l, "ok", string(s))
+}
+
+func sha1Hex(l *lua.LState) int {
+	if l.GetTop() != 1 {
+		l.RaiseError("wrong number of arguments")
+	}
+	l.Push(lua.LString(digest([]byte(lua.LVAsString(l.Get(1))))))
+	return 1
+}
+
+func (m *machine) log(l *lua.LState) int {
+	if l.GetTop() < 2 {
+		l.RaiseError("redis.log() requires two arguments or more.")
+	}
+	level, ok := l.Get(1).(lua.LNumber)
+	if !ok {
+		l.RaiseError("First argument must be a number (log level).")
+	}
+	if level < logDebug || level > logWarning {
+		l.RaiseError("Invalid log level.")
+	}
+	const most = 8 << 10
+	var words []string
+	for i := 2; i <= l.GetTop(); i++ {
+		words = append(words, lua.LVAsString(l.Get(i)))
+	}
+	text := strings.Join(words, " ")
+	m.s.cfg.Log(int(level), text[:min(len(text), most)])
+	return 0
+}
+
+func (m *machine) setResp(l *lua.LState) int {
+	v, ok := l.Get(1).(lua.LNumber)
+	if l.GetTop() != 1 {
+		l.RaiseError("redis.setresp() requires one argument.")
+	}
+	if !ok || v != 2 && v != 3 {
+		l.RaiseError("RESP version must be 2 or 3.")
+	}
+	m.run.version = int(v)
+	return 0
+}
+
+// setRepl takes what Redis takes: effects are logged here whatever a script wants.
+func setRepl(l *lua.LState) int {
+	if l.GetTop() != 1 {
+		l.RaiseError("redis.set_repl() requires one argument.")
+	}
+	if v := l.CheckInt(1); v < 0 || v > 3 {
+		l.RaiseError("Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+	}
+	return 0
+}
+
+// aclCheck tells whether the caller may run a command.
+func (m *machine) aclCheck(l *lua.LState) int {
+	args, wrong := callArgs(l)
+	if wrong != "" {
+		l.RaiseError("redis.acl_check_cmd() requires a command")
+	}
+	cmd := m.run.c.E.Lookup(args)
+	if cmd == nil {
+		l.RaiseError("ERR Invalid command passed to redis.acl_check_cmd()")
+	}
+	peer := m.run.c.S.Peer
+	l.Push(lua.LBool(peer == nil || peer.Allow(cmd, args) == ""))
+	return 1
+}
