@@ -31,7 +31,7 @@ type Effects interface {
 	End()
 }
 
-// Hooks are told what happens, under the lock. Any of them may be nil.
+// Hooks are told what happens, under the lock. Any of them may be nil. Keys and arguments are valid during the call.
 type Hooks struct {
 	// Event is a keyspace event: class is a letter of notify-keyspace-events.
 	Event func(class byte, event string, db int, key []byte)
@@ -80,6 +80,7 @@ type Engine struct {
 	wake     chan struct{} // for Run: something ends earlier than it thinks
 	sessions int64         // ids given
 	spare    []*Ctx
+	dropCall [2][]byte // DEL of a key that ends or is evicted
 }
 
 // New makes an empty engine.

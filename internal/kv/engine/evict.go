@@ -71,10 +71,10 @@ func (e *Engine) room() bool {
 		if it == nil {
 			return false
 		}
-		key := []byte(it.key)
+		key := e.dropArgs(it.key)
 		d.drop(key)
 		e.stats.Evicted++
-		e.effect(d.id, [][]byte{[]byte("DEL"), key})
+		e.effect(d.id, e.dropCall[:])
 		e.modified(d, key, nil)
 		e.event('e', "evicted", d, key)
 		if e.used <= e.cfg.MaxMemory {
@@ -113,7 +113,7 @@ func (e *Engine) candidate(d *db) *item {
 	case e.cfg.Policy == VolatileTTL:
 		return d.ends.next()
 	case e.cfg.Policy.volatileOnly():
-		return d.ends.heap[e.rng.IntN(len(d.ends.heap))]
+		return d.ends.at(e.rng.IntN(d.ends.len()))
 	}
 	return d.items.random(e.pick)
 }

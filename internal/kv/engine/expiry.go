@@ -6,26 +6,41 @@ import (
 )
 
 // expiries is a heap of the items that end, the next first. Each knows its place, so that the end of any can be changed.
-type expiries struct{ heap []*item }
+// It lies in pieces, as dict's buckets do: with a million items, growing or shrinking one piece of memory would take
+// longer than a client may wait.
+type expiries struct {
+	segs [][]*item
+	n    int
+}
 
-func (h *expiries) len() int { return len(h.heap) }
+func (h *expiries) len() int { return h.n }
+
+func (h *expiries) at(i int) *item { return h.segs[i>>segBits][i&(segLen-1)] }
+
+func (h *expiries) put(i int, it *item) {
+	h.segs[i>>segBits][i&(segLen-1)] = it
+	it.val.heap = int32(i + 1)
+}
 
 // next is the item that ends first; nil if none does.
 func (h *expiries) next() *item {
-	if len(h.heap) == 0 {
+	if h.n == 0 {
 		return nil
 	}
-	return h.heap[0]
+	return h.at(0)
 }
 
 // set puts an item where its end belongs.
 func (h *expiries) set(it *item) {
 	if it.val.heap == 0 {
-		h.heap = append(h.heap, it)
-		it.val.heap = int32(len(h.heap))
+		if h.n>>segBits == len(h.segs) {
+			h.segs = append(h.segs, make([]*item, segLen))
+		}
+		h.n++
+		h.put(h.n-1, it)
 	}
-	if !h.up(int(it.val.heap) - 1) {
-		h.down(int(it.val.heap) - 1)
+	if at := int(it.val.heap) - 1; !h.up(at, it) {
+		h.down(at, it)
 	}
 }
 
@@ -34,51 +49,59 @@ func (h *expiries) remove(it *item) {
 	if it.val.heap == 0 {
 		return
 	}
-	i, last := int(it.val.heap)-1, len(h.heap)-1
-	h.swap(i, last)
-	h.heap[last] = nil
-	h.heap = h.heap[:last]
+	i := int(it.val.heap) - 1
 	it.val.heap = 0
-	if i < last && !h.up(i) {
-		h.down(i)
+	h.n--
+	last := h.at(h.n)
+	h.segs[h.n>>segBits][h.n&(segLen-1)] = nil
+	if spare := len(h.segs) - 1; h.n < (spare-1)<<segBits { // one piece stays empty, for what comes next
+		h.segs[spare] = nil
+		h.segs = h.segs[:spare]
 	}
-	if cap(h.heap) > 1024 && len(h.heap) < cap(h.heap)/4 {
-		h.heap = append(make([]*item, 0, cap(h.heap)/2), h.heap...)
+	if last == it {
+		return
+	}
+	h.put(i, last)
+	if !h.up(i, last) {
+		h.down(i, last)
 	}
 }
 
-func (h *expiries) swap(i, j int) {
-	h.heap[i], h.heap[j] = h.heap[j], h.heap[i]
-	h.heap[i].val.heap, h.heap[j].val.heap = int32(i+1), int32(j+1)
-}
-
-func (h *expiries) up(i int) (moved bool) {
+// up moves an item from a place towards the first, past all that end later.
+func (h *expiries) up(i int, it *item) (moved bool) {
 	for i > 0 {
 		p := (i - 1) / 2
-		if h.heap[p].val.expire <= h.heap[i].val.expire {
+		above := h.at(p)
+		if above.val.expire <= it.val.expire {
 			break
 		}
-		h.swap(i, p)
+		h.put(i, above)
 		i, moved = p, true
 	}
+	h.put(i, it)
 	return moved
 }
 
-func (h *expiries) down(i int) {
+// down moves an item from a place away from the first, past all that end earlier.
+func (h *expiries) down(i int, it *item) {
 	for {
 		c := 2*i + 1
-		if c >= len(h.heap) {
-			return
+		if c >= h.n {
+			break
 		}
-		if c+1 < len(h.heap) && h.heap[c+1].val.expire < h.heap[c].val.expire {
-			c++
+		below := h.at(c)
+		if c+1 < h.n {
+			if other := h.at(c + 1); other.val.expire < below.val.expire {
+				c, below = c+1, other
+			}
 		}
-		if h.heap[i].val.expire <= h.heap[c].val.expire {
-			return
+		if it.val.expire <= below.val.expire {
+			break
 		}
-		h.swap(i, c)
+		h.put(i, below)
 		i = c
 	}
+	h.put(i, it)
 }
 
 const (

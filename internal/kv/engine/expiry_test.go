@@ -12,14 +12,14 @@ import (
 func TestExpiries(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	var h expiries
-	items := make([]*item, 500)
+	items := make([]*item, 3000)
 	for i := range items {
 		items[i] = &item{key: strconv.Itoa(i)}
 	}
 	there := map[*item]bool{}
-	for range 20000 {
+	for round := range 20000 {
 		it := items[rng.IntN(len(items))]
-		switch rng.IntN(3) {
+		switch rng.IntN(3) + round/10000 { // first more come than go
 		case 0, 1:
 			it.val.expire = rng.Int64N(1000)
 			h.set(it)
@@ -27,6 +27,9 @@ func TestExpiries(t *testing.T) {
 		default:
 			h.remove(it)
 			delete(there, it)
+		}
+		if round%50 != 0 {
+			continue
 		}
 		least := int64(-1)
 		for it := range there {
@@ -37,11 +40,17 @@ func TestExpiries(t *testing.T) {
 		if next := h.next(); h.len() != len(there) || next == nil != (len(there) == 0) || next != nil && next.val.expire != least {
 			t.Fatalf("next is %+v of %d, want %d of %d", next, h.len(), least, len(there))
 		}
-		for i, it := range h.heap {
-			if int(it.val.heap) != i+1 {
+		for i := range h.len() {
+			if it := h.at(i); int(it.val.heap) != i+1 {
 				t.Fatalf("item at %d believes to be at %d", i, it.val.heap)
 			}
 		}
+	}
+	for it := range there {
+		h.remove(it)
+	}
+	if h.len() != 0 || len(h.segs) > 2 {
+		t.Errorf("%d items and %d pieces are left", h.len(), len(h.segs))
 	}
 }
 
