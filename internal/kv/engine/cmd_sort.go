@@ -1,6 +1,9 @@
 package engine
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 const errSortNumber = "ERR One or more scores can't be converted into double"
 
@@ -239,8 +242,10 @@ func (r *collector) list() [][]byte {
 	return out
 }
 
-// sortNumber reads a number that SORT goes by as strtod does: blanks in front of it are nothing, and nothing is 0.
+// sortNumber reads a number that SORT goes by as strtod does: it ends at a zero byte, blanks in front of it are nothing,
+// and nothing is 0.
 func sortNumber(b []byte) (float64, bool) {
+	b, _, _ = bytes.Cut(b, []byte{0})
 	for len(b) > 0 && (b[0] == ' ' || b[0] >= '\t' && b[0] <= '\r') {
 		b = b[1:]
 	}

@@ -162,3 +162,22 @@ func BenchmarkSetGet(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkEvict is the cost of a key that goes, by policy, from a million.
+func BenchmarkEvict(b *testing.B) {
+	for _, p := range []Policy{AllKeysLRU, AllKeysLFU, AllKeysRandom, VolatileLRU, VolatileTTL} {
+		b.Run(p.String(), func(b *testing.B) {
+			e := New(Config{Policy: p})
+			fillKeys(b, e, benchKeys, time.Hour)
+			e.Lock()
+			defer e.Unlock()
+			b.ResetTimer()
+			for e.stats.Evicted < int64(b.N) {
+				e.cfg.MaxMemory = e.used - 1
+				if !e.room() {
+					b.Fatal("no key goes")
+				}
+			}
+		})
+	}
+}

@@ -224,5 +224,23 @@ func (d *dict[V]) random(pick func(n uint32) uint32) *node[V] {
 	}
 }
 
+// some visits a few of the keys, those of buckets in a row. pick gives a number below its argument.
+func (d *dict[V]) some(n int, pick func(n uint32) uint32, visit func(n *node[V])) {
+	if d.n == 0 {
+		return
+	}
+	buckets := d.buckets()
+	from := pick(buckets)
+	for step := range buckets {
+		i := (from + step) % buckets
+		for k := d.segs[i>>segBits][i&(segLen-1)]; k != nil; k = k.next {
+			visit(k)
+			if n--; n <= 0 {
+				return
+			}
+		}
+	}
+}
+
 // tableBytes is what the buckets take; nodes and keys are the owner's to count.
 func (d *dict[V]) tableBytes() int64 { return int64(d.buckets()) * 8 }

@@ -132,6 +132,13 @@ func TestDictRandom(t *testing.T) {
 			t.Errorf("%q came %d times of %d", n.key, n.val, draws)
 		}
 	}
+	for want := range keys + 1 {
+		met := map[string]bool{}
+		d.some(want, rng.Uint32N, func(n *node[int]) { met[n.key] = true })
+		if len(met) != max(want, 1) {
+			t.Errorf("%d keys of %d", len(met), want)
+		}
+	}
 	if newDict[int](d.seed).random(rng.Uint32N) != nil {
 		t.Error("an empty table gives a key")
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 	"slices"
+	"time"
 )
 
 // Policy says which keys go when memory is used up.
@@ -38,25 +39,18 @@ func (p Policy) lfu() bool { return p == AllKeysLFU || p == VolatileLFU }
 func (p Policy) volatileOnly() bool { return p >= VolatileLRU }
 
 const (
-	evictSamples = 8 // keys that are compared for one that goes
-	evictMost    = 1000
+	evictSamples = 8                      // keys that are compared for one that goes
+	evictBatch   = 16                     // keys between two looks at the clock
+	evictSlice   = 500 * time.Microsecond // the longest that making room holds the lock
 )
 
 // MaxMemory gives the bound and the policy.
 func (e *Engine) MaxMemory() (most int64, p Policy) { return e.cfg.MaxMemory, e.cfg.Policy }
 
-// SetMaxMemory changes bound and policy, under the lock.
-func (e *Engine) SetMaxMemory(most int64, p Policy) {
-	if p.lfu() != e.cfg.Policy.lfu() {
-		e.cfg.Policy = p
-		for _, d := range e.dbs {
-			for it := range d.items.all() {
-				it.val.used = it.val.used&^useMask | e.freshUse()&useMask
-			}
-		}
-	}
-	e.cfg.MaxMemory, e.cfg.Policy = most, p
-}
+// SetMaxMemory changes bound and policy, under the lock. Where use was counted in another way until now, what the items
+// have of it means little until they are used again, as with Redis: to walk through a million of them would hold
+// everybody up.
+func (e *Engine) SetMaxMemory(most int64, p Policy) { e.cfg.MaxMemory, e.cfg.Policy = most, p }
 
 // room evicts until the bound is kept; false if it cannot be. A call that would take long leaves the rest to the next.
 func (e *Engine) room() bool {
@@ -66,7 +60,11 @@ func (e *Engine) room() bool {
 	if e.cfg.Policy == NoEviction || e.loading {
 		return false
 	}
-	for range evictMost {
+	begin := time.Now()
+	for n := 1; e.used > e.cfg.MaxMemory; n++ {
+		if n%evictBatch == 0 && time.Since(begin) > evictSlice {
+			break
+		}
 		d, it := e.victim()
 		if it == nil {
 			return false
@@ -77,9 +75,6 @@ func (e *Engine) room() bool {
 		e.effect(d.id, e.dropCall[:])
 		e.modified(d, key, nil)
 		e.event('e', "evicted", d, key)
-		if e.used <= e.cfg.MaxMemory {
-			break
-		}
 	}
 	return true
 }
@@ -91,31 +86,28 @@ func (e *Engine) victim() (in *db, it *item) {
 		if e.cfg.EvictDBs != nil && !slices.Contains(e.cfg.EvictDBs, d.id) {
 			continue
 		}
-		n := d.items.len()
-		if e.cfg.Policy.volatileOnly() {
-			n = d.ends.len()
-		}
-		if n == 0 {
-			continue
-		}
-		for range evictSamples {
-			c := e.candidate(d)
+		e.candidates(d, func(c *item) {
 			if score := e.score(c); score > best {
 				best, in, it = score, d, c
 			}
-		}
+		})
 	}
 	return in, it
 }
 
-func (e *Engine) candidate(d *db) *item {
+// candidates gives some items of a database of which one may go.
+func (e *Engine) candidates(d *db, visit func(it *item)) {
 	switch {
+	case !e.cfg.Policy.volatileOnly():
+		d.items.some(evictSamples, e.pick, visit)
+	case d.ends.len() == 0:
 	case e.cfg.Policy == VolatileTTL:
-		return d.ends.next()
-	case e.cfg.Policy.volatileOnly():
-		return d.ends.at(e.rng.IntN(d.ends.len()))
+		visit(d.ends.next())
+	default:
+		for range evictSamples {
+			visit(d.ends.at(e.rng.IntN(d.ends.len())))
+		}
 	}
-	return d.items.random(e.pick)
 }
 
 // score is higher of what should go first.
