@@ -185,10 +185,17 @@ func (c *client) resetUser() {
 func (c *client) become(u *user, authed bool) {
 	c.user, c.authed = u, authed
 	c.refree()
-	if c.srv.acl.asksFor(c) {
-		c.in.SetLimits(resp.Unsure)
-	} else {
-		c.in.SetLimits(c.srv.set.readLimits())
+	c.relimit()
+	if c.doing {
+		c.in.SetLimits(c.lim)
+	}
+}
+
+// relimit works out anew what one command may be.
+func (c *client) relimit() {
+	c.lim = resp.Unsure
+	if !c.srv.acl.asksFor(c) {
+		c.lim = c.srv.set.readLimits()
 	}
 }
 

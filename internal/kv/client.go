@@ -51,6 +51,9 @@ type client struct {
 	track        *tracking
 	monitor      bool
 	noEvict      bool
+	lim          resp.Limits // of in, from the next batch on
+	buffered     int         // bytes of in, since the last batch
+	held         int
 }
 
 // output is what a client is to get.
@@ -74,6 +77,7 @@ func (c *client) serve() {
 	if !c.shake() {
 		return
 	}
+	blocked := false
 	for {
 		if err := c.in.Fill(); err != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) || !c.woken.Swap(false) {
@@ -81,13 +85,10 @@ func (c *client) serve() {
 			}
 			_ = c.conn.SetReadDeadline(time.Time{})
 		}
-		for {
-			more, closing := c.batch()
-			if closing {
+		for more := true; more; {
+			var closing bool
+			if more, blocked, closing = c.batch(blocked); closing {
 				return
-			}
-			if !more {
-				break
 			}
 		}
 	}
@@ -104,15 +105,24 @@ func (c *client) shake() bool {
 	return t.HandshakeContext(ctx) == nil
 }
 
-// batch runs the commands that are whole, up to a bound of output and time, and sends the answers. There may be more.
-func (c *client) batch() (more, closing bool) {
+// batch runs the commands that are whole, up to a bound of output and time, and sends the answers. There may be more, and
+// the client may wait for a key after it, or may have done so before it. The first command, which may be long, is taken
+// apart before the lock is taken.
+func (c *client) batch(waited bool) (more, waits, closing bool) {
+	var args [][]byte
+	var err error
+	if !waited {
+		args, err = c.in.Next()
+	}
 	e := c.srv.engine
 	e.Lock()
-	c.active = e.Now()
-	c.spent = 0
+	c.active, c.spent = e.Now(), 0
 	c.srv.counts.reads++
+	c.srv.counts.input += c.in.Came()
 	for !c.s.Blocked() && !c.closing {
-		args, err := c.in.Next()
+		if args == nil && err == nil {
+			args, err = c.in.Next()
+		}
 		if err != nil {
 			var broken *resp.ProtocolError
 			if errors.As(err, &broken) {
@@ -121,6 +131,7 @@ func (c *client) batch() (more, closing bool) {
 			break
 		}
 		c.do(args)
+		args = nil
 		if len(c.out.Buf) > batchOutput || c.spent > batchTime {
 			more = true
 			break
@@ -131,7 +142,8 @@ func (c *client) batch() (more, closing bool) {
 		c.kill()
 	}
 	c.srv.broadcast()
-	return more, c.flush(true)
+	waits, closing = c.flush(true)
+	return more, waits, closing
 }
 
 // breach answers what is no command, after which nothing can be understood.
@@ -191,7 +203,7 @@ func forgery(word []byte) bool {
 
 // flush sends what there is. It is called under the lock, which it releases. The client's own goroutine waits until there
 // is room for the answers of more commands, or until it may be closed.
-func (c *client) flush(own bool) (closing bool) {
+func (c *client) flush(own bool) (waits, closing bool) {
 	e := c.srv.engine
 	for {
 		c.settle()
@@ -207,9 +219,13 @@ func (c *client) flush(own bool) (closing bool) {
 			c.room.Wait()
 			continue
 		}
-		closing = c.closing
+		if own {
+			c.buffered, c.held = c.in.Buffered(), c.in.Held()
+			c.in.SetLimits(c.lim)
+		}
+		waits, closing = c.s.Blocked(), c.closing
 		e.Unlock()
-		return closing
+		return waits, closing
 	}
 }
 

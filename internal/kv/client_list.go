@@ -71,11 +71,11 @@ func (c *client) line(now int64) string {
 	if c.writing {
 		events = "rw"
 	}
-	waiting, held := len(c.out.Buf)+len(c.later.Buf), c.in.Held()
-	buffered, taken := c.in.Buffered(), 0
-	if c.doing {
-		taken = c.in.Taken()
-		buffered += taken
+	waiting, held := len(c.out.Buf)+len(c.later.Buf), c.held
+	buffered, taken := c.buffered, 0
+	if c.doing { // it is the own goroutine that asks
+		taken, held = c.in.Taken(), c.in.Held()
+		buffered = c.in.Buffered() + taken
 	}
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d "+
 		"qbuf=%d qbuf-free=%d argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=%d omem=%d tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d"+

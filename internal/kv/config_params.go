@@ -153,8 +153,9 @@ func (s *Server) serverParameters() []*parameter {
 func (s *Server) setBulk(n int64) {
 	s.set.bulk = n
 	for _, c := range s.clients {
-		if !s.acl.asksFor(c) {
-			c.in.SetLimits(s.set.readLimits())
+		c.relimit()
+		if c.doing {
+			c.in.SetLimits(c.lim)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func (s *Server) infoServer(w *infoWriter) {
 func (s *Server) infoClients(w *infoWriter) {
 	var in, out int64
 	for _, c := range s.clients {
-		in, out = max(in, int64(c.in.Held())), max(out, c.pending())
+		in, out = max(in, int64(c.held)), max(out, c.pending())
 	}
 	w.fields("connected_clients", len(s.clients), "cluster_connections", 0, "maxclients", s.set.maxClients, "client_recent_max_input_buffer", in,
 		"client_recent_max_output_buffer", out, "blocked_clients", s.engine.Blocked(), "tracking_clients", s.tracked.clients,

@@ -151,6 +151,7 @@ func (c *client) begin(e *engine.Engine) {
 	c.room.L = lockOf{e}
 	c.srv.clients[c.s.ID] = c
 	c.resetUser()
+	c.in.SetLimits(c.lim)
 	c.setVersion(2)
 	c.limits()
 }

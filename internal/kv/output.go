@@ -78,7 +78,7 @@ func (c *client) limit() OutputLimit {
 // within says whether the client keeps its bound. It may be over the soft one for a while.
 func (c *client) within() bool {
 	l, n := c.limit(), c.pending()
-	if l.Hard > 0 && n > l.Hard {
+	if c.out.Full || l.Hard > 0 && n > l.Hard {
 		return false
 	}
 	if l.Soft <= 0 || n <= l.Soft {

@@ -192,7 +192,9 @@ func TestWhatIsNoRedisIsClosed(t *testing.T) {
 func TestCommandsThatAreNoneYetHaveABound(t *testing.T) {
 	_, addr := kvtest.Start(t, kv.Config{QueryBuffer: 1 << 20})
 	open := kvtest.Dial(t, addr)
-	go func() { _, _ = io.WriteString(open.Conn, "*2\r\n$3\r\nGET\r\n$100000000\r\n"+strings.Repeat("x", 4<<20)) }()
+	go func() {
+		_, _ = io.WriteString(open.Conn, "*2\r\n$3\r\nGET\r\n$100000000\r\n"+strings.Repeat("x", 4<<20))
+	}()
 	if !open.Closed() {
 		t.Error("a command without an end stays")
 	}

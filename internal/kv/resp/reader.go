@@ -58,6 +58,7 @@ type Reader struct {
 	pos   int // of the next one, from r
 	cuts  []int
 	taken int
+	came  int64
 	seen  int // bytes of a line that has no end yet, in which none was found
 }
 
@@ -73,6 +74,13 @@ func (r *Reader) Buffered() int { return r.w - r.r }
 // Taken is how many bytes the last command had.
 func (r *Reader) Taken() int { return r.taken }
 
+// Came is how many bytes were read since it was asked last.
+func (r *Reader) Came() int64 {
+	n := r.came
+	r.came = 0
+	return n
+}
+
 // Held is how much memory the reader has.
 func (r *Reader) Held() int { return cap(r.buf) }
 
@@ -82,6 +90,7 @@ func (r *Reader) Fill() error {
 	r.room()
 	n, err := r.src.Read(r.buf[r.w:])
 	r.w += n
+	r.came += int64(n)
 	if n == len(r.buf)-(r.w-n) {
 		r.filled++
 	} else {

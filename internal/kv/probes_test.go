@@ -1,0 +1,334 @@
+package kv_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/kv"
+	"github.com/wayside-edge/wayside/internal/kv/kvtest"
+)
+
+// What a probe may cost others. Real figures are a hundredth of this; a shared machine under the race detector is slow.
+const (
+	mostDelay = 500 * time.Millisecond // p99 of another client
+	mostHeap  = 96 << 20               // bytes that may be left when all is over
+)
+
+// heap is what Go's objects take after a collection.
+func heap() int64 {
+	runtime.GC()
+	debug.FreeOSMemory()
+	m := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(m)
+	return int64(m[0].Value.Uint64())
+}
+
+// witness is another client, that goes on with its work.
+type witness struct {
+	stop  context.CancelFunc
+	done  chan struct{}
+	times []time.Duration
+	err   error
+}
+
+func watch(t *testing.T, addr string) *witness {
+	t.Helper()
+	c := kvtest.Dial(t, addr)
+	ctx, stop := context.WithCancel(t.Context())
+	w := &witness{stop: stop, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		reply := make([]byte, 64)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			begin := time.Now()
+			_ = c.Conn.SetDeadline(begin.Add(kvtest.Patience))
+			if _, err := io.WriteString(c.Conn, "SET witness 1\r\n"); err != nil {
+				w.err = err
+				return
+			}
+			if n, err := c.Conn.Read(reply); err != nil || string(reply[:n]) != "+OK\r\n" {
+				w.err = fmt.Errorf("answered %q, %w", reply[:n], err)
+				return
+			}
+			w.times = append(w.times, time.Since(begin))
+		}
+	}()
+	return w
+}
+
+// check says how it went.
+func (w *witness) check(t *testing.T) {
+	t.Helper()
+	w.stop()
+	<-w.done
+	if w.err != nil {
+		t.Errorf("another client: %v", w.err)
+	}
+	if len(w.times) == 0 {
+		return
+	}
+	slices.Sort(w.times)
+	p99, last := w.times[len(w.times)*99/100], w.times[len(w.times)-1]
+	t.Logf("another client: %d answers, p99 %v, longest %v", len(w.times), p99, last)
+	if p99 > mostDelay {
+		t.Errorf("p99 of another client is %v", p99)
+	}
+}
+
+// probe is a try to stop the server. run talks to it; what it is answered counts where it says so.
+type probe struct {
+	name string
+	run  func(t *testing.T, addr string)
+}
+
+// raw sends bytes on a connection of its own and does not care what comes back.
+func raw(text string) func(t *testing.T, addr string) {
+	return func(t *testing.T, addr string) {
+		t.Helper()
+		c := kvtest.Dial(t, addr)
+		_ = c.Conn.SetDeadline(time.Now().Add(kvtest.Patience))
+		_, _ = io.WriteString(c.Conn, text)
+		_ = c.Conn.(*net.TCPConn).CloseWrite() //nolint:errcheck,forcetypeassert // it is TCP
+		_, _ = io.Copy(io.Discard, c.Conn)
+	}
+}
+
+// call sends commands one after another; each has to be answered by something.
+func call(commands ...[]string) func(t *testing.T, addr string) {
+	return func(t *testing.T, addr string) {
+		t.Helper()
+		c := kvtest.Dial(t, addr)
+		for _, args := range commands {
+			c.Do(args...)
+		}
+	}
+}
+
+func words(line string) []string { return strings.Fields(line) }
+
+const (
+	least = "-9223372036854775808"
+	most  = "9223372036854775807"
+)
+
+func probes() []probe {
+	mib := strings.Repeat("x", 1<<20)
+	return []probe{
+		{"no arguments", raw("*0\r\n*-1\r\n*-9223372036854775808\r\nPING\r\n")},
+		{"too many arguments", raw("*1000001\r\n*1048577\r\n")},
+		{"a million arguments announced", raw("*1000000\r\n$1\r\na\r\n")},
+		{"the longest number", raw("$9223372036854775807\r\n*1\r\n$9223372036854775807\r\n")},
+		{"64 GB announced", raw("*1\r\n$64424509440\r\n")},
+		{"512 MB announced", raw("*2\r\n$3\r\nGET\r\n$536870912\r\nabc")},
+		{"a line of 1 MB", raw(mib + "\r\n")},
+		{"TLS", raw("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + mib)},
+		{"HTTP", raw("GET / HTTP/1.1\r\nHost: a\r\n\r\n" + "POST / HTTP/1.1\r\n\r\n")},
+		{"offsets", call(words("SETRANGE a 1000000000000 x"), words("SETBIT a 9000000000000 1"), words("SETRANGE a "+most+" x"),
+			words("SETRANGE a "+least+" x"), words("GETRANGE a "+least+" "+most), words("BITFIELD a SET u8 "+most+" 1"))},
+		{"patterns", call(words("SET abc 1"), words("KEYS [z-a]"), []string{"KEYS", "\xff*"}, words("KEYS "+strings.Repeat("a*", 1000)+"b"),
+			words("KEYS [a"), words(`KEYS \`), words("PSUBSCRIBE "+strings.Repeat("*?", 1000)), words("SCAN 0 MATCH "+strings.Repeat("*", 5000)))},
+		{"counts", call(words("HSET h a 1 b 2"), words("SADD s a b"), words("ZADD z 1 a"), words("HRANDFIELD h "+least), words("HRANDFIELD h "+least+" WITHVALUES"),
+			words("SRANDMEMBER s "+least), words("ZRANDMEMBER z "+least), words("SPOP s "+most), words("LPOP l "+most), words("HRANDFIELD h 5"))},
+		{"numbers", call(words("SET f 1.7e308"), words("INCRBYFLOAT f 1.7e308"), words("INCRBYFLOAT f inf"), words("INCRBYFLOAT f nan"),
+			words("SET n "+most), words("INCR n"), words("DECRBY n "+least), words("ZINCRBY z inf a"), words("ZINCRBY z -inf a"))},
+		{"times", call(words("SET e 1"), words("EXPIRE e "+most), words("EXPIRE e "+least), words("PEXPIRE e "+most), words("EXPIREAT e "+most),
+			words("SET e 1 EX "+most), words("BLPOP nothing 1e300"), words("BLPOP nothing -1"), words("CLIENT PAUSE "+least), words("CLIENT PAUSE 0"))},
+		{"streams", call(words("XADD x 18446744073709551615-18446744073709551615 a 1"), words("XADD x * a 1"), words("XRANGE x - + COUNT "+most),
+			words("XTRIM x MAXLEN "+least), words("XREAD COUNT "+least+" STREAMS x 0"))},
+		{"scripts", call(words("SET counted 0"), []string{"EVAL", "local function f() return 1 + f() end return f()", "0"},
+			[]string{"EVAL", "local t = {} t[1] = t return t", "0"}, []string{"EVAL", "return string.rep('x', 1073741824)", "0"},
+			[]string{"EVAL", "local s = 'x' for i = 1, 40 do s = s .. s end return s", "0"})},
+		{"a million arguments", manyArguments},
+		{"a million commands of a transaction", longTransaction},
+		{"a reader that never reads", neverReads},
+		{"a subscriber that never reads", neverListens},
+		{"half a command from many", halves},
+		{"noise", noise},
+	}
+}
+
+func manyArguments(t *testing.T, addr string) {
+	c := kvtest.Dial(t, addr)
+	const n = 1 << 20
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n$5\r\nLPUSH\r\n$4\r\nlong\r\n", n)
+	b.WriteString(strings.Repeat("$1\r\nx\r\n", n-2))
+	c.Write(b.String())
+	c.Read()
+	c.Do("DEL", "long")
+}
+
+func longTransaction(t *testing.T, addr string) {
+	c := kvtest.Dial(t, addr)
+	const n = 1_000_000
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for range n + 1 {
+			c.Read()
+		}
+	}()
+	c.Write("MULTI\r\n")
+	some := strings.Repeat(kvtest.Command("INCR", "counter"), 10_000)
+	for range n / 10_000 {
+		c.Write(some)
+	}
+	<-read
+	if list, ok := c.Do("EXEC").([]any); !ok || len(list) != n {
+		t.Errorf("%d answers of a transaction of %d commands", len(list), n)
+	}
+}
+
+// neverReads asks for more than it could ever take, and takes nothing.
+func neverReads(t *testing.T, addr string) {
+	c, other := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
+	c.Do("SET", "big", strings.Repeat("x", 1<<20))
+	before := heap()
+	_ = c.Conn.SetWriteDeadline(time.Now().Add(3 * time.Second))
+	_, _ = io.WriteString(c.Conn, strings.Repeat(kvtest.Command("GET", "big"), 100_000))
+	if grown := heap() - before; grown > mostHeap {
+		t.Errorf("a client that never reads takes %d bytes", grown)
+	}
+	other.Do("DEL", "big")
+}
+
+func neverListens(t *testing.T, addr string) {
+	c, other := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
+	c.Do("SUBSCRIBE", "probe")
+	message := strings.Repeat("x", 1<<20)
+	for range 200 {
+		if other.Text("PUBLISH", "probe", message) == "0" {
+			return
+		}
+	}
+	t.Error("a subscriber that never reads is still there after 200 MB")
+}
+
+// halves holds as many connections as this process may have, each with half a command.
+func halves(t *testing.T, addr string) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		t.Fatal(err)
+	}
+	n := min(10_000, int(files.Cur)/2-500)
+	if testing.Short() {
+		n = min(n, 1000)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
+	for range 8 {
+		wg.Go(func() {
+			for range n / 8 {
+				conn, err := (&net.Dialer{Timeout: kvtest.Patience}).DialContext(t.Context(), "tcp", addr)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.WriteString(conn, "*2\r\n$4\r\nAUTH\r\n$1000\r\nab")
+				mu.Lock()
+				conns = append(conns, conn)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d clients with half a command", len(conns))
+	for _, conn := range conns {
+		_ = conn.Close()
+	}
+}
+
+// noise is a fuzzer of the protocol: pieces of what is right and what is not, in any order.
+func noise(t *testing.T, addr string) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	parts := []string{
+		"*1\r\n", "*2\r\n", "*0\r\n", "*-1\r\n", "$3\r\nGET\r\n", "$1\r\na\r\n", "$0\r\n\r\n", "$-1\r\n", "PING\r\n", "\r\n", "\n", "\x00", "\"", "'",
+		"MULTI\r\n", "EXEC\r\n", "HELLO 3\r\n", "HELLO 2\r\n", "SUBSCRIBE a\r\n", "UNSUBSCRIBE\r\n", "RESET\r\n", "CLIENT REPLY SKIP\r\n", "CLIENT REPLY OFF\r\n",
+		"CLIENT TRACKING ON\r\n", "CLIENT TRACKING ON BCAST\r\n", "CLIENT LIST\r\n", "INFO\r\n", "SET a b\r\n", "BLPOP nothing 0.01\r\n", "MONITOR\r\n",
+		"COMMAND\r\n", "CONFIG GET *\r\n", "ACL LIST\r\n", "DISCARD\r\n", "WATCH a\r\n", "SSUBSCRIBE a\r\n", "PSUBSCRIBE *\r\n", "PUBLISH a b\r\n", "QUIT\r\n",
+	}
+	for range 300 {
+		var b strings.Builder
+		for range 1 + rng.IntN(40) {
+			part := parts[rng.IntN(len(parts))]
+			if rng.IntN(10) == 0 {
+				part = part[:rng.IntN(len(part)+1)]
+			}
+			b.WriteString(part)
+		}
+		raw(b.String())(t, addr)
+	}
+}
+
+// TestProbes does to a server what has killed or stopped others. It lives, other clients are served in the meantime, and
+// memory comes back.
+func TestProbes(t *testing.T) {
+	before := heap()
+	s, addr := kvtest.Start(t, kv.Config{MaxClients: 20_000})
+	for _, p := range probes() {
+		t.Run(p.name, func(t *testing.T) {
+			w := watch(t, addr)
+			p.run(t, addr)
+			w.check(t)
+		})
+	}
+	c := kvtest.Dial(t, addr)
+	want(t, c, "PONG", "PING")
+	if got := c.Text("FLUSHALL"); got != "OK" {
+		for _, key := range words("a abc f n e counter counted witness h s z x big") {
+			c.Do("DEL", key)
+		}
+	}
+	eventually(t, "all clients of the probes are gone", func() bool { return strings.Contains(c.Text("INFO", "clients"), "connected_clients:1\r") })
+	if grown := heap() - before; grown > mostHeap {
+		t.Errorf("%d bytes are left", grown)
+	}
+	s.Engine().Lock()
+	defer s.Engine().Unlock()
+	if used := s.Engine().Used(); used != 0 {
+		t.Errorf("%d bytes are counted for no key", used)
+	}
+	if n := s.Engine().Stats().Panics; n != 0 {
+		t.Errorf("%d commands panicked", n)
+	}
+}
+
+// TestProbesBeforeAuth does so where a password is asked for.
+func TestProbesBeforeAuth(t *testing.T) {
+	before := heap()
+	_, addr := kvtest.Start(t, kv.Config{Password: "secret", MaxClients: 20_000})
+	mib := strings.Repeat("x", 1<<20)
+	for _, text := range []string{
+		"*0\r\n", "*-1\r\n", "*1000001\r\n", "*11\r\n", "$9223372036854775807\r\n", "*1\r\n$64424509440\r\n", "*1\r\n$16385\r\n", mib + "\r\n", "\x16\x03\x01" + mib,
+		"*2\r\n$4\r\nAUTH\r\n$1000\r\nab", "MULTI\r\nSET a b\r\nEXEC\r\nQUIT\r\n", "HELLO 3\r\n", "SUBSCRIBE a\r\n", "RESET\r\nGET a\r\n",
+	} {
+		raw(text)(t, addr)
+	}
+	halves(t, addr)
+	c := kvtest.Dial(t, addr)
+	want(t, c, "OK", "AUTH", "secret")
+	eventually(t, "all clients of the probes are gone", func() bool { return strings.Contains(c.Text("INFO", "clients"), "connected_clients:1\r") })
+	if grown := heap() - before; grown > mostHeap {
+		t.Errorf("%d bytes are left", grown)
+	}
+}
