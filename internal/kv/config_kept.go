@@ -28,10 +28,8 @@ func (s *Server) keptParameters() []*parameter {
 		}, func(n int64) { kept[name] = strconv.FormatInt(n, 10) }))
 	}
 	yes := func(name string, value bool) {
-		kept[name] = map[bool]string{true: "yes", false: "no"}[value]
-		list = append(list, yesNo(name, func() bool { return kept[name] == "yes" }, func(on bool) {
-			kept[name] = map[bool]string{true: "yes", false: "no"}[on]
-		}))
+		kept[name] = yesOrNo(value)
+		list = append(list, yesNo(name, func() bool { return kept[name] == "yes" }, func(on bool) { kept[name] = yesOrNo(on) }))
 	}
 	for _, name := range []string{"activedefrag", "appendonly", "lazyfree-lazy-eviction", "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
 		"lazyfree-lazy-user-del", "lazyfree-lazy-user-flush", "repl-diskless-load", "replica-ignore-maxmemory"} {
@@ -122,7 +120,7 @@ func (s *Server) fixedParameters() []*parameter {
 		same("tls-port", tlsPort, "Unable to listen on this port. Check server logs."), fixed("unixsocket", s.cfg.Socket), fixed("unixsocketperm", "700"), fixed("cluster-enabled", "no"),
 		fixed("daemonize", "no"), fixed("io-threads", "1"), fixed("logfile", ""), fixed("pidfile", ""), fixed("supervised", "no"),
 		fixed("appendfilename", ""), fixed("appenddirname", ""), fixed("aclfile", ""), fixed("tcp-backlog", "511"),
-		fixed("enable-debug-command", "no"), fixed("enable-module-command", "no"), fixed("enable-protected-configs", "no"),
+		fixed("enable-debug-command", yesOrNo(s.cfg.Engine.Debug)), fixed("enable-module-command", "no"), fixed("enable-protected-configs", "no"),
 		refused("dir"), refused("dbfilename"),
 	}
 }

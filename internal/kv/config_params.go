@@ -96,18 +96,20 @@ func choice(name string, words []string, get func() string, set func(word string
 
 // yesNo is a parameter that is a truth value.
 func yesNo(name string, get func() bool, set func(on bool)) *parameter {
-	return &parameter{name: name, get: func() string {
-		if get() {
-			return "yes"
-		}
-		return "no"
-	}, set: func(v string) error {
+	return &parameter{name: name, get: func() string { return yesOrNo(get()) }, set: func(v string) error {
 		if !strings.EqualFold(v, "yes") && !strings.EqualFold(v, "no") {
 			return errors.New("argument must be 'yes' or 'no'")
 		}
 		set(strings.EqualFold(v, "yes"))
 		return nil
 	}}
+}
+
+func yesOrNo(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
 }
 
 // serverParameters are about clients and what is recorded.
