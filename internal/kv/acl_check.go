@@ -22,6 +22,14 @@ func (d denial) String() string {
 	return [...]string{"", "command", "key", "channel", "auth"}[d]
 }
 
+// reason says it within a transaction.
+func (d denial) reason() string {
+	return [...]string{
+		deniedCommand: "no permission to execute the command or subcommand", deniedKey: "no permission to touch the specified keys",
+		deniedChannel: "no permission to access one of the channels used as arguments to the command",
+	}[d]
+}
+
 // check says whether a user may run a command, and which argument it may not touch. Any selector that allows all of it
 // will do; otherwise the one counts that came furthest.
 func (u *user) check(specs keySpecs, cmd *engine.Command, args [][]byte) (worst denial, at int) {
@@ -124,16 +132,12 @@ func (s *Server) aclRefusal(c *client, cmd *engine.Command, args [][]byte) strin
 	s.acl.remember(s, c, d, context, c.user.name, object)
 	if inExec {
 		return "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: " +
-			[...]string{deniedCommand: "no permission to execute the command or subcommand", deniedKey: "no permission to touch the specified keys",
-				deniedChannel: "no permission to access one of the channels used as arguments to the command"}[d]
+			d.reason()
 	}
-	switch d {
-	case deniedKey:
-		return "NOPERM this user has no permissions to access one of the keys used as arguments"
-	case deniedChannel:
-		return "NOPERM this user has no permissions to access one of the channels used as arguments"
+	if d == deniedCommand {
+		return "NOPERM this user has no permissions to run the '" + cmd.FullName() + "' command"
 	}
-	return "NOPERM this user has no permissions to run the '" + cmd.FullName() + "' command"
+	return "NOPERM this user has no permissions to access one of the " + d.String() + "s used as arguments"
 }
 
 // sortRefusal refuses patterns of SORT to who may not read all keys: they name keys that nobody checks.
@@ -175,8 +179,10 @@ const (
 // remember adds to ACL LOG, or counts an entry up that is the same.
 func (a *acl) remember(s *Server, c *client, d denial, context, name, object string) {
 	now := s.engine.Now()
-	r := &refusal{count: 1, reason: d, context: context, at: now, client: strings.TrimSuffix(c.line(now), "\n"),
-		object: object[:min(len(object), logObject)], user: name[:min(len(name), logObject)]}
+	r := &refusal{
+		count: 1, reason: d, context: context, at: now, client: strings.TrimSuffix(c.line(now), "\n"),
+		object: object[:min(len(object), logObject)], user: name[:min(len(name), logObject)],
+	}
 	for i, old := range a.log[:min(len(a.log), logCompared)] {
 		if old.reason == d && old.context == context && old.user == r.user && old.object == r.object && now-old.at <= logApart {
 			r.count += old.count

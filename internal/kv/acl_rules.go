@@ -3,8 +3,6 @@ package kv
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,15 +10,20 @@ import (
 	"github.com/wayside-edge/wayside/internal/kv/engine"
 )
 
-// Errors of rules, as clients are told.
-var (
-	errRuleCommand  = errors.New("Unknown command or category name in ACL")                                                                                                                                 //nolint:revive,staticcheck // is told to clients
-	errRuleSyntax   = errors.New("Syntax error")                                                                                                                                                            //nolint:revive,staticcheck // is told to clients
-	errRuleKey      = errors.New("Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect. Try 'resetkeys' to start with an empty list of patterns")         //nolint:revive,staticcheck // is told to clients
-	errRuleChannel  = errors.New("Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels") //nolint:revive,staticcheck // is told to clients
-	errRulePassword = errors.New("The password you are trying to remove from the user does not exist")                                                                                                      //nolint:revive,staticcheck // is told to clients
-	errRuleHash     = errors.New("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters")                                                                       //nolint:revive,staticcheck // is told to clients
-	errRuleFirstArg = errors.New("Allowing first-arg of a subcommand is not supported")                                                                                                                     //nolint:revive,staticcheck // is told to clients
+// ruleError is what is wrong with a word of ACL SETUSER, in the words that clients are told.
+type ruleError string
+
+func (e ruleError) Error() string { return string(e) }
+
+// Errors of rules.
+const (
+	errRuleCommand  ruleError = "Unknown command or category name in ACL"
+	errRuleSyntax   ruleError = "Syntax error"
+	errRuleKey      ruleError = "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect. Try 'resetkeys' to start with an empty list of patterns"
+	errRuleChannel  ruleError = "Adding a pattern after the * pattern (or the 'allchannels' flag) is not valid and does not have any effect. Try 'resetchannels' to start with an empty list of channels"
+	errRulePassword ruleError = "The password you are trying to remove from the user does not exist"
+	errRuleHash     ruleError = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
+	errRuleFirstArg ruleError = "Allowing first-arg of a subcommand is not supported"
 )
 
 func (s *selector) clone() *selector {
@@ -107,7 +110,7 @@ func (u *user) passwordRule(op string) error {
 func (s *Server) selectorRule(u *user, rules string) error {
 	sel := s.acl.selector()
 	sel.allChannels = s.set.aclChannels
-	for _, op := range strings.Fields(rules) {
+	for op := range strings.FieldsSeq(rules) {
 		if err := s.acl.selectorRule(sel, op); err != nil {
 			return err
 		}
@@ -237,7 +240,7 @@ func (s *Server) rules(u *user, ops []string) error {
 	}
 	for _, op := range ops {
 		if err := s.rule(u, op); err != nil {
-			return fmt.Errorf("Error in ACL SETUSER modifier '%s': %w", op, err) //nolint:revive,staticcheck // is told to clients
+			return ruleError("Error in ACL SETUSER modifier '" + op + "': " + err.Error())
 		}
 	}
 	return nil
@@ -264,7 +267,7 @@ func joinSelectors(ops []string) ([]string, error) {
 	}
 	if open != "" {
 		first, _, _ := strings.Cut(open, " ")
-		return nil, fmt.Errorf("Unmatched parenthesis in acl selector starting at '%s'.", first) //nolint:revive,staticcheck // is told to clients
+		return nil, ruleError("Unmatched parenthesis in acl selector starting at '" + first + "'.")
 	}
 	return out, nil
 }

@@ -124,8 +124,7 @@ func (c *client) batch(waited bool) (more, waits, closing bool) {
 			args, err = c.in.Next()
 		}
 		if err != nil {
-			var broken *resp.ProtocolError
-			if errors.As(err, &broken) {
+			if broken, is := errors.AsType[*resp.ProtocolError](err); is {
 				c.breach(broken)
 			}
 			break

@@ -3,7 +3,6 @@ package kv
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -217,9 +216,9 @@ func aclGenpassCmd(c *engine.Ctx) {
 }
 
 // errNoFile is ACL LOAD's and SAVE's: users come from the configuration.
-var errNoFile = errors.New("This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration.") //nolint:revive,staticcheck // is told to clients
+const errNoFile = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration."
 
-func aclFileCmd(c *engine.Ctx) { c.Fail("ERR " + errNoFile.Error()) }
+func aclFileCmd(c *engine.Ctx) { c.Fail(errNoFile) }
 
 func (s *Server) aclLogCmd(c *engine.Ctx) {
 	n := int64(10)

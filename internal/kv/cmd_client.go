@@ -176,7 +176,7 @@ type killFilter struct {
 
 func (f *killFilter) matches(c, me *client) bool {
 	return (f.addr == "" || c.addr == f.addr) && (f.laddr == "" || c.laddr == f.laddr) && (f.class == "" || c.class() == f.class) &&
-		(f.id == 0 || c.s.ID == f.id) && (f.user == nil || c.user == f.user) && !(c == me && f.skipMe)
+		(f.id == 0 || c.s.ID == f.id) && (f.user == nil || c.user == f.user) && (c != me || !f.skipMe)
 }
 
 func (s *Server) clientKillCmd(c *engine.Ctx) {

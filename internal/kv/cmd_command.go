@@ -2,6 +2,7 @@ package kv
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
@@ -12,10 +13,22 @@ var flagNames = [...]struct {
 	flag engine.Flags
 	name string
 }{
-	{engine.Write, "write"}, {engine.ReadOnly, "readonly"}, {engine.DenyOOM, "denyoom"}, {engine.Admin, "admin"}, {engine.PubSub, "pubsub"},
-	{engine.NoScript, "noscript"}, {engine.Blocking, "blocking"}, {engine.Loading, "loading"}, {engine.Stale, "stale"},
-	{engine.SkipMonitor, "skip_monitor"}, {engine.SkipSlowLog, "skip_slowlog"}, {engine.Fast, "fast"}, {engine.NoAuth, "no_auth"},
-	{engine.MayReplicate, "may_replicate"}, {engine.NoMandatoryKeys, "no_mandatory_keys"}, {engine.AllowBusy, "allow_busy"},
+	{engine.Write, "write"},
+	{engine.ReadOnly, "readonly"},
+	{engine.DenyOOM, "denyoom"},
+	{engine.Admin, "admin"},
+	{engine.PubSub, "pubsub"},
+	{engine.NoScript, "noscript"},
+	{engine.Blocking, "blocking"},
+	{engine.Loading, "loading"},
+	{engine.Stale, "stale"},
+	{engine.SkipMonitor, "skip_monitor"},
+	{engine.SkipSlowLog, "skip_slowlog"},
+	{engine.Fast, "fast"},
+	{engine.NoAuth, "no_auth"},
+	{engine.MayReplicate, "may_replicate"},
+	{engine.NoMandatoryKeys, "no_mandatory_keys"},
+	{engine.AllowBusy, "allow_busy"},
 	{engine.MovableKeys, "movablekeys"},
 }
 
@@ -162,12 +175,7 @@ func (s *Server) commandListCmd(c *engine.Ctx) {
 	case len(c.Args) == 5 && c.Is(2, "filterby") && c.Is(3, "aclcat"):
 		cat := strings.ToLower(string(c.Args[4]))
 		keep = func(cmd *engine.Command) bool {
-			for _, has := range categoriesOf(cmd) {
-				if has == cat {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(categoriesOf(cmd), cat)
 		}
 	case len(c.Args) == 5 && c.Is(2, "filterby") && c.Is(3, "module"):
 		keep = func(*engine.Command) bool { return false }

@@ -38,7 +38,7 @@ func replicaofCmd(c *engine.Ctx) {
 
 func (s *Server) shutdownCmd(c *engine.Ctx) {
 	for i := 1; i < len(c.Args); i++ {
-		if !c.Is(i, "save") && !c.Is(i, "nosave") && !c.Is(i, "now") && !c.Is(i, "force") && !(c.Is(i, "abort") && len(c.Args) == 2) {
+		if !c.Is(i, "save") && !c.Is(i, "nosave") && !c.Is(i, "now") && !c.Is(i, "force") && (!c.Is(i, "abort") || len(c.Args) > 2) {
 			c.Fail(errSyntax)
 			return
 		}

@@ -31,12 +31,16 @@ func (s *Server) keptParameters() []*parameter {
 		kept[name] = yesOrNo(value)
 		list = append(list, yesNo(name, func() bool { return kept[name] == "yes" }, func(on bool) { kept[name] = yesOrNo(on) }))
 	}
-	for _, name := range []string{"activedefrag", "appendonly", "lazyfree-lazy-eviction", "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
-		"lazyfree-lazy-user-del", "lazyfree-lazy-user-flush", "repl-diskless-load", "replica-ignore-maxmemory"} {
+	for _, name := range []string{
+		"activedefrag", "appendonly", "lazyfree-lazy-eviction", "lazyfree-lazy-expire", "lazyfree-lazy-server-del",
+		"lazyfree-lazy-user-del", "lazyfree-lazy-user-flush", "repl-diskless-load", "replica-ignore-maxmemory",
+	} {
 		yes(name, false)
 	}
-	for _, name := range []string{"activerehashing", "aof-use-rdb-preamble", "dynamic-hz", "protected-mode", "rdbcompression",
-		"replica-read-only", "replica-serve-stale-data", "stop-writes-on-bgsave-error", "no-appendfsync-on-rewrite"} {
+	for _, name := range []string{
+		"activerehashing", "aof-use-rdb-preamble", "dynamic-hz", "protected-mode", "rdbcompression",
+		"replica-read-only", "replica-serve-stale-data", "stop-writes-on-bgsave-error", "no-appendfsync-on-rewrite",
+	} {
 		yes(name, true)
 	}
 	num("hz", 1, 500, 10)
@@ -117,7 +121,7 @@ func (s *Server) fixedParameters() []*parameter {
 	}
 	return []*parameter{
 		fixed("databases", strconv.Itoa(s.engine.Databases())), same("bind", host, "Failed to bind to specified addresses."), same("port", port, "Unable to listen on this port. Check server logs."),
-		same("tls-port", tlsPort, "Unable to listen on this port. Check server logs."), fixed("unixsocket", s.cfg.Socket), fixed("unixsocketperm", "700"), fixed("cluster-enabled", "no"),
+		same("tls-port", tlsPort, "Unable to listen on this port. Check server logs."), fixed("unixsocket", s.cfg.Socket), fixed("unixsocketperm", "600"), fixed("cluster-enabled", "no"),
 		fixed("daemonize", "no"), fixed("io-threads", "1"), fixed("logfile", ""), fixed("pidfile", ""), fixed("supervised", "no"),
 		fixed("appendfilename", ""), fixed("appenddirname", ""), fixed("aclfile", ""), fixed("tcp-backlog", "511"),
 		fixed("enable-debug-command", yesOrNo(s.cfg.Engine.Debug)), fixed("enable-module-command", "no"), fixed("enable-protected-configs", "no"),

@@ -144,7 +144,7 @@ func (s *Server) serverParameters() []*parameter {
 		{name: "requirepass", get: func() string { return set.password }, set: s.setPassword},
 		{name: "notify-keyspace-events", get: func() string { return s.engine.Notify() }, set: func(v string) error {
 			if !s.engine.SetNotify(v) {
-				return errors.New("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.") //nolint:revive,staticcheck // is told to clients
+				return ruleError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
 			}
 			return nil
 		}},
@@ -191,7 +191,7 @@ func (s *Server) outputLimits() string {
 func (s *Server) setOutputLimits(v string) error {
 	words := strings.Fields(v)
 	if len(words)%4 != 0 || len(words) == 0 {
-		return errors.New("Wrong number of arguments in buffer limit configuration.") //nolint:revive,staticcheck // is told to clients
+		return ruleError("Wrong number of arguments in buffer limit configuration.")
 	}
 	normal, slave, pubsub := s.set.outputNormal, s.set.outputSlave, s.set.outputPubSub
 	for i := 0; i < len(words); i += 4 {
@@ -199,7 +199,7 @@ func (s *Server) setOutputLimits(v string) error {
 		soft, ok2 := parseMemory(words[i+2])
 		seconds, err := strconv.ParseInt(words[i+3], 10, 32)
 		if !ok1 || !ok2 || err != nil || seconds < 0 {
-			return errors.New("Error in hard, soft or soft_seconds setting in buffer limit configuration.") //nolint:revive,staticcheck // is told to clients
+			return ruleError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
 		}
 		l := OutputLimit{Hard: hard, Soft: soft, For: time.Duration(seconds) * time.Second}
 		switch strings.ToLower(words[i]) {
@@ -210,7 +210,7 @@ func (s *Server) setOutputLimits(v string) error {
 		case "slave", "replica":
 			slave = l
 		default:
-			return errors.New("Invalid client class specified in buffer limit configuration.") //nolint:revive,staticcheck // is told to clients
+			return ruleError("Invalid client class specified in buffer limit configuration.")
 		}
 	}
 	s.set.outputNormal, s.set.outputSlave, s.set.outputPubSub = normal, slave, pubsub

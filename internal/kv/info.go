@@ -27,8 +27,8 @@ func (w *infoWriter) field(name string, value any) { fmt.Fprintf(w, "%s:%v\r\n",
 
 // fields writes names with values in turn.
 func (w *infoWriter) fields(pairs ...any) {
-	for i := 0; i < len(pairs); i += 2 {
-		fmt.Fprintf(w, "%v:%v\r\n", pairs[i], pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		fmt.Fprintf(w, "%v:%v\r\n", pair...)
 	}
 }
 
@@ -59,7 +59,7 @@ func (s *Server) infoCmd(c *engine.Ctx) {
 	usual := len(asked) == 0 || asked["default"]
 	w := &infoWriter{}
 	for _, sec := range s.sections() {
-		if !all && !(usual && sec.usual) && !asked[sec.name] {
+		if !all && (!usual || !sec.usual) && !asked[sec.name] {
 			continue
 		}
 		if w.Len() > 0 {
@@ -102,8 +102,12 @@ type heapMetric struct {
 // heapMetrics asks Go about memory, which stops nothing.
 func heapMetrics() []heapMetric {
 	samples := []metrics.Sample{
-		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
-		{Name: "/memory/classes/heap/released:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/gc/heap/goal:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/free:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/gc/heap/goal:bytes"},
 	}
 	metrics.Read(samples)
 	list := make([]heapMetric, len(samples))

@@ -113,10 +113,10 @@ func newKeySpecs() keySpecs {
 	for line := range strings.Lines(strings.TrimSpace(keySpecTable)) {
 		specs, names, _ := strings.Cut(strings.TrimSpace(line), " = ")
 		var list []keySpec
-		for _, one := range strings.Split(specs, " & ") {
+		for one := range strings.SplitSeq(specs, " & ") {
 			list = append(list, parseKeySpec(strings.Fields(one)))
 		}
-		for _, name := range strings.Fields(names) {
+		for name := range strings.FieldsSeq(names) {
 			t[name] = list
 		}
 	}
@@ -145,7 +145,7 @@ func parseKeySpec(words []string) (k keySpec) {
 			k.step, k.most = n[2], n[1]
 		}
 	}
-	for _, name := range strings.Split(words[2], "+") {
+	for name := range strings.SplitSeq(words[2], "+") {
 		k.flags |= 1 << slices.Index(keyFlagNames[:], name)
 	}
 	return k

@@ -40,11 +40,11 @@ func (s *Server) listen() error {
 		return err
 	}
 	if s.cfg.Socket != "" {
-		removeStale(s.cfg.Socket)
+		removeStale(s.ctx, s.cfg.Socket)
 		if err := add("unix", s.cfg.Socket); err != nil {
 			return err
 		}
-		if err := os.Chmod(s.cfg.Socket, 0o700); err != nil {
+		if err := os.Chmod(s.cfg.Socket, 0o600); err != nil {
 			return fmt.Errorf("open kv server: %w", err)
 		}
 	}
@@ -78,12 +78,12 @@ func (s *Server) exposed() bool {
 }
 
 // removeStale removes a socket that a server which is gone has left behind, and nothing else.
-func removeStale(path string) {
+func removeStale(ctx context.Context, path string) {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
 		return
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path)
 	if err == nil {
 		_ = conn.Close()
 		return
@@ -107,7 +107,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was closed on purpose
 		}
 		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("accept clients: %w", err)

@@ -78,14 +78,11 @@ const secret = "(redacted)"
 
 // redacted gives a call without passwords.
 func redacted(cmd *engine.Command, args [][]byte) [][]byte {
-	from, to := 0, 0 // what is hidden
+	from := 1 // of what is hidden
 	switch cmd.FullName() {
 	case "auth":
-		from, to = 1, len(args)
-	case "acl|setuser", "acl|dryrun":
-		from, to = 2, len(args)
-	case "acl|deluser", "acl|getuser":
-		from, to = 2, len(args)
+	case "acl|setuser":
+		from = 2
 	case "hello":
 		return redactedHello(args)
 	case "config|set":
@@ -94,7 +91,7 @@ func redacted(cmd *engine.Command, args [][]byte) [][]byte {
 		return args
 	}
 	out := slices.Clone(args)
-	for i := from; i < to; i++ {
+	for i := from; i < len(out); i++ {
 		out[i] = []byte(secret)
 	}
 	return out

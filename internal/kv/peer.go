@@ -17,7 +17,7 @@ func clientOf(s *engine.Session) *client {
 	if s == nil {
 		return nil
 	}
-	c, _ := s.Peer.(*client) //nolint:errcheck // nil is the answer
+	c, _ := s.Peer.(*client) // nil is the answer
 	return c
 }
 

@@ -6,7 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"runtime"
+	goruntime "runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
@@ -28,7 +28,7 @@ const (
 
 // heap is what Go's objects take after a collection.
 func heap() int64 {
-	runtime.GC()
+	goruntime.GC()
 	debug.FreeOSMemory()
 	m := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(m)
@@ -107,7 +107,7 @@ func raw(text string) func(t *testing.T, addr string) {
 		c := kvtest.Dial(t, addr)
 		_ = c.Conn.SetDeadline(time.Now().Add(kvtest.Patience))
 		_, _ = io.WriteString(c.Conn, text)
-		_ = c.Conn.(*net.TCPConn).CloseWrite() //nolint:errcheck,forcetypeassert // it is TCP
+		_ = c.Conn.(*net.TCPConn).CloseWrite() //nolint:forcetypeassert // it is TCP
 		_, _ = io.Copy(io.Discard, c.Conn)
 	}
 }
@@ -167,6 +167,7 @@ func probes() []probe {
 }
 
 func manyArguments(t *testing.T, addr string) {
+	t.Helper()
 	c := kvtest.Dial(t, addr)
 	const n = 1 << 20
 	var b strings.Builder
@@ -178,6 +179,7 @@ func manyArguments(t *testing.T, addr string) {
 }
 
 func longTransaction(t *testing.T, addr string) {
+	t.Helper()
 	c := kvtest.Dial(t, addr)
 	const n = 1_000_000
 	read := make(chan struct{})
@@ -200,6 +202,7 @@ func longTransaction(t *testing.T, addr string) {
 
 // neverReads asks for more than it could ever take, and takes nothing.
 func neverReads(t *testing.T, addr string) {
+	t.Helper()
 	c, other := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
 	c.Do("SET", "big", strings.Repeat("x", 1<<20))
 	before := heap()
@@ -212,6 +215,7 @@ func neverReads(t *testing.T, addr string) {
 }
 
 func neverListens(t *testing.T, addr string) {
+	t.Helper()
 	c, other := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
 	c.Do("SUBSCRIBE", "probe")
 	message := strings.Repeat("x", 1<<20)
@@ -225,6 +229,7 @@ func neverListens(t *testing.T, addr string) {
 
 // halves holds as many connections as this process may have, each with half a command.
 func halves(t *testing.T, addr string) {
+	t.Helper()
 	var files syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Fatal(err)
@@ -260,6 +265,7 @@ func halves(t *testing.T, addr string) {
 
 // noise is a fuzzer of the protocol: pieces of what is right and what is not, in any order.
 func noise(t *testing.T, addr string) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	parts := []string{
 		"*1\r\n", "*2\r\n", "*0\r\n", "*-1\r\n", "$3\r\nGET\r\n", "$1\r\na\r\n", "$0\r\n\r\n", "$-1\r\n", "PING\r\n", "\r\n", "\n", "\x00", "\"", "'",

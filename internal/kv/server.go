@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,7 +104,7 @@ func Open(cfg Config) (*Server, error) {
 	s.runID, s.specs = newRunID(), newKeySpecs()
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	ec := cfg.Engine
-	ec.Commands = append(ec.Commands[:len(ec.Commands):len(ec.Commands)], s.commands())
+	ec.Commands = append(slices.Clip(ec.Commands), s.commands())
 	ec.Hooks = s.hooks()
 	s.engine = engine.New(ec)
 	s.acl = newACL(s.engine, cfg.Password)
@@ -142,7 +143,7 @@ func (s *Server) run(ctx context.Context) error {
 	defer close(s.done)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
+	defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // Close ends Run as its own context does
 	errs := make(chan error, len(s.listeners))
 	var own sync.WaitGroup
 	for _, l := range s.listeners {

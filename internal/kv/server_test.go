@@ -74,7 +74,7 @@ func TestAllListenersServe(t *testing.T) {
 	if line := c.Text("CLIENT", "INFO"); !strings.Contains(line, "addr="+socket+":0") || !strings.Contains(line, "flags=U") {
 		t.Errorf("a client of the socket is %s", line)
 	}
-	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the socket's mode is %v, %v", info.Mode(), err)
 	}
 	roots := x509.NewCertPool()

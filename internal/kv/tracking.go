@@ -147,7 +147,7 @@ func (s *Server) invalidate(key []byte, by *client) {
 	s.tracked.items -= len(ids)
 	keys := [][]byte{key}
 	for id := range ids {
-		if c := s.clients[id]; c != nil && c.track != nil && !c.track.bcast && !(c.track.noLoop && c == by) {
+		if c := s.clients[id]; c != nil && c.track != nil && !c.track.bcast && (!c.track.noLoop || c != by) {
 			s.tell(c, keys)
 		}
 	}
@@ -214,7 +214,7 @@ func (s *Server) broadcast() {
 		for c := range p.clients {
 			var keys [][]byte
 			for _, name := range names {
-				if !(c.track.noLoop && p.keys[name] == c) {
+				if !c.track.noLoop || p.keys[name] != c {
 					keys = append(keys, []byte(name))
 				}
 			}

@@ -23,20 +23,21 @@ type Client struct {
 type Error string
 
 // Dial connects to a server until the test ends.
-func Dial(t testing.TB, addr string) *Client {
-	t.Helper()
+func Dial(tb testing.TB, addr string) *Client {
+	tb.Helper()
 	d := net.Dialer{Timeout: Patience}
-	conn, err := d.DialContext(t.Context(), "tcp", addr)
+	conn, err := d.DialContext(tb.Context(), "tcp", addr)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return On(t, conn)
+	return On(tb, conn)
 }
 
 // On talks over a connection, and closes it when the test ends.
-func On(t testing.TB, conn net.Conn) *Client {
-	t.Cleanup(func() { _ = conn.Close() })
-	return &Client{t: t, Conn: conn, r: bufio.NewReader(conn)}
+func On(tb testing.TB, conn net.Conn) *Client {
+	tb.Helper()
+	tb.Cleanup(func() { _ = conn.Close() })
+	return &Client{t: tb, Conn: conn, r: bufio.NewReader(conn)}
 }
 
 // Command is a call as it is sent.

@@ -15,20 +15,20 @@ import (
 )
 
 // Start runs a server on a free port of this machine until the test ends, and gives it with its address.
-func Start(t testing.TB, cfg kv.Config) (s *kv.Server, addr string) {
-	t.Helper()
+func Start(tb testing.TB, cfg kv.Config) (s *kv.Server, addr string) {
+	tb.Helper()
 	if cfg.Addr == "" {
 		cfg.Addr = "127.0.0.1:0"
 	}
 	s, err := kv.Open(cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(context.WithoutCancel(t.Context())) }()
-	t.Cleanup(func() {
+	go func() { ended <- s.Run(context.WithoutCancel(tb.Context())) }()
+	tb.Cleanup(func() {
 		if err := errors.Join(s.Close(), <-ended); err != nil {
-			t.Errorf("end of the server: %v", err)
+			tb.Errorf("end of the server: %v", err)
 		}
 	})
 	return s, s.Addrs()[0].String()
