@@ -16,5 +16,6 @@ func commands() []*Command {
 		sortCommands(),
 		zsetCommands(),
 		geoCommands(),
+		streamCommands(),
 	)
 }

@@ -70,6 +70,7 @@ func (d *db) drop(key []byte) *item {
 	if it == nil {
 		return nil
 	}
+	d.ceased(it)
 	d.count(-bytesOf(it))
 	d.ends.remove(it)
 	return it
@@ -113,9 +114,17 @@ func (d *db) replaceBytes(it *item, b []byte) {
 	it.val.str = b
 }
 
+// ceased has whoever waits for a stream look again: who waits for its group is told that the stream is gone.
+func (d *db) ceased(it *item) {
+	if len(d.waiting) > 0 && it.val.obj != nil && it.val.obj.kind() == KindStream {
+		d.e.signal(d, []byte(it.key))
+	}
+}
+
 // release takes an item's object away, so that it is a string.
 func (d *db) release(it *item) {
 	if it.val.obj != nil {
+		d.ceased(it)
 		d.count(-*it.val.obj.counted())
 		*it.val.obj.counted() = 0
 		it.val.obj = nil
