@@ -44,8 +44,6 @@ func (s *Server) keptParameters() []*parameter {
 		yes(name, true)
 	}
 	num("hz", 1, 500, 10)
-	num("lua-time-limit", 0, math.MaxInt64, 5000)
-	num("busy-reply-threshold", 0, math.MaxInt64, 5000)
 	num("latency-monitor-threshold", 0, math.MaxInt64, 0)
 	num("list-compress-depth", 0, math.MaxInt32, 0)
 	num("lfu-log-factor", 0, math.MaxInt32, 10)

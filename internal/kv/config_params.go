@@ -22,6 +22,7 @@ func (s *Server) parameters() map[string]*parameter {
 		}
 	}
 	add(s.keptParameters())
+	add(s.scriptParameters())
 	add(s.fixedParameters())
 	add(s.serverParameters())
 	add(s.memoryParameters())

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
+	"github.com/wayside-edge/wayside/internal/kv/resp"
+	"github.com/wayside-edge/wayside/internal/kv/script"
 )
 
 // Config is what a server is made with. The zero value listens nowhere.
@@ -75,6 +77,7 @@ type Server struct {
 	slow     slowLog
 	acl      acl
 	saving   saving
+	scripts  *script.Scripts
 	failing  error // nothing can be kept
 }
 
@@ -103,8 +106,9 @@ func Open(cfg Config) (*Server, error) {
 	s.set = newSettings(cfg)
 	s.runID, s.specs = newRunID(), newKeySpecs()
 	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.scripts = script.New(script.Config{Version: redisVersion, Double: resp.AppendDouble, Log: s.scriptLog})
 	ec := cfg.Engine
-	ec.Commands = append(slices.Clip(ec.Commands), s.commands())
+	ec.Commands = append(slices.Clip(ec.Commands), s.commands(), s.scripts.Commands())
 	ec.Hooks = s.hooks()
 	s.engine = engine.New(ec)
 	s.acl = newACL(s.engine, cfg.Password)

@@ -20,11 +20,38 @@ const (
 )
 
 func (m *machine) jsonFunctions() map[string]lua.LGFunction {
-	keep := func(*lua.LState) int { return 0 } // settings: the defaults stay
-	return map[string]lua.LGFunction{
-		"encode": m.jsonEncode, "decode": m.jsonDecode, "encode_keep_buffer": keep, "encode_max_depth": keep, "decode_max_depth": keep,
-		"encode_invalid_numbers": keep, "decode_invalid_numbers": keep, "encode_number_precision": keep, "encode_sparse_array": keep,
+	m.json = jsonSettings{encodeDepth: jsonDeepest, decodeDepth: jsonDeepest}
+	depth := func(of *int) lua.LGFunction {
+		return func(l *lua.LState) int {
+			if l.GetTop() > 0 {
+				n := l.CheckInt(1)
+				if n < 1 || n > jsonDeepest {
+					l.ArgError(1, fmt.Sprintf("expected integer between 1 and %d", jsonDeepest))
+				}
+				*of = n
+			}
+			l.Push(lua.LNumber(*of))
+			return 1
+		}
 	}
+	keep := func(l *lua.LState) int { l.SetTop(min(l.GetTop(), 1)); return l.GetTop() } // what has one form here
+	return map[string]lua.LGFunction{
+		"encode": m.jsonEncode, "decode": m.jsonDecode, "encode_max_depth": depth(&m.json.encodeDepth), "decode_max_depth": depth(&m.json.decodeDepth),
+		"encode_invalid_numbers": func(l *lua.LState) int {
+			if l.GetTop() > 0 {
+				m.json.invalid = lua.LVAsBool(l.Get(1))
+			}
+			l.Push(lua.LBool(m.json.invalid))
+			return 1
+		},
+		"encode_keep_buffer": keep, "decode_invalid_numbers": keep, "encode_number_precision": keep, "encode_sparse_array": keep,
+	}
+}
+
+// jsonSettings are what a script may change of cjson, for those after it as well.
+type jsonSettings struct {
+	encodeDepth, decodeDepth int
+	invalid                  bool // numbers that JSON has not are written
 }
 
 // jsonNull remembers the value that stands for null.
@@ -61,7 +88,7 @@ func (e *jsonWriter) value(v lua.LValue, depth int) error {
 	case lua.LNumber:
 		return e.number(float64(v))
 	case *lua.LTable:
-		if depth >= jsonDeepest {
+		if depth >= e.m.json.encodeDepth {
 			return fmt.Errorf("Cannot serialise, excessive depth (%d)", depth+1) //nolint:revive,staticcheck // as above
 		}
 		return e.table(v, depth)
@@ -76,7 +103,15 @@ func (e *jsonWriter) value(v lua.LValue, depth int) error {
 }
 
 func (e *jsonWriter) number(f float64) error {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
+	switch {
+	case !math.IsNaN(f) && !math.IsInf(f, 0):
+	case e.m.json.invalid && math.IsNaN(f):
+		e.b = append(e.b, "nan"...)
+		return nil
+	case e.m.json.invalid:
+		e.b = strconv.AppendFloat(e.b, f, 'g', -1, 64)
+		return nil
+	default:
 		return errors.New("Cannot serialise number: must not be NaN or Inf") //nolint:revive,staticcheck // as above
 	}
 	e.b = appendG14(e.b, f)
@@ -224,8 +259,8 @@ func (m *machine) jsonValue(d *json.Decoder, depth int) (lua.LValue, error) {
 	}
 	switch t := t.(type) {
 	case json.Delim:
-		if depth >= jsonDeepest {
-			return nil, errors.New("Found too many nested data structures (1001)") //nolint:revive,staticcheck // as above
+		if depth >= m.json.decodeDepth {
+			return nil, fmt.Errorf("Found too many nested data structures (%d)", depth+1) //nolint:revive,staticcheck // as above
 		}
 		if t == '[' {
 			return m.jsonArray(d, depth)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ type machine struct {
 	budget  *budget
 	run     *run
 	null    lua.LValue // cjson.null
+	json    jsonSettings
+	random  *rand.Rand
+	sealed  *lua.LTable // what getmetatable gives of a table that cannot be changed
 }
 
 // run is one execution of a script.
@@ -81,7 +85,7 @@ func (b *budget) end(err error) {
 
 // newMachine makes an interpreter.
 func newMachine(s *Scripts) *machine {
-	m := &machine{s: s, locked: map[*lua.LTable]bool{}}
+	m := &machine{s: s, locked: map[*lua.LTable]bool{}, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))} //nolint:gosec // for scripts, not for secrets
 	m.l = lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: callDepth, RegistrySize: 4 << 10, RegistryMaxSize: registryMost, RegistryGrowStep: 4 << 10})
 	m.budget = &budget{Context: context.Background(), look: func() {}}
 	m.l.SetContext(m.budget)

@@ -1,6 +1,8 @@
 package script
 
 import (
+	"math"
+	"math/rand/v2"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -34,8 +36,10 @@ func (m *machine) open() {
 	m.define("setfenv", m.setEnv)
 	m.define("collectgarbage", func(l *lua.LState) int { l.Push(lua.LNumber(0)); return 1 })
 	m.define(concatName, m.concat)
-	m.openStrings()
 	m.openCoroutines()
+	m.protected(nil)
+	m.openStrings()
+	m.openMath()
 	m.library("os", map[string]lua.LGFunction{"clock": m.clock})
 	m.library("bit", bitFunctions())
 	m.library("cjson", m.jsonFunctions())
@@ -70,12 +74,17 @@ func (m *machine) library(name string, functions map[string]lua.LGFunction) {
 // protected gives a table that reads through to another and cannot be changed.
 func (m *machine) protected(behind *lua.LTable) *lua.LTable {
 	t, meta := m.l.NewTable(), m.l.NewTable()
-	meta.RawSetString("__index", behind)
+	if behind != nil {
+		meta.RawSetString("__index", behind)
+	}
 	meta.RawSetString("__newindex", m.l.NewFunction(func(l *lua.LState) int {
 		l.RaiseError("Attempt to modify a readonly table")
 		return 0
 	}))
-	meta.RawSetString("__metatable", lua.LFalse)
+	if m.sealed == nil { // it reads nothing, and cannot be changed either
+		m.sealed = t
+	}
+	meta.RawSetString("__metatable", m.sealed)
 	t.Metatable = meta
 	m.locked[t] = true
 	return t
@@ -162,6 +171,37 @@ func (m *machine) loadString(l *lua.LState) int {
 	f.Env = m.env
 	l.Push(f)
 	return 1
+}
+
+// openMath has scripts use the engine's own random numbers, unless they give a seed.
+func (m *machine) openMath() {
+	t := m.globals.RawGetString("math").(*lua.LTable) //nolint:errcheck,forcetypeassert // opened before
+	t.RawSetString("randomseed", m.l.NewFunction(func(l *lua.LState) int {
+		n, ok := lua.LVAsNumber(l.Get(1)), lua.LVCanConvToString(l.Get(1))
+		if !ok {
+			l.ArgError(1, "number expected")
+		}
+		m.random = rand.New(rand.NewPCG(math.Float64bits(float64(n)), 0)) //nolint:gosec // for scripts, not for secrets
+		return 0
+	}))
+	t.RawSetString("random", m.l.NewFunction(func(l *lua.LState) int {
+		f := m.random.Float64()
+		lo, hi := 1, 1
+		switch l.GetTop() {
+		case 0:
+			l.Push(lua.LNumber(f))
+			return 1
+		case 1:
+			hi = l.CheckInt(1)
+		default:
+			lo, hi = l.CheckInt(1), l.CheckInt(2)
+		}
+		if lo > hi {
+			l.ArgError(l.GetTop(), "interval is empty")
+		}
+		l.Push(lua.LNumber(float64(lo) + math.Floor(f*(float64(hi)-float64(lo)+1))))
+		return 1
+	}))
 }
 
 // openCoroutines has coroutines count their instructions too.

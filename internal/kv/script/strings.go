@@ -18,7 +18,7 @@ func (m *machine) openStrings() {
 	tab := m.globals.RawGetString("table").(*lua.LTable) //nolint:errcheck,forcetypeassert // opened before
 	tab.RawSetString("concat", m.l.NewFunction(m.bounded(tab.RawGetString("concat"), joined)))
 	if meta, ok := m.l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
-		meta.RawSetString("__metatable", lua.LFalse) // it leads to the table behind string
+		meta.RawSetString("__metatable", m.sealed) // it leads to the table behind string
 	}
 }
 

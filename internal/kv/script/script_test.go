@@ -1,0 +1,209 @@
+package script_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/kv/engine"
+	"github.com/wayside-edge/wayside/internal/kv/resp"
+	"github.com/wayside-edge/wayside/internal/kv/script"
+)
+
+// box is an engine with scripts, and one session.
+type box struct {
+	e *engine.Engine
+	s *engine.Session
+	w *resp.Writer
+}
+
+func newBox() *box {
+	s := script.New(script.Config{Version: "7.0.15", Double: resp.AppendDouble, Limit: 20 * time.Millisecond})
+	b := &box{e: engine.New(engine.Config{Commands: [][]*engine.Command{s.Commands()}}), w: resp.NewWriter()}
+	b.s = b.e.NewSession(nil)
+	return b
+}
+
+// do runs a command and gives what it answers.
+func (b *box) do(args ...string) string {
+	b.e.Lock()
+	defer b.e.Unlock()
+	list := make([][]byte, len(args))
+	for i, a := range args {
+		list[i] = []byte(a)
+	}
+	b.w.Buf = b.w.Buf[:0]
+	b.e.Do(b.s, list, b.w)
+	return string(b.w.Buf)
+}
+
+// TestAnswers states what scripts give and how values go in both directions.
+func TestAnswers(t *testing.T) {
+	b := newBox()
+	for _, tc := range []struct{ text, want string }{
+		{"return 1.9", ":1\r\n"},
+		{"return -1.9", ":-1\r\n"},
+		{"return 1/0", ":-9223372036854775808\r\n"},
+		{"return 'x'", "$1\r\nx\r\n"},
+		{"return true", ":1\r\n"},
+		{"return false", "$-1\r\n"},
+		{"return", "$-1\r\n"},
+		{"return {1,{'a',false},nil,3}", "*2\r\n:1\r\n*2\r\n$1\r\na\r\n$-1\r\n"},
+		{"return {ok='fine'}", "+fine\r\n"},
+		{"return {err='BAD thing'}", "-BAD thing\r\n"},
+		{"return redis.status_reply('yes')", "+yes\r\n"},
+		{"return redis.error_reply('MY err')", "-MY err\r\n"},
+		{"return redis.error_reply('err')", "-ERR err\r\n"},
+		{"redis.call('set', KEYS[1], ARGV[1]) return redis.call('get', KEYS[1])", "$1\r\nv\r\n"},
+		{"return redis.call('set', 'n', 10)", "+OK\r\n"},
+		{"return redis.call('incr', 'n')", ":11\r\n"},
+		{"return redis.call('get', 'none')", "$-1\r\n"},
+		{"return redis.pcall('nothing')['err']", "$44\r\nERR Unknown Redis command called from script\r\n"},
+		{"return tostring(redis.call('get', 'none'))", "$5\r\nfalse\r\n"},
+		{"return 'a' .. 1 .. 'b' .. 2.5", "$6\r\na1b2.5\r\n"},
+		{"local t = setmetatable({}, {__concat = function(a, b) return 'meta' end}) return 'a' .. t", "$4\r\nmeta\r\n"},
+		{"local f = function() return 'x', 'y' end return f() .. 'z'", "$2\r\nxz\r\n"},
+		{"return cjson.encode({1, 'a/b', {x=true}, cjson.null})", "$26\r\n[1,\"a\\/b\",{\"x\":true},null]\r\n"},
+		{"return cjson.decode('{\"a\":[1,2,{\"b\":\"\\\\u00e9\"}]}').a[3].b", "$2\r\né\r\n"},
+		{"return cmsgpack.unpack(cmsgpack.pack({1,-5,'x',1.5,{a=1}}))[4] * 2", ":3\r\n"},
+		{"return {struct.unpack('>I2hc3', struct.pack('>I2hc3', 40000, -2, 'abc'))}", "*4\r\n:40000\r\n:-2\r\n$3\r\nabc\r\n:8\r\n"},
+		{"return {bit.band(0xff, 0x0f), bit.tohex(255), bit.lshift(1, 31), bit.bnot(0)}", "*4\r\n:15\r\n$8\r\n000000ff\r\n:-2147483648\r\n:-1\r\n"},
+		{"local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end) return {co(1), co(5)}", "*2\r\n:2\r\n:10\r\n"},
+		{"return loadstring('return 4')()", ":4\r\n"},
+		{"return redis.sha1hex('')", "$40\r\nda39a3ee5e6b4b0d3255bfef95601890afd80709\r\n"},
+		{"redis.call('select', 3) redis.call('set', 'there', 1) return 1", ":1\r\n"},
+		{"return redis.call('get', 'there')", "$-1\r\n"},
+		{"#!lua flags=no-writes\nreturn redis.pcall('set', 'a', 1).err", "$58\r\nERR Write commands are not allowed from read-only scripts.\r\n"},
+	} {
+		if got := b.do("EVAL", tc.text, "1", "k", "v"); got != tc.want {
+			t.Errorf("%s\n%q, want\n%q", tc.text, got, tc.want)
+		}
+	}
+}
+
+// TestErrorsSayWhere states what errors are told like.
+func TestErrorsSayWhere(t *testing.T) {
+	b := newBox()
+	for text, want := range map[string]string{
+		"return foo":                    "-ERR user_script:1: Script attempted to access nonexistent global variable 'foo' script: * on @user_script:1.",
+		"\nfoo = 1":                     "-ERR user_script:2: Attempt to modify a readonly table script: *",
+		"redis.call = 1":                "-ERR user_script:1: Attempt to modify a readonly table script: *",
+		"string.rep = nil":              "-ERR user_script:1: Attempt to modify a readonly table script: *",
+		"rawset(_G, 'a', 1)":            "*readonly table*",
+		"setmetatable(_G, {})":          "*readonly table*",
+		"getmetatable(_G).__index = {}": "*readonly table*",
+		"getmetatable('').__index = {}": "*readonly table*",
+		"return redis.call('get')":      "-ERR Wrong number of args calling Redis command from script script: *, on @user_script:1.",
+		"return redis.call('incr','s')": "-ERR value is not an integer or out of range script: *, on @user_script:1.",
+		"return {":                      "-ERR Error compiling script (new function): *",
+		"error('mine')":                 "-ERR user_script:1: mine script: *",
+		"error({err='MY own'})":         "-MY own script: *",
+		"return redis.call({})":         "-ERR Lua redis lib command arguments must be strings or integers script: *",
+		"return redis.call('eval','')":  "*",
+		"return io":                     "*nonexistent global variable 'io'*",
+		"return os.execute":             "$-1\r\n",
+		"return require":                "*nonexistent global variable 'require'*",
+	} {
+		b.do("SET", "s", "text")
+		if got := b.do("EVAL", text, "0"); !engine.Glob([]byte(strings.ReplaceAll(want, "(", "\\(")), []byte(strings.TrimSuffix(got, "\r\n"))) && got != want {
+			t.Errorf("%s\n%q, want\n%q", text, got, want)
+		}
+	}
+	if got := b.do("EVALSHA", strings.Repeat("a", 40), "0"); !strings.HasPrefix(got, "-NOSCRIPT") {
+		t.Error(got)
+	}
+	for n, want := range map[string]string{"-1": "-ERR Number of keys can't be negative\r\n", "2": "-ERR Number of keys can't be greater than number of args\r\n", "x": "-ERR value is not an integer or out of range\r\n"} {
+		if got := b.do("EVAL", "return 1", n, "k"); got != want {
+			t.Errorf("%s keys: %q", n, got)
+		}
+	}
+}
+
+// TestHostileScripts tries to take the process down: each ends with an error, and the next script runs.
+func TestHostileScripts(t *testing.T) {
+	b := newBox()
+	for _, text := range []string{
+		"return string.rep('x', 1e10)",
+		"local s = 'x' while true do s = s .. s end",
+		"local s = string.rep('x', 1e6) return string.gsub(s, '.', string.rep('%0', 1000))",
+		"local t = {} for i = 1, 1000 do t[i] = string.rep('x', 1e6) end return table.concat(t)",
+		"return string.format('%99999999d', 1)",
+		"local function f() return f() + 1 end return f()",
+		"local function f() return pcall(f) end f() error('deep')",
+		"local t = {} t[1] = t return t",
+		"local t = {} t[1] = t return cjson.encode(t)",
+		"return cjson.decode(string.rep('[', 100000))",
+		"return cmsgpack.unpack(string.rep('\\145', 100000))",
+		"return cmsgpack.unpack('\\221\\255\\255\\255\\255')",
+		"return struct.pack('i33', 1)",
+		"return struct.unpack('c0', 'x')",
+		"return struct.unpack('I4', 'abc')",
+		"return struct.unpack('I4', 'abcdef', 1e300)",
+		"local co co = coroutine.wrap(function() co() end) co()",
+		"return ('x'):rep(-1e300) .. {}",
+		"return setfenv(1, {})",
+		"return loadstring(string.dump(function() end))",
+		"return unpack({}, 1, 1e8)",
+		"return redis.call(unpack({}, 1, 1e7))",
+		"return tostring(setmetatable({}, {__tostring = function() error({}) end}))",
+		"error()",
+		"error(nil)",
+		"error(setmetatable({}, {__index = function(t, k) return t[k] end}))",
+		"return math.random(1, 0)",
+		"local t = {} for i = 1, 300 do t = {t} end return t",
+	} {
+		got := b.do("EVAL", text, "0")
+		if !strings.Contains(got, "-") || strings.Contains(got, "internal error") {
+			t.Errorf("%s\n%.200q", text, got)
+		}
+		if b.s.Broken {
+			t.Fatalf("%s: the session is broken: %.200q", text, got)
+		}
+		if got := b.do("EVAL", "return 'well'", "0"); got != "$4\r\nwell\r\n" {
+			t.Fatalf("after %s: %q", text, got)
+		}
+	}
+}
+
+// TestScriptsThatRunTooLong has others answered BUSY, and the script ended by one of them as long as it has written
+// nothing.
+func TestScriptsThatRunTooLong(t *testing.T) {
+	b := newBox()
+	other := &box{e: b.e, s: b.e.NewSession(nil), w: resp.NewWriter()}
+	for text, killed := range map[string]bool{
+		"while true do end": true,
+		"local co = coroutine.wrap(function() while true do end end) co()":                                     true,
+		"while true do pcall(function() while true do end end) end":                                            true,
+		"redis.call('set', 'a', 1) local n = 0 while n < 3e6 do n = n + 1 end return 'done after ' .. ARGV[1]": false,
+	} {
+		answer := make(chan string, 1)
+		go func() { answer <- b.do("EVAL", text, "0", "all") }()
+		busy := false
+		for {
+			if got := other.do("GET", "none"); strings.HasPrefix(got, "-BUSY") {
+				busy = true
+				break
+			}
+			if len(answer) > 0 {
+				break
+			}
+		}
+		if !busy {
+			t.Errorf("%s: nobody was let in", text)
+			<-answer
+			continue
+		}
+		said := other.do("SCRIPT", "KILL")
+		got := <-answer
+		if killed && (said != "+OK\r\n" || !strings.Contains(got, "killed by user")) ||
+			!killed && (!strings.HasPrefix(said, "-UNKILLABLE") || !strings.Contains(got, "done after all")) {
+			t.Errorf("%s: SCRIPT KILL said %q, the script %q", text, said, got)
+		}
+		if got := other.do("SCRIPT", "KILL"); !strings.HasPrefix(got, "-NOTBUSY") {
+			t.Errorf("after it: %q", got)
+		}
+		if got := b.do("EVAL", "return 'well'", "0"); got != "$4\r\nwell\r\n" {
+			t.Fatalf("after it: %q", got)
+		}
+	}
+}
