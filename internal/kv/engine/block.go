@@ -227,33 +227,35 @@ func (e *Engine) endWaits() {
 // waitHeap has the waits that end, the next first.
 type waitHeap []*waiter
 
-func (h waitHeap) next() int64 {
-	if len(h) == 0 {
+func (h *waitHeap) next() int64 {
+	if len(*h) == 0 {
 		return 0
 	}
-	return h[0].until
+	return (*h)[0].until
 }
 
 // Len, Less, Swap, Push and Pop implement heap.Interface.
-func (h waitHeap) Len() int { return len(h) }
+func (h *waitHeap) Len() int { return len(*h) }
 
 // Less has who came first go first among equals.
-func (h waitHeap) Less(i, j int) bool {
-	if h[i].until != h[j].until {
-		return h[i].until < h[j].until
+func (h *waitHeap) Less(i, j int) bool {
+	a, b := (*h)[i], (*h)[j]
+	if a.until != b.until {
+		return a.until < b.until
 	}
-	return h[i].seq < h[j].seq
+	return a.seq < b.seq
 }
 
 // Swap keeps the places.
-func (h waitHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i+1, j+1
+func (h *waitHeap) Swap(i, j int) {
+	list := *h
+	list[i], list[j] = list[j], list[i]
+	list[i].place, list[j].place = i+1, j+1
 }
 
 // Push appends.
 func (h *waitHeap) Push(x any) {
-	w := x.(*waiter) //nolint:errcheck // only this file pushes
+	w := x.(*waiter)
 	*h = append(*h, w)
 	w.place = len(*h)
 }

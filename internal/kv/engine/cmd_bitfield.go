@@ -186,7 +186,7 @@ func (f *bitfield) result(old int64) (n int64, over bool) {
 	if f.do == 's' {
 		base, by = f.n, 0
 	}
-	limit := int64(0)
+	var limit int64
 	if f.signed {
 		limit, over = f.signedOver(base, by)
 	} else {

@@ -2,7 +2,7 @@ package engine
 
 import (
 	"fmt"
-	"runtime"
+	goruntime "runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -15,6 +15,7 @@ const benchKeys = 1_000_000
 
 // fillKeys makes an engine with keys of 100 bytes under keys of 16, every second of which ends at about the same time.
 func fillKeys(b *testing.B, e *Engine, n int, ends time.Duration) *Session {
+	b.Helper()
 	s := e.NewSession(nil)
 	value := make([]byte, 100)
 	e.Lock()
@@ -33,10 +34,10 @@ func fillKeys(b *testing.B, e *Engine, n int, ends time.Duration) *Session {
 }
 
 func heapNow() uint64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&m)
+	var m goruntime.MemStats
+	goruntime.GC()
+	goruntime.GC()
+	goruntime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
 
@@ -53,7 +54,7 @@ func BenchmarkKeyBytes(b *testing.B) {
 		}
 		e.Unlock()
 		b.ReportMetric(float64(int64(heapNow())-int64(before))/(1<<20), "left_MiB")
-		runtime.KeepAlive(e)
+		goruntime.KeepAlive(e)
 	}
 }
 
@@ -77,6 +78,7 @@ func (s *stalls) measure(do func()) {
 }
 
 func (s *stalls) report(b *testing.B, what string) {
+	b.Helper()
 	slices.Sort(*s)
 	b.ReportMetric(float64((*s)[len(*s)-1].Microseconds()), what+"_longest_us")
 	b.ReportMetric(float64((*s)[len(*s)*999/1000].Microseconds()), what+"_p999_us")
@@ -85,8 +87,8 @@ func (s *stalls) report(b *testing.B, what string) {
 // BenchmarkStall measures the longest that a slice of ending keys, a GET, a SET and a DEL take while half of a million
 // keys end and Go's collector runs again and again. What a client waits for is one of them.
 func BenchmarkStall(b *testing.B) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
 	for range b.N {
 		var now atomic.Int64
 		e := New(Config{Clock: func() time.Time { return time.UnixMilli(1_700_000_000_000 + now.Load()) }})
@@ -99,7 +101,7 @@ func BenchmarkStall(b *testing.B) {
 				case <-stop:
 					return
 				default:
-					runtime.GC()
+					goruntime.GC()
 				}
 			}
 		}()

@@ -28,7 +28,7 @@ func TestDictAgainstMap(t *testing.T) {
 				}
 				delete(m, key)
 			}
-			if n := d.find([]byte(key)); (n == nil) == (func() bool { _, ok := m[key]; return ok }()) {
+			if n := d.find([]byte(key)); (n == nil) == func() bool { _, ok := m[key]; return ok }() {
 				t.Fatalf("%q is found %v", key, n)
 			}
 		}

@@ -112,12 +112,12 @@ func (e *Engine) candidates(d *db, visit func(it *item)) {
 
 // score is higher of what should go first.
 func (e *Engine) score(it *item) float64 {
-	switch e.cfg.Policy {
-	case AllKeysLFU, VolatileLFU:
+	switch p := e.cfg.Policy; {
+	case p.lfu():
 		return -float64(e.frequency(it))
-	case VolatileTTL:
+	case p == VolatileTTL:
 		return -float64(it.val.expire)
-	case AllKeysRandom, VolatileRandom:
+	case p == AllKeysRandom, p == VolatileRandom:
 		return e.rng.Float64()
 	}
 	return float64(e.idle(it))

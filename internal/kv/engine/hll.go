@@ -231,13 +231,13 @@ func hllMerge(b []byte, at int) []byte {
 	return b
 }
 
-// hllMax raises registers, a byte each, to those of a HyperLogLog; false if that is broken.
-func hllMax(max *[hllRegisters]uint8, b []byte) bool {
+// hllMax raises registers of a byte each to those of a HyperLogLog; false if that is broken.
+func hllMax(regs *[hllRegisters]uint8, b []byte) bool {
 	if b[4] == hllSparse {
 		return hllWalk(b, func(first int, r hllRun) {
 			for i := range r.n {
-				if max[first+i] < r.val {
-					max[first+i] = r.val
+				if regs[first+i] < r.val {
+					regs[first+i] = r.val
 				}
 			}
 		})
@@ -245,8 +245,8 @@ func hllMax(max *[hllRegisters]uint8, b []byte) bool {
 	for i, in := 0, b[hllHead:]; len(in) >= 3; i, in = i+4, in[3:] {
 		x := uint32(in[0]) | uint32(in[1])<<8 | uint32(in[2])<<16
 		for j := range 4 {
-			if v := uint8(x >> (6 * j) & 63); v > max[i+j] {
-				max[i+j] = v
+			if v := uint8(x >> (6 * j) & 63); v > regs[i+j] {
+				regs[i+j] = v
 			}
 		}
 	}

@@ -38,12 +38,12 @@ func TestHLLForms(t *testing.T) {
 			}
 			sparse = out
 		}
-		var max, counts hllCounts
+		var runs, counts hllCounts
 		var regs [hllRegisters]uint8
 		if !hllMax(&regs, sparse) || regs != plain {
 			t.Fatal("the registers differ")
 		}
-		if !max.count(sparse) || !counts.count(dense) || max != counts {
+		if !runs.count(sparse) || !counts.count(dense) || runs != counts {
 			t.Fatal("the counts differ")
 		}
 	}

@@ -47,7 +47,7 @@ func (f *notifyFlags) canonical() string {
 		text = "A"
 	}
 	for _, c := range notifyAll + "mn" {
-		if containsRune(f.classes, c) && !(all && containsRune(notifyAll, c)) {
+		if containsRune(f.classes, c) && (!all || !containsRune(notifyAll, c)) {
 			text += string(c)
 		}
 	}

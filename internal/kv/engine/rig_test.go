@@ -28,9 +28,9 @@ type rigEffect struct {
 	args [][]byte
 }
 
-func newRig(t testing.TB, cfg Config) *rig {
-	t.Helper()
-	r := &rig{t: t, now: time.UnixMilli(1_700_000_000_000)}
+func newRig(tb testing.TB, cfg Config) *rig {
+	tb.Helper()
+	r := &rig{t: tb, now: time.UnixMilli(1_700_000_000_000)}
 	cfg.Clock = func() time.Time { return r.now }
 	cfg.Effects = (*rigLog)(r)
 	cfg.Hooks.Event = func(_ byte, event string, db int, key []byte) {
@@ -196,7 +196,7 @@ func (r *rig) checkBytes() {
 // number, key one of a few keys, text some bytes.
 func (r *rig) line(rng *rand.Rand, templates []string) []string {
 	var out []string
-	for _, w := range strings.Fields(templates[rng.IntN(len(templates))]) {
+	for w := range strings.FieldsSeq(templates[rng.IntN(len(templates))]) {
 		if choice := strings.Split(w, "|"); len(choice) > 1 {
 			w = choice[rng.IntN(len(choice))]
 		}

@@ -33,7 +33,7 @@ func (e *Engine) Do(s *Session, args [][]byte, out Reply) {
 		if cmd != nil {
 			cmd.stats.Rejected++
 		}
-		if s.multi != nil && !(cmd != nil && cmd.Name == "exec") {
+		if s.multi != nil && (cmd == nil || cmd.Name != "exec") {
 			s.multi.broken = true
 		}
 		if cmd != nil && cmd.Name == "exec" && s.multi != nil {
