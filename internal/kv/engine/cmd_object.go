@@ -55,9 +55,9 @@ func objectHelpCmd(c *Ctx) {
 		"REFCOUNT <key>", "    How many share the value.")
 }
 
-// about finds the key that OBJECT tells of; nil after the answer that there is none.
+// about finds the key that OBJECT tells of, which is neither a use nor an event; nil after the answer that there is none.
 func (c *Ctx) about() *item {
-	it := c.peek(c.Args[2])
+	it := c.db.peek(c.Args[2])
 	if it == nil {
 		c.Out.Null()
 	}
