@@ -69,14 +69,6 @@ func clusterCmd(c *engine.Ctx) {
 	c.Fail("ERR This instance has cluster support disabled")
 }
 
-func latencyLatestCmd(c *engine.Ctx)  { c.Out.Array(0) }
-func latencyHistoryCmd(c *engine.Ctx) { c.Out.Array(0) }
-func latencyResetCmd(c *engine.Ctx)   { c.Out.Int(0) }
-
-func latencyDoctorCmd(c *engine.Ctx) {
-	c.Out.Verbatim("txt", "Delays of single events are not recorded by this server. SLOWLOG lists the commands that took long.\n")
-}
-
 func (s *Server) memoryDoctorCmd(c *engine.Ctx) {
 	most, policy := c.E.MaxMemory()
 	switch used := c.E.Used(); {

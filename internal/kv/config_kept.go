@@ -44,7 +44,6 @@ func (s *Server) keptParameters() []*parameter {
 		yes(name, true)
 	}
 	num("hz", 1, 500, 10)
-	num("latency-monitor-threshold", 0, math.MaxInt64, 0)
 	num("list-compress-depth", 0, math.MaxInt32, 0)
 	num("lfu-log-factor", 0, math.MaxInt32, 10)
 	num("lfu-decay-time", 0, math.MaxInt32, 1)
@@ -60,7 +59,6 @@ func (s *Server) keptParameters() []*parameter {
 	text("appendfsync", "everysec")
 	text("loglevel", "notice")
 	text("masterauth", "")
-	text("latency-tracking-info-percentiles", "50 99 99.9")
 	text("sanitize-dump-payload", "no")
 	for _, name := range []string{"slaveof", "replicaof"} {
 		list = append(list, &parameter{name: name, get: func() string { return "" }})

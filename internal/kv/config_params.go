@@ -139,6 +139,8 @@ func (s *Server) serverParameters() []*parameter {
 			return "resetchannels"
 		}, func(word string) { set.aclChannels = word == "allchannels" }),
 		yesNo("latency-tracking", func() bool { return set.latencyStats }, func(on bool) { set.latencyStats = on }),
+		number("latency-monitor-threshold", 0, math.MaxInt64, func() int64 { return set.latencyFrom }, func(n int64) { set.latencyFrom = n }),
+		{name: "latency-tracking-info-percentiles", get: s.percentiles, set: s.setPercentiles},
 		memory("client-query-buffer-limit", mib, math.MaxInt64, func() int64 { return set.queryBuffer }, func(n int64) { set.queryBuffer = n }),
 		memory("proto-max-bulk-len", mib, math.MaxInt32, func() int64 { return set.bulk }, s.setBulk),
 		{name: "client-output-buffer-limit", get: s.outputLimits, set: s.setOutputLimits},

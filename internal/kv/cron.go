@@ -7,7 +7,8 @@ import (
 
 const (
 	cronTick   = 100 * time.Millisecond
-	cronRounds = 10 // ticks in which each client is looked at once
+	keepSpare  = 2 * time.Second // of silence, for which a client keeps its buffers of output
+	cronRounds = 10              // ticks in which each client is looked at once
 )
 
 // cron closes clients that are silent for too long, or leave too much unread for too long.
@@ -40,9 +41,15 @@ func (s *Server) tick(round int64) {
 	}
 }
 
-// look closes a client whose time is over.
+// look closes a client whose time is over, and lets go of what one that is silent does not need.
 func (s *Server) look(c *client, now int64) {
 	silent := time.Duration(now-c.active) * time.Millisecond
+	if silent > keepSpare && !c.writing && len(c.out.Buf) == 0 {
+		c.out.Buf, c.spare = nil, nil
+		if len(c.later.Buf) == 0 {
+			c.later.Buf = nil
+		}
+	}
 	switch {
 	case c.closing:
 	case !c.within():

@@ -93,6 +93,7 @@ func (s *Server) ran(es *engine.Session, cmd *engine.Command, args [][]byte, too
 	if c != nil {
 		c.spent += took
 	}
+	s.timed(cmd, took)
 	if len(s.monitors) > 0 && (cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 || cmd.Name == "exec") {
 		s.show(es, cmd, args)
 	}

@@ -36,10 +36,11 @@ type Config struct {
 	OutputPubSub OutputLimit // zero value = 32 MiB, or 8 MiB for a minute
 	QueryBuffer  int64       // bytes of commands a client may have here that did not run yet; 0 = 1 GiB
 
-	Engine     engine.Config // its Hooks are the server's own
-	Parameters []Parameter   // of other packages, for CONFIG
-	Shutdown   func()        // what SHUTDOWN does; nil = it is refused
-	Version    string        // Wayside's, for INFO
+	Engine     engine.Config         // its Hooks are the server's own
+	Parameters []Parameter           // of other packages, for CONFIG
+	Info       map[string]func() any // fields of INFO that other packages know, called under the engine's lock
+	Shutdown   func()                // what SHUTDOWN does; nil = it is refused
+	Version    string                // Wayside's, for INFO
 	Logger     *slog.Logger
 }
 
@@ -75,6 +76,7 @@ type Server struct {
 	tracked  tracked
 	monitors map[*client]struct{}
 	slow     slowLog
+	late     latency
 	acl      acl
 	saving   saving
 	scripts  *script.Scripts
@@ -101,7 +103,7 @@ func Open(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, log: cfg.Logger, done: make(chan struct{}), begun: time.Now(),
-		clients: map[int64]*client{}, monitors: map[*client]struct{}{}, pubsub: newHub(), tracked: newTracked(),
+		clients: map[int64]*client{}, monitors: map[*client]struct{}{}, pubsub: newHub(), tracked: newTracked(), late: latency{},
 	}
 	s.set = newSettings(cfg)
 	s.runID, s.specs = newRunID(), newKeySpecs()

@@ -22,6 +22,8 @@ type settings struct {
 	aclLogMax    int
 	aclChannels  bool // a new user may use all channels
 	latencyStats bool
+	latencyFrom  int64             // milliseconds of a delay that is recorded; 0 = none is
+	percentiles  []float64         // of INFO
 	password     string            // of the user default, as it was set last
 	kept         map[string]string // parameters that are remembered and change nothing
 }
@@ -38,7 +40,7 @@ func newSettings(cfg Config) settings {
 		outputPubSub: orDefault(cfg.OutputPubSub, OutputLimit{Hard: 32 * mib, Soft: 8 * mib, For: time.Minute}),
 		outputSlave:  OutputLimit{Hard: 256 * mib, Soft: 64 * mib, For: time.Minute},
 		queryBuffer:  orDefault(cfg.QueryBuffer, gib), bulk: int64(resp.Full.Bulk),
-		slowerThan: 10000, slowMax: 128, trackingMax: 1000000, aclLogMax: 128, latencyStats: true,
+		slowerThan: 10000, slowMax: 128, trackingMax: 1000000, aclLogMax: 128, latencyStats: true, percentiles: []float64{50, 99, 99.9},
 		password: cfg.Password, kept: map[string]string{},
 	}
 }

@@ -40,11 +40,12 @@ func (s *Server) serverCommands() []*engine.Command {
 			{Name: "reset", Arity: 2, Flags: engine.Admin | engine.Loading | engine.Stale, Group: "server", Since: "2.2.12", Complexity: "O(N) where N is the number of entries in the slowlog", Summary: "Forgets the commands that took long.", Run: s.slowlogResetCmd},
 		}},
 		{Name: "latency", Arity: -2, Group: "server", Since: "2.8.13", Complexity: "Depends on subcommand.", Summary: "Holds the commands about delays.", Sub: []*engine.Command{
-			{Name: "doctor", Arity: 2, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Tells that delays are not watched.", Run: latencyDoctorCmd},
+			{Name: "doctor", Arity: 2, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Tells what is to be said about delays.", Run: s.latencyDoctorCmd},
 			{Name: "help", Arity: 2, Flags: engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Tells which subcommands there are.", Run: helpCmd},
-			{Name: "history", Arity: 3, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Lists the delays of an event.", Run: latencyHistoryCmd},
-			{Name: "latest", Arity: 2, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Lists the last delay of all events.", Run: latencyLatestCmd},
-			{Name: "reset", Arity: -2, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Forgets delays.", Run: latencyResetCmd},
+			{Name: "histogram", Arity: -2, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "7.0.0", Complexity: "O(N) where N is the number of commands with latency information being retrieved.", Summary: "Tells how long the runs of commands took.", Run: s.latencyHistogramCmd},
+			{Name: "history", Arity: 3, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Lists the delays of an event.", Run: s.latencyHistoryCmd},
+			{Name: "latest", Arity: 2, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Lists the last delay of all events.", Run: s.latencyLatestCmd},
+			{Name: "reset", Arity: -2, Flags: engine.Admin | engine.NoScript | engine.Loading | engine.Stale, Group: "server", Since: "2.8.13", Complexity: "O(1)", Summary: "Forgets delays.", Run: s.latencyResetCmd},
 		}},
 		{Name: "memory", Arity: -2, Group: "server", Since: "4.0.0", Complexity: "Depends on subcommand.", Summary: "Holds the commands about memory.", Sub: []*engine.Command{
 			{Name: "doctor", Arity: 2, Group: "server", Since: "4.0.0", Complexity: "O(1)", Summary: "Gives advice about memory.", Run: s.memoryDoctorCmd},

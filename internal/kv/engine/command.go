@@ -58,6 +58,7 @@ type Command struct {
 	sub    map[string]*Command
 	parent *Command
 	stats  CommandStats
+	times  *Histogram
 }
 
 // CommandStats are counts since the start or CONFIG RESETSTAT.
@@ -70,7 +71,7 @@ type CommandStats struct {
 func (c *Command) Stats() CommandStats { return c.stats }
 
 // ResetStats begins the counts anew.
-func (c *Command) ResetStats() { c.stats = CommandStats{} }
+func (c *Command) ResetStats() { c.stats, c.times = CommandStats{}, nil }
 
 // FullName is the name with that of the command it belongs to: "client|list".
 func (c *Command) FullName() string {

@@ -40,6 +40,7 @@ const (
 	startBuffer = 4 << 10  // ten thousand idle clients cost 40 MiB
 	readBuffer  = 16 << 10 // of a client that fills the first
 	keepBuffer  = 64 << 10 // a larger one is let go of when it is empty
+	manySmall   = 64       // small reads after which a buffer of more than readBuffer is let go of
 	maxArgs     = 64       // capacity of the argument list that is kept
 )
 
@@ -53,6 +54,7 @@ type Reader struct {
 	args   [][]byte
 	need   int // bytes that must be there before parsing is worth trying again
 	filled int // reads in a row that filled the buffer
+	small  int // reads in a row that would have done with a buffer of readBuffer bytes
 	// state of a command that is not whole yet, so that none of it is parsed twice
 	left  int // arguments that are to come; 0 = between commands
 	pos   int // of the next one, from r
@@ -96,6 +98,11 @@ func (r *Reader) Fill() error {
 	} else {
 		r.filled = 0
 	}
+	if r.w <= readBuffer {
+		r.small++
+	} else {
+		r.small = 0
+	}
 	if n > 0 {
 		return nil
 	}
@@ -108,7 +115,7 @@ func (r *Reader) Fill() error {
 func (r *Reader) room() {
 	if r.r == r.w {
 		r.r, r.w = 0, 0
-		if cap(r.buf) > keepBuffer {
+		if len(r.buf) > keepBuffer || len(r.buf) > readBuffer && r.small > manySmall {
 			r.buf = nil
 		}
 	}

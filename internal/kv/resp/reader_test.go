@@ -215,6 +215,16 @@ func TestMemoryFollowsWhatCame(t *testing.T) {
 	}
 }
 
+func TestABufferThatIsTooLargeIsLetGoOf(t *testing.T) {
+	p := pieces{[]byte(command("SET", "k", strings.Repeat("v", 40000)))}
+	for range 200 {
+		p = append(p, []byte(command("PING")))
+	}
+	if _, end, r := parse(&p, Full); end != "EOF" || r.Held() > readBuffer {
+		t.Errorf("%d bytes are held after many small commands, %s", r.Held(), end)
+	}
+}
+
 func TestHeldGrowsWithTheData(t *testing.T) {
 	stream := []byte(command("SET", "k", strings.Repeat("v", 4<<20)))
 	r := NewReader(split(stream, 10000, rand.New(rand.NewPCG(1, 1))), Full)

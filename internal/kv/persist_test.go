@@ -1,0 +1,147 @@
+package kv_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/kv"
+	"github.com/wayside-edge/wayside/internal/kv/aof"
+	"github.com/wayside-edge/wayside/internal/kv/kvtest"
+)
+
+// keeper is a log whose disk a test holds back.
+type keeper struct {
+	mu       sync.Mutex
+	position int64
+	kept     chan struct{} // closed when all is kept
+	failure  error
+	lost     error
+	status   aof.Status
+	rewrites int
+}
+
+func (k *keeper) Begin()               {}
+func (k *keeper) End()                 {}
+func (k *keeper) Effect(int, [][]byte) { k.position++ }
+func (k *keeper) Position() int64      { return k.position }
+
+func (k *keeper) Wait(position int64) error {
+	k.mu.Lock()
+	kept, lost := k.kept, k.lost
+	k.mu.Unlock()
+	if position > 0 {
+		<-kept
+	}
+	return lost
+}
+
+func (k *keeper) Failure() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.failure
+}
+
+func (k *keeper) Rewrite() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.rewrites++
+}
+
+func (k *keeper) Status() aof.Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.status
+}
+
+func (k *keeper) change(f func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f()
+}
+
+// keep starts a server whose log is k.
+func keep(t *testing.T, k *keeper) (addr string) {
+	t.Helper()
+	cfg := kv.Config{Addr: "127.0.0.1:0"}
+	cfg.Engine.Effects = k
+	s, err := kv.Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Keep(k)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(context.WithoutCancel(t.Context())) }()
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), <-ended); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.Addrs()[0].String()
+}
+
+func TestAnswersWaitForTheLog(t *testing.T) {
+	k := &keeper{kept: make(chan struct{})}
+	addr := keep(t, k)
+	reader, writer := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
+	want(t, reader, "PONG", "PING")
+	writer.Send("SET", "a", "1")
+	_ = writer.Conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := writer.Conn.Read(make([]byte, 10)); err == nil {
+		t.Fatalf("%d bytes were answered before the change was kept", n)
+	}
+	close(k.kept)
+	if got := kvtest.Text(writer.Read()); got != "OK" {
+		t.Errorf("answered %s", got)
+	}
+	k.change(func() { k.lost = errors.New("the disk is gone") })
+	writer.Send("SET", "a", "2")
+	if !writer.Closed() {
+		t.Error("a change that may not be kept is not told by the end of the connection")
+	}
+}
+
+func TestALogThatFailsRefusesWrites(t *testing.T) {
+	k := &keeper{kept: make(chan struct{})}
+	close(k.kept)
+	c := kvtest.Dial(t, keep(t, k))
+	want(t, c, "OK", "SET", "a", "1")
+	k.change(func() { k.failure = errors.New("no space left on device") })
+	eventually(t, "writes are refused", func() bool {
+		return c.Text("SET", "b", "2") == "-MISCONF Errors writing to the AOF file: no space left on device"
+	})
+	want(t, c, "1", "GET", "a")
+	k.change(func() { k.failure = nil })
+	eventually(t, "writes are taken again", func() bool { return c.Text("SET", "a", "3") == "OK" })
+}
+
+func TestSaving(t *testing.T) {
+	k := &keeper{kept: make(chan struct{})}
+	close(k.kept)
+	addr := keep(t, k)
+	a, b := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
+	want(t, a, "OK", "SET", "a", "1")
+	a.Send("SAVE")
+	eventually(t, "the save begins", func() bool { return strings.Contains(b.Text("INFO", "persistence"), "rdb_bgsave_in_progress:1") })
+	want(t, b, "-ERR Background save already in progress", "BGSAVE")
+	want(t, b, "-ERR Background append only file rewriting already in progress", "BGREWRITEAOF")
+	k.change(func() { k.status.Rewrites++ })
+	if got := kvtest.Text(a.Read()); got != "OK" {
+		t.Errorf("SAVE answers %s", got)
+	}
+	if info := b.Text("INFO", "persistence"); !strings.Contains(info, "rdb_changes_since_last_save:0") || !strings.Contains(info, "aof_enabled:1") {
+		t.Error(info)
+	}
+	want(t, a, "Background append only file rewriting started", "BGREWRITEAOF")
+	k.change(func() { k.status.RewriteErr = errors.New("no space") })
+	eventually(t, "the failure is told", func() bool { return strings.Contains(b.Text("INFO", "persistence"), "aof_last_bgrewrite_status:err") })
+	eventually(t, "another save may begin", func() bool { return b.Text("BGSAVE") == "Background saving started" })
+	k.change(func() {
+		if k.rewrites != 3 {
+			t.Errorf("%d rewrites were asked for", k.rewrites)
+		}
+	})
+}
