@@ -100,6 +100,11 @@ func (s *Server) writeInfo(w engine.Reply, cmd *engine.Command) {
 	if notInMulti(cmd) {
 		flags = append(flags, "no_multi")
 	}
+	specs := s.specs[cmd.FullName()]
+	movable := func(k keySpec) bool { return k.unknown || k.counted || k.word != "" }
+	if cmd.Flags&engine.MovableKeys == 0 && slices.ContainsFunc(specs, movable) {
+		flags = append(flags, "movablekeys")
+	}
 	for _, c := range categoriesOf(cmd) {
 		cats = append(cats, "@"+c)
 	}
@@ -113,7 +118,6 @@ func (s *Server) writeInfo(w engine.Reply, cmd *engine.Command) {
 	w.Int(int64(keys.Step))
 	writeStatuses(w, cats)
 	w.Array(0)
-	specs := s.specs[cmd.FullName()]
 	w.Set(len(specs))
 	for i := range specs {
 		specs[i].write(w)

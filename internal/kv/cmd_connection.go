@@ -145,6 +145,7 @@ func (s *Server) resetCmd(c *engine.Ctx) {
 	delete(s.monitors, cl)
 	cl.monitor, cl.noEvict, cl.mute, cl.name = false, false, muteNone, ""
 	cl.s.NoTouch = false
+	cl.limits()
 	cl.setVersion(2)
 	cl.resetUser()
 	c.Out.Simple("RESET")

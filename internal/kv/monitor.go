@@ -21,6 +21,7 @@ func (s *Server) monitorCmd(c *engine.Ctx) {
 	}
 	s.monitors[cl] = struct{}{}
 	cl.monitor = true
+	cl.limits()
 	c.OK()
 }
 

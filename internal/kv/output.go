@@ -67,9 +67,9 @@ func (c *client) pending() int64 {
 	return c.unsent.Load() + int64(len(c.out.Buf)+len(c.later.Buf))
 }
 
-// limit is the bound of the client's class.
+// limit is the bound of the client's class: who gets messages, and who asks for answers.
 func (c *client) limit() OutputLimit {
-	if c.subscribed() {
+	if c.subscribed() || c.monitor {
 		return c.srv.set.outputPubSub
 	}
 	return c.srv.set.outputNormal
