@@ -36,7 +36,7 @@ func (w *infoWriter) field(name string, value any) {
 // fields writes names with values in turn.
 func (w *infoWriter) fields(pairs ...any) {
 	for pair := range slices.Chunk(pairs, 2) {
-		w.field(pair[0].(string), pair[1]) //nolint:errcheck,forcetypeassert // names are strings
+		w.field(pair[0].(string), pair[1]) //nolint:forcetypeassert // names are strings
 	}
 }
 
