@@ -75,7 +75,7 @@ type jsonWriter struct {
 }
 
 func (e *jsonWriter) value(v lua.LValue, depth int) error {
-	if len(e.b) > mostString {
+	if len(e.b) > e.m.s.cfg.String {
 		return errors.New("Cannot serialise: the text is too long") //nolint:revive,staticcheck // cjson's form
 	}
 	switch v := v.(type) {

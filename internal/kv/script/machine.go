@@ -17,7 +17,6 @@ const (
 	callDepth    = 8192     // of Lua functions
 	registryMost = 64 << 10 // values on the stack
 	lookEvery    = 1 << 10  // instructions between two looks at the clock
-	mostString   = 512 << 20
 )
 
 // machine is the interpreter that all scripts share.

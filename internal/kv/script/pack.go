@@ -24,7 +24,7 @@ func (m *machine) pack(l *lua.LState) int {
 	}
 	var b []byte
 	for i := 1; i <= l.GetTop(); i++ {
-		if b = packValue(b, l.Get(i), 0); len(b) > mostString {
+		if b = packValue(b, l.Get(i), 0, m.s.cfg.String); len(b) > m.s.cfg.String {
 			m.tooLong(l)
 		}
 	}
@@ -32,7 +32,8 @@ func (m *machine) pack(l *lua.LState) int {
 	return 1
 }
 
-func packValue(b []byte, v lua.LValue, depth int) []byte {
+// packValue packs a value; what is longer than most already is not gone into.
+func packValue(b []byte, v lua.LValue, depth, most int) []byte {
 	switch v := v.(type) {
 	case lua.LString:
 		return packString(b, string(v))
@@ -44,8 +45,8 @@ func packValue(b []byte, v lua.LValue, depth int) []byte {
 	case lua.LNumber:
 		return packNumber(b, float64(v))
 	case *lua.LTable:
-		if depth < packDeepest && len(b) <= mostString {
-			return packTable(b, v, depth)
+		if depth < packDeepest && len(b) <= most {
+			return packTable(b, v, depth, most)
 		}
 	}
 	return append(b, 0xc0)
@@ -95,7 +96,7 @@ func packString(b []byte, s string) []byte {
 }
 
 // packTable packs a table whose keys are 1 to n as an array, any other as a map.
-func packTable(b []byte, t *lua.LTable, depth int) []byte {
+func packTable(b []byte, t *lua.LTable, depth, most int) []byte {
 	longest, count, array := 0, 0, true
 	t.ForEach(func(k, _ lua.LValue) {
 		f, ok := k.(lua.LNumber)
@@ -109,12 +110,12 @@ func packTable(b []byte, t *lua.LTable, depth int) []byte {
 	if array && longest == count {
 		b = packHead(b, count, 0x90, 0xdc)
 		for i := 1; i <= count; i++ {
-			b = packValue(b, t.RawGetInt(i), depth+1)
+			b = packValue(b, t.RawGetInt(i), depth+1, most)
 		}
 		return b
 	}
 	b = packHead(b, count, 0x80, 0xde)
-	t.ForEach(func(k, v lua.LValue) { b = packValue(packValue(b, k, depth+1), v, depth+1) })
+	t.ForEach(func(k, v lua.LValue) { b = packValue(packValue(b, k, depth+1, most), v, depth+1, most) })
 	return b
 }
 

@@ -15,6 +15,7 @@ import (
 // Config bounds scripts.
 type Config struct {
 	Limit   time.Duration // after which others are let in; 0 = 5 s
+	String  int           // bytes of a string that a script makes; 0 = 512 MiB
 	Version string        // that scripts are told, as Redis's
 	Log     func(level int, text string)
 	Double  func(b []byte, f float64) []byte // writes a number as an answer has it; resp.AppendDouble
@@ -49,6 +50,9 @@ type script struct {
 func New(cfg Config) *Scripts {
 	if cfg.Limit == 0 {
 		cfg.Limit = 5 * time.Second
+	}
+	if cfg.String == 0 {
+		cfg.String = 512 << 20
 	}
 	if cfg.Log == nil {
 		cfg.Log = func(int, string) {}

@@ -18,7 +18,7 @@ type box struct {
 }
 
 func newBox() *box {
-	s := script.New(script.Config{Version: "7.0.15", Double: resp.AppendDouble, Limit: 20 * time.Millisecond})
+	s := script.New(script.Config{Version: "7.0.15", Double: resp.AppendDouble, Limit: 20 * time.Millisecond, String: 32 << 20})
 	b := &box{e: engine.New(engine.Config{Commands: [][]*engine.Command{s.Commands()}}), w: resp.NewWriter()}
 	b.s = b.e.NewSession(nil)
 	return b

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func (m *machine) tooLong(l *lua.LState) {
 // bounded calls a function after an estimate of what it makes, never too low.
 func (m *machine) bounded(f lua.LValue, estimate func(l *lua.LState) int) lua.LGFunction {
 	return func(l *lua.LState) int {
-		if estimate(l) > mostString {
+		if estimate(l) > m.s.cfg.String {
 			m.tooLong(l)
 		}
 		n := l.GetTop()
@@ -46,7 +47,7 @@ func (m *machine) repeat(l *lua.LState) int {
 		l.Push(lua.LString(""))
 		return 1
 	}
-	if float64(n)*float64(len(s)) > mostString {
+	if float64(n)*float64(len(s)) > float64(m.s.cfg.String) {
 		m.tooLong(l)
 	}
 	l.Push(lua.LString(strings.Repeat(s, int(n))))
@@ -80,7 +81,7 @@ func formatted(l *lua.LState) int {
 	for i := range len(f) {
 		if f[i] >= '0' && f[i] <= '9' {
 			if digits++; digits > 2 && inDirective(string(f[:i])) {
-				return mostString + 1
+				return math.MaxInt32
 			}
 		} else {
 			digits = 0
@@ -132,7 +133,7 @@ func (m *machine) concat(l *lua.LState) int {
 			plain = false
 		}
 	}
-	if total > mostString {
+	if total > m.s.cfg.String {
 		m.tooLong(l)
 	}
 	if plain {
@@ -155,7 +156,7 @@ func (m *machine) concat(l *lua.LState) int {
 func (m *machine) concatTwo(l *lua.LState, a, b lua.LValue) lua.LValue {
 	if lua.LVCanConvToString(a) && lua.LVCanConvToString(b) {
 		s, t := a.String(), b.String()
-		if len(s)+len(t) > mostString {
+		if len(s)+len(t) > m.s.cfg.String {
 			m.tooLong(l)
 		}
 		return lua.LString(s + t)

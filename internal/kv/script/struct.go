@@ -120,7 +120,7 @@ func (m *machine) structPack(l *lua.LState) int {
 		if !ok {
 			break
 		}
-		if len(b)+o.pad+o.size > mostString {
+		if len(b)+o.pad+o.size > m.s.cfg.String {
 			m.tooLong(l)
 		}
 		b = append(b, make([]byte, o.pad)...)
