@@ -23,6 +23,7 @@ import (
 // What a probe may cost others. Real figures are a hundredth of this; a shared machine under the race detector is slow.
 const (
 	mostDelay = 500 * time.Millisecond // p99 of another client
+	mostStop  = 10 * time.Second       // the same beside a script, during which nobody else has a turn
 	mostHeap  = 96 << 20               // bytes that may be left when all is over
 )
 
@@ -75,8 +76,8 @@ func watch(t *testing.T, addr string) *witness {
 	return w
 }
 
-// check says how it went.
-func (w *witness) check(t *testing.T) {
+// check says how it went: p99 may be most.
+func (w *witness) check(t *testing.T, most time.Duration) {
 	t.Helper()
 	w.stop()
 	<-w.done
@@ -89,7 +90,7 @@ func (w *witness) check(t *testing.T) {
 	slices.Sort(w.times)
 	p99, last := w.times[len(w.times)*99/100], w.times[len(w.times)-1]
 	t.Logf("another client: %d answers, p99 %v, longest %v", len(w.times), p99, last)
-	if p99 > mostDelay {
+	if p99 > most {
 		t.Errorf("p99 of another client is %v", p99)
 	}
 }
@@ -295,7 +296,11 @@ func TestProbes(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			w := watch(t, addr)
 			p.run(t, addr)
-			w.check(t)
+			most := mostDelay
+			if p.name == "scripts" {
+				most = mostStop
+			}
+			w.check(t, most)
 		})
 	}
 	c := kvtest.Dial(t, addr)

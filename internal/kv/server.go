@@ -36,11 +36,10 @@ type Config struct {
 	OutputPubSub OutputLimit // zero value = 32 MiB, or 8 MiB for a minute
 	QueryBuffer  int64       // bytes of commands a client may have here that did not run yet; 0 = 1 GiB
 
-	Engine     engine.Config         // its Hooks are the server's own
-	Parameters []Parameter           // of other packages, for CONFIG
-	Info       map[string]func() any // fields of INFO that other packages know, called under the engine's lock
-	Shutdown   func()                // what SHUTDOWN does; nil = it is refused
-	Version    string                // Wayside's, for INFO
+	Engine     engine.Config // its Hooks are the server's own
+	Parameters []Parameter   // of other packages, for CONFIG
+	Shutdown   func()        // what SHUTDOWN does; nil = it is refused
+	Version    string        // Wayside's, for INFO
 	Logger     *slog.Logger
 }
 
