@@ -63,6 +63,7 @@ type output struct {
 	spare     []byte      // the buffer that is not being filled
 	room      sync.Cond   // the state of the output has changed
 	doing     bool        // the client's own goroutine runs a command, and will send what there is
+	inScript  bool        // a script of the client runs
 	running   bool        // a command of the client has begun, and its answer is not whole
 	writing   bool        // a goroutine sends; it takes what is there when it is done
 	scheduled bool        // a goroutine will send

@@ -9,7 +9,7 @@ import (
 
 // hooks are what the engine tells the server.
 func (s *Server) hooks() engine.Hooks {
-	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Before: before, Ran: s.ran}
+	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Before: s.before, Ran: s.ran}
 }
 
 // clientOf gives the client of a session; nil if it has none, as one that repeats a log.
@@ -34,7 +34,6 @@ func caller(c *engine.Ctx) *client {
 func (c *client) Allow(cmd *engine.Command, args [][]byte) string {
 	if c.outer == nil {
 		c.outer = cmd
-		c.running = cmd.Flags&engine.SkipMonitor != 0 // of the others before says so
 	}
 	c.last = cmd
 	if c.free && cmd.Flags&engine.Admin == 0 {
@@ -81,10 +80,25 @@ func (c *client) refree() {
 
 // before is told of every command that begins. What is pushed to its client from now on comes after its answer; what was
 // pushed before, as when a key made room, comes in front of it.
-func before(es *engine.Session, _ *engine.Command, _ [][]byte) {
-	if c := clientOf(es); c != nil {
+func (s *Server) before(es *engine.Session, cmd *engine.Command, args [][]byte) {
+	c := clientOf(es)
+	if c != nil {
 		c.running = true
 	}
+	if !runsScript(cmd) {
+		return
+	}
+	if len(s.monitors) > 0 { // a script is shown before what it calls
+		s.show(es, cmd, args)
+	}
+	if c != nil {
+		c.inScript = true
+	}
+}
+
+// runsScript says that a command runs a script, which calls others.
+func runsScript(cmd *engine.Command) bool {
+	return cmd.Group == "scripting" && cmd.Flags&engine.SkipMonitor != 0
 }
 
 // ran is told of every command that has run.
@@ -92,6 +106,9 @@ func (s *Server) ran(es *engine.Session, cmd *engine.Command, args [][]byte, too
 	c := clientOf(es)
 	if c != nil {
 		c.spent += took
+		if runsScript(cmd) {
+			c.inScript = false
+		}
 	}
 	s.timed(cmd, took)
 	if len(s.monitors) > 0 && (cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 || cmd.Name == "exec") {

@@ -96,7 +96,7 @@ func (e *Engine) Call(s *Session, cmd *Command, args [][]byte, out Reply) {
 	c := e.context()
 	*c = Ctx{E: e, S: s, Cmd: cmd, Args: args, Out: out, db: e.dbs[s.db]}
 	hooks := &e.cfg.Hooks
-	if hooks.Before != nil && cmd.Flags&SkipMonitor == 0 {
+	if hooks.Before != nil {
 		hooks.Before(s, cmd, args)
 	}
 	e.stats.Commands++
