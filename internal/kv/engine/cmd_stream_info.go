@@ -77,6 +77,10 @@ func xinfoGroupsCmd(c *Ctx) {
 }
 
 func xinfoStreamCmd(c *Ctx) {
+	s := xinfoStream(c)
+	if s == nil {
+		return
+	}
 	n, count := len(c.Args), int64(10)
 	if n > 3 {
 		if n != 4 && n != 6 || !c.Is(3, "full") || n == 6 && !c.Is(4, "count") {
@@ -92,10 +96,6 @@ func xinfoStreamCmd(c *Ctx) {
 				count = 10
 			}
 		}
-	}
-	s := xinfoStream(c)
-	if s == nil {
-		return
 	}
 	if n > 3 {
 		c.Out.Map(9)

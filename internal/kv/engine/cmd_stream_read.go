@@ -159,6 +159,9 @@ func (r *xread) resolve(c *Ctx) bool {
 				c.Fail(errStreamID)
 				return false
 			}
+			if r.of != nil && x.after == lastStreamID() { // means the same, as in Redis
+				x.fresh, x.after = true, x.g.last
+			}
 		}
 		r.streams = append(r.streams, x)
 	}

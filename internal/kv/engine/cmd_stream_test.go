@@ -41,7 +41,7 @@ func TestStreamGroups(t *testing.T) {
 		[2]string{"xgroup setid s g 0", "OK"}, [2]string{"xreadgroup group g e noack count 1 streams s >", "[[s [[1-1 [a 1]]]]]"}, [2]string{"xpending s g", "[0 (nil) (nil) (nil)]"},
 		[2]string{"xreadgroup group x c streams s >", "-NOGROUP No such key 's' or consumer group 'x' in XREADGROUP with GROUP option"}, [2]string{"xgroup destroy s g", "1"}, [2]string{"xgroup destroy s g", "0"},
 		[2]string{"xgroup create s", "-ERR wrong number of arguments for 'xgroup|create' command"}, [2]string{"xgroup setid s x 0", "-NOGROUP No such consumer group 'x' for key name 's'"},
-		[2]string{"xinfo stream s full count", "-ERR unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP."}, [2]string{"xinfo stream none", "-" + errNoKey},
+		[2]string{"xadd s * a 4", "1700000000000-0"}, [2]string{"xinfo stream s full count", "-ERR unknown subcommand or wrong number of arguments for 'stream'. Try XINFO HELP."}, [2]string{"xinfo stream none", "-" + errNoKey},
 	)
 	r.checkBytes()
 }

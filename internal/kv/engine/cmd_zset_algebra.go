@@ -50,12 +50,13 @@ const (
 	zMax
 )
 
+// join keeps x where y is no number, except that such a sum is 0.
 func (a zAggregate) join(x, y float64) float64 {
-	switch a {
-	case zMin:
-		return min(x, y)
-	case zMax:
-		return max(x, y)
+	switch {
+	case a == zMin && y < x, a == zMax && y > x:
+		return y
+	case a == zMin, a == zMax:
+		return x
 	}
 	if x += y; math.IsNaN(x) {
 		return 0
@@ -88,9 +89,11 @@ func zalgebraCmd(c *Ctx) {
 		c.storeZSet(c.Args[1], list, c.Cmd.Name)
 		return
 	}
-	z := zsetOf(c.E, list)
-	c.zArray(z.len(), a.scores)
-	z.walk(0, z.len(), false, func(member string, score float64) { c.zEntry(member, score, a.scores) })
+	sortEntries(list)
+	c.zArray(len(list), a.scores)
+	for _, n := range list {
+		c.zEntry(n.member, n.score, a.scores)
+	}
 }
 
 // parse takes the keys and the options; false after an error.
@@ -232,7 +235,7 @@ next:
 			if !ok {
 				continue next
 			}
-			score = a.join.join(score, in.weighed(other))
+			score = a.join.join(score, other*in.weight)
 		}
 		if !visit(member, score) {
 			return

@@ -34,21 +34,34 @@ func newZSet(e *Engine) *zset { return &zset{e: e} }
 // zsetOf makes a sorted set of entries whose names differ; it takes the slice.
 func zsetOf(e *Engine, list []zEntry) *zset {
 	z := newZSet(e)
-	slices.SortFunc(list, func(a, b zEntry) int {
-		if zLess(a.score, a.member, b.score, b.member) {
-			return -1
-		}
-		return 1
-	})
+	sortEntries(list)
 	compact := len(list) <= e.limits.ZSetEntries
 	for _, n := range list {
 		z.heap += sizeClass(len(n.member))
 		compact = compact && len(n.member) <= e.limits.ZSetValue
 	}
-	if z.list = list; !compact {
+	z.list = list
+	if !compact {
 		z.expand()
+		return z
+	}
+	for i := range list {
+		list[i].score += 0
 	}
 	return z
+}
+
+// sortEntries puts entries in the order of a sorted set.
+func sortEntries(list []zEntry) {
+	slices.SortFunc(list, func(a, b zEntry) int {
+		switch {
+		case zLess(a.score, a.member, b.score, b.member):
+			return -1
+		case a == b:
+			return 0
+		}
+		return 1
+	})
 }
 
 func (z *zset) kind() Kind  { return KindZSet }
@@ -184,7 +197,7 @@ func (z *zset) set(member []byte, score float64) (added, changed bool) {
 }
 
 func (z *zset) setSmall(i int, member []byte, score float64) (added, changed bool) {
-	entry := zEntry{score: score}
+	entry := zEntry{score: score + 0} // a small set knows no -0, as in Redis
 	if i >= 0 {
 		if z.list[i].score == score {
 			return false, false
