@@ -110,7 +110,7 @@ func (c *Ctx) endAt(key []byte, it *item, at int64) {
 	}
 	c.db.setExpire(it, at)
 	c.changed(key, it, 'g', "expire")
-	c.effect([]byte("PEXPIREAT"), key, appendInt(nil, at))
+	c.effectAt("PEXPIREAT", key, at)
 }
 
 func (c *Ctx) persist(key []byte, it *item) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	goruntime "runtime"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -162,6 +163,26 @@ func BenchmarkSetGet(b *testing.B) {
 				e.Do(s, args, Discard)
 			}
 		})
+	}
+}
+
+// BenchmarkExpire is the cost of EXPIRE of one of a million keys, half of which have an end already.
+func BenchmarkExpire(b *testing.B) {
+	e := New(Config{})
+	s := fillKeys(b, e, benchKeys, time.Hour)
+	e.Lock()
+	defer e.Unlock()
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
+	key, args := make([]byte, 0, 32), [][]byte{[]byte("EXPIRE"), nil, nil}
+	b.ReportAllocs()
+	b.ResetTimer()
+	begin := cpuTime()
+	defer func() { b.ReportMetric(float64(cpuTime()-begin)/float64(b.N), "cpu_ns/op") }()
+	for i := range b.N {
+		key = fmt.Appendf(key[:0], "key:%012d", i*7919%benchKeys)
+		args[1], args[2] = key, strconv.AppendInt(args[2][:0], int64(1000+i%5000), 10)
+		e.Do(s, args, Discard)
 	}
 }
 

@@ -162,6 +162,14 @@ func (c *Ctx) effect(args ...[]byte) {
 	c.E.effect(c.db.id, args)
 }
 
+// effectAt is effect of a name, a key and a number, for commands that are run often: it allocates nothing.
+func (c *Ctx) effectAt(name string, key []byte, n int64) {
+	c.own = true
+	call := &c.E.shortCall
+	call[0], call[1], call[2] = append(call[0][:0], name...), append(call[1][:0], key...), appendInt(call[2][:0], n)
+	c.E.effect(c.db.id, call[:])
+}
+
 // noEffect says that the command that runs is no effect, although it has changed something.
 func (c *Ctx) noEffect() { c.own = true }
 

@@ -68,19 +68,20 @@ type Engine struct {
 	loading   bool
 	propagate bool // false while the log is read
 
-	ready    []readyKey
-	waits    waitHeap
-	paused   pause
-	busy     func(args [][]byte) bool // set while a script runs too long: whether a command may run beside it
-	copying  *Copy
-	copyFlag uint32 // flagCopied or 0: what items have that no running copy wants
-	silent   bool   // what a command looks at is not used by that
-	lazy     bool   // keys end when they are looked at only
-	stats    Stats
-	wake     chan struct{} // for Run: something ends earlier than it thinks
-	sessions int64         // ids given
-	spare    []*Ctx
-	dropCall [2][]byte // DEL of a key that ends or is evicted
+	ready     []readyKey
+	waits     waitHeap
+	paused    pause
+	busy      func(args [][]byte) bool // set while a script runs too long: whether a command may run beside it
+	copying   *Copy
+	copyFlag  uint32 // flagCopied or 0: what items have that no running copy wants
+	silent    bool   // what a command looks at is not used by that
+	lazy      bool   // keys end when they are looked at only
+	stats     Stats
+	wake      chan struct{} // for Run: something ends earlier than it thinks
+	sessions  int64         // ids given
+	spare     []*Ctx
+	dropCall  [2][]byte // DEL of a key that ends or is evicted
+	shortCall [3][]byte // of effectAt
 }
 
 // New makes an empty engine.
