@@ -122,7 +122,7 @@ func (s *Server) aclRefusal(c *client, cmd *engine.Command, args [][]byte) strin
 		object = string(args[at])
 	}
 	context := "toplevel"
-	inExec := c.s.Nested() && !c.inScript && c.outer != nil && c.outer.Name == "exec"
+	inExec := c.s.Nested() && c.script == nil && c.outer != nil && c.outer.Name == "exec"
 	switch _, queuing := c.s.InMulti(); {
 	case queuing, inExec:
 		context = "multi"

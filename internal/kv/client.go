@@ -49,6 +49,8 @@ type client struct {
 	spent        time.Duration   // of the commands of this batch
 	subs         *subscriptions
 	track        *tracking
+	script       *engine.Command // that the client runs; nil = none
+	scriptArgs   [][]byte
 	monitor      bool
 	noEvict      bool
 	lim          resp.Limits // of in, from the next batch on
@@ -63,7 +65,6 @@ type output struct {
 	spare     []byte      // the buffer that is not being filled
 	room      sync.Cond   // the state of the output has changed
 	doing     bool        // the client's own goroutine runs a command, and will send what there is
-	inScript  bool        // a script of the client runs
 	running   bool        // a command of the client has begun, and its answer is not whole
 	writing   bool        // a goroutine sends; it takes what is there when it is done
 	scheduled bool        // a goroutine will send

@@ -28,7 +28,7 @@ func (s *Server) monitorCmd(c *engine.Ctx) {
 // show sends a command to all that watch.
 func (s *Server) show(es *engine.Session, cmd *engine.Command, args [][]byte) {
 	from := "lua"
-	if c := clientOf(es); c != nil && !es.Internal && !c.inScript {
+	if c := clientOf(es); c != nil && !es.Internal && c.script == nil {
 		from = c.addr
 		if c.net == netUnix {
 			from = "unix:" + strings.TrimSuffix(c.addr, ":0")

@@ -92,7 +92,7 @@ func (s *Server) before(es *engine.Session, cmd *engine.Command, args [][]byte) 
 		s.show(es, cmd, args)
 	}
 	if c != nil {
-		c.inScript = true
+		c.script, c.scriptArgs = cmd, args
 	}
 }
 
@@ -107,7 +107,7 @@ func (s *Server) ran(es *engine.Session, cmd *engine.Command, args [][]byte, too
 	if c != nil {
 		c.spent += took
 		if runsScript(cmd) {
-			c.inScript = false
+			c.script, c.scriptArgs = nil, nil
 		}
 	}
 	s.timed(cmd, took)

@@ -89,8 +89,11 @@ func (s *Server) read(es *engine.Session, cmd *engine.Command, args [][]byte) {
 	if c == nil || c.track == nil || c.track.bcast || c.track.optIn && !c.track.caching || c.track.optOut && c.track.caching {
 		return
 	}
-	if cmd.Flags&engine.PubSub != 0 {
+	if cmd.Flags&engine.PubSub != 0 || runsScript(cmd) {
 		return
+	}
+	if c.script != nil { // the keys that it has declared count
+		cmd, args = c.script, c.scriptArgs
 	}
 	for _, i := range cmd.Positions(args) {
 		ids := s.tracked.keys[string(args[i])]
