@@ -65,6 +65,21 @@ func functionFlushCmd(c *engine.Ctx) {
 	c.OK()
 }
 
+// functionListCmd lists none.
+func functionListCmd(c *engine.Ctx) {
+	for i := 2; i < len(c.Args); i++ {
+		switch {
+		case c.Is(i, "withcode"):
+		case c.Is(i, "libraryname") && i+1 < len(c.Args):
+			i++
+		default:
+			c.Fail(fmt.Sprintf("ERR Unknown argument %.128s", c.Args[i]))
+			return
+		}
+	}
+	c.Out.Array(0)
+}
+
 func clusterCmd(c *engine.Ctx) {
 	c.Fail("ERR This instance has cluster support disabled")
 }

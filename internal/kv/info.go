@@ -151,7 +151,8 @@ func (s *Server) infoMemory(w *infoWriter) {
 		"number_of_cached_scripts", s.scripts.Count(), "number_of_functions", 0, "number_of_libraries", 0, "used_memory_vm_functions", 0,
 		"used_memory_vm_total", 0, "used_memory_vm_total_human", "0B", "used_memory_functions", 0, "used_memory_scripts", 0,
 		"used_memory_scripts_human", "0B", "maxmemory", most, "maxmemory_human", human(most), "maxmemory_policy", policy,
-		"allocator_frag_ratio", "1.00", "allocator_frag_bytes", unused, "mem_fragmentation_ratio", fmt.Sprintf("%.2f", ratio),
+		"allocator_frag_ratio", "1.00", "allocator_frag_bytes", unused, "allocator_rss_ratio", "1.00",
+		"allocator_rss_bytes", 0, "rss_overhead_ratio", "1.00", "rss_overhead_bytes", 0, "mem_fragmentation_ratio", fmt.Sprintf("%.2f", ratio),
 		"mem_fragmentation_bytes", resident-used, "mem_not_counted_for_evict", 0, "mem_replication_backlog", 0, "mem_total_replication_buffers", 0,
 		"mem_clients_slaves", 0, "mem_clients_normal", clients, "mem_cluster_links", 0, "mem_aof_buffer", 0, "mem_allocator", "go",
 		"active_defrag_running", 0, "lazyfree_pending_objects", 0, "lazyfreed_objects", 0)

@@ -111,7 +111,7 @@ func (s *Server) ran(es *engine.Session, cmd *engine.Command, args [][]byte, too
 		}
 	}
 	s.timed(cmd, took)
-	if len(s.monitors) > 0 && (cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 || cmd.Name == "exec") {
+	if len(s.monitors) > 0 && cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 {
 		s.show(es, cmd, args)
 	}
 	if s.set.slowerThan >= 0 && took.Microseconds() >= s.set.slowerThan && cmd.Flags&engine.SkipSlowLog == 0 {
