@@ -26,7 +26,6 @@ var flagNames = [...]struct {
 	{engine.SkipSlowLog, "skip_slowlog"},
 	{engine.Fast, "fast"},
 	{engine.NoAuth, "no_auth"},
-	{engine.MayReplicate, "may_replicate"},
 	{engine.NoMandatoryKeys, "no_mandatory_keys"},
 	{engine.AllowBusy, "allow_busy"},
 	{engine.MovableKeys, "movablekeys"},
