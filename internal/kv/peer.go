@@ -85,16 +85,17 @@ func (s *Server) before(es *engine.Session, cmd *engine.Command, args [][]byte) 
 	if c != nil {
 		c.running = true
 	}
-	if !runsScript(cmd) {
-		return
-	}
-	if len(s.monitors) > 0 { // a script is shown before what it calls
+	if len(s.monitors) > 0 && shownFirst(cmd) {
 		s.show(es, cmd, args)
 	}
-	if c != nil {
+	if c != nil && runsScript(cmd) {
 		c.script, c.scriptArgs = cmd, args
 	}
 }
+
+// shownFirst says that MONITOR shows a command when it begins: a script goes before what it calls, and one that waits is
+// shown before what it waited for.
+func shownFirst(cmd *engine.Command) bool { return runsScript(cmd) || cmd.Flags&engine.Blocking != 0 }
 
 // runsScript says that a command runs a script, which calls others.
 func runsScript(cmd *engine.Command) bool {
@@ -111,7 +112,7 @@ func (s *Server) ran(es *engine.Session, cmd *engine.Command, args [][]byte, too
 		}
 	}
 	s.timed(cmd, took)
-	if len(s.monitors) > 0 && cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 {
+	if len(s.monitors) > 0 && cmd.Flags&(engine.SkipMonitor|engine.Admin) == 0 && !shownFirst(cmd) {
 		s.show(es, cmd, args)
 	}
 	if s.set.slowerThan >= 0 && took.Microseconds() >= s.set.slowerThan && cmd.Flags&engine.SkipSlowLog == 0 {

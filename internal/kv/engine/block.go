@@ -150,7 +150,7 @@ func (e *Engine) retry(w *waiter, late bool) {
 		e.endGroup()
 		return
 	}
-	w.cmd.stats.Calls++
+	c.account(c.spent())
 	c.logEffect()
 	e.endGroup()
 	e.unwait(w.s)

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"strings"
+	"time"
 )
 
 // Ctx is one run of a command: its arguments, where its answer goes, and what it does to the keyspace.
@@ -14,6 +15,7 @@ type Ctx struct {
 	Out  Reply
 
 	db      *db
+	begin   time.Time // of the run
 	failed  bool
 	waits   bool // the session waits: the command will run again
 	dirty   bool

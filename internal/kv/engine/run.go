@@ -100,7 +100,6 @@ func (e *Engine) Call(s *Session, cmd *Command, args [][]byte, out Reply) {
 		hooks.Before(s, cmd, args)
 	}
 	e.stats.Commands++
-	begin := time.Now()
 	if e.depth == 0 {
 		e.silent = s.NoTouch && cmd.Name != "touch"
 	}
@@ -112,25 +111,40 @@ func (e *Engine) Call(s *Session, cmd *Command, args [][]byte, out Reply) {
 		e.endGroup()
 		return
 	}
-	took := time.Since(begin)
-	cmd.stats.Calls++
-	cmd.stats.Nanos += int64(took)
-	if c.failed {
-		cmd.stats.Failed++
-	}
+	took := time.Since(c.begin)
 	c.logEffect()
 	e.endGroup()
-	if s.Tracking && cmd.Flags&ReadOnly != 0 && hooks.Read != nil {
-		hooks.Read(s, cmd, args)
+	c.account(took)
+	e.recycle(c)
+}
+
+// account counts a run that has ended, and tells who wants to know.
+func (c *Ctx) account(took time.Duration) {
+	c.Cmd.stats.Calls++
+	c.Cmd.stats.Nanos += int64(took)
+	if c.failed {
+		c.Cmd.stats.Failed++
+	}
+	hooks := &c.E.cfg.Hooks
+	if c.S.Tracking && c.Cmd.Flags&ReadOnly != 0 && hooks.Read != nil {
+		hooks.Read(c.S, c.Cmd, c.Args)
 	}
 	if hooks.Ran != nil {
-		hooks.Ran(s, cmd, args, took)
+		hooks.Ran(c.S, c.Cmd, c.Args, took)
 	}
-	e.recycle(c)
+}
+
+// spent is how long the command has run, without what it waited.
+func (c *Ctx) spent() time.Duration {
+	if c.begin.IsZero() { // it waited until its time was over
+		return 0
+	}
+	return time.Since(c.begin)
 }
 
 // run runs the command's function. What it does wrong costs its session the connection, not the process.
 func (c *Ctx) run() {
+	c.begin = time.Now()
 	depth, mark := c.E.depth, c.Out.Mark()
 	defer func() {
 		if r := recover(); r != nil {
