@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"container/heap"
-	"slices"
-)
+import "container/heap"
 
 // waiter is a session that waits for a key: its command runs again whenever one of the keys may serve it.
 type waiter struct {
@@ -11,19 +8,75 @@ type waiter struct {
 	cmd   *Command
 	args  [][]byte
 	db    *db
-	keys  []string
-	until int64 // milliseconds of Unix time; 0 = for ever
-	place int   // in the heap of ends, from 1; 0 = not there
+	links []*waitLink // one a key
+	until int64       // milliseconds of Unix time; 0 = for ever
+	place int         // in the heap of ends, from 1; 0 = not there
 	seq   int64
 	timed func(c *Ctx) // answers when the time is over
 }
 
-// keyQueue are the sessions that wait for a key, in the order they came.
-type keyQueue struct{ list []*waiter }
+// keyQueue are the sessions that wait for a key, in the order they came. Any of them leaves in O(1).
+type keyQueue struct {
+	key        string
+	head, tail *waitLink
+	streams    int  // of them, those that are also told when there is nothing
+	ready      bool // the key is in Engine.ready
+}
+
+// waitLink is a waiter's place in one queue.
+type waitLink struct {
+	w          *waiter
+	q          *keyQueue // nil when it has left
+	prev, next *waitLink
+}
+
+// kind is that of the values that may serve a waiter.
+func (w *waiter) kind() Kind {
+	switch w.cmd.Group {
+	case "list":
+		return KindList
+	case "sorted_set":
+		return KindZSet
+	}
+	return KindStream
+}
+
+func (q *keyQueue) add(w *waiter) {
+	l := &waitLink{w: w, q: q, prev: q.tail}
+	if q.tail == nil {
+		q.head = l
+	} else {
+		q.tail.next = l
+	}
+	q.tail = l
+	if w.kind() == KindStream {
+		q.streams++
+	}
+	w.links = append(w.links, l)
+}
+
+// leave takes a waiter out of a queue. The link keeps next, for who goes through the queue.
+func (l *waitLink) leave() {
+	q := l.q
+	if l.prev == nil {
+		q.head = l.next
+	} else {
+		l.prev.next = l.next
+	}
+	if l.next == nil {
+		q.tail = l.prev
+	} else {
+		l.next.prev = l.prev
+	}
+	if l.w.kind() == KindStream {
+		q.streams--
+	}
+	l.q = nil
+}
 
 type readyKey struct {
-	db  *db
-	key string
+	db *db
+	q  *keyQueue
 }
 
 // Wait makes the session wait until one of the keys is signalled or the time is over, and the command run again then.
@@ -41,18 +94,16 @@ func (c *Ctx) Wait(keys [][]byte, until int64, timed func(c *Ctx)) {
 	c.E.stats.Blocked++
 	w := &waiter{s: c.S, cmd: c.Cmd, args: copyArgs(c.Args), db: c.db, until: until, timed: timed, seq: c.E.stats.Blocked}
 	for _, k := range keys {
-		key := string(k)
-		if slices.Contains(w.keys, key) {
-			continue
-		}
-		w.keys = append(w.keys, key)
-		q := c.db.waiting[key]
+		q := c.db.waiting[string(k)]
 		if q == nil {
-			q = &keyQueue{}
-			c.db.waiting[key] = q
+			q = &keyQueue{key: string(k)}
+			c.db.waiting[q.key] = q
 		}
-		q.list = append(q.list, w)
+		if q.tail == nil || q.tail.w != w { // a key may be named twice
+			q.add(w)
+		}
 	}
+	c.E.waiters++
 	c.S.waiter = w
 	if until > 0 {
 		heap.Push(&c.E.waits, w)
@@ -73,7 +124,7 @@ func (c *Ctx) Hold() (end func(answer func(c *Ctx))) {
 	return func(answer func(c *Ctx)) {
 		if w.s.waiter == w {
 			w.timed = answer
-			e.retry(w, true)
+			e.retry(w, nil, true)
 		}
 	}
 }
@@ -90,12 +141,12 @@ func (c *Ctx) Until(seconds float64) int64 {
 func (c *Ctx) signal(key []byte) { c.E.signal(c.db, key) }
 
 func (e *Engine) signal(d *db, key []byte) {
-	if len(d.waiting) == 0 || d.waiting[string(key)] == nil {
+	if len(d.waiting) == 0 {
 		return
 	}
-	r := readyKey{d, string(key)}
-	if !slices.Contains(e.ready, r) {
-		e.ready = append(e.ready, r)
+	if q := d.waiting[string(key)]; q != nil && !q.ready {
+		q.ready = true
+		e.ready = append(e.ready, readyKey{d, q})
 	}
 }
 
@@ -113,31 +164,53 @@ func (e *Engine) serveReady() {
 	if e.depth > 0 {
 		return
 	}
-	for len(e.ready) > 0 {
-		r := e.ready[0]
-		e.ready = e.ready[1:]
-		q := r.db.waiting[r.key]
-		if q == nil {
-			continue
-		}
-		for _, w := range slices.Clone(q.list) {
-			if w.s.waiter != w {
-				continue
-			}
-			e.retry(w, false)
-		}
+	for i := 0; i < len(e.ready); i++ { // serving may make others ready
+		r := e.ready[i]
+		r.q.ready = false
+		e.serve(r.db, r.q)
 	}
-	e.ready = nil
+	clear(e.ready)
+	e.ready = e.ready[:0]
 }
 
-// retry runs a waiting command again; late = it is the last time.
-func (e *Engine) retry(w *waiter, late bool) {
+// serve runs the commands again that wait for a key, as long as it has what they wait for: of thousands that wait for one
+// element, those behind the first are not even looked at.
+func (e *Engine) serve(d *db, q *keyQueue) {
+	key := []byte(q.key)
+	for l, next := q.head, (*waitLink)(nil); l != nil; l = next {
+		next = l.next
+		if kind := l.w.kind(); kind != KindStream {
+			it := d.peek(key)
+			if it == nil && q.streams == 0 {
+				return
+			}
+			if it == nil || it.val.kind() != kind {
+				continue
+			}
+		}
+		e.retry(l.w, key, false)
+		if next != nil && next.q == nil { // it has left meanwhile
+			next = q.head
+		}
+	}
+}
+
+// mayServe are those of the keys that may serve a command: all, or the one that was signalled to it while it waited.
+func (c *Ctx) mayServe(keys [][]byte) [][]byte {
+	if c.ready == nil {
+		return keys
+	}
+	return [][]byte{c.ready}
+}
+
+// retry runs a waiting command again, for a key that may serve it; late = it is the last time.
+func (e *Engine) retry(w *waiter, key []byte, late bool) {
 	if e.paused.holds(e, w.s, w.cmd) && !late {
 		return
 	}
 	out := w.s.Peer.Reply()
 	c := e.context()
-	*c = Ctx{E: e, S: w.s, Cmd: w.cmd, Args: w.args, Out: out, db: w.db, retried: true, late: late}
+	*c = Ctx{E: e, S: w.s, Cmd: w.cmd, Args: w.args, Out: out, db: w.db, retried: true, late: late, ready: key}
 	e.depth++
 	if late {
 		w.timed(c)
@@ -165,16 +238,13 @@ func (e *Engine) unwait(s *Session) {
 		return
 	}
 	s.waiter = nil
-	for _, key := range w.keys {
-		q := w.db.waiting[key]
-		if q == nil {
-			continue
-		}
-		if i := slices.Index(q.list, w); i >= 0 {
-			q.list = slices.Delete(q.list, i, i+1)
-		}
-		if len(q.list) == 0 {
-			delete(w.db.waiting, key)
+	if len(w.links) > 0 {
+		e.waiters--
+	}
+	for _, l := range w.links {
+		q := l.q
+		if l.leave(); q.head == nil {
+			delete(w.db.waiting, q.key)
 		}
 	}
 	if w.place > 0 {
@@ -187,30 +257,18 @@ func (e *Engine) unwait(s *Session) {
 // wait for a key.
 func (e *Engine) Unblock(s *Session, fail bool) bool {
 	w := s.waiter
-	if w == nil || len(w.keys) == 0 {
+	if w == nil || len(w.links) == 0 {
 		return false
 	}
 	if fail {
 		w.timed = func(c *Ctx) { c.Fail("UNBLOCKED client unblocked via CLIENT UNBLOCK") }
 	}
-	e.retry(w, true)
+	e.retry(w, nil, true)
 	return true
 }
 
 // Blocked is how many sessions wait: for a key, or for the end of a pause.
-func (e *Engine) Blocked() int {
-	n := len(e.paused.held)
-	for _, d := range e.dbs {
-		seen := map[*waiter]bool{}
-		for _, q := range d.waiting {
-			for _, w := range q.list {
-				seen[w] = true
-			}
-		}
-		n += len(seen)
-	}
-	return n
-}
+func (e *Engine) Blocked() int { return len(e.paused.held) + e.waiters }
 
 // endWaits ends the waits whose time is over.
 func (e *Engine) endWaits() {
@@ -219,7 +277,7 @@ func (e *Engine) endWaits() {
 		if until == 0 || until > e.now {
 			break
 		}
-		e.retry(e.waits[0], true)
+		e.retry(e.waits[0], nil, true)
 	}
 	e.paused.end(e)
 }

@@ -101,7 +101,7 @@ func (p *zPop) take(c *Ctx, key []byte, it *item, z *zset) int {
 // takeFirst takes from the first of the keys that has any; false if none has, or after an error. A client that waits
 // overlooks what is no sorted set.
 func (p *zPop) takeFirst(c *Ctx, keys [][]byte) (done bool) {
-	for _, key := range keys {
+	for _, key := range c.mayServe(keys) {
 		it := c.write(key)
 		if it == nil {
 			continue

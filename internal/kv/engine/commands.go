@@ -14,6 +14,7 @@ func commands() []*Command {
 		expireCommands(),
 		objectCommands(),
 		sortCommands(),
+		listCommands(),
 		zsetCommands(),
 		geoCommands(),
 		streamCommands(),

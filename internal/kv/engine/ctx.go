@@ -19,9 +19,10 @@ type Ctx struct {
 	failed  bool
 	waits   bool // the session waits: the command will run again
 	dirty   bool
-	own     bool // effects were given, the command itself is none
-	retried bool // it has waited before
-	late    bool // and its time is over
+	own     bool   // effects were given, the command itself is none
+	retried bool   // it has waited before
+	late    bool   // and its time is over
+	ready   []byte // the key that was signalled to it
 }
 
 // Nested says that the command runs within a transaction or a script.

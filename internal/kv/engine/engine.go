@@ -70,6 +70,7 @@ type Engine struct {
 
 	ready     []readyKey
 	waits     waitHeap
+	waiters   int // sessions that wait for keys
 	paused    pause
 	busy      func(args [][]byte) bool // set while a script runs too long: whether a command may run beside it
 	copying   *Copy
