@@ -56,7 +56,7 @@ func checkDict(t *testing.T, d *dict[int], m map[string]int, when string) {
 // TestDictScan changes the table between the steps of a scan, which must meet every key that stays.
 func TestDictScan(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
-	for round := range 60 {
+	for round := range 24 {
 		d := newDict[int](maphash.MakeSeed())
 		stays := 1 + rng.IntN(2000)
 		for i := range stays {

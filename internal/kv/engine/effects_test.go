@@ -9,7 +9,7 @@ import (
 // TestEffectsRepeat runs random commands of this part's families and repeats their effects in another engine: both have
 // the same keyspace, and count its bytes right, down to none.
 func TestEffectsRepeat(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		r := newRig(t, Config{})
 		for i := range 2000 {

@@ -24,7 +24,7 @@ func FuzzCommands(f *testing.F) {
 		r := newRig(t, Config{})
 		for line := range bytes.Lines(script) {
 			var args []string
-			for _, w := range bytes.Split(bytes.TrimSuffix(line, []byte("\n")), []byte(" ")) {
+			for w := range bytes.SplitSeq(bytes.TrimSuffix(line, []byte("\n")), []byte(" ")) {
 				args = append(args, string(w))
 			}
 			cmd := r.e.Lookup([][]byte{[]byte(args[0])})

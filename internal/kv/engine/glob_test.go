@@ -12,10 +12,31 @@ func TestGlob(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"*", "", true}, {"", "", true}, {"", "a", false}, {"a*c", "abbbc", true}, {"a*c", "abbbcd", false}, {"h?llo", "hello", true}, {"h?llo", "hllo", false},
-		{"h[ae]llo", "hallo", true}, {"h[^e]llo", "hello", false}, {"h[^e]llo", "hallo", true}, {"h[a-b]llo", "hbllo", true}, {"h[b-a]llo", "hallo", true},
-		{`h\*llo`, "h*llo", true}, {`h\*llo`, "hello", false}, {"[z-a]", "m", true}, {"[", "a", false}, {"[a", "a", true}, {`[\]]`, "]", true}, {"[]a]", "a", false},
-		{"**a**", "bab", true}, {"*?*?*", "a", false}, {"\xff*", "\xff\x00", true}, {`a\`, `a\`, true}, {"[^]", "a", true}, {"a[", "a", false},
+		{"*", "", true},
+		{"", "", true},
+		{"", "a", false},
+		{"a*c", "abbbc", true},
+		{"a*c", "abbbcd", false},
+		{"h?llo", "hello", true},
+		{"h?llo", "hllo", false},
+		{"h[ae]llo", "hallo", true},
+		{"h[^e]llo", "hello", false},
+		{"h[^e]llo", "hallo", true},
+		{"h[a-b]llo", "hbllo", true},
+		{"h[b-a]llo", "hallo", true},
+		{`h\*llo`, "h*llo", true},
+		{`h\*llo`, "hello", false},
+		{"[z-a]", "m", true},
+		{"[", "a", false},
+		{"[a", "a", true},
+		{`[\]]`, "]", true},
+		{"[]a]", "a", false},
+		{"**a**", "bab", true},
+		{"*?*?*", "a", false},
+		{"\xff*", "\xff\x00", true},
+		{`a\`, `a\`, true},
+		{"[^]", "a", true},
+		{"a[", "a", false},
 	} {
 		if got := glob([]byte(c.pattern), []byte(c.s)); got != c.want {
 			t.Errorf("%q with %q: %v", c.pattern, c.s, got)
