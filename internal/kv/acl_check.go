@@ -149,7 +149,7 @@ func (u *user) sortRefusal(cmd *engine.Command, args [][]byte) string {
 		word := strings.ToUpper(string(args[i]))
 		by := word == "BY" && strings.Contains(string(args[i+1]), "*")
 		if (by || word == "GET" && string(args[i+1]) != "#") && !u.readsAll() {
-			return "ERR " + word + " option of SORT denied due to insufficient ACL permissions"
+			return "ERR " + word + " option of SORT denied due to insufficient ACL permissions."
 		}
 	}
 	return ""
