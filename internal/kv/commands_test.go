@@ -10,8 +10,8 @@ import (
 	"github.com/wayside-edge/wayside/internal/kv/kvtest"
 )
 
-// play runs a dialogue: "a> SET k v" has client a send a command, "a< OK" is what it gets then, which may have stars.
-// A client that is not there yet connects.
+// play runs a dialogue: "a> SET k v" has client a send a command, "a< OK" is what it gets then, which may have stars. Within
+// a word · is a blank and ¶ the end of a line. A client that is not there yet connects.
 func play(t *testing.T, addr, dialogue string) {
 	t.Helper()
 	clients := map[string]*kvtest.Client{}
@@ -27,7 +27,11 @@ func play(t *testing.T, addr, dialogue string) {
 			clients[name] = c
 		}
 		if line[1] == '>' {
-			c.Send(strings.Fields(text)...)
+			args := strings.Fields(text)
+			for i := range args {
+				args[i] = strings.NewReplacer("·", " ", "¶", "\n").Replace(args[i])
+			}
+			c.Send(args...)
 			continue
 		}
 		got := strings.TrimSpace(kvtest.Text(c.Read()))
@@ -218,6 +222,25 @@ func TestDialogues(t *testing.T) {
 			a< [invalidate [m]]
 			a> CLIENT TRACKING ON REDIRECT 12345
 			a< -ERR The client ID you want redirect to does not exist`,
+		"a pause of what writes": `
+			a> CLIENT PAUSE 100000 WRITE
+			a< OK
+			b> EVAL_RO return·1 0
+			b< 1
+			b> EVAL #!lua·flags=no-writes¶return·2 0
+			b< 2
+			b> MULTI
+			b< OK
+			b> EVAL #!lua·flags=no-writes¶return·3 0
+			b< QUEUED
+			b> EXEC
+			b< [3]
+			b> EVAL return·4 0
+			c> INFO clients
+			c< *blocked_clients:1*
+			c> CLIENT UNPAUSE
+			c< OK
+			b< 4`,
 		"monitor": `
 			a> MONITOR
 			a< OK

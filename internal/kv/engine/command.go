@@ -47,6 +47,7 @@ type Command struct {
 	Flags      Flags
 	Keys       Keys
 	Find       func(args [][]byte) []int // positions of keys where Keys cannot say; nil = Keys
+	Reads      func(args [][]byte) bool  // whether a call changes nothing although the flags let it; nil = never
 	Categories []Category                // beside those that the flags imply
 	Group      string                    // chapter of the documentation: string, list, …
 	Since      string                    // version of Redis that had it first
@@ -72,6 +73,11 @@ func (c *Command) Stats() CommandStats { return c.stats }
 
 // ResetStats begins the counts anew.
 func (c *Command) ResetStats() { c.stats, c.times = CommandStats{}, nil }
+
+// writes says whether a call may change something.
+func (c *Command) writes(args [][]byte) bool {
+	return c.Flags&(Write|MayReplicate) != 0 && (c.Reads == nil || !c.Reads(args))
+}
 
 // FullName is the name with that of the command it belongs to: "client|list".
 func (c *Command) FullName() string {

@@ -30,18 +30,20 @@ func (e *Engine) Paused() (running, all bool) {
 }
 
 // holds says whether a command has to wait for the end of the pause.
-func (p *pause) holds(e *Engine, s *Session, cmd *Command) bool {
+func (p *pause) holds(e *Engine, s *Session, cmd *Command) bool { return p.holdsCall(e, s, cmd, nil) }
+
+// holdsCall is holds of a call, whose arguments may say that it only reads.
+func (p *pause) holdsCall(e *Engine, s *Session, cmd *Command, args [][]byte) bool {
 	if p.until <= e.now || s.Internal || s.nested {
 		return false
 	}
 	if p.all {
 		return cmd.Name != "client" && (cmd.parent == nil || cmd.parent.Name != "client")
 	}
-	writes := cmd.Flags&(Write|MayReplicate) != 0
 	if cmd.Name == "exec" && s.multi != nil {
-		writes = slices.ContainsFunc(s.multi.queue, func(q queued) bool { return q.cmd.Flags&(Write|MayReplicate) != 0 })
+		return slices.ContainsFunc(s.multi.queue, func(q queued) bool { return q.cmd.writes(q.args) })
 	}
-	return writes
+	return cmd.writes(args)
 }
 
 // postpone keeps a command for the end of the pause.

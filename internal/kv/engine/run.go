@@ -48,7 +48,7 @@ func (e *Engine) Do(s *Session, args [][]byte, out Reply) {
 		out.Simple("QUEUED")
 		return
 	}
-	if e.paused.holds(e, s, cmd) {
+	if e.paused.holdsCall(e, s, cmd, args) {
 		e.postpone(s, cmd, args)
 		return
 	}

@@ -11,17 +11,20 @@ func (s *Scripts) Commands() []*engine.Command {
 	scripting := []engine.Category{"scripting"}
 	eval := func(name string, flags engine.Flags, since, summary string, run func(c *engine.Ctx)) *engine.Command {
 		return &engine.Command{
-			Name: name, Arity: -3, Flags: flags | engine.NoScript | engine.SkipMonitor | engine.MayReplicate | engine.NoMandatoryKeys | engine.Stale | engine.MovableKeys,
-			Find: evalKeys, Categories: scripting, Group: "scripting", Since: since, Complexity: "Depends on the script that is executed.", Summary: summary, Run: run,
+			Name: name, Arity: -3, Flags: flags | engine.NoScript | engine.SkipMonitor | engine.NoMandatoryKeys | engine.Stale | engine.MovableKeys,
+			Find: evalKeys, Reads: s.reads, Categories: scripting, Group: "scripting", Since: since, Complexity: "Depends on the script that is executed.", Summary: summary, Run: run,
 		}
 	}
 	sub := func(name string, arity int, flags engine.Flags, since, summary string, run func(c *engine.Ctx)) *engine.Command {
 		return &engine.Command{Name: name, Arity: arity, Flags: flags | engine.NoScript, Categories: scripting, Group: "scripting", Since: since, Complexity: "O(N) in the length of what it is about", Summary: summary, Run: run}
 	}
-	const readOnly = engine.ReadOnly
+	const (
+		readOnly = engine.ReadOnly
+		may      = engine.MayReplicate
+	)
 	return []*engine.Command{
-		eval("eval", 0, "2.6.0", "Runs a script.", func(c *engine.Ctx) { s.eval(c, false, false) }),
-		eval("evalsha", 0, "2.6.0", "Runs a script that is known, by its SHA-1.", func(c *engine.Ctx) { s.eval(c, true, false) }),
+		eval("eval", may, "2.6.0", "Runs a script.", func(c *engine.Ctx) { s.eval(c, false, false) }),
+		eval("evalsha", may, "2.6.0", "Runs a script that is known, by its SHA-1.", func(c *engine.Ctx) { s.eval(c, true, false) }),
 		eval("eval_ro", readOnly, "7.0.0", "Runs a script that changes nothing.", func(c *engine.Ctx) { s.eval(c, false, true) }),
 		eval("evalsha_ro", readOnly, "7.0.0", "Runs a known script that changes nothing, by its SHA-1.", func(c *engine.Ctx) { s.eval(c, true, true) }),
 		{Name: "script", Arity: -2, Categories: scripting, Group: "scripting", Since: "2.6.0", Complexity: "Depends on subcommand.", Summary: "Holds the commands about scripts.", Sub: []*engine.Command{
@@ -33,6 +36,16 @@ func (s *Scripts) Commands() []*engine.Command {
 			sub("help", 2, engine.Loading|engine.Stale, "5.0.0", "Tells which subcommands there are.", scriptHelp),
 		}},
 	}
+}
+
+// reads says that the script of a call has declared that it does not write.
+func (s *Scripts) reads(args [][]byte) bool {
+	if sc := s.known[strings.ToLower(string(args[1]))]; sc != nil {
+		return sc.rights.ReadOnly
+	}
+	sc := &script{}
+	_, err := sc.shebang(string(args[1]))
+	return err == nil && sc.rights.ReadOnly
 }
 
 // evalKeys finds the keys of EVAL.
