@@ -51,6 +51,27 @@ func (c *Ctx) scanArgs(at int, types bool) (s scanning, ok bool) {
 	return s, c.scanOptions(&s, at+1, types)
 }
 
+// scanObject is scanArgs for the members of an object; false after an error, or after the answer that there is none.
+func scanObject[T object](c *Ctx) (s scanning, obj T, ok bool) {
+	cursor, err := strconv.ParseUint(string(c.Args[2]), 10, 64)
+	if err != nil {
+		c.Fail("ERR invalid cursor")
+		return s, obj, false
+	}
+	it := c.read(c.Args[1])
+	if it == nil {
+		c.Out.Array(2)
+		c.Out.BulkString("0")
+		c.Out.Array(0)
+		return s, obj, false
+	}
+	if obj, ok = objectOf[T](c, it); !ok {
+		return s, obj, false
+	}
+	s.cursor, s.count = cursor, 10
+	return s, obj, c.scanOptions(&s, 3, false)
+}
+
 // scanOptions parses the options of SCAN and its kin; false after an error.
 func (c *Ctx) scanOptions(s *scanning, from int, types bool) (ok bool) {
 	for i := from; i < len(c.Args); i += 2 {

@@ -322,18 +322,13 @@ func zrankCmd(c *Ctx) {
 func scoreText(score float64) string { return string(appendScore(nil, score)) }
 
 func zscanCmd(c *Ctx) {
-	s, ok := c.scanArgs(2, false)
-	if !ok {
-		return
-	}
-	z, ok := readObject[*zset](c, c.Args[1])
+	s, z, ok := scanObject[*zset](c)
 	if !ok {
 		return
 	}
 	var found []zEntry
 	var cursor uint64
 	switch {
-	case z == nil:
 	case z.names == nil:
 		for _, n := range z.list {
 			if s.match == nil || glob(s.match, []byte(n.member)) {

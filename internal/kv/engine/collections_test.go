@@ -54,3 +54,30 @@ func repeatEffects(t *testing.T, templates []string) {
 }
 
 func TestEffectsOfLists(t *testing.T) { repeatEffects(t, listTemplates) }
+
+// hashTemplates make random commands of hashes.
+var hashTemplates = []string{
+	"hset key text text", "hset key text # # text a b c d e f", "hset key # ## # ## # ## # ## # ##", "hset key a", "hsetnx key text|a|b|# text", "hmset key a text # #", "hmset key a",
+	"hget key text|a|b|#", "hmget key text a b # nothing", "hgetall key", "hkeys key", "hvals key", "hlen key", "hexists key text|a|#", "hstrlen key text|a|#",
+	"hdel key text|a|#", "hdel key text # # a b", "hincrby key a|#|text #|##|text|9223372036854775807|-9223372036854775808", "hincrbyfloat key a|#|text #|text|1.5|-0.1|1e-5|inf|nan|x",
+	"hrandfield key 0|x|-9223372036854775808|9223372036854775807", "hrandfield key 9223372036854775807|-9223372036854775807|0|4611686018427387904|-4611686018427387904|-4611686018427387905 withvalues|x", "hrandfield key 1 withvalues x", "hscan key 0|x count 1000|0|x",
+	"hscan key 0 match *a*|[0-9]*|-* count 1000", "hset key foobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobar text",
+	"del key", "rename key key", "copy key key", "sort key", "set key text", "type key", "expire key ##", "sort list by w_*->a get w_*->a",
+}
+
+func TestEffectsOfHashes(t *testing.T) { repeatEffects(t, hashTemplates) }
+
+// setTemplates make random commands of sets.
+var setTemplates = []string{
+	"sadd key text # #|a|b", "sadd key # # # # #", "sadd key a b c d e f g h", "sadd key ## ## ## ## ## ## ## ##", "sadd key text text text text",
+	"srem key text # a|b", "srem key # # # #", "sismember key text|#|a", "smismember key text # a b", "scard key", "smembers key", "smove key key text|#|a|b",
+	"spop key 0|x|-1|9223372036854775807|-9223372036854775808", "spop key 1 2", "srandmember key 0|x|-9223372036854775808|9223372036854775807", "srandmember key 1 2",
+	"sinter key", "sinter key key", "sinter key key key", "sinterstore key key key", "sintercard 1|2|3|0|x key key", "sintercard 2 key key limit|x 0|1|2|-1|x",
+	"sunion key key", "sunion key key key", "sunionstore key key key", "sdiff key", "sdiff key key", "sdiff key key key key", "sdiffstore key key key", "sdiffstore key key key key key",
+	"sscan key 0|x count 1000|0|x", "sscan key 0 match *a*|[0-9]*|-* count 1000", "sadd key foobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobarfoobar",
+	"del key", "rename key key", "copy key key", "sort key alpha", "set key text", "type key", "expire key ##",
+}
+
+func TestEffectsOfSets(t *testing.T) {
+	repeatEffects(t, append(setTemplates, "spop key", "spop key 1|2|5", "spop key 1|2|5|100"))
+}

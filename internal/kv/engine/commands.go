@@ -15,6 +15,8 @@ func commands() []*Command {
 		objectCommands(),
 		sortCommands(),
 		listCommands(),
+		hashCommands(),
+		setCommands(),
 		zsetCommands(),
 		geoCommands(),
 		streamCommands(),

@@ -17,6 +17,7 @@ type dict[V any] struct {
 	level uint         // 1<<level buckets have a number of that many bits; those below split have one bit more
 	split uint32
 	n     int
+	deep  uint32 // keys in one bucket, at most
 	seed  maphash.Seed
 }
 
@@ -67,12 +68,14 @@ func (d *dict[V]) find(key []byte) *node[V] {
 
 // add gives the node of a key, a new one if there is none.
 func (d *dict[V]) add(key []byte) (n *node[V], added bool) {
-	at := d.bucket(d.hash(key))
+	at, deep := d.bucket(d.hash(key)), uint32(1)
 	for n := *at; n != nil; n = n.next {
 		if n.key == string(key) {
 			return n, false
 		}
+		deep++
 	}
+	d.deep = max(d.deep, deep)
 	n = &node[V]{next: *at, key: string(key)}
 	*at = n
 	d.n++
@@ -145,9 +148,14 @@ func (d *dict[V]) shrink() bool {
 	seg := int(last >> segBits)
 	from := &d.segs[seg][last&(segLen-1)]
 	to := &d.segs[d.split>>segBits][d.split&(segLen-1)]
-	for *to != nil {
-		to = &(*to).next
+	deep := uint32(0)
+	for ; *to != nil; to = &(*to).next {
+		deep++
 	}
+	for n := *from; n != nil; n = n.next {
+		deep++
+	}
+	d.deep = max(d.deep, deep)
 	*to, *from = *from, nil
 	switch {
 	case seg > 0 && last&(segLen-1) == 0:
@@ -222,6 +230,48 @@ func (d *dict[V]) random(pick func(n uint32) uint32) *node[V] {
 			return found
 		}
 	}
+}
+
+// fair gives one of the keys, each with the same chance; nil of an empty table. A place in a bucket is picked among as many
+// as the fullest bucket has, until there is a key in it.
+func (d *dict[V]) fair(pick func(n uint32) uint32) *node[V] {
+	if d.n == 0 {
+		return nil
+	}
+	deep := min(d.deep, uint32(d.n))
+	for {
+		i := pick(d.buckets())
+		n := d.segs[i>>segBits][i&(segLen-1)]
+		if n == nil {
+			continue
+		}
+		for j := pick(deep); j > 0 && n != nil; j-- {
+			n = n.next
+		}
+		if n != nil {
+			return n
+		}
+	}
+}
+
+// sample gives n different keys, any with the same chance as others; there are more.
+func (d *dict[V]) sample(n int, pick func(n uint32) uint32) []*node[V] {
+	if n > d.n/3 { // most picks would hit the same ones
+		list := make([]*node[V], 0, d.n)
+		for n := range d.all() {
+			list = append(list, n)
+		}
+		draw(list, n, pick)
+		return list[:n]
+	}
+	list, seen := make([]*node[V], 0, n), make(map[*node[V]]bool, n)
+	for len(list) < n {
+		if k := d.fair(pick); !seen[k] {
+			seen[k] = true
+			list = append(list, k)
+		}
+	}
+	return list
 }
 
 // some visits a few of the keys, those of buckets in a row. pick gives a number below its argument.

@@ -140,13 +140,29 @@ func (r *rig) picture() string {
 			if r.e.ended(it) {
 				continue
 			}
-			var b bytes.Buffer
-			rewriteItem(it, func(args [][]byte) { fmt.Fprintf(&b, "%q ", args) })
-			lines = append(lines, fmt.Sprintf("%d %s", d.id, b.String()))
+			lines = append(lines, fmt.Sprintf("%d %s", d.id, pictureOf(it)))
 		}
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
+}
+
+// pictureOf is an item as text: the commands that make it anew. Fields and members whose order means nothing are sorted.
+func pictureOf(it *item) string {
+	var b bytes.Buffer
+	var parts []string
+	rewriteItem(it, func(args [][]byte) {
+		step := map[Kind]int{KindHash: 2, KindSet: 1}[it.val.kind()]
+		if step == 0 || string(args[0]) == "PEXPIREAT" {
+			fmt.Fprintf(&b, "%q ", args)
+			return
+		}
+		for part := range slices.Chunk(args[2:], step) {
+			parts = append(parts, fmt.Sprintf("%q", part))
+		}
+	})
+	slices.Sort(parts)
+	return fmt.Sprintf("%q %s %s", it.key, b.String(), parts)
 }
 
 // replay gives an engine that repeats the effects of another.

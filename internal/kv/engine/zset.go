@@ -131,7 +131,11 @@ func (z *zset) expand() {
 
 // adopt adds a key that is not there without copying it.
 func (d *dict[V]) adopt(key string, val V) {
-	at := d.bucket(d.hashString(key))
+	at, deep := d.bucket(d.hashString(key)), uint32(1)
+	for n := *at; n != nil; n = n.next {
+		deep++
+	}
+	d.deep = max(d.deep, deep)
 	*at = &node[V]{next: *at, key: key, val: val}
 	d.n++
 	if uint32(d.n) > d.buckets() {
