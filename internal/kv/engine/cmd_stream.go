@@ -167,8 +167,7 @@ func (c *Ctx) intervalEnd(i int, seq uint64) (id streamID, open, ok bool) {
 
 // answerID answers an id.
 func (c *Ctx) answerID(id streamID) {
-	var b [48]byte
-	c.Out.Bulk(id.append(b[:0]))
+	c.Out.Bulk(id.append(c.E.scratch[:0]))
 }
 
 // answerEntry answers an entry.

@@ -193,8 +193,8 @@ func xaddEffects(c *Ctx, a *streamAdd, s *stream, id streamID, it *item, pairs [
 			c.E.event('t', "xtrim", c.db, key)
 		}
 	}
-	if a.given && a.whole && !a.trim.approx {
-		return // as it came
+	if a.given && a.whole && !a.trim.approx || c.E.cfg.Effects == nil {
+		return // as it came, or nobody listens
 	}
 	args := append([][]byte{[]byte("XADD"), key, id.append(nil)}, pairs...)
 	c.effect(args...)

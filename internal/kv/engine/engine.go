@@ -83,6 +83,7 @@ type Engine struct {
 	spare     []*Ctx
 	dropCall  [2][]byte // DEL of a key that ends or is evicted
 	shortCall [3][]byte // of effectAt
+	scratch   [48]byte  // for what is answered at once
 }
 
 // New makes an empty engine.

@@ -45,10 +45,15 @@ func zLess(score float64, member string, score2 float64, member2 string) bool {
 // seek finds the way to where an entry is or belongs.
 func (l *skipList) seek(p *path, score float64, member string) {
 	x, rank := &l.head, 0
+	var past *zNode // is not in front: levels below often lead to the same one
 	for i := len(x.tower); i > 0; i-- {
 		for {
-			k := x.tower[i-1]
-			if k.to == nil || !zLess(k.to.score, k.to.member, score, member) {
+			k := &x.tower[i-1]
+			if k.to == past {
+				break
+			}
+			if !zLess(k.to.score, k.to.member, score, member) {
+				past = k.to
 				break
 			}
 			rank += k.span
@@ -56,7 +61,7 @@ func (l *skipList) seek(p *path, score float64, member string) {
 		}
 		p.node[i], p.rank[i] = x, rank
 	}
-	for x.next != nil && zLess(x.next.score, x.next.member, score, member) {
+	for x.next != past && zLess(x.next.score, x.next.member, score, member) {
 		x = x.next
 		rank++
 	}
@@ -79,20 +84,47 @@ func (l *skipList) seekRank(p *path, rank int) {
 	p.node[0], p.rank[0] = x, at
 }
 
-// insert puts a node where it belongs; its links are made anew.
-func (l *skipList) insert(n *zNode, rng *rand.Rand) {
+// newZNode makes a node with a tower of random height. Low towers lie behind their nodes, where they are met in the cache.
+func newZNode(member string, score float64, rng *rand.Rand) *zNode {
+	var n *zNode
+	switch h := zHeight(rng); h {
+	case 0:
+		n = &zNode{}
+	case 1:
+		tall := &struct {
+			node  zNode
+			links [1]zLink
+		}{}
+		n, tall.node.tower = &tall.node, tall.links[:]
+	case 2:
+		tall := &struct {
+			node  zNode
+			links [2]zLink
+		}{}
+		n, tall.node.tower = &tall.node, tall.links[:]
+	case 3:
+		tall := &struct {
+			node  zNode
+			links [3]zLink
+		}{}
+		n, tall.node.tower = &tall.node, tall.links[:]
+	default:
+		n = &zNode{tower: make([]zLink, h)}
+	}
+	n.member, n.score = member, score
+	return n
+}
+
+// insert puts a node where it belongs.
+func (l *skipList) insert(n *zNode) {
 	var p path
 	l.seek(&p, n.score, n.member)
-	height := zHeight(rng)
+	height := len(n.tower)
 	for len(l.head.tower) < height {
 		l.head.tower = append(l.head.tower, zLink{span: l.n})
 		p.node[len(l.head.tower)], p.rank[len(l.head.tower)] = &l.head, 0
 	}
-	n.tower = nil
-	if height > 0 {
-		n.tower = make([]zLink, height)
-		l.towers += sizeClass(height * zLinkBytes)
-	}
+	l.towers += sizeClass(height * zLinkBytes)
 	before := p.node[0]
 	n.prev, n.next = before, before.next
 	if before == &l.head {
@@ -167,13 +199,22 @@ func (l *skipList) at(rank int) *zNode {
 // below is how many entries are in front of a bound.
 func (l *skipList) below(b *zBound, equal bool) int {
 	x, rank := &l.head, 0
+	var past *zNode
 	for i := len(x.tower); i > 0; i-- {
-		for k := x.tower[i-1]; k.to != nil && b.above(k.to.score, k.to.member, equal); k = x.tower[i-1] {
+		for {
+			k := &x.tower[i-1]
+			if k.to == past {
+				break
+			}
+			if !b.above(k.to.score, k.to.member, equal) {
+				past = k.to
+				break
+			}
 			rank += k.span
 			x = k.to
 		}
 	}
-	for x.next != nil && b.above(x.next.score, x.next.member, equal) {
+	for x.next != past && b.above(x.next.score, x.next.member, equal) {
 		x = x.next
 		rank++
 	}

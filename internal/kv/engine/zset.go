@@ -122,8 +122,8 @@ func (z *zset) len() int {
 func (z *zset) expand() {
 	z.names, z.skip = newDict[*zNode](z.e.seed), &skipList{}
 	for _, n := range z.list {
-		node := &zNode{member: n.member, score: n.score}
-		z.skip.insert(node, z.e.rng)
+		node := newZNode(n.member, n.score, z.e.rng)
+		z.skip.insert(node)
 		z.names.adopt(n.member, node)
 	}
 	z.list = nil
@@ -179,8 +179,8 @@ func (z *zset) set(member []byte, score float64) (added, changed bool) {
 	}
 	name, added := z.names.add(member)
 	if added {
-		name.val = &zNode{member: name.key, score: score}
-		z.skip.insert(name.val, z.e.rng)
+		name.val = newZNode(name.key, score, z.e.rng)
+		z.skip.insert(name.val)
 		z.heap += sizeClass(len(member))
 		return true, true
 	}
@@ -195,7 +195,7 @@ func (z *zset) set(member []byte, score float64) (added, changed bool) {
 		z.skip.seek(&p, n.score, n.member)
 		z.skip.remove(&p, n)
 		n.score = score
-		z.skip.insert(n, z.e.rng)
+		z.skip.insert(n)
 	}
 	return false, true
 }
