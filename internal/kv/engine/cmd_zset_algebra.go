@@ -14,6 +14,32 @@ type scored interface {
 	each(yield func(member string, score float64) bool)
 }
 
+// setScores is a set as ZUNION takes it.
+type setScores struct{ s *set }
+
+func (s setScores) len() int { return s.s.len() }
+
+func (s setScores) scoreOf(member []byte) (score float64, ok bool) { return 1, s.s.has(member) }
+
+func (s setScores) each(yield func(member string, score float64) bool) {
+	for b := range s.s.each {
+		if !yield(string(b), 1) {
+			return
+		}
+	}
+}
+
+// scoredOf is a value as ZUNION takes it; false of a kind that it does not.
+func scoredOf(obj object) (scored, bool) {
+	switch obj := obj.(type) {
+	case *zset:
+		return obj, true
+	case *set:
+		return setScores{obj}, true
+	}
+	return nil, false
+}
+
 // zInput is one of the keys that are put together.
 type zInput struct {
 	obj    scored // nil = no key
@@ -119,7 +145,7 @@ func (a *zAlgebra) parse(c *Ctx) bool {
 	for _, key := range c.Args[at+1 : at+1+int(n)] {
 		in := zInput{weight: 1}
 		if it := c.read(key); it != nil {
-			if in.obj, ok = it.val.obj.(scored); !ok {
+			if in.obj, ok = scoredOf(it.val.obj); !ok {
 				c.Fail(errWrongType)
 				return false
 			}

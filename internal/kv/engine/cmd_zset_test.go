@@ -59,6 +59,8 @@ func TestZAlgebra(t *testing.T) {
 		[2]string{"zintercard 1 b limit -1", "-ERR LIMIT can't be negative"},
 		[2]string{"zadd p inf m", "1"}, [2]string{"zadd q -inf m", "1"}, [2]string{"zunion 2 p q withscores", "[m 0]"},
 		[2]string{"zunion 1 p weights 0 withscores", "[m 0]"}, [2]string{"set s x", "OK"}, [2]string{"zunion 1 s", "-" + errWrongType},
+		[2]string{"sadd n 1 2 3", "3"}, [2]string{"sadd t x y", "2"}, [2]string{"zunion 3 b t n weights 1 2 0.5 withscores", "[1 0.5 2 0.5 3 0.5 x 2 y 12 z 20 w 30]"},
+		[2]string{"zinter 2 t b withscores", "[y 11]"}, [2]string{"zdiff 2 t b", "[x]"}, [2]string{"zdiffstore t 2 n t", "3"}, [2]string{"zrange t 0 -1", "[1 2 3]"},
 	)
 }
 
