@@ -32,7 +32,7 @@ const (
 	segBits   = 10
 	segLen    = 1 << segBits
 	leastBits = 2 // a table has four buckets at least
-	shrinkAt  = 4 // buckets a key, from which the table shrinks
+	shrinkAt  = 2 // buckets a key, from which the table shrinks
 )
 
 func newDict[V any](seed maphash.Seed) *dict[V] {
