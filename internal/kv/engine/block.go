@@ -177,7 +177,8 @@ func (e *Engine) serveReady() {
 // element, those behind the first are not even looked at.
 func (e *Engine) serve(d *db, q *keyQueue) {
 	key := []byte(q.key)
-	for l, next := q.head, (*waitLink)(nil); l != nil; l = next {
+	var next *waitLink
+	for l := q.head; l != nil; l = next {
 		next = l.next
 		if kind := l.w.kind(); kind != KindStream {
 			it := d.peek(key)

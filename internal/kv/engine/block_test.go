@@ -77,11 +77,9 @@ func (r *rig) story(lines ...string) {
 		if who[name] == nil {
 			who[name] = r.caller()
 		}
-		got := ""
+		got := who[name].answer()
 		if speaks {
-			got = who[name].say(command)
-		} else {
-			got = who[name].answer()
+			got += who[name].say(command)
 		}
 		if got != want {
 			r.t.Errorf("%s\n got  %q", line, got)

@@ -134,8 +134,8 @@ func (h *hash) setLarge(field, value []byte) (added bool) {
 		h.heap += sizeClass(len(field))
 	}
 	h.heap -= sizeClass(cap(n.val))
-	if had := n.val; cap(had) >= len(value) && cap(had) <= 2*len(value)+16 {
-		n.val = append(had[:0], value...)
+	if cap(n.val) >= len(value) && cap(n.val) <= 2*len(value)+16 {
+		n.val = append(n.val[:0], value...)
 	} else {
 		n.val = copied(value)
 	}

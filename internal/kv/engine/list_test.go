@@ -98,7 +98,7 @@ func TestListIsAList(t *testing.T) {
 			}
 		}
 		checkList(t, l, model)
-		checkList(t, l.clone().(*list), model) //nolint:errcheck // a list's copy is a list
+		checkList(t, l.clone().(*list), model)
 	}
 }
 

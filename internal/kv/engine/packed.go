@@ -10,7 +10,7 @@ type packed struct {
 }
 
 // view is a string of the same bytes, valid as long as they stay as they are.
-func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // as long as the bytes
 
 // at gives the string that begins at a place, and where the next one does.
 func (p *packed) at(i int) (b []byte, next int) {

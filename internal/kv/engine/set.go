@@ -25,7 +25,7 @@ const (
 func newSet(e *Engine) *set { return &set{e: e} }
 
 // raw are the bytes of a string, which nobody may change.
-func raw(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+func raw(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) } //nolint:gosec // as long as the string
 
 func (s *set) kind() Kind  { return KindSet }
 func (s *set) empty() bool { return s.len() == 0 }
