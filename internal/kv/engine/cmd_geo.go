@@ -68,15 +68,17 @@ func fixed6(f float64) string {
 func geoaddCmd(c *Ctx) {
 	var o zaddOptions
 	at := 2
+words:
 	for ; at < len(c.Args); at++ {
-		if c.Is(at, "nx") {
+		switch {
+		case c.Is(at, "nx"):
 			o.nx = true
-		} else if c.Is(at, "xx") {
+		case c.Is(at, "xx"):
 			o.xx = true
-		} else if c.Is(at, "ch") {
+		case c.Is(at, "ch"):
 			o.ch = true
-		} else {
-			break
+		default:
+			break words
 		}
 	}
 	if n := len(c.Args) - at; n == 0 || n%3 != 0 || o.nx && o.xx {

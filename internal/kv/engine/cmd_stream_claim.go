@@ -109,19 +109,15 @@ func xclaimCmd(c *Ctx) {
 		if p == nil && !x.force || p != nil && x.idle > 0 && c.E.now-p.time < x.idle {
 			continue
 		}
-		count := int64(1)
+		count := int64(1) // of what is made by force
 		if p != nil {
 			count = p.count
-			if !x.justID {
-				count++
-			}
-		} else if x.justID || x.retries >= 0 {
-			count = 1
-		} else {
-			count = 2 // made by force, and delivered
 		}
-		if x.retries >= 0 {
+		switch {
+		case x.retries >= 0:
 			count = x.retries
+		case !x.justID:
+			count++
 		}
 		x.claim(c, id, count)
 	}

@@ -19,9 +19,9 @@ func (c *Ctx) pairInt(name string, n int64) {
 	c.Out.Int(n)
 }
 
-func (c *Ctx) pairText(name, text string) {
+func (c *Ctx) pairName(name string) {
+	c.Out.BulkString("name")
 	c.Out.BulkString(name)
-	c.Out.BulkString(text)
 }
 
 func (c *Ctx) pairID(name string, id streamID) {
@@ -52,7 +52,7 @@ func xinfoConsumersCmd(c *Ctx) {
 	c.Out.Array(len(g.consumers))
 	for _, who := range g.consumers {
 		c.Out.Map(3)
-		c.pairText("name", who.name)
+		c.pairName(who.name)
 		c.pairInt("pending", int64(who.pending.n))
 		c.pairInt("idle", max(c.E.now-who.seen, 0))
 	}
@@ -66,7 +66,7 @@ func xinfoGroupsCmd(c *Ctx) {
 	c.Out.Array(len(s.groups))
 	for _, g := range s.groups {
 		c.Out.Map(6)
-		c.pairText("name", g.name)
+		c.pairName(g.name)
 		c.pairInt("consumers", int64(len(g.consumers)))
 		c.pairInt("pending", int64(g.pending.n))
 		c.pairID("last-delivered-id", g.last)
@@ -139,7 +139,7 @@ func xinfoFull(c *Ctx, s *stream, count int64) {
 	c.Out.Array(len(s.groups))
 	for _, g := range s.groups {
 		c.Out.Map(7)
-		c.pairText("name", g.name)
+		c.pairName(g.name)
 		c.pairID("last-delivered-id", g.last)
 		c.pairKnown("entries-read", g.read, g.read != unknownRead)
 		lag, known := g.lag(s)
@@ -150,7 +150,7 @@ func xinfoFull(c *Ctx, s *stream, count int64) {
 		c.Out.Array(len(g.consumers))
 		for _, who := range g.consumers {
 			c.Out.Map(4)
-			c.pairText("name", who.name)
+			c.pairName(who.name)
 			c.pairInt("seen-time", who.seen)
 			c.pairInt("pel-count", int64(who.pending.n))
 			xinfoPending(c, &who.pending, count, false)

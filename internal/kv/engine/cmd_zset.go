@@ -174,9 +174,10 @@ func zaddAll(c *Ctx, o *zaddOptions, scores []float64, member func(i int) []byte
 			break
 		}
 		score, done = is, did
-		if change == zAdded {
+		switch change {
+		case zAdded:
 			added++
-		} else if change == zUpdated {
+		case zUpdated:
 			updated++
 		}
 	}
@@ -328,14 +329,13 @@ func zscanCmd(c *Ctx) {
 	}
 	var found []zEntry
 	var cursor uint64
-	switch {
-	case z.names == nil:
+	if z.names == nil {
 		for _, n := range z.list {
 			if s.match == nil || glob(s.match, []byte(n.member)) {
 				found = append(found, n)
 			}
 		}
-	default:
+	} else {
 		cursor = scanDict(&s, z.names, func(n *node[*zNode]) { found = append(found, zEntry{n.key, n.val.score}) })
 	}
 	c.Out.Array(2)

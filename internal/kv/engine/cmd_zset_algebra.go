@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -296,10 +297,7 @@ func (a *zAlgebra) diff() []zEntry {
 		}
 		return list
 	}
-	left := make(map[string]float64, first.len())
-	for member, score := range first.each {
-		left[member] = score
-	}
+	left := maps.Collect(first.each)
 	for i := range rest {
 		for member := range rest[i].each {
 			delete(left, member)

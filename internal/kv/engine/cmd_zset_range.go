@@ -90,25 +90,25 @@ type zRange struct {
 }
 
 // bounds parses the two ends, in the order of the arguments; false after an error.
-func (r *zRange) bounds(c *Ctx, min, max int) (ok bool) {
+func (r *zRange) bounds(c *Ctx, first, last int) (ok bool) {
 	switch r.by {
 	case zByScore:
 		var ok2 bool
-		r.min, ok = scoreBound(c.Args[min])
-		if r.max, ok2 = scoreBound(c.Args[max]); !ok || !ok2 {
+		r.min, ok = scoreBound(c.Args[first])
+		if r.max, ok2 = scoreBound(c.Args[last]); !ok || !ok2 {
 			c.Fail(errMinMax)
 			return false
 		}
 	case zByName:
 		var ok2 bool
-		r.min, ok = nameBound(c.Args[min])
-		if r.max, ok2 = nameBound(c.Args[max]); !ok || !ok2 {
+		r.min, ok = nameBound(c.Args[first])
+		if r.max, ok2 = nameBound(c.Args[last]); !ok || !ok2 {
 			c.Fail(errLexRange)
 			return false
 		}
 	default:
-		if r.first, ok = c.Int(min); ok {
-			r.last, ok = c.Int(max)
+		if r.first, ok = c.Int(first); ok {
+			r.last, ok = c.Int(last)
 		}
 		return ok
 	}

@@ -207,6 +207,7 @@ var zsetTemplates = []string{
 // repeats runs random commands and repeats their effects in another engine: both have the same keyspace, also when it is
 // made anew from what a log would have of it, and count its bytes right, down to none.
 func repeats(t *testing.T, templates []string, keys ...string) {
+	t.Helper()
 	for seed := range uint64(12) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		r := newRig(t, Config{Debug: true})

@@ -11,8 +11,6 @@ import (
 // streamID is where an entry is in a stream.
 type streamID struct{ ms, seq uint64 }
 
-var _ object = (*stream)(nil)
-
 // compare is below zero for an id in front of the other, above zero for one behind.
 func (a streamID) compare(b streamID) int {
 	switch {
@@ -164,7 +162,8 @@ func (b *streamBlock) append(id streamID, args [][]byte) {
 	if same {
 		flags = entrySame
 	}
-	buf := append(b.buf, flags)
+	buf := b.buf
+	buf = append(buf, flags)
 	buf = binary.AppendUvarint(buf, id.ms-b.base.ms)
 	if id.ms == b.base.ms {
 		buf = binary.AppendUvarint(buf, id.seq-b.base.seq)
@@ -262,8 +261,8 @@ func (s *stream) eachDown(from, to streamID, visit func(e *streamEntry) bool) {
 			}
 			at = next
 		}
-		for k := len(offsets) - 1; k >= 0; k-- {
-			b.read(offsets[k], &e)
+		for _, at := range slices.Backward(offsets) {
+			b.read(at, &e)
 			if e.id.less(from) || !visit(&e) {
 				return
 			}
@@ -433,8 +432,10 @@ func (s *stream) rewrite(key []byte, emit func(args [][]byte)) {
 		emit(append([][]byte{word("XADD"), key, e.id.append(nil)}, e.pairs...))
 		return true
 	})
-	emit([][]byte{word("XSETID"), key, s.last.append(nil), word("ENTRIESADDED"), appendInt(nil, s.added),
-		word("MAXDELETEDID"), s.maxDeleted.append(nil)})
+	emit([][]byte{
+		word("XSETID"), key, s.last.append(nil), word("ENTRIESADDED"), appendInt(nil, s.added),
+		word("MAXDELETEDID"), s.maxDeleted.append(nil),
+	})
 	for _, g := range s.groups {
 		g.rewrite(key, emit)
 	}

@@ -171,11 +171,10 @@ func (z *zset) index(member []byte) int {
 func (z *zset) set(member []byte, score float64) (added, changed bool) {
 	if z.names == nil {
 		i := z.index(member)
-		if i < 0 && (len(z.list) >= z.e.limits.ZSetEntries || len(member) > z.e.limits.ZSetValue) {
-			z.expand()
-		} else {
+		if i >= 0 || len(z.list) < z.e.limits.ZSetEntries && len(member) <= z.e.limits.ZSetValue {
 			return z.setSmall(i, member, score)
 		}
+		z.expand()
 	}
 	name, added := z.names.add(member)
 	if added {
