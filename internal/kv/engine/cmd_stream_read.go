@@ -70,6 +70,10 @@ func (r *xread) parse(c *Ctx) bool {
 		more := len(c.Args) - at - 1
 		switch {
 		case more > 0 && c.Is(at, "block"):
+			if c.S.script {
+				c.Fail(fmt.Sprintf("ERR %s command is not allowed with BLOCK option from scripts", c.Args[0]))
+				return false
+			}
 			at++
 			if !r.limit(c, at) {
 				return false

@@ -257,3 +257,56 @@ func repeats(t *testing.T, templates []string, keys ...string) {
 func TestZSetEffects(t *testing.T) {
 	repeats(t, zsetTemplates, "big1", "big2", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7")
 }
+
+// call3 runs a command line and gives its answer in version 3 of the protocol.
+func (r *rig) call3(line string) string {
+	w := resp.NewWriter()
+	w.SetVersion(3)
+	var args [][]byte
+	for _, word := range words(line) {
+		args = append(args, []byte(word))
+	}
+	r.e.Lock()
+	defer r.e.Unlock()
+	r.e.Do(r.s, args, w)
+	return string(w.Buf)
+}
+
+// TestVersion3 looks at the answers of sorted sets, geo and streams that differ in version 3 of the protocol.
+func TestVersion3(t *testing.T) {
+	r := newRig(t, Config{})
+	for _, line := range []string{"zadd z 1 a 2.5 b", "geoadd g 13.361389 38.115556 p", "xadd s 1-1 f v", "xgroup create s g 0"} {
+		r.say(line)
+	}
+	for line, want := range map[string]string{
+		"zrange z 0 -1 withscores": "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2.5\r\n", "zrange z 0 0": "*1\r\n$1\r\na\r\n", "zscore z b": ",2.5\r\n", "zscore z c": "_\r\n",
+		"zunion 1 z withscores": "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2.5\r\n", "zrandmember z 5 withscores": "*2\r\n*2\r\n$1\r\na\r\n,1\r\n*2\r\n$1\r\nb\r\n,2.5\r\n",
+		"geopos g p": "*1\r\n*2\r\n,13.36138933897018433\r\n,38.11555639549629859\r\n", "xread streams s 0": "%1\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n",
+		"xread streams s $": "_\r\n", "xinfo consumers s g": "*0\r\n", "zmpop 1 none min": "_\r\n",
+	} {
+		if got := r.call3(line); got != want {
+			t.Errorf("%s\n got  %q\n want %q", line, got, want)
+		}
+	}
+	for _, step := range [][2]string{{"zpopmin z", "*2\r\n$1\r\na\r\n,1\r\n"}, {"zpopmin z 1", "*1\r\n*2\r\n$1\r\nb\r\n,2.5\r\n"}} {
+		if got := r.call3(step[0]); got != step[1] {
+			t.Errorf("%s\n got  %q\n want %q", step[0], got, step[1])
+		}
+	}
+}
+
+// TestBlockInScript refuses to wait within a script by its words, and only there.
+func TestBlockInScript(t *testing.T) {
+	r := newRig(t, Config{})
+	script := resp.NewWriter()
+	run := func(c *Ctx) {
+		c.Script(func() {
+			c.CallFrom([][]byte{[]byte("XREAD"), []byte("BLOCK"), []byte("1"), []byte("STREAMS"), []byte("s"), []byte("$")}, Rights{}, script)
+		})
+	}
+	r.e.Call(r.s, &Command{Name: "script", Run: run}, [][]byte{[]byte("script")}, Discard)
+	if got := readable(string(script.Buf)); got != "-ERR XREAD command is not allowed with BLOCK option from scripts" {
+		t.Errorf("a script that waits is answered %q", got)
+	}
+	r.steps([2]string{"multi", "OK"}, [2]string{"xread block 1 streams s $", "QUEUED"}, [2]string{"exec", "[(nil)]"})
+}

@@ -220,16 +220,20 @@ func geoText(lon, lat float64) string {
 
 // answerCoordinate answers a longitude or latitude: with 17 decimals, without zeros at the end.
 func (c *Ctx) answerCoordinate(f float64) {
-	if c.Out.Version() >= 3 {
-		c.Out.Double(f)
-		return
-	}
 	text := strings.TrimRight(strconv.FormatFloat(f, 'f', 17, 64), "0")
 	text = strings.TrimSuffix(text, ".")
 	if text == "-0" {
 		text = "0"
 	}
-	c.Out.BulkString(text)
+	out, ok := c.Out.(interface{ Decimal(text string) })
+	switch {
+	case ok:
+		out.Decimal(text)
+	case c.Out.Version() >= 3: // of a script
+		c.Out.Double(f)
+	default:
+		c.Out.BulkString(text)
+	}
 }
 
 // answerDistance answers a length with four decimals.

@@ -9,9 +9,9 @@ import (
 // Script runs f as a script of the command that runs: what it calls does not wait, its effects belong together, and the
 // database it selects is its own.
 func (c *Ctx) Script(f func()) {
-	nested, db := c.S.nested, c.S.db
-	c.S.nested, c.own = true, true
-	defer func() { c.S.nested, c.S.db = nested, db }()
+	nested, script, db := c.S.nested, c.S.script, c.S.db
+	c.S.nested, c.S.script, c.own = true, true, true
+	defer func() { c.S.nested, c.S.script, c.S.db = nested, script, db }()
 	f()
 }
 

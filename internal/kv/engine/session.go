@@ -15,6 +15,7 @@ type Session struct {
 	stale   bool // one of them has changed
 	waiter  *waiter
 	nested  bool // runs within another command
+	script  bool // which is a script
 	Broken  bool // a command failed in a way that leaves its answer half: to be closed
 }
 

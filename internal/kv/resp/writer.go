@@ -140,6 +140,15 @@ func (w *Writer) Double(f float64) {
 	w.Buf = append(w.Buf, '\r', '\n')
 }
 
+// Decimal writes a number that is written out already; a byte string in version 2.
+func (w *Writer) Decimal(text string) {
+	if w.version < 3 {
+		w.BulkString(text)
+		return
+	}
+	w.line(',', text)
+}
+
 // AppendDouble writes a number as Redis does, which is C's %.17g: 17 significant digits without zeros at the end.
 func AppendDouble(b []byte, f float64) []byte {
 	switch {

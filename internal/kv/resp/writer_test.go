@@ -24,6 +24,7 @@ func TestAnswersInBothVersions(t *testing.T) {
 		{"false", func(w *Writer) { w.Bool(false) }, ":0\r\n", "#f\r\n"},
 		{"double", func(w *Writer) { w.Double(3.25) }, "$4\r\n3.25\r\n", ",3.25\r\n"},
 		{"infinity", func(w *Writer) { w.Double(math.Inf(-1)) }, "$4\r\n-inf\r\n", ",-inf\r\n"},
+		{"decimal", func(w *Writer) { w.Decimal("0.10") }, "$4\r\n0.10\r\n", ",0.10\r\n"},
 		{"array", func(w *Writer) { w.Array(2) }, "*2\r\n", "*2\r\n"},
 		{"map", func(w *Writer) { w.Map(2) }, "*4\r\n", "%2\r\n"},
 		{"set", func(w *Writer) { w.Set(2) }, "*2\r\n", "~2\r\n"},
