@@ -29,14 +29,17 @@ func (e *Engine) ended(it *item) bool {
 	return it.val.expire != 0 && it.val.expire <= e.now && !e.loading
 }
 
-// find finds a key for a command, ends it if its time is over, and remembers that it was used.
+// find finds a key for a command, ends it if its time is over, and remembers that it was used. During a pause nothing is
+// changed: a key that has ended is not there, and goes when the pause is over.
 func (d *db) find(key []byte) *item {
 	it := d.items.find(key)
 	if it == nil {
 		return nil
 	}
 	if d.e.ended(it) {
-		d.end(it)
+		if d.e.paused.until <= d.e.now {
+			d.end(it)
+		}
 		return nil
 	}
 	d.e.use(it)

@@ -151,7 +151,7 @@ func (e *Engine) Cycle() time.Duration {
 			return time.Millisecond // others first
 		}
 		d, it := e.nextEnd()
-		if e.lazy {
+		if e.lazy || e.paused.until > e.now {
 			it = nil
 		}
 		if it == nil || it.val.expire > e.now {
@@ -180,6 +180,9 @@ func (e *Engine) rest(next *item) time.Duration {
 	}
 	if w := e.waits.next(); w != 0 {
 		rest = min(rest, time.Duration(max(w-e.now, 1))*time.Millisecond)
+	}
+	if p := e.paused.until; p > e.now {
+		rest = min(rest, time.Duration(p-e.now)*time.Millisecond)
 	}
 	return rest
 }

@@ -21,6 +21,7 @@ func (e *Engine) Pause(until int64, all bool) {
 // Unpause lets all go on.
 func (e *Engine) Unpause() {
 	e.paused.until = 0
+	e.rouse() // keys may have ended
 	e.paused.end(e)
 }
 

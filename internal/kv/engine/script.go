@@ -37,7 +37,7 @@ func (c *Ctx) CallFrom(args [][]byte, r Rights, out Reply) (refusal string) {
 			return scriptRefusal(refusal)
 		}
 	}
-	if cmd.Flags&Write != 0 && r.ReadOnly {
+	if cmd.Flags&(Write|MayReplicate) != 0 && r.ReadOnly {
 		return "ERR Write commands are not allowed from read-only scripts."
 	}
 	if cmd.Flags&DenyOOM != 0 && !r.AllowOOM && !c.E.loading && !c.E.room() {
