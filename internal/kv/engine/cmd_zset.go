@@ -179,6 +179,7 @@ func zaddAll(c *Ctx, o *zaddOptions, scores []float64, member func(i int) []byte
 			added++
 		case zUpdated:
 			updated++
+		case zSame:
 		}
 	}
 	if !c.failed {
