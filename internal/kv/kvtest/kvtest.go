@@ -36,7 +36,7 @@ func Start(tb testing.TB, cfg kv.Config) (s *kv.Server, addr string) {
 
 // Serve runs a server on an address until ctx ends: what a person or another program tries out.
 func Serve(ctx context.Context, cfg kv.Config) error {
-	s, err := kv.Open(cfg)
+	s, err := kv.Open(cfg) //nolint:contextcheck // what it opens lasts longer than a call
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
