@@ -54,7 +54,6 @@ func (s *Server) keptParameters() []*parameter {
 	num("min-replicas-max-lag", 0, math.MaxInt32, 10)
 	num("repl-timeout", 1, math.MaxInt32, 60)
 	num("repl-backlog-size", 1, math.MaxInt64, 1<<20)
-	num("tcp-keepalive", 0, math.MaxInt32, int64(s.set.keepAlive.Seconds()))
 	text("save", "")
 	text("appendfsync", "everysec")
 	text("loglevel", "notice")

@@ -119,6 +119,7 @@ func (s *Server) serverParameters() []*parameter {
 	return []*parameter{
 		number("maxclients", 1, math.MaxUint32, func() int64 { return int64(set.maxClients) }, func(n int64) { set.maxClients = int(n) }),
 		number("timeout", 0, math.MaxInt32, func() int64 { return int64(set.idle / time.Second) }, func(n int64) { set.idle = time.Duration(n) * time.Second }),
+		number("tcp-keepalive", 0, math.MaxInt32, func() int64 { return int64(set.keepAlive / time.Second) }, func(n int64) { set.keepAlive = time.Duration(n) * time.Second }),
 		number("slowlog-log-slower-than", -1, math.MaxInt64, func() int64 { return set.slowerThan }, func(n int64) { set.slowerThan = n }),
 		number("slowlog-max-len", 0, math.MaxInt32, func() int64 { return int64(set.slowMax) }, func(n int64) {
 			set.slowMax = int(n)

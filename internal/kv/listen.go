@@ -24,7 +24,7 @@ func (s *Server) listen() error {
 	if s.cfg.TLSAddr != "" && s.cfg.TLS == nil {
 		return fmt.Errorf("listen on %s: TLS without a certificate", s.cfg.TLSAddr)
 	}
-	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: orDefault(s.cfg.KeepAlive, 5*time.Minute)}}
+	lc := net.ListenConfig{KeepAlive: -1} // each connection gets its own
 	add := func(network, addr string) error {
 		if addr == "" {
 			return nil
@@ -141,7 +141,19 @@ func (s *Server) welcome(conn net.Conn) {
 	s.counts.accepted++
 	c.begin(e)
 	s.wg.Go(c.serve)
+	every := s.set.keepAlive
 	e.Unlock()
+	probe(conn, every)
+}
+
+// probe has the system ask a silent client whether it is still there; three questions without an answer end it.
+func probe(conn net.Conn, every time.Duration) {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	if t, ok := conn.(*net.TCPConn); ok && every > 0 {
+		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: every, Interval: max(every/3, time.Second), Count: 3})
+	}
 }
 
 // begin makes the client known.

@@ -38,7 +38,7 @@ type Config struct {
 
 	Engine     engine.Config // its Hooks are the server's own
 	Parameters []Parameter   // of other packages, for CONFIG
-	Shutdown   func()        // what SHUTDOWN does; nil = it is refused
+	Shutdown   func()        // what SHUTDOWN begins, under the engine's lock; nil = it is refused
 	Version    string        // Wayside's, for INFO
 	Logger     *slog.Logger
 }
