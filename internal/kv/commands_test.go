@@ -10,8 +10,9 @@ import (
 	"github.com/wayside-edge/wayside/internal/kv/kvtest"
 )
 
-// play runs a dialogue: "a> SET k v" has client a send a command, "a< OK" is what it gets then, which may have stars. Within
-// a word · is a blank and ¶ the end of a line. A client that is not there yet connects.
+// play runs a dialogue: "a> SET k v" has client a send a command, "a< OK" is what it gets then, which may have stars, and
+// "a? GET k => v" asks until the answer is that. Within a word · is a blank and ¶ the end of a line. A client that is not
+// there yet connects.
 func play(t *testing.T, addr, dialogue string) {
 	t.Helper()
 	clients := map[string]*kvtest.Client{}
@@ -26,19 +27,29 @@ func play(t *testing.T, addr, dialogue string) {
 			c = kvtest.Dial(t, addr)
 			clients[name] = c
 		}
-		if line[1] == '>' {
+		switch line[1] {
+		case '>':
 			args := strings.Fields(text)
 			for i := range args {
 				args[i] = strings.NewReplacer("·", " ", "¶", "\n").Replace(args[i])
 			}
 			c.Send(args...)
-			continue
-		}
-		got := strings.TrimSpace(kvtest.Text(c.Read()))
-		if ok, err := path.Match(strings.ReplaceAll(strings.NewReplacer("[", `\[`, "]", `\]`).Replace(text), "/", "|"), strings.ReplaceAll(got, "/", "|")); err != nil || !ok {
-			t.Errorf("%s gets %s, want %s", name, got, text)
+		case '?':
+			ask, want, _ := strings.Cut(text, " => ")
+			eventually(t, text, func() bool { return like(c.Text(strings.Fields(ask)...), want) })
+		default:
+			if got := kvtest.Text(c.Read()); !like(got, text) {
+				t.Errorf("%s gets %s, want %s", name, got, text)
+			}
 		}
 	}
+}
+
+// like compares an answer with a pattern of stars.
+func like(got, pattern string) bool {
+	plain := strings.NewReplacer("/", "|", "\r\n", " ")
+	ok, err := path.Match(strings.NewReplacer("[", `\[`, "]", `\]`, "/", "|").Replace(pattern), strings.TrimSpace(plain.Replace(got)))
+	return ok && err == nil
 }
 
 func TestDialogues(t *testing.T) {
@@ -236,8 +247,7 @@ func TestDialogues(t *testing.T) {
 			b> EXEC
 			b< [3]
 			b> EVAL return·4 0
-			c> INFO clients
-			c< *blocked_clients:1*
+			c? INFO clients => *blocked_clients:1*
 			c> CLIENT UNPAUSE
 			c< OK
 			b< 4`,
