@@ -23,6 +23,8 @@ import (
 	"github.com/wayside-edge/wayside/internal/httpapi"
 	"github.com/wayside-edge/wayside/internal/idempotency"
 	"github.com/wayside-edge/wayside/internal/ingest"
+	"github.com/wayside-edge/wayside/internal/kv"
+	"github.com/wayside-edge/wayside/internal/kv/aof"
 	"github.com/wayside-edge/wayside/internal/observe"
 	"github.com/wayside-edge/wayside/internal/queue"
 	"github.com/wayside-edge/wayside/internal/queue/local"
@@ -82,6 +84,10 @@ type appliance struct {
 	uploads  *upload.Uploads
 	keys     *idempotency.Keys
 	server   *httpapi.Server
+	kv       *kv.Server // nil = there is none
+	kvLog    *aof.Log
+
+	kvMissing string // why there is none, or no port
 
 	closers []closer // in the order of opening
 }
@@ -131,7 +137,7 @@ func (a *appliance) close() error {
 // open opens every part. Whatever it opened before an error is closed by close.
 func (a *appliance) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openHTTP,
+		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openKV, a.openHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err

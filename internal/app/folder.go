@@ -31,6 +31,7 @@ func (f *folder) plugins() string  { return filepath.Join(f.root, "plugins") }
 func (f *folder) compiled() string { return filepath.Join(f.root, "compiled") }
 func (f *folder) tmp() string      { return filepath.Join(f.root, "tmp") }
 func (f *folder) secrets() string  { return filepath.Join(f.root, "secrets") }
+func (f *folder) kv() string       { return filepath.Join(f.root, "kv") }
 func (f *folder) uploads() string  { return filepath.Join(f.root, "uploads") }
 func (f *folder) slots() string    { return filepath.Join(f.root, "running") }
 

@@ -133,6 +133,9 @@ func (a *appliance) attach(ctx context.Context) {
 	})
 	a.health.Register("decoders", false, a.decodersHealth)
 	a.health.Register("workers", false, a.workersHealth)
+	if a.kv != nil || a.kvMissing != "" {
+		a.health.Register("redis", false, a.kvHealth)
+	}
 	a.metrics.Attach(observe.Sources{
 		Workers: func() int { return len(a.pool.Stats().Workers) },
 		Plugins: func() map[string]int {

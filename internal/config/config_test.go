@@ -112,11 +112,11 @@ func TestLayers(t *testing.T) {
 	if c.KV.Listen.Enabled() || c.Cache.TTL != 6*time.Minute || c.Queue.Weights["mine"] != 1 {
 		t.Errorf("values: %+v", c.KV)
 	}
-	if !slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, "kv.unix_socket") }) {
+	if !slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, "cache.ttl") }) {
 		t.Errorf("no warning for a part that is not built: %v", c.Warnings())
 	}
-	if e := entry(t, c, "kv.unix_socket"); e.Built {
-		t.Error("kv.unix_socket says it is built")
+	if e := entry(t, c, "cache.ttl"); e.Built {
+		t.Error("cache.ttl says it is built")
 	}
 }
 
@@ -414,7 +414,10 @@ func FuzzLoad(f *testing.F) {
 
 // TestLiveKeysAreInEffect names the keys that package app makes count at a reload; the others may not promise it.
 func TestLiveKeysAreInEffect(t *testing.T) {
-	inEffect := []string{"server.rate_limit", "server.rate_burst", "plugins.policy", "plugins.keys", "plugins.override", "plugins.settings", "queue.mode", "queue.ageing", "queue.weights", "log.level", "log.modules"}
+	inEffect := []string{
+		"server.rate_limit", "server.rate_burst", "plugins.policy", "plugins.keys", "plugins.override", "plugins.settings", "queue.mode", "queue.ageing", "queue.weights",
+		"kv.maxmemory", "kv.maxmemory_policy", "kv.max_clients", "kv.idle_timeout", "log.level", "log.modules",
+	}
 	c := load(t, Options{Env: home})
 	var promised []string
 	for _, e := range c.Entries() {

@@ -185,45 +185,45 @@ func queueKeys() []key {
 func kvKeys() []key {
 	return []key{
 		{
-			name: "kv.listen", def: "127.0.0.1:6379", at: func(c *Config) any { return &c.KV.Listen }, flag: "kv-listen",
+			name: "kv.listen", def: "127.0.0.1:6379", at: func(c *Config) any { return &c.KV.Listen }, flag: "kv-listen", built: true,
 			older: []string{"REDIS_ENABLED", "REDIS_HOST", "REDIS_PORT"},
 			doc:   "Address of the Redis-protocol server; `off`: none. An address that other machines can reach needs `kv.password`.",
 		},
 		{
-			name: "kv.unix_socket", at: func(c *Config) any { return &c.KV.UnixSocket },
+			name: "kv.unix_socket", at: func(c *Config) any { return &c.KV.UnixSocket }, built: true,
 			doc: "Unix socket of the Redis-protocol server.",
 		},
 		{
-			name: "kv.password", at: func(c *Config) any { return &c.KV.Password }, secret: true, older: []string{"REDIS_PASSWORD"},
+			name: "kv.password", at: func(c *Config) any { return &c.KV.Password }, secret: true, older: []string{"REDIS_PASSWORD"}, built: true,
 			doc: "Password of the Redis-protocol server (AUTH).",
 		},
 		{
-			name: "kv.maxmemory", def: "64 MiB", at: func(c *Config) any { return &c.KV.MaxMemory }, hi: tib, live: true,
+			name: "kv.maxmemory", def: "64 MiB", at: func(c *Config) any { return &c.KV.MaxMemory }, hi: tib, live: true, built: true,
 			doc: "Memory for keys and values; 0: no limit.",
 		},
 		{
-			name: "kv.maxmemory_policy", def: "allkeys-lru", at: func(c *Config) any { return &c.KV.MaxMemoryPolicy }, live: true,
-			oneOf: []string{"allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-ttl", "noeviction"},
+			name: "kv.maxmemory_policy", def: "allkeys-lru", at: func(c *Config) any { return &c.KV.MaxMemoryPolicy }, live: true, built: true,
+			oneOf: []string{"allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl", "noeviction"},
 			doc:   "What goes when memory is full.",
 		},
 		{
-			name: "kv.evict_dbs", def: "[0]", at: func(c *Config) any { return &c.KV.EvictDBs }, hi: 255,
+			name: "kv.evict_dbs", def: "[0]", at: func(c *Config) any { return &c.KV.EvictDBs }, hi: 255, built: true,
 			doc: "Databases that keys are evicted from. The others answer OOM, so that a broker's jobs are never evicted.",
 		},
 		{
-			name: "kv.databases", def: "16", at: func(c *Config) any { return &c.KV.Databases }, lo: 1, hi: 256,
+			name: "kv.databases", def: "16", at: func(c *Config) any { return &c.KV.Databases }, lo: 1, hi: 256, built: true,
 			doc: "Number of databases.",
 		},
 		{
-			name: "kv.max_clients", def: "10000", at: func(c *Config) any { return &c.KV.MaxClients }, lo: 1, hi: 1e6, live: true,
+			name: "kv.max_clients", def: "10000", at: func(c *Config) any { return &c.KV.MaxClients }, lo: 1, hi: 1e6, live: true, built: true,
 			doc: "Most connections at a time.",
 		},
 		{
-			name: "kv.appendfsync", def: "everysec", at: func(c *Config) any { return &c.KV.AppendFsync }, oneOf: []string{"always", "everysec", "no"},
+			name: "kv.appendfsync", def: "everysec", at: func(c *Config) any { return &c.KV.AppendFsync }, oneOf: []string{"always", "everysec", "no"}, built: true,
 			doc: "When changes reach the disk: before the answer, within a second, or when the kernel likes.",
 		},
 		{
-			name: "kv.idle_timeout", def: "0", at: func(c *Config) any { return &c.KV.IdleTimeout }, hi: 365 * day, live: true,
+			name: "kv.idle_timeout", def: "0", at: func(c *Config) any { return &c.KV.IdleTimeout }, hi: 365 * day, live: true, built: true,
 			doc: "A client that is silent for so long is disconnected. 0: never.",
 		},
 		{

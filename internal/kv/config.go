@@ -100,6 +100,17 @@ func (s *Server) configSetCmd(c *engine.Ctx) {
 
 func (p *parameter) key() string { return orDefault(p.same, p.name) }
 
+// Set changes a parameter as CONFIG SET does. It must not be called under the engine's lock.
+func (s *Server) Set(name, value string) error {
+	s.engine.Lock()
+	defer s.engine.Unlock()
+	p := s.params[name]
+	if p == nil || p.set == nil {
+		return fmt.Errorf("set parameter %q: it cannot be changed", name)
+	}
+	return p.set(value)
+}
+
 // apply sets all parameters or none.
 func (s *Server) apply(c *engine.Ctx, list []change) {
 	for i := range list {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/disk"
@@ -65,6 +66,7 @@ type Log struct {
 	report LoadReport
 	kick   chan struct{}
 	demand chan struct{} // a compaction is asked for
+	ran    atomic.Bool
 
 	// Guarded by the engine's lock.
 	frames framer
@@ -276,6 +278,7 @@ func (l *Log) Rewrite() {
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(retryEvery)
 	defer tick.Stop()
+	l.ran.Store(true)
 	var wanted bool
 	for ctx.Err() == nil {
 		if l.rewrite == nil {
@@ -309,6 +312,14 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-t.C:
 	}
+}
+
+// Close ends a log that Run was never called for; after Run there is nothing to do.
+func (l *Log) Close() error {
+	if l.ran.Load() {
+		return nil
+	}
+	return l.shut()
 }
 
 // shut ends the log.

@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/config"
+	"github.com/wayside-edge/wayside/internal/kv"
+	"github.com/wayside-edge/wayside/internal/kv/aof"
+	"github.com/wayside-edge/wayside/internal/kv/engine"
+	"github.com/wayside-edge/wayside/internal/observe"
+)
+
+// openKV opens the Redis-protocol server and repeats its log. A port that another program has is no reason not to start:
+// the appliance does without, and says so.
+func (a *appliance) openKV(ctx context.Context) error {
+	c := &a.cfg.KV
+	if !c.Listen.Enabled() && c.UnixSocket == "" {
+		return nil
+	}
+	policy, ok := engine.ParsePolicy(c.MaxMemoryPolicy)
+	flush, known := aof.ParsePolicy(c.AppendFsync)
+	if !ok || !known {
+		return fmt.Errorf("open redis server: policy %q, appendfsync %q", c.MaxMemoryPolicy, c.AppendFsync)
+	}
+	cfg := kv.Config{
+		Socket: c.UnixSocket, Password: c.Password, MaxClients: c.MaxClients, IdleTimeout: c.IdleTimeout, Version: a.env.Version,
+		Logger: a.logs.Logger("kv"), Drain: closeWait,
+		Engine: engine.Config{
+			Databases: c.Databases, MaxMemory: int64(c.MaxMemory), Policy: policy, EvictDBs: c.EvictDBs,
+			Logger: a.logs.Logger("kv"), Clock: a.world.now,
+		},
+	}
+	if c.Listen.Enabled() {
+		cfg.Addr = string(c.Listen)
+	}
+	s, err := kv.Open(cfg) //nolint:contextcheck // its contexts are Run's
+	if errors.Is(err, syscall.EADDRINUSE) && cfg.Addr != "" {
+		a.kvMissing = fmt.Sprintf("kv.listen: %s is taken by another program", cfg.Addr)
+		a.log.WarnContext(ctx, "redis server does not listen", "address", cfg.Addr, "error", err)
+		if cfg.Addr = ""; cfg.Socket == "" {
+			return nil
+		}
+		s, err = kv.Open(cfg) //nolint:contextcheck // as above
+	}
+	if err != nil {
+		return fmt.Errorf("open redis server: %w", err)
+	}
+	a.onClose("redis server", s.Close)
+	log, err := aof.Open(aof.Config{Dir: a.folder.kv(), FS: a.world.fs, Logger: a.logs.Logger("kv"), Policy: flush}, s.Engine())
+	if err != nil {
+		return fmt.Errorf("open redis log: %w", err)
+	}
+	a.onClose("redis log", log.Close)
+	s.Keep(log)
+	a.kv, a.kvLog = s, log
+	if r := log.Status().Load; r.Commands > 0 {
+		a.log.InfoContext(ctx, "redis log repeated", "commands", r.Commands, "bytes", r.Bytes, "cut_bytes", r.Cut, "refused", r.Refused, "first_refusal", r.First)
+	}
+	return nil
+}
+
+// startKV runs what openKV opened. The log is started first, so that it is stopped last.
+func (a *appliance) startKV(ctx context.Context, parts *services) {
+	if a.kv == nil {
+		return
+	}
+	parts.start(ctx, "redis log", a.kvLog.Run)
+	parts.start(ctx, "redis server", a.kv.Run)
+}
+
+// kvHealth says how the Redis-protocol server is.
+func (a *appliance) kvHealth(context.Context) (observe.Status, string) {
+	if a.kv == nil {
+		return observe.Degraded, a.kvMissing
+	}
+	st := a.kvLog.Status()
+	switch {
+	case st.Failure != nil:
+		return observe.Degraded, "the log cannot be written, commands that write are refused: " + st.Failure.Error()
+	case len(st.Load.Damaged) > 0:
+		return observe.Degraded, fmt.Sprintf("the log was damaged; what could not be repeated is kept in %v", st.Load.Damaged)
+	case a.kvMissing != "":
+		return observe.Degraded, a.kvMissing
+	}
+	return observe.OK, ""
+}
+
+// reloadKV puts in effect what may change while the server runs.
+func (a *appliance) reloadKV(ctx context.Context, cfg config.Config) {
+	if a.kv == nil {
+		return
+	}
+	for name, value := range map[string]string{
+		"maxmemory":        strconv.FormatInt(int64(cfg.KV.MaxMemory), 10),
+		"maxmemory-policy": cfg.KV.MaxMemoryPolicy,
+		"maxclients":       strconv.Itoa(cfg.KV.MaxClients),
+		"timeout":          strconv.FormatInt(int64(cfg.KV.IdleTimeout/time.Second), 10),
+	} {
+		if err := a.kv.Set(name, value); err != nil {
+			a.log.WarnContext(ctx, "redis server's setting not changed", "parameter", name, "error", err)
+		}
+	}
+}
