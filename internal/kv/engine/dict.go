@@ -232,25 +232,41 @@ func (d *dict[V]) random(pick func(n uint32) uint32) *node[V] {
 	}
 }
 
+// fairDepth bounds the places that fair tries in a bucket. At most one bucket in two hundred has more keys; theirs are
+// picked a little less often.
+const fairDepth = 6
+
 // fair gives one of the keys, each with the same chance; nil of an empty table. A place in a bucket is picked among as many
 // as the fullest bucket has, until there is a key in it.
 func (d *dict[V]) fair(pick func(n uint32) uint32) *node[V] {
 	if d.n == 0 {
 		return nil
 	}
-	deep := min(d.deep, uint32(d.n))
+	deep := min(d.deep, uint32(d.n), fairDepth)
 	for {
 		i := pick(d.buckets())
-		n := d.segs[i>>segBits][i&(segLen-1)]
+		first := d.segs[i>>segBits][i&(segLen-1)]
+		if first == nil {
+			continue
+		}
+		place := pick(deep)
+		n, at := first, uint32(0)
+		for ; at < place && n != nil; at++ {
+			n = n.next
+		}
 		if n == nil {
 			continue
 		}
-		for j := pick(deep); j > 0 && n != nil; j-- {
-			n = n.next
+		for rest := n; rest != nil; rest = rest.next {
+			at++
 		}
-		if n != nil {
+		if at <= deep {
 			return n
 		}
+		for place = pick(at); place > 0; place-- {
+			first = first.next
+		}
+		return first
 	}
 }
 
