@@ -50,7 +50,7 @@ func (c *Ctx) writeBits(key []byte, last int64) (it *item, grown, ok bool) {
 		return nil, false, false
 	}
 	if it == nil {
-		it, _ = c.db.put(key)
+		it = c.db.put(key)
 	}
 	grown = n > len(it.val.str)
 	if grown {
@@ -259,11 +259,11 @@ func bitopCmd(c *Ctx) {
 	dest := c.Args[2]
 	c.Out.Int(int64(most))
 	if most == 0 {
-		c.remove(dest, "del")
+		c.remove(dest)
 		return
 	}
 	out := combineBits(op, from, most)
-	it, _ := c.db.put(dest)
+	it := c.db.put(dest)
 	c.setRaw(it, out)
 	c.db.setExpire(it, 0)
 	c.changed(dest, it, '$', "set")

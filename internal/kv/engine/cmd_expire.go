@@ -101,7 +101,7 @@ func expireCmd(c *Ctx) {
 // endAt says when a key ends; one whose end is over is deleted, unless it is read from the log, which says so itself.
 func (c *Ctx) endAt(key []byte, it *item, at int64) {
 	if at <= c.E.now && !c.E.loading {
-		c.remove(key, "del")
+		c.remove(key)
 		c.effect([]byte("DEL"), key)
 		return
 	}

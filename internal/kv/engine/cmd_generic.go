@@ -25,7 +25,7 @@ func genericCommands() []*Command {
 func delCmd(c *Ctx) {
 	var n int64
 	for _, key := range c.Args[1:] {
-		if c.remove(key, "del") {
+		if c.remove(key) {
 			n++
 		}
 	}
@@ -171,7 +171,7 @@ func copyCmd(c *Ctx) {
 		}
 		dst.drop(to)
 	}
-	dup, _ := dst.put(to)
+	dup := dst.put(to)
 	if it.val.obj != nil {
 		obj := it.val.obj.clone()
 		*obj.counted() = 0

@@ -41,7 +41,7 @@ func pfaddCmd(c *Ctx) {
 	}
 	raised := false
 	if it == nil {
-		it, _ = c.db.put(key)
+		it = c.db.put(key)
 		c.setRaw(it, newHLL())
 		raised = true
 	}
@@ -147,7 +147,7 @@ func pfmergeCmd(c *Ctx) {
 		}
 	}
 	if it == nil {
-		it, _ = c.db.put(key)
+		it = c.db.put(key)
 	}
 	b[hllHead-1] |= hllStale
 	c.setRaw(it, b)

@@ -169,7 +169,7 @@ func (c *Ctx) keepSet(s *set) {
 	key := c.Args[1]
 	c.Out.Int(int64(s.len()))
 	if s.empty() {
-		c.remove(key, "del")
+		c.remove(key)
 		return
 	}
 	if c.db.find(key) != nil {

@@ -153,7 +153,7 @@ func (s *sortCall) keep(c *Ctx, elements [][]byte) {
 	var list [][]byte
 	s.each(c, elements, func(b []byte, _ bool) { list = append(list, copied(b)) })
 	if len(list) == 0 {
-		if c.remove(s.store, "del") {
+		if c.remove(s.store) {
 			c.effect([]byte("DEL"), s.store)
 		}
 		c.Out.Int(0)

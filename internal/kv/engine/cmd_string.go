@@ -182,7 +182,7 @@ func (c *Ctx) setEffect(keep bool) {
 
 // store puts a string under a key. at is when it ends, 0 = never, unless the end that it had is kept.
 func (c *Ctx) store(key, b []byte, at int64, keep bool) {
-	it, _ := c.db.put(key)
+	it := c.db.put(key)
 	c.setString(it, b)
 	if !keep {
 		c.db.setExpire(it, at)
@@ -231,7 +231,7 @@ func getdelCmd(c *Ctx) {
 	}
 	c.bulkOf(it)
 	if it != nil {
-		c.remove(c.Args[1], "del")
+		c.remove(c.Args[1])
 		c.effect([]byte("DEL"), c.Args[1])
 	}
 }

@@ -47,7 +47,7 @@ func increment(c *Ctx, by int64) {
 		return
 	}
 	if it == nil {
-		it, _ = c.db.put(key)
+		it = c.db.put(key)
 	}
 	var b [20]byte
 	c.setString(it, appendInt(b[:0], sum))
@@ -79,7 +79,7 @@ func incrbyfloatCmd(c *Ctx) {
 		return
 	}
 	if it == nil {
-		it, _ = c.db.put(key)
+		it = c.db.put(key)
 	}
 	b := []byte(text)
 	c.setString(it, b)

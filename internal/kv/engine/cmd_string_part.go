@@ -18,7 +18,7 @@ func appendCmd(c *Ctx) {
 		return
 	}
 	if it == nil {
-		it, _ = c.db.put(key)
+		it = c.db.put(key)
 		c.setString(it, more)
 	} else {
 		if !c.checkLength(int64(len(it.val.str)) + int64(len(more))) {
@@ -70,7 +70,7 @@ func setrangeCmd(c *Ctx) {
 		return
 	}
 	if it == nil {
-		it, _ = c.db.put(key)
+		it = c.db.put(key)
 	}
 	b := lengthen(it.val.str, int(at)+len(part))
 	copy(b[at:], part)

@@ -297,11 +297,11 @@ func zrangestoreCmd(c *Ctx) {
 // storeZSet puts a new sorted set under a key, whatever was there, and answers its size. None is stored without entries.
 func (c *Ctx) storeZSet(key []byte, list []zEntry, event string) {
 	if len(list) == 0 {
-		c.remove(key, "del")
+		c.remove(key)
 		c.Out.Int(0)
 		return
 	}
-	it, _ := c.db.put(key)
+	it := c.db.put(key)
 	c.db.setExpire(it, 0)
 	c.db.setObject(it, zsetOf(c.E, list))
 	c.changed(key, it, 'z', event)

@@ -123,14 +123,14 @@ func (c *Ctx) stringOf(it *item) (*item, bool) {
 
 // create puts a new object under a key that has none.
 func (c *Ctx) create(key []byte, obj object) *item {
-	it, _ := c.db.put(key)
+	it := c.db.put(key)
 	c.db.setObject(it, obj)
 	return it
 }
 
 // changed says that a key has another value: it is accounted for, whoever watches the key is told, and the command is an
-// effect. An object that is empty now is removed with its key; gone says so.
-func (c *Ctx) changed(key []byte, it *item, class byte, event string) (gone bool) {
+// effect. An object that is empty now is removed with its key.
+func (c *Ctx) changed(key []byte, it *item, class byte, event string) {
 	c.dirty = true
 	c.db.settle(it)
 	c.E.modified(c.db, key, c.S)
@@ -138,13 +138,11 @@ func (c *Ctx) changed(key []byte, it *item, class byte, event string) (gone bool
 	if o := it.val.obj; o != nil && o.kind() != KindStream && o.empty() {
 		c.db.drop(key)
 		c.E.event('g', "del", c.db, key)
-		return true
 	}
-	return false
 }
 
 // remove deletes a key, if it is there, and tells whoever watches it.
-func (c *Ctx) remove(key []byte, event string) bool {
+func (c *Ctx) remove(key []byte) bool {
 	if c.db.find(key) == nil {
 		return false
 	}
@@ -152,9 +150,7 @@ func (c *Ctx) remove(key []byte, event string) bool {
 	c.dirty = true
 	c.E.modified(c.db, key, c.S)
 	c.signal(key)
-	if event != "" {
-		c.E.event('g', event, c.db, key)
-	}
+	c.E.event('g', "del", c.db, key)
 	return true
 }
 

@@ -65,38 +65,37 @@ func (e *Engine) dropArgs(key string) []byte {
 }
 
 // drop takes a key out without telling anybody.
-func (d *db) drop(key []byte) *item {
+func (d *db) drop(key []byte) {
 	if d.e.copying != nil {
 		d.e.copying.before(d, key)
 	}
 	it := d.items.remove(key)
 	if it == nil {
-		return nil
+		return
 	}
 	d.ceased(it)
 	d.count(-bytesOf(it))
 	d.ends.remove(it)
-	return it
 }
 
 // put gives a key a value, a new one with no end or the place of the one it had. What counts is what put and settle say.
-func (d *db) put(key []byte) (it *item, added bool) {
+func (d *db) put(key []byte) *item {
 	if d.e.copying != nil {
 		d.e.copying.before(d, key)
 	}
-	it, added = d.items.add(key)
+	it, added := d.items.add(key)
 	if !added && d.e.ended(it) {
 		d.end(it)
 		it, added = d.items.add(key)
 	}
 	if !added {
 		d.e.use(it)
-		return it, false
+		return it
 	}
 	it.val.used = d.e.freshUse()
 	d.count(bytesOf(it))
 	d.e.event('n', "new", d, key)
-	return it, true
+	return it
 }
 
 // setBytes gives an item a string, which is copied.
@@ -185,10 +184,10 @@ func (d *db) count(n int64) {
 
 // take removes an item from its database and gives its value another key, in another database if need be. What was
 // under that key must be gone.
-func (d *db) take(from *db, it *item, key []byte) *item {
+func (d *db) take(from *db, it *item, key []byte) {
 	val := it.val
 	from.drop([]byte(it.key))
-	to, _ := d.put(key)
+	to := d.put(key)
 	to.val.used = val.used&^flagCopied | to.val.used&flagCopied
 	if val.obj != nil {
 		*val.obj.counted() = 0
@@ -197,7 +196,6 @@ func (d *db) take(from *db, it *item, key []byte) *item {
 		d.replaceBytes(to, val.str)
 	}
 	d.setExpire(to, val.expire)
-	return to
 }
 
 // clear removes all keys, however many, and gives how many they were.

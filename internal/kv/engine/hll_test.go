@@ -67,12 +67,31 @@ func TestHLLError(t *testing.T) {
 func TestHLLCommands(t *testing.T) {
 	r := newRig(t, Config{})
 	r.steps([][2]string{
-		{`pfadd a 1 2 3`, "1"}, {`pfadd b 3 4 5`, "1"}, {`pfcount a b`, "5"}, {`pfcount a b none`, "5"}, {`pfcount none`, "0"}, {`pfmerge c a b`, "OK"},
-		{`pfcount c`, "5"}, {`pfdebug todense a`, "1"}, {`pfdebug todense a`, "0"}, {`pfcount a`, "3"}, {`pfmerge c a`, "OK"}, {`pfdebug encoding c`, "dense"},
-		{`pfadd empty`, "1"}, {`pfadd empty`, "0"}, {`pfdebug decode empty`, "Z:16384"}, {`pfdebug what c`, "-ERR Unknown PFDEBUG subcommand 'what'"},
-		{`pfdebug decode c`, "-ERR HLL encoding is not sparse"}, {`pfdebug getreg none`, "-ERR The specified key does not exist"}, {`pfselftest`, "OK"},
-		{`set s hello`, "OK"}, {`pfadd s 1`, "-" + errNoHLL}, {`pfcount a s`, "-" + errNoHLL}, {`pfmerge s a`, "-" + errNoHLL},
-		{`pfadd bad 1 2 3`, "1"}, {`append bad x`, "28"},
+		{`pfadd a 1 2 3`, "1"},
+		{`pfadd b 3 4 5`, "1"},
+		{`pfcount a b`, "5"},
+		{`pfcount a b none`, "5"},
+		{`pfcount none`, "0"},
+		{`pfmerge c a b`, "OK"},
+		{`pfcount c`, "5"},
+		{`pfdebug todense a`, "1"},
+		{`pfdebug todense a`, "0"},
+		{`pfcount a`, "3"},
+		{`pfmerge c a`, "OK"},
+		{`pfdebug encoding c`, "dense"},
+		{`pfadd empty`, "1"},
+		{`pfadd empty`, "0"},
+		{`pfdebug decode empty`, "Z:16384"},
+		{`pfdebug what c`, "-ERR Unknown PFDEBUG subcommand 'what'"},
+		{`pfdebug decode c`, "-ERR HLL encoding is not sparse"},
+		{`pfdebug getreg none`, "-ERR The specified key does not exist"},
+		{`pfselftest`, "OK"},
+		{`set s hello`, "OK"},
+		{`pfadd s 1`, "-" + errNoHLL},
+		{`pfcount a s`, "-" + errNoHLL},
+		{`pfmerge s a`, "-" + errNoHLL},
+		{`pfadd bad 1 2 3`, "1"},
+		{`append bad x`, "28"},
 	}...)
 	r.say(`append bad hello`)
 	if got := r.say("pfcount bad"); got != "-"+errBrokenHLL {

@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"runtime"
+	goruntime "runtime"
 	"strings"
 	"time"
 )
@@ -71,7 +71,7 @@ func (e *Engine) Beside() {
 	e.depth, e.grouped = 0, false
 	e.busy = func([][]byte) bool { return false }
 	e.mu.Unlock()
-	runtime.Gosched()
+	goruntime.Gosched()
 	time.Sleep(besideTime)
 	e.mu.Lock()
 	e.busy = nil

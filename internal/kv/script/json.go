@@ -76,7 +76,7 @@ type jsonWriter struct {
 
 func (e *jsonWriter) value(v lua.LValue, depth int) error {
 	if len(e.b) > e.m.s.cfg.String {
-		return errors.New("Cannot serialise: the text is too long") //nolint:revive,staticcheck // cjson's form
+		return errors.New("Cannot serialise: the text is too long") //nolint:staticcheck // cjson's form
 	}
 	switch v := v.(type) {
 	case *lua.LNilType:
@@ -89,7 +89,7 @@ func (e *jsonWriter) value(v lua.LValue, depth int) error {
 		return e.number(float64(v))
 	case *lua.LTable:
 		if depth >= e.m.json.encodeDepth {
-			return fmt.Errorf("Cannot serialise, excessive depth (%d)", depth+1) //nolint:revive,staticcheck // as above
+			return fmt.Errorf("Cannot serialise, excessive depth (%d)", depth+1) //nolint:staticcheck // as above
 		}
 		return e.table(v, depth)
 	default:
@@ -97,7 +97,7 @@ func (e *jsonWriter) value(v lua.LValue, depth int) error {
 			e.b = append(e.b, "null"...)
 			return nil
 		}
-		return fmt.Errorf("Cannot serialise %s: type not supported", v.Type()) //nolint:revive,staticcheck // as above
+		return fmt.Errorf("Cannot serialise %s: type not supported", v.Type()) //nolint:staticcheck // as above
 	}
 	return nil
 }
@@ -112,7 +112,7 @@ func (e *jsonWriter) number(f float64) error {
 		e.b = strconv.AppendFloat(e.b, f, 'g', -1, 64)
 		return nil
 	default:
-		return errors.New("Cannot serialise number: must not be NaN or Inf") //nolint:revive,staticcheck // as above
+		return errors.New("Cannot serialise number: must not be NaN or Inf") //nolint:staticcheck // as above
 	}
 	e.b = appendG14(e.b, f)
 	return nil
@@ -200,7 +200,7 @@ func (e *jsonWriter) table(t *lua.LTable, depth int) error {
 			err = e.number(float64(k))
 			e.b = append(e.b, '"')
 		default:
-			err = errors.New("Cannot serialise table: table key must be a number or string") //nolint:revive,staticcheck // as above
+			err = errors.New("Cannot serialise table: table key must be a number or string") //nolint:staticcheck // as above
 		}
 		if err == nil {
 			e.b = append(e.b, ':')
@@ -227,7 +227,7 @@ func arrayLength(t *lua.LTable) (int, error) {
 		return -1, nil
 	}
 	if longest > count*sparseRatio && longest > sparseSafe {
-		return 0, errors.New("Cannot serialise table: excessively sparse array") //nolint:revive,staticcheck // cjson's form
+		return 0, errors.New("Cannot serialise table: excessively sparse array") //nolint:staticcheck // cjson's form
 	}
 	return longest, nil
 }
@@ -242,7 +242,7 @@ func (m *machine) jsonDecode(l *lua.LState) int {
 	v, err := m.jsonValue(d, 0)
 	if err == nil {
 		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("Expected the end but found invalid token") //nolint:revive,staticcheck // cjson's form
+			err = errors.New("Expected the end but found invalid token") //nolint:staticcheck // cjson's form
 		}
 	}
 	if err != nil {
@@ -255,12 +255,12 @@ func (m *machine) jsonDecode(l *lua.LState) int {
 func (m *machine) jsonValue(d *json.Decoder, depth int) (lua.LValue, error) {
 	t, err := d.Token()
 	if err != nil {
-		return nil, fmt.Errorf("Expected value but found invalid token: %w", err) //nolint:revive,staticcheck // cjson's form
+		return nil, fmt.Errorf("Expected value but found invalid token: %w", err) //nolint:staticcheck // cjson's form
 	}
 	switch t := t.(type) {
 	case json.Delim:
 		if depth >= m.json.decodeDepth {
-			return nil, fmt.Errorf("Found too many nested data structures (%d)", depth+1) //nolint:revive,staticcheck // as above
+			return nil, fmt.Errorf("Found too many nested data structures (%d)", depth+1) //nolint:staticcheck // as above
 		}
 		if t == '[' {
 			return m.jsonArray(d, depth)
@@ -269,7 +269,7 @@ func (m *machine) jsonValue(d *json.Decoder, depth int) (lua.LValue, error) {
 	case json.Number:
 		f, err := strconv.ParseFloat(string(t), 64)
 		if err != nil && !math.IsInf(f, 0) {
-			return nil, fmt.Errorf("Expected value but found invalid number: %w", err) //nolint:revive,staticcheck // as above
+			return nil, fmt.Errorf("Expected value but found invalid number: %w", err) //nolint:staticcheck // as above
 		}
 		return lua.LNumber(f), nil
 	case string:
@@ -310,7 +310,7 @@ func (m *machine) jsonObject(d *json.Decoder, depth int) (lua.LValue, error) {
 
 func (m *machine) jsonEnd(d *json.Decoder) error {
 	if _, err := d.Token(); err != nil {
-		return fmt.Errorf("Expected the end of a value but found invalid token: %w", err) //nolint:revive,staticcheck // cjson's form
+		return fmt.Errorf("Expected the end of a value but found invalid token: %w", err) //nolint:staticcheck // cjson's form
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (r *run) wrote() bool { return r.c.E.Stats().Dirty != r.dirty }
 func (r *run) kill() { r.budget.end(errKilled) }
 
 var (
-	errKilled = errors.New("ERR Error running script: Script killed by user with SCRIPT KILL.")
+	errKilled = errors.New("ERR Error running script: Script killed by user with SCRIPT KILL.") //nolint:staticcheck // Redis's words
 	errNoRoom = errors.New("ERR script makes too long a string")
 )
 
@@ -156,20 +156,18 @@ func (m *machine) describe(err error) string {
 	if !errors.As(err, &e) {
 		return "ERR " + oneLine(err.Error())
 	}
-	text, line := "", ""
+	var text, line string
 	if t, ok := e.Object.(*lua.LTable); ok {
-		text = lua.LVAsString(t.RawGetString("err"))
-		line = lua.LVAsString(t.RawGetString("line"))
+		text, line = lua.LVAsString(t.RawGetString("err")), lua.LVAsString(t.RawGetString("line"))
 		if text == "" {
 			text = "ERR unknown error"
 		}
 	} else {
-		text = e.Object.String()
+		said := e.Object.String()
 		if e.Type == lua.ApiErrorRun && e.Object == lua.LNil {
-			text = err.Error()
+			said = err.Error()
 		}
-		line = lineOf(text)
-		text = "ERR " + text
+		text, line = "ERR "+said, lineOf(said)
 	}
 	if line == "" {
 		return fmt.Sprintf("%s script: %s", oneLine(text), m.run.sc.sha)

@@ -11,7 +11,7 @@ import (
 // packDeepest is how far tables lie in tables: what is deeper becomes nil, as cmsgpack has it.
 const packDeepest = 16
 
-var errPackBroken = errors.New("Missing bytes in input.") //nolint:revive,staticcheck // cmsgpack's form
+var errPackBroken = errors.New("Missing bytes in input.") //nolint:staticcheck // cmsgpack's form
 
 // packFunctions are the library cmsgpack: MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md).
 func (m *machine) packFunctions() map[string]lua.LGFunction {
@@ -204,7 +204,7 @@ func (u *unpacker) number(n int) (uint64, error) {
 
 func (u *unpacker) value(depth int) (lua.LValue, error) {
 	if depth > jsonDeepest {
-		return nil, errors.New("Bad data format in input.") //nolint:revive,staticcheck // cmsgpack's form
+		return nil, errors.New("Bad data format in input.") //nolint:staticcheck // cmsgpack's form
 	}
 	t, err := u.number(1)
 	if err != nil {
@@ -253,7 +253,7 @@ func (u *unpacker) constant(t byte) (lua.LValue, error) {
 		v, err := u.number(8)
 		return lua.LNumber(math.Float64frombits(v)), err
 	}
-	return nil, errors.New("Bad data format in input.") //nolint:revive,staticcheck // cmsgpack's form
+	return nil, errors.New("Bad data format in input.") //nolint:staticcheck // cmsgpack's form
 }
 
 func (u *unpacker) signed(n int) (lua.LValue, error) {
@@ -303,7 +303,7 @@ func (u *unpacker) object(n, depth int) (lua.LValue, error) {
 			return nil, err
 		}
 		if f, ok := k.(lua.LNumber); k == lua.LNil || ok && math.IsNaN(float64(f)) {
-			return nil, errors.New("Bad data format in input.") //nolint:revive,staticcheck // a table has no such key
+			return nil, errors.New("Bad data format in input.") //nolint:staticcheck // a table has no such key
 		}
 		t.RawSet(k, v)
 	}

@@ -32,7 +32,7 @@ func (m *machine) openRedis() {
 		"breakpoint":         func(l *lua.LState) int { l.Push(lua.LFalse); return 1 },
 		"debug":              func(*lua.LState) int { return 0 },
 	})
-	t := m.globals.RawGetString("redis").(*lua.LTable) //nolint:errcheck,forcetypeassert // made above
+	t := m.globals.RawGetString("redis").(*lua.LTable) //nolint:forcetypeassert // made above
 	for name, n := range map[string]int{
 		"LOG_DEBUG": logDebug, "LOG_VERBOSE": logVerbose, "LOG_NOTICE": logNotice, "LOG_WARNING": logWarning,
 		"REPL_NONE": 0, "REPL_SLAVE": 1, "REPL_REPLICA": 1, "REPL_AOF": 2, "REPL_ALL": 3,

@@ -166,7 +166,7 @@ func (r *reply) next(at *int) lua.LValue {
 	*at++
 	h, ok := v.(head)
 	if !ok {
-		return v.(lua.LValue) //nolint:errcheck,forcetypeassert // there is nothing else
+		return v.(lua.LValue) //nolint:forcetypeassert // there is nothing else
 	}
 	t := r.m.l.CreateTable(h.n, 0)
 	switch h.kind {

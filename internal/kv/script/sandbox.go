@@ -46,11 +46,11 @@ func (m *machine) open() {
 	m.library("cmsgpack", m.packFunctions())
 	m.library("struct", m.structFunctions())
 	m.openRedis()
-	json := g.RawGetString("cjson").(*lua.LTable) //nolint:errcheck,forcetypeassert // made above
+	json := g.RawGetString("cjson").(*lua.LTable) //nolint:forcetypeassert // made above
 	json.RawSetString("null", &lua.LUserData{})
 	m.jsonNull(json.RawGetString("null"))
 	for _, name := range []string{"string", "table", "math", "coroutine", "os", "bit", "cjson", "cmsgpack", "struct", "redis"} {
-		g.RawSetString(name, m.protected(g.RawGetString(name).(*lua.LTable))) //nolint:errcheck,forcetypeassert // made above
+		g.RawSetString(name, m.protected(g.RawGetString(name).(*lua.LTable))) //nolint:forcetypeassert // made above
 	}
 	g.RawSetString("server", g.RawGetString("redis"))
 	unknown := m.l.NewTable()
@@ -175,7 +175,7 @@ func (m *machine) loadString(l *lua.LState) int {
 
 // openMath has scripts use the engine's own random numbers, unless they give a seed.
 func (m *machine) openMath() {
-	t := m.globals.RawGetString("math").(*lua.LTable) //nolint:errcheck,forcetypeassert // opened before
+	t := m.globals.RawGetString("math").(*lua.LTable) //nolint:forcetypeassert // opened before
 	t.RawSetString("randomseed", m.l.NewFunction(func(l *lua.LState) int {
 		n, ok := lua.LVAsNumber(l.Get(1)), lua.LVCanConvToString(l.Get(1))
 		if !ok {
@@ -186,14 +186,12 @@ func (m *machine) openMath() {
 	}))
 	t.RawSetString("random", m.l.NewFunction(func(l *lua.LState) int {
 		f := m.random.Float64()
-		lo, hi := 1, 1
-		switch l.GetTop() {
-		case 0:
+		if l.GetTop() == 0 {
 			l.Push(lua.LNumber(f))
 			return 1
-		case 1:
-			hi = l.CheckInt(1)
-		default:
+		}
+		lo, hi := 1, l.CheckInt(l.GetTop())
+		if l.GetTop() > 1 {
 			lo, hi = l.CheckInt(1), l.CheckInt(2)
 		}
 		if lo > hi {
@@ -206,13 +204,13 @@ func (m *machine) openMath() {
 
 // openCoroutines has coroutines count their instructions too.
 func (m *machine) openCoroutines() {
-	co := m.globals.RawGetString("coroutine").(*lua.LTable) //nolint:errcheck,forcetypeassert // opened before
+	co := m.globals.RawGetString("coroutine").(*lua.LTable) //nolint:forcetypeassert // opened before
 	create, resume := co.RawGetString("create"), co.RawGetString("resume")
 	made := func(l *lua.LState) *lua.LState {
 		l.Push(create)
 		l.Push(l.CheckFunction(1))
 		l.Call(1, 1)
-		thread := l.Get(-1).(*lua.LState) //nolint:errcheck,forcetypeassert // what create gives
+		thread := l.Get(-1).(*lua.LState) //nolint:forcetypeassert // what create gives
 		l.Pop(1)
 		thread.SetContext(m.budget)
 		return thread

@@ -10,13 +10,13 @@ import (
 
 // openStrings puts functions in the place of those that could make a string much longer than what they are given.
 func (m *machine) openStrings() {
-	str := m.globals.RawGetString("string").(*lua.LTable) //nolint:errcheck,forcetypeassert // opened before
+	str := m.globals.RawGetString("string").(*lua.LTable) //nolint:forcetypeassert // opened before
 	str.RawSetString("dump", lua.LNil)
 	str.RawSetString("rep", m.l.NewFunction(m.repeat))
 	gsub, format := str.RawGetString("gsub"), str.RawGetString("format")
 	str.RawSetString("gsub", m.l.NewFunction(m.bounded(gsub, substituted)))
 	str.RawSetString("format", m.l.NewFunction(m.bounded(format, formatted)))
-	tab := m.globals.RawGetString("table").(*lua.LTable) //nolint:errcheck,forcetypeassert // opened before
+	tab := m.globals.RawGetString("table").(*lua.LTable) //nolint:forcetypeassert // opened before
 	tab.RawSetString("concat", m.l.NewFunction(m.bounded(tab.RawGetString("concat"), joined)))
 	if meta, ok := m.l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
 		meta.RawSetString("__metatable", m.sealed) // it leads to the table behind string
