@@ -39,6 +39,15 @@ func TestHashIsAMap(t *testing.T) {
 				t.Fatalf("%q has %q of %d fields, want %q of %d", field, got, h.len(), model[field], len(model))
 			}
 		}
+		if h.dict != nil {
+			var heap int64
+			for n := range h.dict.all() {
+				heap += sizeClass(len(n.key)) + sizeClass(cap(n.val))
+			}
+			if heap != h.heap {
+				t.Fatalf("counts %d bytes, has %d", h.heap, heap)
+			}
+		}
 		var fields []string
 		for field, value := range h.each {
 			if fields = append(fields, strings.Clone(field)); model[field] != string(value) {
@@ -79,6 +88,15 @@ func TestSetIsASet(t *testing.T) {
 					t.Fatalf("adding %q is wrong", b)
 				}
 				model[string(b)] = true
+			}
+		}
+		if s.dict != nil {
+			var heap int64
+			for n := range s.dict.all() {
+				heap += sizeClass(len(n.key))
+			}
+			if heap != s.heap {
+				t.Fatalf("counts %d bytes, has %d", s.heap, heap)
 			}
 		}
 		var got []string
@@ -180,5 +198,20 @@ func TestScansMeetAll(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestForms says when a small hash or set becomes a large one, by the bounds that CONFIG sets.
+func TestForms(t *testing.T) {
+	r := newRig(t, Config{})
+	r.e.limits.HashEntries, r.e.limits.HashValue, r.e.limits.SetInts, r.e.limits.SetEntries = 3, 10, 3, 2
+	r.steps([][2]string{
+		{"hset a f1 v f2 v f3 v", "3"}, {"object encoding a", "listpack"}, {"hset a f3 w", "0"}, {"object encoding a", "listpack"}, {"hset a f4 v", "1"}, {"object encoding a", "hashtable"},
+		{"hdel a f1 f2 f3", "3"}, {"object encoding a", "hashtable"}, {"hset b f 1234567890", "1"}, {"object encoding b", "listpack"}, {"hset b f 12345678901", "0"}, {"object encoding b", "hashtable"},
+		{"hset c 12345678901 v", "1"}, {"object encoding c", "hashtable"}, {"hset d f 1", "1"}, {"hincrby d f 99999999999", "100000000000"}, {"object encoding d", "hashtable"},
+		{"sadd s 1 2 3", "3"}, {"object encoding s", "intset"}, {"sadd s 4", "1"}, {"object encoding s", "hashtable"},
+	}...)
+	if r.e.dbs[0].peek([]byte("a")).val.obj.(*hash).dict == nil || r.e.dbs[0].peek([]byte("s")).val.obj.(*set).dict == nil {
+		t.Error("large values are still packed")
 	}
 }

@@ -135,6 +135,13 @@ func TestListIsCompact(t *testing.T) {
 			}
 			l.insert(l.first(true), b, false)
 		},
+		"inserted before a chunk": func(l *list, b []byte) {
+			if l.n == 0 {
+				l.pushBack(b)
+				return
+			}
+			l.insert(place{l.tail, l.tail.from}, b, false)
+		},
 		"inserted behind the same": func(l *list, b []byte) {
 			if l.n == 0 {
 				l.pushBack(b)
@@ -151,17 +158,27 @@ func TestListIsCompact(t *testing.T) {
 		if per := float64(l.bytes()) / n; per > 20 && !strings.HasPrefix(name, "inserted") || per > 42 {
 			t.Errorf("%s: %.1f bytes an element", name, per)
 		}
-		for i := range n - 10 {
-			if l.removeEqual(fmt.Appendf(nil, "%016d", (i*7919)%n), 1, i%2 == 0); i%1000 == 0 && l.bytes() > int64(l.len())*150 {
-				t.Fatalf("%s: %d elements take %d bytes after others were removed", name, l.len(), l.bytes())
-			}
-			if i > 1500 {
-				break
-			}
-		}
 		l.drop(l.len()-10, true)
 		if l.bytes() > 1000 {
 			t.Errorf("%s: ten elements take %d bytes", name, l.bytes())
+		}
+	}
+}
+
+// TestListWithGapsIsCompact removes most elements of a list from its middle, one at a time.
+func TestListWithGapsIsCompact(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		l := newList()
+		for i := range 20_000 {
+			l.pushBack(fmt.Appendf(nil, "%016d", i%20))
+		}
+		for v := range 19 {
+			b := fmt.Appendf(nil, "%016d", v)
+			for l.removeEqual(b, 300, back) > 0 {
+			}
+		}
+		if per := l.bytes() / int64(l.len()); l.len() != 1000 || per > 60 {
+			t.Errorf("%d elements take %d bytes each", l.len(), per)
 		}
 	}
 }

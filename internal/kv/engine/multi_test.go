@@ -32,6 +32,7 @@ func TestTransactions(t *testing.T) {
 		"all flushed":             {"a: set k 1 = OK", "a: watch k = OK", "b: select 3 = OK", "b: flushall = OK", "a: multi = OK", "a: exec = (nil)"},
 		"swapped away":            {"a: set k 1 = OK", "a: watch k = OK", "b: swapdb 0 1 = OK", "a: multi = OK", "a: exec = (nil)"},
 		"swapped in":              {"b: select 1 = OK", "b: set k 1 = OK", "a: watch k = OK", "b: swapdb 0 1 = OK", "a: multi = OK", "a: exec = (nil)"},
+		"swapped by its number":   {"a: set k 1 = OK", "a: watch k = OK", "b: swapdb 1 0 = OK", "a: multi = OK", "a: exec = (nil)"},
 		"swapped elsewhere":       {"a: set k 1 = OK", "a: watch k = OK", "b: swapdb 2 3 = OK", "a: multi = OK", "a: exec = []"},
 		"swapped without the key": {"a: set m 1 = OK", "a: watch k = OK", "b: swapdb 0 1 = OK", "a: multi = OK", "a: exec = []"},
 		"renamed":                 {"a: set k 1 = OK", "a: watch m = OK", "b: rename k m = OK", "a: multi = OK", "a: exec = (nil)"},
