@@ -206,10 +206,27 @@ func TestForms(t *testing.T) {
 	r := newRig(t, Config{})
 	r.e.limits.HashEntries, r.e.limits.HashValue, r.e.limits.SetInts, r.e.limits.SetEntries = 3, 10, 3, 2
 	r.steps([][2]string{
-		{"hset a f1 v f2 v f3 v", "3"}, {"object encoding a", "listpack"}, {"hset a f3 w", "0"}, {"object encoding a", "listpack"}, {"hset a f4 v", "1"}, {"object encoding a", "hashtable"},
-		{"hdel a f1 f2 f3", "3"}, {"object encoding a", "hashtable"}, {"hset b f 1234567890", "1"}, {"object encoding b", "listpack"}, {"hset b f 12345678901", "0"}, {"object encoding b", "hashtable"},
-		{"hset c 12345678901 v", "1"}, {"object encoding c", "hashtable"}, {"hset d f 1", "1"}, {"hincrby d f 99999999999", "100000000000"}, {"object encoding d", "hashtable"},
-		{"sadd s 1 2 3", "3"}, {"object encoding s", "intset"}, {"sadd s 4", "1"}, {"object encoding s", "hashtable"},
+		{"hset a f1 v f2 v f3 v", "3"},
+		{"object encoding a", "listpack"},
+		{"hset a f3 w", "0"},
+		{"object encoding a", "listpack"},
+		{"hset a f4 v", "1"},
+		{"object encoding a", "hashtable"},
+		{"hdel a f1 f2 f3", "3"},
+		{"object encoding a", "hashtable"},
+		{"hset b f 1234567890", "1"},
+		{"object encoding b", "listpack"},
+		{"hset b f 12345678901", "0"},
+		{"object encoding b", "hashtable"},
+		{"hset c 12345678901 v", "1"},
+		{"object encoding c", "hashtable"},
+		{"hset d f 1", "1"},
+		{"hincrby d f 99999999999", "100000000000"},
+		{"object encoding d", "hashtable"},
+		{"sadd s 1 2 3", "3"},
+		{"object encoding s", "intset"},
+		{"sadd s 4", "1"},
+		{"object encoding s", "hashtable"},
 	}...)
 	if r.e.dbs[0].peek([]byte("a")).val.obj.(*hash).dict == nil || r.e.dbs[0].peek([]byte("s")).val.obj.(*set).dict == nil {
 		t.Error("large values are still packed")
