@@ -235,11 +235,7 @@ func toInt(f float64) int64 {
 // writeTable writes a table: one of the forms that have a field for a name, else an array up to the first nil.
 func (m *machine) writeTable(c *engine.Ctx, t *lua.LTable, depth int) {
 	if s, ok := t.RawGetString("err").(lua.LString); ok {
-		text := string(s)
-		if source := lua.LVAsString(t.RawGetString("line")); source != "" && depth == 0 {
-			text = text + " script: " + m.run.sc.sha + ", on @" + chunkName + ":" + source + "."
-		}
-		c.Fail(oneLine(text))
+		c.Fail(oneLine(string(s)))
 		return
 	}
 	if s, ok := t.RawGetString("ok").(lua.LString); ok {
