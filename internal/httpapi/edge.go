@@ -41,7 +41,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		res.Before(func() {
 			res.Header().Set("X-Response-Time", fmt.Sprintf("%.3fs", time.Since(st.started).Seconds()))
 		})
-		method, endpoint := methodLabel(c.Request().Method), template(c)
+		method, endpoint := methodLabel(c.Request().Method), s.template(c)
 		if s.cfg.Recorder != nil {
 			s.cfg.Recorder.RequestStarted(method, endpoint)
 		}
@@ -124,8 +124,15 @@ func methodLabel(method string) string {
 }
 
 // template gives the route as the documentation writes it: /api/v1/files/{id}.
-func template(c echo.Context) string {
+func (s *Server) template(c echo.Context) string {
 	path := c.Path()
+	if t, known := s.templates[path]; known {
+		return t
+	}
+	return templateOf(path)
+}
+
+func templateOf(path string) string {
 	if path == "" || path == "/*" {
 		return unmatched
 	}

@@ -293,6 +293,7 @@ type Server struct {
 	echo        *echo.Echo
 	scopes      map[string]scope    // of routes: "METHOD /path/:param"
 	onceRules   map[string]onceRule // of routes with POST: "/path/:param"
+	templates   map[string]string   // of routes as Echo writes them, as the documentation does
 	openapi     []byte
 	fixed       http.Header  // of every answer
 	limiter     *limiter     // of requests, by client
@@ -364,6 +365,10 @@ func newServer(cfg Config) (*Server, error) {
 		ConnState:         s.connState,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	s.templates = map[string]string{}
+	for _, r := range s.echo.Routes() {
+		s.templates[r.Path] = templateOf(r.Path)
 	}
 	return s, nil
 }
