@@ -172,8 +172,8 @@ func TestScriptsThatRunTooLong(t *testing.T) {
 	other := &box{e: b.e, s: b.e.NewSession(nil), w: resp.NewWriter()}
 	for text, killed := range map[string]bool{
 		"while true do end": true,
-		"local co = coroutine.wrap(function() while true do end end) co()":                                     true,
-		"while true do pcall(function() while true do end end) end":                                            true,
+		"local co = coroutine.wrap(function() while true do end end) co()":                        true,
+		"while true do pcall(function() while true do end end) end":                               true,
 		"redis.call('set', 'a', 1) while os.clock() < 0.4 do end return 'done after ' .. ARGV[1]": false,
 	} {
 		answer := make(chan string, 1)
