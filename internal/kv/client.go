@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
@@ -20,6 +21,8 @@ const (
 	keepOutput  = 64 << 10               // a larger buffer is let go of
 	keepInput   = 64 << 10               // bytes that a client which waits for a key may have sent in advance
 	writePiece  = 256 << 10              // bytes between two looks at how much went out
+	mostUnread  = 64 << 20               // answers that a client may leave unread before it is read from no more
+	allUnread   = 128 << 20              // of all clients together, from which on each has batchOutput only
 )
 
 // Networks that clients come over.
@@ -36,6 +39,7 @@ type client struct {
 	in          *resp.Reader
 	s           *engine.Session
 	addr, laddr string
+	raw         syscall.RawConn // for writes that do not wait; nil where the connection has none, as with TLS
 	net         int
 	woken       atomic.Bool  // the read deadline was Wake's
 	unsent      atomic.Int64 // bytes of what is being written
@@ -68,6 +72,7 @@ type output struct {
 	running   bool        // a command of the client has begun, and its answer is not whole
 	writing   bool        // a goroutine sends; it takes what is there when it is done
 	scheduled bool        // a goroutine will send
+	told      int64       // of pending, in what all clients leave unread
 	closing   bool        // after what is there was sent, the connection ends
 	mute      muteMode    // CLIENT REPLY
 	overSince int64       // more than the soft limit waits since then; 0 = no
@@ -208,11 +213,16 @@ func (c *client) flush(own bool) (waits, closing bool) {
 	e := c.srv.engine
 	for {
 		c.settle()
+		busy := c.writing || own && c.scheduled
+		c.account()
 		switch {
-		case c.writing && own && (c.closing || len(c.out.Buf) > batchOutput):
+		case busy && own && (c.closing || c.pending() > c.mayLeave()):
 			c.room.Wait()
 			continue
-		case c.writing:
+		case busy:
+		case len(c.out.Buf) > 0 && own:
+			c.offer(e)
+			continue
 		case len(c.out.Buf) > 0:
 			c.write(e)
 			continue
@@ -230,41 +240,105 @@ func (c *client) flush(own bool) (waits, closing bool) {
 	}
 }
 
+// mayLeave is how much the client may leave unread and still be read from. A client that sends many commands before it
+// reads an answer relies on that; many that never read must not fill the memory.
+func (c *client) mayLeave() int64 {
+	if c.srv.unread > allUnread {
+		return batchOutput
+	}
+	return mostUnread
+}
+
+// account adds what the client leaves unread to what all do.
+func (c *client) account() {
+	n := c.pending()
+	c.srv.unread += n - c.told
+	c.told = n
+}
+
+// offer sends what the connection takes without waiting. The rest is left to a goroutine of its own, so that the client's
+// goes on reading: there are clients that read no answer before they have sent all their commands.
+func (c *client) offer(e *engine.Engine) {
+	b, err := c.take(e)
+	n := 0
+	if err == nil && c.raw != nil {
+		n, err = c.sendSome(b)
+	}
+	e.Lock()
+	c.taken(b, n, err)
+	if len(c.out.Buf) > 0 && !c.closing {
+		c.scheduled = true
+		c.srv.wg.Go(c.deliver)
+	}
+}
+
 // write sends the buffer, without the lock.
 func (c *client) write(e *engine.Engine) {
-	b := c.out.Buf
-	c.out.Buf, c.spare = c.spare[:0], nil
-	c.writing = true
-	c.unsent.Store(int64(len(b)))
-	var position int64
-	p := c.srv.keeper
-	if p != nil {
-		position = p.Position()
-	}
-	e.Unlock()
-	var err error
-	if p != nil {
-		err = p.Wait(position)
-	}
+	b, err := c.take(e)
 	if err == nil {
 		err = c.send(b)
 	}
 	e.Lock()
+	c.taken(b, len(b), err)
+}
+
+// take takes the buffer and waits until what it tells of is kept. It releases the lock.
+func (c *client) take(e *engine.Engine) ([]byte, error) {
+	b := c.out.Buf
+	c.out.Buf, c.spare = c.spare[:0], nil
+	c.writing = true
+	c.unsent.Store(int64(len(b)))
+	p := c.srv.keeper
+	if p == nil {
+		e.Unlock()
+		return b, nil
+	}
+	position := p.Position()
+	e.Unlock()
+	return b, p.Wait(position) //nolint:wrapcheck // only whether there is one counts
+}
+
+// taken says that n bytes of a buffer were sent, under the lock again. What was not goes before what came meanwhile.
+func (c *client) taken(b []byte, n int, err error) {
 	c.writing = false
 	c.unsent.Store(0)
 	c.srv.counts.writes++
-	c.srv.counts.output += int64(len(b))
-	if cap(b) <= keepOutput {
-		c.spare = b
-	}
-	if err != nil {
+	c.srv.counts.output += int64(n)
+	switch {
+	case err != nil:
 		c.closing = true
 		c.out.Buf = nil
+	case n < len(b):
+		rest := append(make([]byte, 0, len(b)-n+len(c.out.Buf)), b[n:]...)
+		c.out.Buf = append(rest, c.out.Buf...)
+	}
+	if cap(b) <= keepOutput {
+		c.spare = b
 	}
 	if c.overSince != 0 && c.pending() <= c.limit().Soft {
 		c.overSince = 0
 	}
 	c.room.Broadcast()
+}
+
+// sendSome writes what the connection takes at once.
+func (c *client) sendSome(b []byte) (n int, err error) {
+	werr := c.raw.Write(func(fd uintptr) bool {
+		for n < len(b) && err == nil {
+			var k int
+			if k, err = syscall.Write(int(fd), b[n:]); k > 0 {
+				n += k
+			}
+		}
+		return true // never wait
+	})
+	switch {
+	case werr != nil:
+		return n, werr //nolint:wrapcheck // only whether there is one counts
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.EINTR):
+		return n, nil
+	}
+	return n, err
 }
 
 // send writes piece by piece, so that others see how much is left.
@@ -296,6 +370,8 @@ func (s *Server) leave(c *client) {
 	if s.clients[c.s.ID] != c {
 		return
 	}
+	c.out.Buf, c.later.Buf = nil, nil
+	c.account()
 	s.unsubscribeAll(c)
 	s.trackingOff(c)
 	delete(s.monitors, c)

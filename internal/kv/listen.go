@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
@@ -124,7 +125,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 
 // welcome begins to serve a connection, unless there are too many.
 func (s *Server) welcome(conn net.Conn) {
-	c := &client{srv: s, conn: conn, in: resp.NewReader(conn, resp.Full)}
+	c := &client{srv: s, conn: conn, in: resp.NewReader(conn, resp.Full), raw: rawOf(conn)}
 	c.describe()
 	e := s.engine
 	e.Lock()
@@ -144,6 +145,16 @@ func (s *Server) welcome(conn net.Conn) {
 	every := s.set.keepAlive
 	e.Unlock()
 	probe(conn, every)
+}
+
+// rawOf gives what writes without waiting; nil where there is none: TLS has its own idea of what a write is.
+func rawOf(conn net.Conn) syscall.RawConn {
+	if c, ok := conn.(syscall.Conn); ok {
+		if raw, err := c.SyscallConn(); err == nil {
+			return raw
+		}
+	}
+	return nil
 }
 
 // probe has the system ask a silent client whether it is still there; three questions without an answer end it.

@@ -133,3 +133,10 @@ func (c *client) setVersion(v int) {
 	c.out.SetVersion(v)
 	c.later.SetVersion(v)
 }
+
+// Unread is how many bytes of answers and messages wait for clients to read them.
+func (s *Server) Unread() int64 {
+	s.engine.Lock()
+	defer s.engine.Unlock()
+	return s.unread
+}

@@ -80,6 +80,7 @@ type Server struct {
 	saving   saving
 	scripts  *script.Scripts
 	failing  error // nothing can be kept
+	unread   int64 // bytes that all clients leave unread
 }
 
 // counts are for INFO, beside the engine's.

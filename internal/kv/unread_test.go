@@ -1,0 +1,75 @@
+package kv_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/kv"
+	"github.com/wayside-edge/wayside/internal/kv/kvtest"
+)
+
+// TestAnswersThatAreReadLater sends many commands before it reads one answer, as pipelines of clients do: 40 MB in each
+// direction, more than the sockets take.
+func TestAnswersThatAreReadLater(t *testing.T) {
+	_, addr := kvtest.Start(t, kv.Config{})
+	c := kvtest.Dial(t, addr)
+	value := strings.Repeat("v", 1000)
+	const commands = 40_000
+	_ = c.Conn.SetDeadline(time.Now().Add(kvtest.Patience))
+	w := bufio.NewWriter(c.Conn)
+	echo := kvtest.Command("ECHO", value)
+	for range commands {
+		if _, err := w.WriteString(echo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatalf("the commands were not taken: %v", err)
+	}
+	answer := "$1000\r\n" + value + "\r\n"
+	r := bufio.NewReaderSize(c.Conn, 1<<16)
+	got := make([]byte, len(answer))
+	for i := range commands {
+		if _, err := io.ReadFull(r, got); err != nil || string(got) != answer {
+			t.Fatalf("answer %d: %v %.40q", i, err, got)
+		}
+	}
+}
+
+// TestThoseWhoNeverRead has clients ask for much more than all may leave unread, and read nothing: others are served, and
+// what was kept for them goes when they do.
+func TestThoseWhoNeverRead(t *testing.T) {
+	s, addr := kvtest.Start(t, kv.Config{})
+	good := kvtest.Dial(t, addr)
+	good.Do("SET", "k", strings.Repeat("v", 100_000))
+	get := strings.Repeat(kvtest.Command("GET", "k"), 100)
+	bad := make([]net.Conn, 8)
+	for i := range bad {
+		bad[i] = kvtest.Dial(t, addr).Conn
+		_ = bad[i].SetWriteDeadline(time.Now().Add(300 * time.Millisecond)) // it is read from no more at some time
+		for range 20 {
+			if _, err := io.WriteString(bad[i], get); err != nil {
+				break
+			}
+		}
+	}
+	if got := good.Text("ECHO", "well"); got != "well" {
+		t.Errorf("others are answered %s", got)
+	}
+	const most = 192 << 20 // what all may leave, and what one may beyond
+	if n := s.Unread(); n > most {
+		t.Errorf("%d MiB are kept for those who do not read", n>>20)
+	}
+	for _, c := range bad {
+		_ = c.Close()
+	}
+	for end := time.Now().Add(kvtest.Patience); s.Unread() != 0; time.Sleep(time.Millisecond) { // closing has no signal
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are kept for clients that are gone", s.Unread())
+		}
+	}
+}
