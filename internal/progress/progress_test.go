@@ -2,6 +2,7 @@ package progress
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,10 +83,28 @@ func TestBarFits(t *testing.T) {
 	}
 }
 
+// buffer may be read while a bar is drawn.
+type buffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
 // The bar comes by itself, disappears before anything else is printed, and for good in the end.
 func TestBarGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out, errs strings.Builder
+		var out, errs buffer
 		s := New(&out, &errs, 60)
 		s.Expect(1, 10)
 		stop := s.Start()
