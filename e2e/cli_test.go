@@ -178,7 +178,7 @@ func TestEventsOnTheCommandLine(t *testing.T) {
 	data := example(t)
 	until := func(a *appliance, name string, good func(event) bool) {
 		t.Helper()
-		for i := range 200 {
+		for i, end := 0, time.Now().Add(readyWait); time.Now().Before(end); i++ { // connecting again takes a while
 			a.upload(name, append(slices.Clone(data), make([]byte, i)...), "")
 			for more := true; more; {
 				select {
