@@ -54,8 +54,8 @@ type target struct {
 	counts map[string]int
 }
 
-// leaks are what no answer may have, beside the path of the data folder: stacks, sources, texts of Go's libraries.
-const leaks = `goroutine \d|\.go:\d|panic|runtime error|/work/|/home/|/root/|wayside-edge|internal/|badger|no such file or|permission denied|` +
+// leaks are what no answer may have, beside the path of the data folder: stacks, sources, homes, texts of Go's libraries.
+const leaks = `goroutine \d|\.go:\d|panic|runtime error|/home/|/root/|wayside-edge|internal/|badger|no such file or|permission denied|` +
 	`strconv\.|multipart: |mime: |json: |http: |textproto|unexpected EOF|invalid syntax|<nil>|%!|0x[0-9a-f]{8}|nil pointer|\*errors|i/o timeout|use of closed`
 
 func newTarget(t *testing.T, a *appliance) *target {

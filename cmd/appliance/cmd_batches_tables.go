@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/wayside-edge/wayside/internal/progress"
-	"github.com/wayside-edge/wayside/internal/table"
 	"github.com/wayside-edge/wayside/sdk/client"
 )
 
@@ -120,17 +117,9 @@ func (r *root) getBatchTables(ctx context.Context, c *client.Client, id, to, dir
 	if err != nil {
 		return fmt.Errorf("list tables of batch %s: %w", id, err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // tables are as public as what a user saves himself
-		return fmt.Errorf("make folder: %w", err)
-	}
+	names := make([]string, len(tables))
 	for i := range tables {
-		name := tables[i].Name
-		if !table.ValidName(name) { // no path is made of what a server says
-			return fmt.Errorf("get tables: %q is no name of a table", name)
-		}
-		if err := r.getBatchTable(ctx, c, id, name, to, filepath.Join(dir, name+"."+to), q); err != nil {
-			return err
-		}
+		names[i] = tables[i].Name
 	}
-	return r.note(fmt.Sprintf("%d tables -> %s\n", len(tables), printable(dir)))
+	return r.intoFolder(dir, to, names, func(name, path string) error { return r.getBatchTable(ctx, c, id, name, to, path, q) })
 }

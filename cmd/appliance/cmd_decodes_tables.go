@@ -254,19 +254,27 @@ func (r *root) getTables(ctx context.Context, c *client.Client, id, to, dir stri
 	if err != nil {
 		return fmt.Errorf("list tables of decode %s: %w", id, err)
 	}
+	names := make([]string, len(tables))
+	for i := range tables {
+		names[i] = tables[i].Name
+	}
+	return r.intoFolder(dir, to, names, func(name, path string) error { return r.getTable(ctx, c, id, name, to, path, q) })
+}
+
+// intoFolder has tables written into a folder, each by get.
+func (r *root) intoFolder(dir, to string, names []string, get func(name, path string) error) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // tables are as public as what a user saves himself
 		return fmt.Errorf("make folder: %w", err)
 	}
-	for i := range tables {
-		name := tables[i].Name
+	for _, name := range names {
 		if !table.ValidName(name) { // no path is made of what a server says
 			return fmt.Errorf("get tables: %q is no name of a table", name)
 		}
-		if err := r.getTable(ctx, c, id, name, to, filepath.Join(dir, name+"."+to), q); err != nil {
+		if err := get(name, filepath.Join(dir, name+"."+to)); err != nil {
 			return err
 		}
 	}
-	return r.note(fmt.Sprintf("%d tables -> %s\n", len(tables), printable(dir)))
+	return r.note(fmt.Sprintf("%d tables -> %s\n", len(names), printable(dir)))
 }
 
 func (r *root) decodesIssuesCmd() *cobra.Command {

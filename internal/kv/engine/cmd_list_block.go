@@ -157,37 +157,43 @@ func bpopCmd(c *Ctx) {
 	t.takeOrWait(c, c.Args[1:last], last)
 }
 
-// parse takes what LMPOP and BLMPOP have in common, from the number of keys on; false after an error.
-func (t *listTake) parse(c *Ctx, at int) (keys [][]byte, ok bool) {
+// popArgs parses what LMPOP, ZMPOP and their blocking kin have in common, from the number of keys on: the keys,
+// which end gives (end judges the word), and how many; false after an error.
+func (c *Ctx) popArgs(at int, end func(i int) bool) (keys [][]byte, count int64, ok bool) {
 	n, ok := c.countAbove(at, "ERR numkeys should be greater than 0")
 	if !ok {
-		return nil, false
+		return nil, 0, false
 	}
 	if n >= int64(len(c.Args)-at-1) {
 		c.Fail(errSyntax)
-		return nil, false
+		return nil, 0, false
 	}
 	i := at + 1 + int(n)
 	keys = c.Args[at+1 : i]
-	if t.front, ok = c.side(i); !ok {
-		return nil, false
+	if !end(i) {
+		return nil, 0, false
 	}
-	t.count = 1
 	switch i++; {
 	case i == len(c.Args):
-		return keys, true
+		return keys, 1, true
 	case i+1 == len(c.Args) || !c.Is(i, "count"):
 		c.Fail(errSyntax)
-		return nil, false
+		return nil, 0, false
 	}
-	if t.count, ok = c.countAbove(i+1, "ERR count should be greater than 0"); !ok {
-		return nil, false
-	}
-	if i+2 != len(c.Args) {
+	if count, ok = c.countAbove(i+1, "ERR count should be greater than 0"); ok && i+2 != len(c.Args) {
 		c.Fail(errSyntax)
-		return nil, false
+		return nil, 0, false
 	}
-	return keys, true
+	return keys, count, ok
+}
+
+// parse takes the arguments of LMPOP and BLMPOP from the number of keys on; false after an error.
+func (t *listTake) parse(c *Ctx, at int) (keys [][]byte, ok bool) {
+	keys, t.count, ok = c.popArgs(at, func(i int) (ok bool) {
+		t.front, ok = c.side(i)
+		return ok
+	})
+	return keys, ok
 }
 
 func lmpopCmd(c *Ctx) {

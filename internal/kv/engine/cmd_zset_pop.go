@@ -147,38 +147,17 @@ func (c *Ctx) countAbove(i int, refusal string) (int64, bool) {
 	return n, true
 }
 
-// zmpopArgs parses what ZMPOP and BZMPOP have in common, from the number of keys on; false after an error.
+// zmpopArgs takes the arguments of ZMPOP and BZMPOP from the number of keys on; false after an error.
 func (p *zPop) zmpopArgs(c *Ctx, at int) (keys [][]byte, ok bool) {
-	n, ok := c.countAbove(at, "ERR numkeys should be greater than 0")
-	if !ok {
-		return nil, false
-	}
-	if n >= int64(len(c.Args)-at-1) {
+	p.withKey, p.pairs = true, true
+	keys, p.count, ok = c.popArgs(at, func(i int) bool {
+		if p.max = c.Is(i, "max"); p.max || c.Is(i, "min") {
+			return true
+		}
 		c.Fail(errSyntax)
-		return nil, false
-	}
-	keys = c.Args[at+1 : at+1+int(n)]
-	i := at + 1 + int(n)
-	if p.max = c.Is(i, "max"); !p.max && !c.Is(i, "min") {
-		c.Fail(errSyntax)
-		return nil, false
-	}
-	p.count, p.withKey, p.pairs = 1, true, true
-	if i++; i == len(c.Args) {
-		return keys, true
-	}
-	if i+2 > len(c.Args) || !c.Is(i, "count") {
-		c.Fail(errSyntax)
-		return nil, false
-	}
-	if p.count, ok = c.countAbove(i+1, "ERR count should be greater than 0"); !ok {
-		return nil, false
-	}
-	if i+2 != len(c.Args) {
-		c.Fail(errSyntax)
-		return nil, false
-	}
-	return keys, true
+		return false
+	})
+	return keys, ok
 }
 
 func zmpopCmd(c *Ctx) {

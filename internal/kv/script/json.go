@@ -54,9 +54,6 @@ type jsonSettings struct {
 	invalid                  bool // numbers that JSON has not are written
 }
 
-// jsonNull remembers the value that stands for null.
-func (m *machine) jsonNull(v lua.LValue) { m.null = v }
-
 func (m *machine) jsonEncode(l *lua.LState) int {
 	if l.GetTop() != 1 {
 		l.RaiseError("expected 1 argument")

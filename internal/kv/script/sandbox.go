@@ -47,8 +47,8 @@ func (m *machine) open() {
 	m.library("struct", m.structFunctions())
 	m.openRedis()
 	json := g.RawGetString("cjson").(*lua.LTable) //nolint:forcetypeassert // made above
-	json.RawSetString("null", &lua.LUserData{})
-	m.jsonNull(json.RawGetString("null"))
+	m.null = &lua.LUserData{}
+	json.RawSetString("null", m.null)
 	for _, name := range []string{"string", "table", "math", "coroutine", "os", "bit", "cjson", "cmsgpack", "struct", "redis"} {
 		g.RawSetString(name, m.protected(g.RawGetString(name).(*lua.LTable))) //nolint:forcetypeassert // made above
 	}
