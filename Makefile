@@ -42,7 +42,7 @@ fuzz: ## fuzz as many parsers as fit into a minute and a half, by turns (FUZZTIM
 	GO=$(GO) .ci/fuzz $(or $(FUZZTIME),10s) $(FUZZ)
 
 test-e2e:
-	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 15m ./e2e/... ./soak
+	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -timeout 30m ./e2e/... ./soak
 
 e2e: build ## the end-to-end tests alone, with more crash cycles (CYCLES=200)
 	E2E_CYCLES=$(or $(CYCLES),200) CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -timeout 60m ./e2e/...
