@@ -106,11 +106,18 @@ func (u *user) passwordRule(op string) error {
 	return nil
 }
 
-// selectorRule adds a selector that is written in parentheses.
+// selectorRule adds a selector that is written in parentheses. A word in it does not end with one: the account's own
+// description, which ACL LIST and the log of effects repeat, would end its selector there and give the rest to the account.
 func (s *Server) selectorRule(u *user, rules string) error {
 	sel := s.acl.selector()
 	sel.allChannels = s.set.aclChannels
-	for op := range strings.FieldsSeq(rules) {
+	for op := range strings.SplitSeq(rules, " ") {
+		if op == "" {
+			continue
+		}
+		if op[len(op)-1] == ')' {
+			return errRuleSyntax
+		}
 		if err := s.acl.selectorRule(sel, op); err != nil {
 			return err
 		}
@@ -221,7 +228,7 @@ func (a *acl) commandRule(s *selector, name string, on bool) error {
 		return errRuleCommand
 	case strings.Contains(cmd.FullName(), "|"):
 		return errRuleFirstArg
-	case arg == "":
+	case arg == "" || hasSpaces(arg):
 		return errRuleSyntax
 	case len(cmd.Subcommands()) > 0:
 		return errRuleCommand

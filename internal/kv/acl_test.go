@@ -66,7 +66,7 @@ func randomRule(s *Server, rng *rand.Rand) string {
 
 // FuzzRules gives ACL SETUSER anything.
 func FuzzRules(f *testing.F) {
-	for _, rules := range []string{"on >pw ~* +@all", "%RW~a &* (+get ~b) -@dangerous", "(", ")", "()", "(+get", "%~", "+|", "-@", "#", "+select|0 +client|id|x"} {
+	for _, rules := range []string{"on >pw ~* +@all", "%RW~a &* (+get ~b) -@dangerous", "(", ")", "()", "(+get", "%~", "+|", "-@", "#", "+select|0 +client|id|x", "(&a))", "(~a) -@all)", "+select|a\tb", "(~a\u00a0b)", "~a\u00a0b"} {
 		f.Add(rules)
 	}
 	s := newServer(f)
@@ -77,7 +77,7 @@ func FuzzRules(f *testing.F) {
 		}
 		text := s.acl.describe(u)
 		again := s.newUser("u")
-		if err := s.rules(again, strings.Fields(text)); err != nil || s.acl.describe(again) != text {
+		if err := s.rules(again, strings.Split(text, " ")); err != nil || s.acl.describe(again) != text {
 			t.Errorf("%q is described %q, which makes %q, %v", rules, text, s.acl.describe(again), err)
 		}
 	})
