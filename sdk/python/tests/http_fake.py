@@ -46,7 +46,7 @@ class HTTPFake:
                 fake.calls.append((self.command, self.path, dict(self.headers), body))
                 answer(self, body)
 
-            do_GET = do_DELETE = do_POST
+            do_GET = do_PUT = do_DELETE = do_POST
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True

@@ -18,11 +18,17 @@
     resize.enqueue({"width": 640})   # from any program
     app.run()                        # in the worker
 
+    from wayside import cached
+
+    @cached(ttl=600)                 # in the appliance's cache
+    def distance(line, start, end): ...
+
 Nothing but the standard library is needed. A job runs at least once: after a crash of worker or appliance it runs
 again with the same ``job.id`` and a higher ``job.attempt``, so effects must bear that.
 """
 
 from .aio import AsyncClient
+from .caching import cached
 from .client import Client
 from .errors import Cancelled, DecodeFailed, Error, LeaseLost, Permanent, Retry, Snooze, Unreachable
 from .job import Job
@@ -49,6 +55,7 @@ __all__ = [
     "Table",
     "Task",
     "Unreachable",
+    "cached",
     "current_job",
 ]
 __version__ = "0.1.0"

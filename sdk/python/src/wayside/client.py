@@ -12,6 +12,7 @@ import weakref
 from typing import Any, Iterable, Mapping, Optional
 from urllib.parse import quote, urlencode, urlsplit
 
+from .cache import Stores
 from .errors import Error, Unreachable
 from .recordings import Recordings
 from .transfer import Body, Stream
@@ -52,6 +53,7 @@ class Client(Recordings):
         self._conns: "weakref.WeakSet[http.client.HTTPConnection]" = weakref.WeakSet()
         self._base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self._prefix}"
         self._sleep = time.sleep
+        self.cache_stores = Stores()  # of functions that are cached through this client
         self.retries = retries
 
     # Producing
@@ -206,13 +208,13 @@ class Client(Recordings):
 
     def _connection(self, timeout: float, fresh: bool):
         conn = getattr(self._local, "conn", None)
-        if conn is not None and not fresh:
+        if conn is not None and not fresh and self._local.pid == os.getpid():  # a forked process has the parent's otherwise
             conn.timeout = timeout
             if conn.sock is not None:
                 conn.sock.settimeout(timeout)
             return conn, conn.sock is not None
         conn = self._connect(timeout)
-        self._local.conn = conn
+        self._local.conn, self._local.pid = conn, os.getpid()
         with self._lock:
             self._conns.add(conn)
         return conn, False
