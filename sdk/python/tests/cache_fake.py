@@ -19,9 +19,11 @@ class CacheFake(HTTPFake):
         self.ttls: dict[str, object] = {}
         self.fault = None
         self.faults: dict[str, tuple] = {}
+        self.peers: list = []  # who asked, one entry a call
         super().__init__(self.answer)
 
     def answer(self, handler, body):
+        self.peers.append(handler.client_address)
         fault = self.fault or self.faults.get(handler.command)
         if callable(fault):
             return fault(handler, body)

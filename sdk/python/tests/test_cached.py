@@ -186,7 +186,7 @@ class CachedTest(Base):
 
         g = self.cached(f)
         for fails in (False, True):
-            running.clear(), go_on.clear(), self.runs.clear()
+            running.clear(), go_on.clear(), self.runs.clear(), self.fake.calls.clear()
             results = []
 
             def call():
@@ -204,7 +204,7 @@ class CachedTest(Base):
             go_on.set()
             for t in threads:
                 t.join(30)
-            self.assertEqual(len(self.runs), 1)
+            self.assertEqual((len(self.runs), len(self.fake.asked("POST"))), (1, 1))
             if fails:
                 self.assertEqual([type(r) for r in results], [KeyError] * 8)
             else:
@@ -429,15 +429,19 @@ class FailingTest(Base):
         g = self.cached(lambda n: n)
         self.assertEqual(g(1), 1)
         flights = g.invalidate_all.__self__.flights()
-        with flights._lock:  # as another thread of the parent may have it
-            pid = os.fork()
-            if pid == 0:
-                ok = False
-                try:
-                    ok = [g(1), g(2)] == [1, 2] and asyncio.run(self.async_call(self.client)) == 3
-                finally:
-                    os._exit(0 if ok else 1)
-        self.assertEqual([g(1), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])], [1, 0])
+        for child in (lambda: g(1) == 1, lambda: asyncio.run(self.async_call(self.client)) == 3):
+            before = len(self.fake.peers)
+            with flights._lock:  # as another thread of the parent may have it
+                pid = os.fork()
+                if pid == 0:
+                    ok = False
+                    try:
+                        ok = child()
+                    finally:
+                        os._exit(0 if ok else 1)
+            self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+            self.assertFalse(set(self.fake.peers[before:]) & set(self.fake.peers[:before]), "the child used the parent's connection")
+        self.assertEqual(g(1), 1)
 
 
 class KeysTest(unittest.TestCase):
