@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -32,6 +33,9 @@ type Config struct {
 	Server string       // http://127.0.0.1:8000; a bare host:port is taken too
 	Token  string       // "" = none
 	HTTP   *http.Client // nil = http.DefaultClient
+
+	CacheWait time.Duration // how long Cached waits for the cache; 0 = one second
+	Logger    *slog.Logger  // is told by Cached what is wrong with the cache; nil = nobody is
 }
 
 // Client calls one appliance.
@@ -39,6 +43,8 @@ type Client struct {
 	base  string
 	token string
 	http  *http.Client
+
+	cached cachedCalls
 }
 
 // New returns a Client. It connects to nothing yet.
@@ -55,6 +61,13 @@ func New(c Config) (*Client, error) {
 	out := &Client{base: server + apiPath, token: c.Token, http: c.HTTP}
 	if out.http == nil {
 		out.http = http.DefaultClient
+	}
+	out.cached = cachedCalls{wait: c.CacheWait, log: c.Logger, now: time.Now}
+	if out.cached.wait <= 0 {
+		out.cached.wait = time.Second
+	}
+	if out.cached.log == nil {
+		out.cached.log = slog.New(slog.DiscardHandler)
 	}
 	return out, nil
 }

@@ -83,3 +83,25 @@ func ExampleClient_CreateFlow() {
 	}
 	fmt.Println(flow.ID, flow.Status)
 }
+
+// A value that is slow to make is kept in the appliance's cache, where every program finds it.
+func ExampleCached() {
+	ctx := context.Background()
+	c, err := client.New(client.Config{Server: "http://127.0.0.1:8000", Token: os.Getenv("WAYSIDE_TOKEN"), Logger: slog.Default()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	type place struct {
+		Line string  `json:"line"`
+		KM   float64 `json:"km"`
+	}
+	p, err := client.Cached(ctx, c, "place:4711/17", 10*time.Minute, func(context.Context) (place, error) {
+		return place{Line: "4711", KM: 17.4}, nil // what takes long
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(p.Line, p.KM)
+}
