@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -310,11 +311,19 @@ func TestCachedWithoutACache(t *testing.T) {
 			if runs != 2 || f.asked() != 1 || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "cannot be used") {
 				t.Fatalf("%d runs, %d calls, logged: %s", runs, f.asked(), log)
 			}
+			var others atomic.Bool
+			f.refuse(func(w http.ResponseWriter, r *http.Request) bool {
+				others.Store(c.cached.mayAsk())
+				return fault(w, r)
+			})
 			now = now.Add(firstCachePause)
 			call()
 			call()
 			if f.asked() != 2 || strings.Count(log.String(), "\n") != 1 {
 				t.Fatalf("%d calls, logged: %s", f.asked(), log)
+			}
+			if others.Load() {
+				t.Error("while one tries, others do too")
 			}
 			f.refuse(nil)
 			now = now.Add(2 * firstCachePause)
