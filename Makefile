@@ -96,11 +96,11 @@ bench-queue: build ## the queue in process and over HTTP, then what of beanstalk
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -only queue
 	cd bench/peers && CGO_ENABLED=0 $(GO) run .
 
-e2e-clients: build ## other people's programs against the binary: tus-js-client (npm) and tuspy; DuckDB, pyarrow, polars, pandas (PyPI, into .cache)
+e2e-clients: build ## other people's programs against the binary: clients of tus, readers of tables, Celery, RQ, redis-py, Flower (npm, PyPI, into .cache; CLIENTS=celery)
 	e2e/clients/run $(CURDIR)/$(BIN)
 	python3 -m venv .cache/clients
 	.cache/clients/bin/pip install -q --disable-pip-version-check $(foreach f,$(wildcard e2e/clients/requirements*.txt),-r $(f))
-	APPLIANCE_BIN=$(CURDIR)/$(BIN) .cache/clients/bin/python -m unittest discover -s e2e/clients -p '*_test.py'
+	APPLIANCE_BIN=$(CURDIR)/$(BIN) .cache/clients/bin/python -m unittest discover -s e2e/clients -p '$(CLIENTS)*_test.py'
 
 tutorial: build ## run the commands of docs/tutorial-decoder.md, without a network
 	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -run Tutorial ./e2e

@@ -4,39 +4,13 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import urllib.request
 
 from tusclient import client
 
-
-class Appliance:
-    """The built appliance on a data folder and a port that stay the same over its restarts."""
-
-    def __init__(self, binary, folder):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.command = [binary, "serve", "--data-dir", folder, "--listen", f"127.0.0.1:{self.port}", "--kv-listen", "off"]
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
-            if line.startswith("ready "):
-                threading.Thread(target=self.process.stderr.read, daemon=True).start()
-                return
-        raise RuntimeError(f"the appliance ended with {self.process.wait()}")
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+from appliance import Appliance
 
 
 def main(binary):
