@@ -26,6 +26,9 @@ func checkPorts(ctx context.Context, cfg config.Config) []finding {
 	if cfg.KV.Listen.Enabled() {
 		findings = append(findings, checkPort(ctx, "kv.listen", cfg.KV.Listen, gradeWarn))
 	}
+	if cfg.KV.TLSListen.Enabled() {
+		findings = append(findings, checkPort(ctx, "kv.tls_listen", cfg.KV.TLSListen, gradeWarn))
+	}
 	if cfg.Metrics.Listen.Enabled() {
 		findings = append(findings, checkPort(ctx, "metrics.listen", cfg.Metrics.Listen, gradeFail))
 	}
@@ -46,7 +49,7 @@ func checkPort(ctx context.Context, key string, addr config.Addr, taken grade) f
 		}
 		advice := "stop the other program (ss -ltnp shows it), or set " + key
 		if taken == gradeWarn {
-			advice += "; the appliance starts without it and uses a unix socket only"
+			advice += "; the appliance starts without it"
 		}
 		return finding{Check: key, Grade: taken, Text: fmt.Sprintf("%s is taken by another program", addr), Advice: advice}
 	case errors.Is(err, unix.EACCES):

@@ -87,7 +87,7 @@ type appliance struct {
 	kv       *kv.Server // nil = there is none
 	kvLog    *aof.Log
 
-	kvMissing string // why there is none, or no port
+	kvMissing string // which addresses it does without, and why
 
 	closers []closer // in the order of opening
 }

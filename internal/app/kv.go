@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/config"
+	"github.com/wayside-edge/wayside/internal/httpapi"
 	"github.com/wayside-edge/wayside/internal/kv"
 	"github.com/wayside-edge/wayside/internal/kv/aof"
 	"github.com/wayside-edge/wayside/internal/kv/engine"
@@ -19,7 +21,7 @@ import (
 // the appliance does without, and says so.
 func (a *appliance) openKV(ctx context.Context) error {
 	c := &a.cfg.KV
-	if !c.Listen.Enabled() && c.UnixSocket == "" {
+	if !c.Listen.Enabled() && !c.TLSListen.Enabled() && c.UnixSocket == "" {
 		return nil
 	}
 	policy, ok := engine.ParsePolicy(c.MaxMemoryPolicy)
@@ -38,11 +40,16 @@ func (a *appliance) openKV(ctx context.Context) error {
 	if c.Listen.Enabled() {
 		cfg.Addr = string(c.Listen)
 	}
+	if c.TLSListen.Enabled() {
+		var err error
+		cfg.TLSAddr = string(c.TLSListen)
+		if cfg.TLS, err = a.kvCertificate(); err != nil {
+			return err
+		}
+	}
 	s, err := kv.Open(cfg) //nolint:contextcheck // its contexts are Run's
-	if errors.Is(err, syscall.EADDRINUSE) && cfg.Addr != "" {
-		a.kvMissing = fmt.Sprintf("kv.listen: %s is taken by another program", cfg.Addr)
-		a.log.WarnContext(ctx, "redis server does not listen", "address", cfg.Addr, "error", err)
-		if cfg.Addr = ""; cfg.Socket == "" {
+	for a.withoutTaken(ctx, &cfg, err) {
+		if cfg.Addr == "" && cfg.TLSAddr == "" && cfg.Socket == "" {
 			return nil
 		}
 		s, err = kv.Open(cfg) //nolint:contextcheck // as above
@@ -62,6 +69,39 @@ func (a *appliance) openKV(ctx context.Context) error {
 		a.log.InfoContext(ctx, "redis log repeated", "commands", r.Commands, "bytes", r.Bytes, "cut_bytes", r.Cut, "refused", r.Refused, "first_refusal", r.First)
 	}
 	return nil
+}
+
+// kvCertificate gives the certificate of kv.tls_listen.
+func (a *appliance) kvCertificate() (*tls.Config, error) {
+	key, cert, private := "kv.tls_cert", a.cfg.KV.TLSCert, a.cfg.KV.TLSKey
+	if cert == "" {
+		key, cert, private = "server.tls_cert", a.cfg.Server.TLSCert, a.cfg.Server.TLSKey
+	}
+	t, err := httpapi.CertificateOf(cert, private, a.logs.Logger("kv"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return t, nil
+}
+
+// withoutTaken takes an address out of cfg that another program listens on; false when that is not what err says.
+func (a *appliance) withoutTaken(ctx context.Context, cfg *kv.Config, err error) bool {
+	var failed *kv.ListenError
+	if !errors.As(err, &failed) || !errors.Is(err, syscall.EADDRINUSE) {
+		return false
+	}
+	for key, addr := range map[string]*string{"kv.listen": &cfg.Addr, "kv.tls_listen": &cfg.TLSAddr, "kv.unix_socket": &cfg.Socket} {
+		if *addr != failed.Addr {
+			continue
+		}
+		if a.kvMissing != "" {
+			a.kvMissing += "; "
+		}
+		a.kvMissing += fmt.Sprintf("%s: %s is taken by another program", key, failed.Addr)
+		*addr = ""
+	}
+	a.log.WarnContext(ctx, "redis server does not listen", "address", failed.Addr, "error", err)
+	return true
 }
 
 // startKV runs what openKV opened. The log is started first, so that it is stopped last.

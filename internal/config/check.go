@@ -59,7 +59,16 @@ func (c *Config) checkAccess() []rule {
 			c.KV.Listen.Loopback() || c.KV.Password != "", "kv.listen",
 			fmt.Sprintf("%s can be reached from other machines; that needs kv.password", c.KV.Listen),
 		},
+		{
+			c.KV.TLSListen.Loopback() || c.KV.Password != "", "kv.tls_listen",
+			fmt.Sprintf("%s can be reached from other machines; that needs kv.password", c.KV.TLSListen),
+		},
 		{(c.Server.TLSCert == "") == (c.Server.TLSKey == ""), "server.tls_cert", "server.tls_cert and server.tls_key belong together"},
+		{(c.KV.TLSCert == "") == (c.KV.TLSKey == ""), "kv.tls_cert", "kv.tls_cert and kv.tls_key belong together"},
+		{
+			!c.KV.TLSListen.Enabled() || c.KV.TLSCert != "" || c.Server.TLSCert != "", "kv.tls_listen",
+			"needs a certificate: kv.tls_cert and kv.tls_key, or server.tls_cert and server.tls_key",
+		},
 	}
 }
 

@@ -205,6 +205,9 @@ const (
 type KV struct {
 	Listen          Addr // Off = no server
 	UnixSocket      string
+	TLSListen       Addr   // Off = no TLS
+	TLSCert         string // file; "" = that of the HTTP API
+	TLSKey          string
 	Password        string
 	MaxMemory       Size
 	MaxMemoryPolicy string

@@ -199,6 +199,9 @@ func TestWrongFile(t *testing.T) {
 		"soft":           {"queue:\n  timeout: 1m\n  soft_timeout: 2m\n", []string{":3: queue.soft_timeout: must not be longer"}},
 		"port":           {"server:\n  listen: 127.0.0.1:99999\n", []string{"has no port"}},
 		"log file":       {"log:\n  output: sdtout\n", []string{":2: log.output: must be stdout"}},
+		"exposed kv tls": {"kv:\n  tls_listen: :6380\n  tls_cert: /x\n  tls_key: /y\n", []string{":2: kv.tls_listen: :6380 can be reached"}},
+		"kv tls bare":    {"kv:\n  tls_listen: 127.0.0.1:6380\n", []string{":2: kv.tls_listen: needs a certificate"}},
+		"kv tls halved":  {"kv:\n  tls_listen: 127.0.0.1:6380\n  tls_cert: /x\n", []string{":3: kv.tls_cert: kv.tls_cert and kv.tls_key belong together"}},
 		"tls":            {"server:\n  tls_cert: /x\n", []string{"belong together"}},
 	} {
 		got := wrong(t, Options{Env: home, File: write(t, tc.text)})

@@ -194,6 +194,18 @@ func kvKeys() []key {
 			doc: "Unix socket of the Redis-protocol server.",
 		},
 		{
+			name: "kv.tls_listen", def: "off", at: func(c *Config) any { return &c.KV.TLSListen }, built: true,
+			doc: "Address of the Redis-protocol server over TLS; `off`: none. An address that other machines can reach needs `kv.password`.",
+		},
+		{
+			name: "kv.tls_cert", at: func(c *Config) any { return &c.KV.TLSCert }, built: true,
+			doc: "Certificate file (PEM, with its chain) of `kv.tls_listen`, read again when the files change. Without: `server.tls_cert`.",
+		},
+		{
+			name: "kv.tls_key", at: func(c *Config) any { return &c.KV.TLSKey }, built: true,
+			doc: "Private key file (PEM) of `kv.tls_cert`.",
+		},
+		{
 			name: "kv.password", at: func(c *Config) any { return &c.KV.Password }, secret: true, older: []string{"REDIS_PASSWORD"}, built: true,
 			doc: "Password of the Redis-protocol server (AUTH).",
 		},

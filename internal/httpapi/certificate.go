@@ -27,12 +27,22 @@ type certificate struct {
 	looked time.Time
 }
 
+// CertificateOf gives the TLS settings of a listener beside this one, whose certificate follows its files as this one's
+// does.
+func CertificateOf(cert, key string, log *slog.Logger) (*tls.Config, error) {
+	c, err := openCertificate(cert, key, log)
+	if err != nil {
+		return nil, err
+	}
+	return c.config(), nil
+}
+
 func openCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{cert: cert, key: key, log: log}
 	c.stamps = c.look()
 	loaded, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
-		return nil, fmt.Errorf("server.tls_cert: %w", err)
+		return nil, fmt.Errorf("certificate %s: %w", cert, err)
 	}
 	c.looked = time.Now()
 	c.loaded.Store(&loaded)

@@ -347,7 +347,7 @@ func newServer(cfg Config) (*Server, error) {
 	if cfg.TLSCert != "" {
 		var err error
 		if s.cert, err = openCertificate(cfg.TLSCert, cfg.TLSKey, cfg.Logger); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("server.tls_cert: %w", err)
 		}
 	}
 	if err := s.route(); err != nil {

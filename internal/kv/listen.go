@@ -15,6 +15,15 @@ import (
 	"github.com/wayside-edge/wayside/internal/kv/resp"
 )
 
+// ListenError reports an address, as Config has it, that could not be listened on.
+type ListenError struct {
+	Addr string
+	Err  error
+}
+
+func (e *ListenError) Error() string { return "open kv server: " + e.Err.Error() }
+func (e *ListenError) Unwrap() error { return e.Err }
+
 // listen opens what the configuration asks for.
 func (s *Server) listen() error {
 	for _, addr := range []string{s.cfg.Addr, s.cfg.TLSAddr} {
@@ -32,7 +41,7 @@ func (s *Server) listen() error {
 		}
 		l, err := lc.Listen(s.ctx, network, addr)
 		if err != nil {
-			return fmt.Errorf("open kv server: %w", err)
+			return &ListenError{Addr: addr, Err: err}
 		}
 		s.listeners = append(s.listeners, l)
 		return nil
