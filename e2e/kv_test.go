@@ -110,6 +110,12 @@ func TestRedisServerStopsWithoutLoss(t *testing.T) {
 		c.Do("SET", fmt.Sprintf("k%d", i), "v")
 	}
 	c.Do("CONFIG", "SET", "maxmemory", "100mb")
+	for name, value := range map[string]string{"appendfsync": "no", "auto-aof-rewrite-min-size": "1048576", "auto-aof-rewrite-percentage": "50"} {
+		before, set, after := c.Text("CONFIG", "GET", name), c.Text("CONFIG", "SET", name, value), c.Text("CONFIG", "GET", name)
+		if set != "OK" || before == after || after != fmt.Sprintf("[%s %s]", name, value) {
+			t.Errorf("%s, %s, %s", before, set, after)
+		}
+	}
 	if took, err := a.stop(); err != nil || took > 10*time.Second {
 		t.Fatalf("stop: %v %v", took, err)
 	}

@@ -31,7 +31,7 @@ func (a *appliance) openKV(ctx context.Context) error {
 	}
 	cfg := kv.Config{
 		Socket: c.UnixSocket, Password: c.Password, MaxClients: c.MaxClients, IdleTimeout: c.IdleTimeout, Version: a.env.Version,
-		Logger: a.logs.Logger("kv"), Drain: closeWait,
+		Logger: a.logs.Logger("kv"), Drain: closeWait, Parameters: a.kvParameters(),
 		Engine: engine.Config{
 			Databases: c.Databases, MaxMemory: int64(c.MaxMemory), Policy: policy, EvictDBs: c.EvictDBs,
 			Logger: a.logs.Logger("kv"), Clock: a.world.now,
@@ -138,6 +138,7 @@ func (a *appliance) reloadKV(ctx context.Context, cfg config.Config) {
 	for name, value := range map[string]string{
 		"maxmemory":        strconv.FormatInt(int64(cfg.KV.MaxMemory), 10),
 		"maxmemory-policy": cfg.KV.MaxMemoryPolicy,
+		"appendfsync":      cfg.KV.AppendFsync,
 		"maxclients":       strconv.Itoa(cfg.KV.MaxClients),
 		"timeout":          strconv.FormatInt(int64(cfg.KV.IdleTimeout/time.Second), 10),
 	} {

@@ -419,7 +419,7 @@ func FuzzLoad(f *testing.F) {
 func TestLiveKeysAreInEffect(t *testing.T) {
 	inEffect := []string{
 		"server.rate_limit", "server.rate_burst", "plugins.policy", "plugins.keys", "plugins.override", "plugins.settings", "queue.mode", "queue.ageing", "queue.weights",
-		"kv.maxmemory", "kv.maxmemory_policy", "kv.max_clients", "kv.idle_timeout", "log.level", "log.modules",
+		"kv.maxmemory", "kv.maxmemory_policy", "kv.max_clients", "kv.appendfsync", "kv.idle_timeout", "log.level", "log.modules",
 	}
 	c := load(t, Options{Env: home})
 	var promised []string

@@ -231,7 +231,7 @@ func kvKeys() []key {
 			doc: "Most connections at a time.",
 		},
 		{
-			name: "kv.appendfsync", def: "everysec", at: func(c *Config) any { return &c.KV.AppendFsync }, oneOf: []string{"always", "everysec", "no"}, built: true,
+			name: "kv.appendfsync", def: "everysec", at: func(c *Config) any { return &c.KV.AppendFsync }, oneOf: []string{"always", "everysec", "no"}, live: true, built: true,
 			doc: "When changes reach the disk: before the answer, within a second, or when the kernel likes.",
 		},
 		{

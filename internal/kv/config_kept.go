@@ -76,7 +76,7 @@ func (s *Server) keptParameters() []*parameter {
 func checkShare(v string) error {
 	percent, is := strings.CutSuffix(v, "%")
 	if !is {
-		if _, ok := parseMemory(v); !ok {
+		if _, ok := ParseMemory(v); !ok {
 			return errors.New("argument must be a memory or percent value")
 		}
 		return nil

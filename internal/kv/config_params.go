@@ -51,7 +51,7 @@ func number(name string, lo, hi int64, get func() int64, set func(n int64)) *par
 // memory is a parameter that is a number of bytes, with a unit or without.
 func memory(name string, lo, hi int64, get func() int64, set func(n int64)) *parameter {
 	return &parameter{name: name, get: func() string { return strconv.FormatInt(get(), 10) }, set: func(v string) error {
-		n, ok := parseMemory(v)
+		n, ok := ParseMemory(v)
 		if !ok {
 			return errors.New("argument must be a memory value")
 		}
@@ -63,8 +63,8 @@ func memory(name string, lo, hi int64, get func() int64, set func(n int64)) *par
 	}}
 }
 
-// parseMemory reads a number of bytes as Redis's configuration has it: 1k is 1000, 1kb is 1024.
-func parseMemory(v string) (int64, bool) {
+// ParseMemory reads a number of bytes as Redis's configuration has it: 1k is 1000, 1kb is 1024.
+func ParseMemory(v string) (int64, bool) {
 	v = strings.ToLower(v)
 	unit := int64(1)
 	for _, u := range []struct {
@@ -199,8 +199,8 @@ func (s *Server) setOutputLimits(v string) error {
 	}
 	normal, slave, pubsub := s.set.outputNormal, s.set.outputSlave, s.set.outputPubSub
 	for i := 0; i < len(words); i += 4 {
-		hard, ok1 := parseMemory(words[i+1])
-		soft, ok2 := parseMemory(words[i+2])
+		hard, ok1 := ParseMemory(words[i+1])
+		soft, ok2 := ParseMemory(words[i+2])
 		seconds, err := strconv.ParseInt(words[i+3], 10, 32)
 		if !ok1 || !ok2 || err != nil || seconds < 0 {
 			return ruleError("Error in hard, soft or soft_seconds setting in buffer limit configuration.")

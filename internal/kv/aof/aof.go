@@ -28,9 +28,15 @@ const (
 
 // ParsePolicy finds a policy by its name in the configuration.
 func ParsePolicy(name string) (Policy, bool) {
-	i := slices.Index([]string{"everysec", "always", "no"}, name)
+	i := slices.Index(PolicyNames(), name)
 	return Policy(max(i, 0)), i >= 0
 }
+
+// PolicyNames are the names in the configuration, in the order of the policies.
+func PolicyNames() []string { return []string{"everysec", "always", "no"} }
+
+// String is the policy's name in the configuration.
+func (p Policy) String() string { return PolicyNames()[p] }
 
 // Config says where and how a log is kept.
 type Config struct {
@@ -41,6 +47,13 @@ type Config struct {
 	Volatile      []int // databases that are not kept
 	RewriteSize   int64 // bytes of logs from which on they are compacted; 0 = 64 MiB
 	RewriteGrowth int   // percent of the base that they must have as well; 0 = 100
+}
+
+// Settings are what may change while a log is kept.
+type Settings struct {
+	Policy        Policy
+	RewriteSize   int64
+	RewriteGrowth int // 0 = the log is compacted only when it is asked for
 }
 
 const (
@@ -79,6 +92,7 @@ type Log struct {
 
 	mu      sync.Mutex // guards what follows; taken after the engine's lock
 	moved   chan struct{}
+	set     Settings
 	written int64
 	safe    int64
 	status  Status
@@ -124,6 +138,7 @@ func Open(cfg Config, e *engine.Engine) (*Log, error) {
 	}
 	l := &Log{
 		cfg: cfg, engine: e, fs: cfg.FS, log: cfg.Logger, kick: make(chan struct{}, 1), demand: make(chan struct{}, 1), moved: make(chan struct{}),
+		set: Settings{cfg.Policy, cfg.RewriteSize, cfg.RewriteGrowth},
 	}
 	l.frames.db, l.base.db = -1, -1
 	if err := disk.MkdirAll(l.fs, cfg.Dir, 0o700); err != nil {
@@ -230,7 +245,7 @@ func (l *Log) Wait(pos int64) error {
 	for {
 		l.mu.Lock()
 		done := l.safe >= pos
-		if l.cfg.Policy != Always {
+		if l.set.Policy != Always {
 			done = pos-l.written <= mostBacklog
 		}
 		moved := l.moved
@@ -266,6 +281,22 @@ func (l *Log) Status() Status {
 	return l.status
 }
 
+// Settings tells what holds now.
+func (l *Log) Settings() Settings {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.set
+}
+
+// Set changes what holds from now on: who waits now waits by it as well.
+func (l *Log) Set(s Settings) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.set = s
+	close(l.moved)
+	l.moved = make(chan struct{})
+}
+
 // Rewrite asks for a compaction. It runs beside everything else.
 func (l *Log) Rewrite() {
 	select {
@@ -285,7 +316,7 @@ func (l *Log) Run(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 			case <-l.kick:
-				if l.cfg.Policy != Always {
+				if l.Settings().Policy != Always {
 					pause(ctx, collect)
 				}
 			case <-l.demand:

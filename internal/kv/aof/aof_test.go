@@ -375,3 +375,28 @@ func TestAlwaysWaitsForTheFlush(t *testing.T) {
 		t.Errorf("%d flushes for 50 clients at once", n)
 	}
 }
+
+// TestSettingsChangeWhileItRuns has the log compacted by smaller bounds and never by none, and answers wait for the disk from
+// the moment that they are to.
+func TestSettingsChangeWhileItRuns(t *testing.T) {
+	b := newBox(t, Config{Policy: Never})
+	b.sure("SET a " + strings.Repeat("x", 5000))
+	if n := b.l.Status().Flushes; n != 0 {
+		t.Errorf("%d flushes under no", n)
+	}
+	s := b.l.Settings()
+	s.Policy, s.RewriteSize, s.RewriteGrowth = Always, 1000, 0
+	b.l.Set(s)
+	b.sure("SET b 1")
+	if st := b.l.Status(); st.Flushes == 0 || st.Rewrites != 0 {
+		t.Errorf("always, and never compacted: %+v", st)
+	}
+	s.RewriteGrowth = 10
+	b.l.Set(s)
+	for b.l.Status().Rewrites == 0 {
+		b.sure("SET c 1") // ends when the log's own goroutine has seen it
+	}
+	if got := b.l.Settings(); got != s || got.Policy.String() != "always" {
+		t.Errorf("%+v", got)
+	}
+}

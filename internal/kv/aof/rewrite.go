@@ -26,7 +26,8 @@ func (l *Log) due(now time.Time) bool {
 	if now.Before(l.nextTry) {
 		return false
 	}
-	return l.doubtful || l.logBytes > l.cfg.RewriteSize && l.logBytes > l.baseBytes*int64(l.cfg.RewriteGrowth)/100
+	set := l.Settings()
+	return l.doubtful || set.RewriteGrowth > 0 && l.logBytes > set.RewriteSize && float64(l.logBytes) > float64(l.baseBytes)*float64(set.RewriteGrowth)/100
 }
 
 // keepOld has the open log removed by the next compaction.

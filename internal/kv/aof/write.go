@@ -40,7 +40,8 @@ func (l *Log) write(now time.Time) {
 	if cap(b) <= frameBytes {
 		l.spare = b
 	}
-	if l.dirty && (l.cfg.Policy == Always || l.cfg.Policy == EverySecond && now.Sub(l.synced) >= flushEvery) {
+	policy := l.Settings().Policy
+	if l.dirty && (policy == Always || policy == EverySecond && now.Sub(l.synced) >= flushEvery) {
 		if err := l.file.Sync(); err != nil {
 			l.doubt(err)
 			return
