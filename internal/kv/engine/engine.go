@@ -120,6 +120,15 @@ func (e *Engine) Lock() {
 	e.setTime()
 }
 
+// TryLock is Lock for who does not wait; false = somebody else has the engine.
+func (e *Engine) TryLock() bool {
+	if !e.mu.TryLock() {
+		return false
+	}
+	e.setTime()
+	return true
+}
+
 // Unlock lets the next one in.
 func (e *Engine) Unlock() { e.mu.Unlock() }
 
