@@ -41,7 +41,6 @@ type client struct {
 	addr, laddr string
 	raw         syscall.RawConn // for writes that do not wait; nil where the connection has none, as with TLS
 	net         int
-	woken       atomic.Bool  // the read deadline was Wake's
 	unsent      atomic.Int64 // bytes of what is being written
 
 	// The rest is guarded by the engine's lock.
@@ -60,6 +59,7 @@ type client struct {
 	lim          resp.Limits // of in, from the next batch on
 	buffered     int         // bytes of in, since the last batch
 	held         int
+	left         int64 // pending when it was looked at last, of a client that is closing
 }
 
 // output is what a client is to get.
@@ -86,11 +86,8 @@ func (c *client) serve() {
 	}
 	blocked := false
 	for {
-		if err := c.in.Fill(); err != nil {
-			if !errors.Is(err, os.ErrDeadlineExceeded) || !c.woken.Swap(false) {
-				return
-			}
-			_ = c.conn.SetReadDeadline(time.Time{})
+		if err := c.in.Fill(); err != nil && !c.goesOn(err) {
+			return
 		}
 		for more := true; more; {
 			var closing bool
@@ -99,6 +96,26 @@ func (c *client) serve() {
 			}
 		}
 	}
+}
+
+// goesOn says whether the client is served on after its read was cut short: one that Wake has roused is. Any other gets what
+// it was answered so far, also one that has said that it will send nothing more: it may read on for long. Whose deadline it
+// was is asked under the lock, where it was set: a second Wake must not be taken for the end.
+func (c *client) goesOn(err error) bool {
+	e := c.srv.engine
+	e.Lock()
+	if !c.closing && errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = c.conn.SetReadDeadline(time.Time{})
+		e.Unlock()
+		return true
+	}
+	if c.s.Blocked() { // what it waits for must not be given to nobody
+		e.Unlock()
+		return false
+	}
+	c.closing = true
+	c.flush(true)
+	return false
 }
 
 // shake does TLS's handshake, which has to end in time.
@@ -220,7 +237,7 @@ func (c *client) flush(own bool) (waits, closing bool) {
 			c.room.Wait()
 			continue
 		case busy:
-		case len(c.out.Buf) > 0 && own:
+		case len(c.out.Buf) > 0 && own && !c.closing: // one that is closing has nothing to read meanwhile
 			c.offer(e)
 			continue
 		case len(c.out.Buf) > 0:
@@ -266,7 +283,7 @@ func (c *client) offer(e *engine.Engine) {
 	}
 	e.Lock()
 	c.taken(b, n, err)
-	if len(c.out.Buf) > 0 && !c.closing {
+	if len(c.out.Buf) > 0 && !c.closing { // else flush goes on with it
 		c.scheduled = true
 		c.srv.wg.Go(c.deliver)
 	}

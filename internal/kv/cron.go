@@ -9,6 +9,7 @@ const (
 	cronTick   = 100 * time.Millisecond
 	keepSpare  = 2 * time.Second // of silence, for which a client keeps its buffers of output
 	cronRounds = 10              // ticks in which each client is looked at once
+	linger     = time.Minute     // in which a client that is closing takes nothing of what is left for it
 )
 
 // cron closes clients that are silent for too long, or leave too much unread for too long.
@@ -52,6 +53,11 @@ func (s *Server) look(c *client, now int64) {
 	}
 	switch {
 	case c.closing:
+		if n := c.pending(); n != c.left {
+			c.left, c.active = n, now
+		} else if silent > linger {
+			c.kill()
+		}
 	case !c.within():
 		s.log.Warn("client closed: it has not read for too long what it gets", "client", c.addr, "waiting_bytes", c.pending())
 		c.kill()

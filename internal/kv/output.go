@@ -123,7 +123,6 @@ func (c *client) Reply() engine.Reply {
 // Wake implements engine.Peer: it cuts the read short in which the client waits.
 func (c *client) Wake() {
 	c.running = false
-	c.woken.Store(true)
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
 	c.room.Broadcast()
 }

@@ -248,9 +248,11 @@ func (r *Reader) bulks() ([][]byte, error) {
 // line gives a line without its end and the offset behind it. Of a line that comes in pieces each is looked through once.
 func (r *Reader) line(from int) (line []byte, after int, err error) {
 	b := r.buf[from:r.w]
-	i := bytes.IndexByte(b[r.seen:min(len(b), r.lim.Inline+2)], '\n')
+	most := min(len(b), r.lim.Inline+2)
+	seen := min(r.seen, most) // the bound may be smaller than it was
+	i := bytes.IndexByte(b[seen:most], '\n')
 	if i >= 0 {
-		end := r.seen + i
+		end := seen + i
 		after = from + end + 1
 		r.seen = 0
 		if end > 0 && b[end-1] == '\r' {

@@ -199,6 +199,20 @@ func TestArgumentsOfAnOpenCommandAreKept(t *testing.T) {
 	}
 }
 
+// TestABoundThatShrinksWithinALine makes the bound of a line smaller than what was looked through of it.
+func TestABoundThatShrinksWithinALine(t *testing.T) {
+	r := NewReader(strings.NewReader(strings.Repeat("x", 60<<10)), Full)
+	for r.Fill() == nil {
+		if _, err := r.Next(); !errors.Is(err, ErrIncomplete) {
+			t.Fatalf("half a line gives %v", err)
+		}
+	}
+	r.SetLimits(Unsure)
+	if _, err := r.Next(); err == nil || err.Error() != "Protocol error: too big inline request" {
+		t.Errorf("a line over the new bound gives %v", err)
+	}
+}
+
 func TestMemoryFollowsWhatCame(t *testing.T) {
 	_, _, r := parse(strings.NewReader("*1000000\r\n$536870912\r\nabc"), Full)
 	if r.Held() > startBuffer || cap(r.cuts) > 4*maxArgs {
