@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: man help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web redis-suite
+.PHONY: man help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web redis-suite bench-kv
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -64,6 +64,10 @@ bench: build ## the figures of the README, as ratios against this machine's own 
 bench-http: build ## the HTTP API against bare handlers, a static file server and this machine's disk; slow clients, subscribers (RUNS=1: quickly)
 	CGO_ENABLED=0 $(GO) build -o bin/bench ./bench
 	bin/bench -bin $(BIN) -only http- $(if $(RUNS),-runs $(RUNS))
+
+bench-kv: build ## the Redis-protocol server beside redis-server, by turns: rates, processor time, memory, stalls (RUNS=1: quickly; ONLY=kv-large: in part)
+	CGO_ENABLED=0 $(GO) build -o bin/bench ./bench
+	bin/bench -bin $(BIN) -only $(or $(ONLY),kv-) -json bin/bench-kv.json $(if $(RUNS),-runs $(RUNS))
 
 redis-suite: build ## Redis's own tests against the appliance (SUITE=path of a source tree of Redis 7.0, UNITS="type/zset geo")
 	SUITE=$(SUITE) UNITS="$(UNITS)" BIN=$(BIN) .ci/redis-suite

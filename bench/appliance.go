@@ -28,8 +28,13 @@ type appliance struct {
 }
 
 func startAppliance(ctx context.Context, bin, dir string, env ...string) (*appliance, error) {
+	return startServing(ctx, bin, dir, "off", env...)
+}
+
+// startServing starts one whose Redis-protocol server has an address.
+func startServing(ctx context.Context, bin, dir, kv string, env ...string) (*appliance, error) {
 	//nolint:gosec // the program to measure is the caller's choice
-	cmd := exec.CommandContext(ctx, bin, "serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--kv-listen", "off")
+	cmd := exec.CommandContext(ctx, bin, "serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--kv-listen", kv)
 	cmd.Env = append(append(os.Environ(), "WAYSIDE_LOG_LEVEL=error"), env...)
 	return started(cmd)
 }

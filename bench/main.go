@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type options struct {
 	runs int
 	only string
 	most int64
+	json string // file that the figures are written to as well, "" = none
 	// guests is the folder of the SDKs' example decoders, "" = they are not measured.
 	guests string
 }
@@ -45,6 +47,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 5, "runs a figure")
 	flag.StringVar(&o.only, "only", "", "only the figures whose name contains this")
 	flag.Int64Var(&o.most, "most", 4<<30, "bytes of the largest recording")
+	flag.StringVar(&o.json, "json", "", "file that the figures are written to as well, with all that was measured for them")
 	flag.StringVar(&o.guests, "guests", "", "folder of the built examples of the SDKs (default: they are left out)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -72,7 +75,14 @@ type measurement struct {
 // bench is what the measurements share.
 type bench struct {
 	options
-	work string // removed at the end
+	work    string                       // removed at the end
+	samples map[string]map[string]spread // what figures were made of, by their names; not all of them tell
+}
+
+// figure is one that tells what it was made of.
+func (b *bench) figure(name, reach, value string, samples map[string]spread) figure {
+	b.samples[name] = samples
+	return figure{name, reach, value}
 }
 
 func run(ctx context.Context, o options, out io.Writer) error {
@@ -86,9 +96,10 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return fmt.Errorf("make a folder to work in: %w", err)
 	}
 	defer os.RemoveAll(work)
-	b := &bench{options: o, work: work}
+	b := &bench{options: o, work: work, samples: map[string]map[string]spread{}}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "figure\treach\tmeasured")
+	var all []figure
 	for _, m := range measurements() {
 		if o.only != "" && !contains(m.name, o.only) {
 			continue
@@ -100,8 +111,37 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		for _, f := range figs {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", f.name, f.reach, f.value)
 		}
+		all = append(all, figs...)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return b.writeJSON(all)
+}
+
+// writeJSON writes the figures to a file, if one was named.
+func (b *bench) writeJSON(figs []figure) error {
+	if b.json == "" {
+		return nil
+	}
+	type document struct {
+		Name    string            `json:"name"`
+		Reach   string            `json:"reach"`
+		Value   string            `json:"value"`
+		Samples map[string]spread `json:"samples,omitempty"`
+	}
+	list := make([]document, 0, len(figs))
+	for _, f := range figs {
+		list = append(list, document{f.name, f.reach, f.value, b.samples[f.name]})
+	}
+	data, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	if err := os.WriteFile(b.json, append(data, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	return nil
 }
 
 func measurements() []measurement {
@@ -125,6 +165,12 @@ func measurements() []measurement {
 		{"http-slow", measureHTTPSlow},
 		{"pieces", measurePieces},
 		{"http-events", measureHTTPEvents},
+		{"kv-deep", measureKVDeep},
+		{"kv-flat", measureKVFlat},
+		{"kv-large", measureKVLarge},
+		{"kv-script", measureKVScript},
+		{"kv-memory", measureKVMemory},
+		{"kv-stall", measureKVStall},
 	}
 }
 
