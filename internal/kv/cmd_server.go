@@ -2,7 +2,6 @@ package kv
 
 import (
 	"fmt"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -104,17 +103,8 @@ func (s *Server) memoryMallocStatsCmd(c *engine.Ctx) {
 	c.Out.Verbatim("txt", b.String())
 }
 
-// memoryPurgeCmd gives memory back in the background: it takes a collection of garbage, which must not hold the lock.
 func (s *Server) memoryPurgeCmd(c *engine.Ctx) {
-	if !s.counts.purging {
-		s.counts.purging = true
-		s.wg.Go(func() {
-			debug.FreeOSMemory()
-			s.engine.Lock()
-			s.counts.purging = false
-			s.engine.Unlock()
-		})
-	}
+	s.purge()
 	c.OK()
 }
 

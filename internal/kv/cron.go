@@ -12,7 +12,7 @@ const (
 	linger     = time.Minute     // in which a client that is closing takes nothing of what is left for it
 )
 
-// cron closes clients that are silent for too long, or leave too much unread for too long.
+// cron closes clients that are silent for too long, or leave too much unread for too long, and gives memory back.
 func (s *Server) cron(ctx context.Context) {
 	ticker := time.NewTicker(cronTick)
 	defer ticker.Stop()
@@ -35,6 +35,9 @@ func (s *Server) tick(round int64) {
 	s.saveLook()
 	s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.counts.output)
 	s.counts.peak = max(s.counts.peak, e.Used())
+	if round == 0 {
+		s.releaseLook()
+	}
 	for id, c := range s.clients {
 		if id%cronRounds == round {
 			s.look(c, e.Now())

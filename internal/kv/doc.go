@@ -11,7 +11,8 @@
 // for all commands that are whole, and writes their answers after the lock is released: no socket is touched under the
 // lock, but for deadlines, which end what a goroutine waits for. A client that waits for a key goes on reading into its
 // buffer up to a bound, so that its death is noticed; who wakes it cuts that read short. A client that gets messages it did
-// not ask for has one goroutine more for as long as they are being sent.
+// not ask for has one goroutine more for as long as they are being sent. Memory is given back by one that lives as long as
+// that takes.
 //
 // # Locks
 //

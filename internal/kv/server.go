@@ -78,6 +78,7 @@ type Server struct {
 	late     latency
 	acl      acl
 	saving   saving
+	release  release
 	scripts  *script.Scripts
 	failing  error // nothing can be kept
 	unread   int64 // bytes that all clients leave unread
