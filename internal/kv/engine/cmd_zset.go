@@ -337,7 +337,7 @@ func zscanCmd(c *Ctx) {
 			}
 		}
 	} else {
-		cursor = scanDict(&s, z.names, func(n *node[*zNode]) { found = append(found, zEntry{n.key, n.val.score}) })
+		cursor = scanDict(&s, z.names, func(n *node[float64]) { found = append(found, zEntry{n.key, n.val}) })
 	}
 	c.Out.Array(2)
 	c.Out.BulkString(strconv.FormatUint(cursor, 10))

@@ -5,14 +5,14 @@ import (
 	"sort"
 )
 
-// zset is a sorted set: while it is small a slice in order, beyond that a skip list, and a table of the members beside it.
-// It does not become small again, as in Redis.
+// zset is a sorted set: while it is small a slice in order, beyond that a tree, and a table of the members with their scores
+// beside it. It does not become small again, as in Redis.
 type zset struct {
 	account
 	e     *Engine
 	list  []zEntry
-	names *dict[*zNode] // nil while small
-	skip  *skipList
+	names *dict[float64] // nil while small
+	tree  *zTree
 	heap  int64 // bytes of the members' names
 }
 
@@ -25,8 +25,7 @@ type zEntry struct {
 const (
 	zsetBytes  = 96
 	zEntrySize = 24
-	zNameBytes = 32 // node[*zNode]
-	skipBytes  = 112
+	zNameBytes = 32 // node[float64]
 )
 
 func newZSet(e *Engine) *zset { return &zset{e: e} }
@@ -70,7 +69,7 @@ func (z *zset) empty() bool { return z.len() == 0 }
 func (z *zset) bytes() int64 {
 	n := zsetBytes + z.heap + sizeClass(cap(z.list)*zEntrySize)
 	if z.names != nil {
-		n += int64(z.skip.n)*(zNameBytes+zNodeBytes) + z.skip.towers + skipBytes + z.names.tableBytes()
+		n += int64(z.tree.n)*zNameBytes + z.tree.bytes() + z.names.tableBytes()
 	}
 	return n
 }
@@ -113,18 +112,17 @@ func (z *zset) rewrite(key []byte, emit func(args [][]byte)) {
 
 func (z *zset) len() int {
 	if z.names != nil {
-		return z.skip.n
+		return z.tree.n
 	}
 	return len(z.list)
 }
 
 // expand makes a small set a large one.
 func (z *zset) expand() {
-	z.names, z.skip = newDict[*zNode](z.e.seed), &skipList{}
+	z.names, z.tree = newDict[float64](z.e.seed), newZTree()
 	for _, n := range z.list {
-		node := newZNode(n.member, n.score, z.e.rng)
-		z.skip.insert(node)
-		z.names.adopt(n.member, node)
+		z.tree.insert(n.score, n.member)
+		z.names.adopt(n.member, n.score)
 	}
 	z.list = nil
 }
@@ -152,7 +150,7 @@ func (z *zset) scoreOf(member []byte) (score float64, ok bool) {
 		return 0, false
 	}
 	if n := z.names.find(member); n != nil {
-		return n.val.score, true
+		return n.val, true
 	}
 	return 0, false
 }
@@ -178,24 +176,16 @@ func (z *zset) set(member []byte, score float64) (added, changed bool) {
 	}
 	name, added := z.names.add(member)
 	if added {
-		name.val = newZNode(name.key, score, z.e.rng)
-		z.skip.insert(name.val)
+		name.val = score
+		z.tree.insert(score, name.key)
 		z.heap += sizeClass(len(member))
 		return true, true
 	}
-	n := name.val
-	switch {
-	case n.score == score:
+	if name.val == score {
 		return false, false
-	case z.skip.fits(n, score):
-		n.score = score
-	default:
-		var p path
-		z.skip.seek(&p, n.score, n.member)
-		z.skip.remove(&p, n)
-		n.score = score
-		z.skip.insert(n)
 	}
+	z.tree.move(name.val, score, name.key)
+	name.val = score
 	return false, true
 }
 
@@ -229,9 +219,7 @@ func (z *zset) remove(member []byte) bool {
 	if name == nil {
 		return false
 	}
-	var p path
-	z.skip.seek(&p, name.val.score, name.key)
-	z.skip.remove(&p, name.val)
+	z.tree.remove(name.val, name.key)
 	z.heap -= sizeClass(len(member))
 	return true
 }
@@ -251,15 +239,16 @@ func (z *zset) cut(rank, n int, gone func(member string, score float64)) {
 		}
 		return
 	}
-	var p path
-	z.skip.seekRank(&p, rank)
+	var w zWay
 	for range n {
-		node := p.node[0].next
-		z.skip.remove(&p, node)
-		z.names.remove([]byte(node.member))
-		z.heap -= sizeClass(len(node.member))
+		z.tree.seekRank(&w, rank)
+		b, i := w.block[w.leaf], w.at[w.leaf]
+		member, score := b.member[i], b.score[i]
+		z.tree.removeAt(&w)
+		z.names.remove(raw(member))
+		z.heap -= sizeClass(len(member))
 		if gone != nil {
-			gone(node.member, node.score)
+			gone(member, score)
 		}
 	}
 }
@@ -276,9 +265,7 @@ func (z *zset) rank(member []byte) (rank int, score float64) {
 	if n == nil {
 		return -1, 0
 	}
-	var p path
-	z.skip.seek(&p, n.val.score, n.key)
-	return p.rank[0], n.val.score
+	return z.tree.rank(n.val, n.key), n.val
 }
 
 // at gives the entry of a rank that is there.
@@ -286,30 +273,23 @@ func (z *zset) at(rank int) zEntry {
 	if z.names == nil {
 		return z.list[rank]
 	}
-	n := z.skip.at(rank)
-	return zEntry{n.member, n.score}
+	member, score := z.tree.at(rank)
+	return zEntry{member, score}
 }
 
 // walk visits n entries from a rank on, upwards or downwards; all of them are there.
 func (z *zset) walk(rank, n int, down bool, visit func(member string, score float64)) {
+	if z.names != nil {
+		z.tree.walk(rank, n, down, visit)
+		return
+	}
 	step := 1
 	if down {
 		step = -1
 	}
-	if z.names == nil {
-		for ; n > 0; n-- {
-			visit(z.list[rank].member, z.list[rank].score)
-			rank += step
-		}
-		return
-	}
-	for x := z.skip.at(rank); n > 0 && x != nil; n-- {
-		visit(x.member, x.score)
-		if down {
-			x = x.prev
-		} else {
-			x = x.next
-		}
+	for ; n > 0; n-- {
+		visit(z.list[rank].member, z.list[rank].score)
+		rank += step
 	}
 }
 
@@ -323,9 +303,11 @@ func (z *zset) each(yield func(member string, score float64) bool) {
 		}
 		return
 	}
-	for x := z.skip.head.next; x != nil; x = x.next {
-		if !yield(x.member, x.score) {
-			return
+	for b := z.tree.first(); b != nil; b = b.next {
+		for i := range b.n {
+			if !yield(b.member[i], b.score[i]) {
+				return
+			}
 		}
 	}
 }
@@ -333,7 +315,7 @@ func (z *zset) each(yield func(member string, score float64) bool) {
 // below is how many entries are in front of a bound; equal = those that are on it as well.
 func (z *zset) below(b *zBound, equal bool) int {
 	if z.names != nil {
-		return z.skip.below(b, equal)
+		return z.tree.below(b, equal)
 	}
 	return sort.Search(len(z.list), func(i int) bool { return !b.above(z.list[i].score, z.list[i].member, equal) })
 }

@@ -64,7 +64,7 @@ func TestZSetAgainstModel(t *testing.T) {
 		}
 		checkZSet(t, z.clone().(*zset), m, rng)
 		z.cut(0, z.len(), nil)
-		if z.len() != 0 || z.heap != 0 || z.names != nil && (z.names.len() != 0 || z.skip.towers != 0) {
+		if z.len() != 0 || z.heap != 0 || z.names != nil && (z.names.len() != 0 || z.tree.leaves != 1 || z.tree.inner != 0) {
 			t.Errorf("an empty set has %d members, %d bytes", z.len(), z.heap)
 		}
 	}
