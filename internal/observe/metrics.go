@@ -34,6 +34,7 @@ type Metrics struct {
 	jobs     jobMetrics
 	batches  batchMetrics
 	workers  workerMetrics
+	cache    cacheMetrics
 	sources  atomic.Pointer[Sources]
 }
 
@@ -50,9 +51,10 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 		jobs:     newJobMetrics(),
 		batches:  newBatchMetrics(),
 		workers:  newWorkerMetrics(),
+		cache:    newCacheMetrics(),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, family := range [][]prometheus.Collector{m.api.all(), m.files.all(), m.database.all(), m.jobs.all(), m.batches.all(), m.workers.all()} {
+	for _, family := range [][]prometheus.Collector{m.api.all(), m.files.all(), m.database.all(), m.jobs.all(), m.batches.all(), m.workers.all(), m.cache.all()} {
 		m.registry.MustRegister(family...)
 	}
 	m.registry.MustRegister(newSampler(m, cfg))

@@ -11,13 +11,14 @@ import (
 // Sources are asked at each scrape. A nil function leaves its metrics out. They must be quick and may be called from
 // any goroutine.
 type Sources struct {
-	Workers  func() int            // decode workers that run
-	Plugins  func() map[string]int // plugins by state
-	Disk     func() (free, total int64)
-	Database func() bool // the database is open and works
-	Queues   func() []QueueDepth
-	Batches  func() (batches, files map[string]int) // those that go on, and what of them has not ended, by state
-	Health   func() Report
+	Workers    func() int            // decode workers that run
+	Plugins    func() map[string]int // plugins by state
+	Disk       func() (free, total int64)
+	Database   func() bool // the database is open and works
+	Queues     func() []QueueDepth
+	Batches    func() (batches, files map[string]int) // those that go on, and what of them has not ended, by state
+	CacheRatio func() float64                         // of the keys asked for that were in the cache, 0–1
+	Health     func() Report
 }
 
 // QueueDepth is how many jobs of a queue are in one state.
@@ -33,7 +34,7 @@ type sampler struct {
 	cfg                                                       MetricsConfig
 	info, build, memory, active, connections                  *prometheus.Desc
 	plugins, diskFree, diskTotal, queue, component, readiness *prometheus.Desc
-	batches, batchFiles                                       *prometheus.Desc
+	batches, batchFiles, cacheRatio                           *prometheus.Desc
 }
 
 func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
@@ -53,6 +54,7 @@ func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
 		queue:       desc("wayside_queue_jobs", "Jobs by queue and state.", "queue", "state"),
 		batches:     desc("wayside_batches", "Batches that go on, by state.", "state"),
 		batchFiles:  desc("wayside_batch_files_open", "Files of batches that have not ended, by state.", "state"),
+		cacheRatio:  desc("atp_cache_hit_ratio", "Part of the keys asked for that were in the cache, 0 to 1, since the start."),
 		component:   desc("wayside_component_up", "Parts of the appliance: 1 ok, 0.5 degraded, 0 down.", "component"),
 		readiness:   desc("wayside_ready", "Whether the appliance takes work."),
 	}
@@ -62,7 +64,7 @@ func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
 func (s *sampler) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		s.info, s.build, s.memory, s.active, s.connections, s.plugins, s.diskFree, s.diskTotal, s.queue,
-		s.batches, s.batchFiles, s.component, s.readiness,
+		s.batches, s.batchFiles, s.cacheRatio, s.component, s.readiness,
 	} {
 		ch <- d
 	}
@@ -100,6 +102,9 @@ func (s *sampler) Collect(ch chan<- prometheus.Metric) {
 		batches, files := src.Batches()
 		gaugeEach(gauge, s.batches, batches)
 		gaugeEach(gauge, s.batchFiles, files)
+	}
+	if src.CacheRatio != nil {
+		gauge(s.cacheRatio, src.CacheRatio())
 	}
 	s.collectQueues(src, gauge)
 	s.collectHealth(src, gauge)

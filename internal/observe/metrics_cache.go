@@ -1,0 +1,32 @@
+package observe
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// cacheMetrics are calls of the cache.
+type cacheMetrics struct {
+	operations *prometheus.CounterVec
+	duration   *prometheus.HistogramVec
+}
+
+func newCacheMetrics() cacheMetrics {
+	return cacheMetrics{
+		operations: counters("atp_cache_operations_total",
+			"Keys asked of the cache: get (status hit or miss), put, delete and scan (success), or error.", "operation", "status"),
+		duration: histograms("wayside_cache_operation_seconds", "Time of an operation of the cache.",
+			[]float64{.00001, .000025, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5}, "operation"),
+	}
+}
+
+func (c cacheMetrics) all() []prometheus.Collector {
+	return []prometheus.Collector{c.operations, c.duration}
+}
+
+// CacheOperation counts an operation of the cache: get, put, delete or scan, and hit, miss, success or error.
+func (m *Metrics) CacheOperation(operation, result string, took time.Duration) {
+	m.cache.operations.WithLabelValues(operation, result).Inc()
+	m.cache.duration.WithLabelValues(operation).Observe(took.Seconds())
+}
