@@ -16,6 +16,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/access"
 	"github.com/wayside-edge/wayside/internal/batch"
 	"github.com/wayside-edge/wayside/internal/blob"
+	"github.com/wayside-edge/wayside/internal/cache"
 	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/internal/decode"
@@ -25,6 +26,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/ingest"
 	"github.com/wayside-edge/wayside/internal/kv"
 	"github.com/wayside-edge/wayside/internal/kv/aof"
+	"github.com/wayside-edge/wayside/internal/kv/engine"
 	"github.com/wayside-edge/wayside/internal/observe"
 	"github.com/wayside-edge/wayside/internal/queue"
 	"github.com/wayside-edge/wayside/internal/queue/local"
@@ -77,6 +79,7 @@ type appliance struct {
 	engine   *local.Engine
 	registry *runtime.Registry
 	pool     *runtime.Pool
+	memory   *decode.Memory
 	decoder  *decode.Decoder
 	mux      *queue.Mux
 	ingester *ingest.Ingester
@@ -88,6 +91,9 @@ type appliance struct {
 	kvLog    *aof.Log
 
 	kvMissing string // which addresses it does without, and why
+
+	cache       *cache.Cache
+	cacheEngine *engine.Engine // of the cache alone; nil = it has none of its own
 
 	closers []closer // in the order of opening
 }
@@ -137,7 +143,7 @@ func (a *appliance) close() error {
 // open opens every part. Whatever it opened before an error is closed by close.
 func (a *appliance) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openKV, a.openHTTP,
+		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openKV, a.openCache, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -288,9 +294,10 @@ func (a *appliance) openRuntime(ctx context.Context) error {
 		a.log.WarnContext(ctx, "no decoders: this binary was built without any, and none is installed")
 	}
 	a.pool = runtime.NewPool(a.registry, cfg)
+	a.memory = decode.NewMemory(a.catalog, a.results, a.cache)
 	a.decoder = decode.New(decode.Config{
 		Catalog: a.catalog, Blobs: a.blobs, Results: a.results, Pool: a.pool, Registry: a.registry, Unwrapper: a.pool, Events: a.events,
-		Children: children{a}, Generator: "wayside " + a.env.Version, TempDir: a.folder.tmp(), Logger: a.logs.Logger("decoder"), Recorder: a.metrics,
+		Memory: a.memory, Children: children{a}, Generator: "wayside " + a.env.Version, TempDir: a.folder.tmp(), Logger: a.logs.Logger("decoder"), Recorder: a.metrics,
 		Now: a.world.now,
 	})
 	return nil
@@ -298,7 +305,7 @@ func (a *appliance) openRuntime(ctx context.Context) error {
 
 func (a *appliance) openUseCases(context.Context) error {
 	a.ingester = ingest.New(ingest.Config{
-		DB: a.db, Catalog: a.catalog, Blobs: a.blobs, Queue: a.engine, Results: a.results, Detector: detector{a.registry},
+		DB: a.db, Catalog: a.catalog, Blobs: a.blobs, Queue: a.engine, Results: a.results, Earlier: a.memory, Detector: detector{a.registry},
 		Wrapping: wrapping{a.decoder, a.registry}, Events: a.events, Logger: a.logs.Logger("api"), Recorder: a.metrics, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		Now: a.world.now, ChildDepth: a.cfg.Decode.ChildDepth, ChildTotal: a.cfg.Decode.ChildTotal,
 	})

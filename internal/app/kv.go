@@ -24,18 +24,17 @@ func (a *appliance) openKV(ctx context.Context) error {
 	if !c.Listen.Enabled() && !c.TLSListen.Enabled() && c.UnixSocket == "" {
 		return nil
 	}
-	policy, ok := engine.ParsePolicy(c.MaxMemoryPolicy)
 	flush, known := aof.ParsePolicy(c.AppendFsync)
-	if !ok || !known {
-		return fmt.Errorf("open redis server: policy %q, appendfsync %q", c.MaxMemoryPolicy, c.AppendFsync)
+	if !known {
+		return fmt.Errorf("open redis server: appendfsync %q", c.AppendFsync)
+	}
+	keyspace, err := a.kvEngine()
+	if err != nil {
+		return fmt.Errorf("open redis server: %w", err)
 	}
 	cfg := kv.Config{
 		Socket: c.UnixSocket, Password: c.Password, MaxClients: c.MaxClients, IdleTimeout: c.IdleTimeout, Version: a.env.Version,
-		Logger: a.logs.Logger("kv"), Drain: closeWait, Parameters: a.kvParameters(),
-		Engine: engine.Config{
-			Databases: c.Databases, MaxMemory: int64(c.MaxMemory), Policy: policy, EvictDBs: c.EvictDBs,
-			Logger: a.logs.Logger("kv"), Clock: a.world.now,
-		},
+		Logger: a.logs.Logger("kv"), Drain: closeWait, Parameters: a.kvParameters(), Engine: keyspace,
 	}
 	if c.Listen.Enabled() {
 		cfg.Addr = string(c.Listen)
@@ -102,6 +101,19 @@ func (a *appliance) withoutTaken(ctx context.Context, cfg *kv.Config, err error)
 	}
 	a.log.WarnContext(ctx, "redis server does not listen", "address", failed.Addr, "error", err)
 	return true
+}
+
+// kvEngine gives what the configuration says about the keyspace.
+func (a *appliance) kvEngine() (engine.Config, error) {
+	c := &a.cfg.KV
+	policy, ok := engine.ParsePolicy(c.MaxMemoryPolicy)
+	if !ok {
+		return engine.Config{}, fmt.Errorf("policy %q", c.MaxMemoryPolicy)
+	}
+	return engine.Config{
+		Databases: c.Databases, MaxMemory: int64(c.MaxMemory), Policy: policy, EvictDBs: c.EvictDBs,
+		Logger: a.logs.Logger("kv"), Clock: a.world.now,
+	}, nil
 }
 
 // startKV runs what openKV opened. The log is started first, so that it is stopped last.

@@ -61,6 +61,7 @@ func (a *appliance) openHTTP(context.Context) error {
 func (a *appliance) serve(ctx context.Context) error {
 	a.attach(ctx)
 	parts := newServices()
+	a.startCache(ctx, parts)
 	parts.start(ctx, "decoders", a.registry.Run)
 	parts.start(ctx, "workers", a.pool.Run)
 	parts.start(ctx, "queue", a.engine.Run)
@@ -154,10 +155,11 @@ func (a *appliance) reload(ctx context.Context) error {
 		a.reloadRules(ctx, cfg)
 		kept := a.engine.Reconfigure(queue.ModeSettings{Mode: queue.Mode(cfg.Queue.Mode), Ageing: cfg.Queue.Ageing}, cfg.Queue.Weights)
 		a.reloadKV(ctx, cfg)
+		a.reloadCache(cfg)
 		a.server.SetRateLimit(cfg.Server.RateLimit, cfg.Server.RateBurst)
 		later := a.cfg.NeedRestart(&cfg)
 		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String(), "need_restart", later, "set_over_api", kept)
-		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, mode, ageing and weights of queues, limits of the Redis server, and the rate limit are in effect")
+		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, mode, ageing and weights of queues, limits of the Redis server, lifetimes in the cache, and the rate limit are in effect")
 		if len(kept) > 0 {
 			fmt.Fprintln(a.env.Stderr, "configuration reloaded: set over the API, and in effect instead of the configuration:", strings.Join(kept, ", "))
 		}

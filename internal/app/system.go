@@ -136,6 +136,7 @@ func (a *appliance) attach(ctx context.Context) {
 	if a.kv != nil || a.kvMissing != "" {
 		a.health.Register("redis", false, a.kvHealth)
 	}
+	a.health.Register("cache", false, a.cacheHealth)
 	a.metrics.Attach(observe.Sources{
 		Workers: func() int { return len(a.pool.Stats().Workers) },
 		Plugins: func() map[string]int {
@@ -155,7 +156,8 @@ func (a *appliance) attach(ctx context.Context) {
 			s := a.batches.Stats()
 			return map[string]int{"queued": s.Queued, "running": s.Running}, map[string]int{"pending": s.Pending, "running": s.Working}
 		},
-		Health: func() observe.Report { return a.health.Ready(ctx) },
+		CacheRatio: func() float64 { return a.cache.Status().Ratio() },
+		Health:     func() observe.Report { return a.health.Ready(ctx) },
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Validate checks what concerns several keys at once. Load has done it; it is for a Config that was changed since.
@@ -119,6 +120,10 @@ func (c *Config) checkNames() []rule {
 		{c.Service.Environment != "" && len(c.Service.Environment) <= longest, "service.environment", "must be 1 to 128 bytes long"},
 		{file, "log.output", "must be stdout, stderr or the absolute path of a file"},
 		{external, "cache.url", "must begin with redis:// or rediss://"},
+		{
+			c.Cache.Prefix != "" && len(c.Cache.Prefix) <= longest && !strings.ContainsFunc(c.Cache.Prefix, unicode.IsControl),
+			"cache.prefix", "must be 1 to 128 bytes long, without control characters: the keys below it are the cache's own",
+		},
 		{
 			!slices.ContainsFunc(c.Server.Hosts, func(h string) bool { return !hostName(strings.Trim(h, "[]")) && !strings.Contains(h, ":") }),
 			"server.hosts", "holds something that is no host name",

@@ -86,7 +86,7 @@ func TestFixedDefaults(t *testing.T) {
 }
 
 func TestLayers(t *testing.T) {
-	file := write(t, "log:\n  level: debug\ncache.ttl: 5\nqueue:\n  weights: {email: 9, mine: 1}\n  timeout: 2h\n")
+	file := write(t, "log:\n  level: debug\ncache.ttl: 5\nmetrics.interval: 5\nqueue:\n  weights: {email: 9, mine: 1}\n  timeout: 2h\n")
 	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	AddFlags(fs)
 	if err := fs.Parse([]string{"--config", file, "--listen", "[::1]:0", "--kv-listen=off"}); err != nil {
@@ -102,8 +102,8 @@ func TestLayers(t *testing.T) {
 		"kv.listen":      {"off", "flag --kv-listen"},
 		"kv.unix_socket": {"/run/kv.sock", "env WAYSIDE_KV_UNIX_SOCKET"},
 		"log.format":     {"json", "default"},
-		"queue.timeout":  {"2h", file + ":6"},
-		"queue.weights":  {"{analytics: 2, cleanup: 1, decode: 5, default: 5, email: 9, mine: 1, reports: 5}", file + ":5"},
+		"queue.timeout":  {"2h", file + ":7"},
+		"queue.weights":  {"{analytics: 2, cleanup: 1, decode: 5, default: 5, email: 9, mine: 1, reports: 5}", file + ":6"},
 	} {
 		if e := entry(t, c, key); e.Value != want[0] || e.Source != want[1] {
 			t.Errorf("%s = %q from %q, want %q from %q", key, e.Value, e.Source, want[0], want[1])
@@ -112,11 +112,11 @@ func TestLayers(t *testing.T) {
 	if c.KV.Listen.Enabled() || c.Cache.TTL != 6*time.Minute || c.Queue.Weights["mine"] != 1 {
 		t.Errorf("values: %+v", c.KV)
 	}
-	if !slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, "cache.ttl") }) {
+	if !slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, "metrics.interval") }) {
 		t.Errorf("no warning for a part that is not built: %v", c.Warnings())
 	}
-	if e := entry(t, c, "cache.ttl"); e.Built {
-		t.Error("cache.ttl says it is built")
+	if e := entry(t, c, "metrics.interval"); e.Built {
+		t.Error("metrics.interval says it is built")
 	}
 }
 
@@ -419,7 +419,7 @@ func FuzzLoad(f *testing.F) {
 func TestLiveKeysAreInEffect(t *testing.T) {
 	inEffect := []string{
 		"server.rate_limit", "server.rate_burst", "plugins.policy", "plugins.keys", "plugins.override", "plugins.settings", "queue.mode", "queue.ageing", "queue.weights",
-		"kv.maxmemory", "kv.maxmemory_policy", "kv.max_clients", "kv.appendfsync", "kv.idle_timeout", "log.level", "log.modules",
+		"kv.maxmemory", "kv.maxmemory_policy", "kv.max_clients", "kv.appendfsync", "kv.idle_timeout", "cache.ttl", "cache.negative_ttl", "cache.ttls", "log.level", "log.modules",
 	}
 	c := load(t, Options{Env: home})
 	var promised []string

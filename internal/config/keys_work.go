@@ -239,40 +239,40 @@ func kvKeys() []key {
 			doc: "A client that is silent for so long is disconnected. 0: never.",
 		},
 		{
-			name: "cache.enabled", def: "true", at: func(c *Config) any { return &c.Cache.Enabled }, older: []string{"REDIS_ENABLED"},
-			doc: "Whether results of decodes are cached. Decoding works without.",
+			name: "cache.enabled", def: "true", at: func(c *Config) any { return &c.Cache.Enabled }, older: []string{"REDIS_ENABLED"}, built: true,
+			doc: "Whether results of decodes are cached, and what programs put into the cache. Decoding works without.",
 		},
 		{
-			name: "cache.ttl", def: "1h", at: func(c *Config) any { return &c.Cache.TTL }, hi: 3650 * day, live: true, older: []string{"CACHE_TTL"},
-			doc: "How long a cached result lives.",
+			name: "cache.ttl", def: "1h", at: func(c *Config) any { return &c.Cache.TTL }, hi: 3650 * day, live: true, older: []string{"CACHE_TTL"}, built: true,
+			doc: "How long a cached value lives. 0: until it has to make room for others.",
 		},
 		{
-			name: "cache.negative_ttl", def: "1m", at: func(c *Config) any { return &c.Cache.NegativeTTL }, hi: 3650 * day, live: true,
-			doc: "How long the failure of a decode is cached.",
+			name: "cache.negative_ttl", def: "1m", at: func(c *Config) any { return &c.Cache.NegativeTTL }, hi: 3650 * day, live: true, built: true,
+			doc: "How long the failure of a decode is cached that lies in the file. 0: not at all.",
 		},
 		{
-			name: "cache.ttls", def: "{}", at: func(c *Config) any { return &c.Cache.TTLs }, hi: 3650 * day, live: true,
-			doc: "Lifetimes by namespace, where they differ from `cache.ttl`.",
+			name: "cache.ttls", def: "{}", at: func(c *Config) any { return &c.Cache.TTLs }, hi: 3650 * day, live: true, built: true,
+			doc: "Lifetimes by namespace, which is what stands before the first colon of a key, where they differ from `cache.ttl`. That of results is `decode`.",
 		},
 		{
-			name: "cache.prefix", def: "atp_re:", at: func(c *Config) any { return &c.Cache.Prefix },
-			doc: "Beginning of every cache key.",
+			name: "cache.prefix", def: "atp_re:", at: func(c *Config) any { return &c.Cache.Prefix }, built: true,
+			doc: "Beginning of every cache key. Two appliances that share a server may share it: they then find each other's keys, which count for nothing.",
 		},
 		{
-			name: "cache.db", def: "0", at: func(c *Config) any { return &c.Cache.DB }, hi: 255, older: []string{"REDIS_DB"},
-			doc: "Database of the cache.",
+			name: "cache.db", def: "0", at: func(c *Config) any { return &c.Cache.DB }, hi: 255, older: []string{"REDIS_DB"}, built: true,
+			doc: "Database of the cache. Of the embedded server it should be one of `kv.evict_dbs`.",
 		},
 		{
-			name: "cache.url", at: func(c *Config) any { return &c.Cache.URL }, secret: true, older: []string{"REDIS_HOST", "REDIS_PORT"},
-			doc: "External Redis server to cache in, `redis://host:port`. Without: the embedded server, called directly.",
+			name: "cache.url", at: func(c *Config) any { return &c.Cache.URL }, secret: true, older: []string{"REDIS_HOST", "REDIS_PORT"}, built: true,
+			doc: "External Redis or Valkey server to cache in, `redis://host:port` or, with TLS, `rediss://host:port`. Without: the embedded server, called directly.",
 		},
 		{
-			name: "cache.password", at: func(c *Config) any { return &c.Cache.Password }, secret: true, older: []string{"REDIS_PASSWORD"},
+			name: "cache.password", at: func(c *Config) any { return &c.Cache.Password }, secret: true, older: []string{"REDIS_PASSWORD"}, built: true,
 			doc: "Password of the external Redis server.",
 		},
 		{
-			name: "cache.pool_size", def: "50", at: func(c *Config) any { return &c.Cache.PoolSize }, lo: 1, hi: 10000, older: []string{"REDIS_MAX_CONNECTIONS"},
-			doc: "Connections to the external Redis server. The embedded server is not limited by it.",
+			name: "cache.pool_size", def: "50", at: func(c *Config) any { return &c.Cache.PoolSize }, lo: 1, hi: 10000, older: []string{"REDIS_MAX_CONNECTIONS"}, built: true,
+			doc: "Most connections to the external Redis server. The embedded server is not limited by it.",
 		},
 	}
 }

@@ -261,6 +261,9 @@ func (l *loader) finish(c *Config) {
 			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s is accepted, but the part that uses it is not in this version", e.Source, k.name))
 		}
 	}
+	if c.Cache.Enabled && c.Cache.URL == "" && !slices.Contains(c.KV.EvictDBs, c.Cache.DB) {
+		l.warnings = append(l.warnings, fmt.Sprintf("cache.db: database %d is none of kv.evict_dbs: when memory is used up, nothing more is cached", c.Cache.DB))
+	}
 	c.warnings = l.warnings
 }
 

@@ -99,7 +99,8 @@ func (c *cradle) remove() error {
 // cached ends a decode whose result another decode has made already; false = there is none, or not all of it is there
 // any more. A decode that may make no files of what it finds takes the result of one that could only if that found none.
 func (d *Decoder) cached(ctx context.Context, a *attempt) (bool, error) {
-	twin, ok, err := d.twin(ctx, a.rec)
+	sha := a.file.SHA256
+	twin, ok, err := d.Memory.earlier(ctx, resultOf(sha, a.rec, ""), a.rec, false)
 	if err != nil {
 		return false, err
 	}
@@ -112,7 +113,7 @@ func (d *Decoder) cached(ctx context.Context, a *attempt) (bool, error) {
 	}
 	if a.refused != "" && !ok {
 		a.leaf()
-		if twin, ok, err = d.twin(ctx, a.rec); err != nil {
+		if twin, ok, err = d.Memory.earlier(ctx, resultOf(sha, a.rec, a.refused), a.rec, false); err != nil {
 			return false, err
 		}
 	}

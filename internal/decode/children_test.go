@@ -92,15 +92,15 @@ func TestHandleGivesATwinItsOwn(t *testing.T) {
 	x := setup(t)
 	x.finding()
 	first, job := x.queued("toy box")
-	x.commit(first.ID, x.d.Handle(t.Context(), job).Commit)
+	x.commit(first.ID, x.handled(job))
 	second, job := x.queued("toy box")
-	got := x.commit(second.ID, x.d.Handle(t.Context(), job).Commit)
+	got := x.commit(second.ID, x.handled(job))
 	if !got.Cached || len(got.Children) != 1 || x.kids.same != 1 || x.kids.staged != 2 {
 		t.Errorf("record %+v, %+v", got, x.kids)
 	}
 	x.kids.gone = true
 	third, job := x.queued("toy box")
-	if got := x.commit(third.ID, x.d.Handle(t.Context(), job).Commit); got.Cached || len(got.Children) != 1 {
+	if got := x.commit(third.ID, x.handled(job)); got.Cached || len(got.Children) != 1 {
 		t.Errorf("a twin whose files are gone: %+v", got)
 	}
 }
@@ -110,29 +110,29 @@ func TestHandleOfTheDeepest(t *testing.T) {
 	x := setup(t)
 	x.finding()
 	first, job := x.queued("toy box")
-	x.commit(first.ID, x.d.Handle(t.Context(), job).Commit)
+	x.commit(first.ID, x.handled(job))
 	x.kids.refused = runtime.ChildDepth
 	deep, job := x.queued("toy box")
-	got := x.commit(deep.ID, x.d.Handle(t.Context(), job).Commit)
+	got := x.commit(deep.ID, x.handled(job))
 	if got.Cached || got.ResultKey == first.ResultKey || len(got.Children) != 0 || !x.d.Results.Has(got.ResultKey) {
 		t.Errorf("deepest: %+v", got)
 	}
 	x.kids.refused = runtime.ChildLimit
 	other, job := x.queued("toy box")
-	if got := x.commit(other.ID, x.d.Handle(t.Context(), job).Commit); got.Cached {
+	if got := x.commit(other.ID, x.handled(job)); got.Cached {
 		t.Errorf("another reason, the same result: %+v", got)
 	}
 	x.kids.refused = runtime.ChildDepth
 	again, job := x.queued("toy box")
-	if got := x.commit(again.ID, x.d.Handle(t.Context(), job).Commit); !got.Cached || got.ResultKey == first.ResultKey {
+	if got := x.commit(again.ID, x.handled(job)); !got.Cached || got.ResultKey == first.ResultKey {
 		t.Errorf("deepest again: %+v", got)
 	}
 	x.run.found, x.kids.refused = nil, ""
 	plain, job := x.queued("toy plain")
-	x.commit(plain.ID, x.d.Handle(t.Context(), job).Commit)
+	x.commit(plain.ID, x.handled(job))
 	x.kids.refused = runtime.ChildDepth
 	same, job := x.queued("toy plain")
-	if got := x.commit(same.ID, x.d.Handle(t.Context(), job).Commit); !got.Cached || got.ResultKey != plain.ResultKey {
+	if got := x.commit(same.ID, x.handled(job)); !got.Cached || got.ResultKey != plain.ResultKey {
 		t.Errorf("nothing inside: %+v", got)
 	}
 }

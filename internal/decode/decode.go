@@ -73,6 +73,7 @@ type Config struct {
 	Registry  Registry
 	Unwrapper Unwrapper // nil: files are decoded as they are stored
 	Events    *event.Bus
+	Memory    *Memory  // of the decodes that made results
 	Children  Children // of the files that decoders find inside files
 	Generator string   // written into every stored table: the program and its version
 	TempDir   string   // of Direct's tables
@@ -120,18 +121,65 @@ func (d *Decoder) Handle(ctx context.Context, j queue.Job) queue.Outcome {
 	if err := d.begin(ctx, a); err != nil {
 		return d.failed(ctx, a, err)
 	}
-	if !rec.Force {
-		if ok, err := d.cached(ctx, a); err != nil {
+	if rec.Force {
+		return d.make(ctx, a)
+	}
+	return d.find(ctx, a)
+}
+
+// find takes the result that another decode has made, or makes it. Of jobs that want the same one at a time one makes it:
+// the others wait for its end and find it then.
+func (d *Decoder) find(ctx context.Context, a *attempt) queue.Outcome {
+	key := resultOf(a.file.SHA256, a.rec, "")
+	for {
+		land, err := d.Memory.cache.Join(ctx, key)
+		if err != nil {
 			return d.failed(ctx, a, err)
-		} else if ok {
+		}
+		a.rec.ResultKey = a.recordedKey
+		ok, err := d.cached(ctx, a)
+		if land != nil && err == nil && !ok {
+			return d.lead(ctx, a, land)
+		}
+		if land != nil {
+			land()
+		}
+		switch {
+		case err != nil:
+			return d.failed(ctx, a, err)
+		case ok:
 			return d.finish(a)
 		}
 	}
+}
+
+// lead makes a result that others may wait for, until it is recorded or will not be.
+func (d *Decoder) lead(ctx context.Context, a *attempt, land func()) (out queue.Outcome) {
+	defer func() {
+		if out.Commit == nil { // nothing to wait for; or a panic, which is the dispatcher's to take
+			land()
+		}
+	}()
+	if out = d.make(ctx, a); out.Commit == nil {
+		return out
+	}
+	settled := out.Settled
+	out.Settled = func() {
+		if settled != nil {
+			settled()
+		}
+		land()
+	}
+	return out
+}
+
+// make runs the decoder.
+func (d *Decoder) make(ctx context.Context, a *attempt) queue.Outcome {
 	if a.refused != "" {
 		a.leaf()
 	}
-	d.Catalog.SetProgress(rec.ID, catalog.Progress{StartedAt: a.rec.StartedAt})
-	defer d.Catalog.ClearProgress(rec.ID)
+	d.Catalog.SetProgress(a.rec.ID, catalog.Progress{StartedAt: a.rec.StartedAt})
+	defer d.Catalog.ClearProgress(a.rec.ID)
 	return d.run(ctx, a)
 }
 
@@ -156,15 +204,6 @@ func (d *Decoder) record(ctx context.Context, j queue.Job) (catalog.Decode, erro
 		return rec, fmt.Errorf("read decode: %w", err)
 	}
 	return rec, nil
-}
-
-// twin finds another decode that made the same result already.
-func (d *Decoder) twin(ctx context.Context, rec catalog.Decode) (catalog.Decode, bool, error) {
-	twin, ok, err := d.Catalog.FinishedTwin(ctx, rec)
-	if err != nil {
-		return twin, false, fmt.Errorf("look for a result: %w", err)
-	}
-	return twin, ok && (!twin.HasFiles() || d.Results.Has(rec.ResultKey)), nil
 }
 
 // run decodes and turns what came of it into the job's outcome.
@@ -205,6 +244,7 @@ func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
 		return d.failed(ctx, a, fmt.Errorf("decode: %w", err))
 	}
 	apply(&a.rec, res, a.plugin)
+	d.Memory.remember(ctx, resultOf(a.file.SHA256, a.rec, a.refused), a.rec)
 	return d.finish(a)
 }
 
@@ -364,6 +404,7 @@ func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outco
 	if r, ok := errors.AsType[*refusal](err); ok && cause == nil {
 		a.rec.Status, a.rec.Progress = catalog.Failed, 1
 		a.rec.Error = &catalog.Failure{Code: r.Code, Message: r.Message, Offset: r.Offset}
+		d.Memory.remember(ctx, resultOf(a.file.SHA256, a.rec, a.refused), a.rec)
 		return d.finish(a)
 	}
 	switch code := errcode.Of(err); {

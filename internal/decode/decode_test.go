@@ -10,12 +10,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/wayside-edge/wayside/internal/blob"
+	"github.com/wayside-edge/wayside/internal/cache"
 	"github.com/wayside-edge/wayside/internal/catalog"
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/event"
+	"github.com/wayside-edge/wayside/internal/kv/engine"
 	"github.com/wayside-edge/wayside/internal/queue"
 	"github.com/wayside-edge/wayside/internal/runtime"
 	"github.com/wayside-edge/wayside/internal/store"
@@ -127,6 +130,9 @@ type fixture struct {
 
 	kids *nursery
 	dir  string
+
+	cache    *cache.Cache
+	keyspace *engine.Engine // of the cache
 }
 
 // noTemp fails the test where something is left in the folder for temporary files.
@@ -163,7 +169,13 @@ func setup(t *testing.T) *fixture {
 	}
 	x := &fixture{T: t, db: db, reg: &registry{plugin: plugin()}, run: &pool{rows: 3, result: runtime.Result{Status: runtime.Done}}}
 	x.kids, x.dir = &nursery{taken: map[string]string{}}, dir
+	x.keyspace = engine.New(engine.Config{})
+	x.cache, err = cache.New(cache.Config{Enabled: true, Engine: x.keyspace, Prefix: "atp_re:", TTLs: cache.TTLs{Default: time.Hour, Negative: time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	x.d = New(Config{
+		Memory:   NewMemory(cat, results, x.cache),
 		Children: x.kids, Catalog: cat, Blobs: blobs, Results: results, Pool: x.run, Registry: x.reg, Events: event.New(0),
 		Generator: "test", TempDir: dir + "/tmp",
 	})
@@ -204,6 +216,18 @@ func (x *fixture) queued(content string) (catalog.Decode, queue.Job) {
 		x.Fatal(err)
 	}
 	return rec, queue.Job{ID: queue.ID(rec.JobID), Payload: json.RawMessage(fmt.Sprintf(`{"decode_id":%q}`, decodeID))}
+}
+
+// handled runs a job and gives what stages its end. Its outcome is settled with that, as the queue does.
+func (x *fixture) handled(job queue.Job) func(b *store.Batch) error {
+	x.Helper()
+	out := x.d.Handle(x.Context(), job)
+	return func(b *store.Batch) error {
+		if out.Settled != nil {
+			b.OnCommit(out.Settled)
+		}
+		return out.Commit(b)
+	}
 }
 
 // commit does with an outcome what an engine does, and gives the decode's record after it.
@@ -250,10 +274,10 @@ func TestHandleStoresTheResultBeforeItsRecord(t *testing.T) {
 func TestHandleTakesATwinsResult(t *testing.T) {
 	x := setup(t)
 	first, job := x.queued("toy same")
-	x.commit(first.ID, x.d.Handle(t.Context(), job).Commit)
+	x.commit(first.ID, x.handled(job))
 	second, job := x.queued("toy same")
 	x.run.err = errors.New("the decoder ran although its result was there")
-	got := x.commit(second.ID, x.d.Handle(t.Context(), job).Commit)
+	got := x.commit(second.ID, x.handled(job))
 	if got.Status != catalog.Done || !got.Cached || got.Rows != 3 {
 		t.Errorf("record %+v", got)
 	}
@@ -262,12 +286,12 @@ func TestHandleTakesATwinsResult(t *testing.T) {
 func TestHandleDecodesAgainWhenTheTwinsTablesAreGone(t *testing.T) {
 	x := setup(t)
 	first, job := x.queued("toy same")
-	x.commit(first.ID, x.d.Handle(t.Context(), job).Commit)
+	x.commit(first.ID, x.handled(job))
 	if err := x.d.Results.Remove(first.ResultKey); err != nil {
 		t.Fatal(err)
 	}
 	second, job := x.queued("toy same")
-	if got := x.commit(second.ID, x.d.Handle(t.Context(), job).Commit); got.Cached || !x.d.Results.Has(second.ResultKey) {
+	if got := x.commit(second.ID, x.handled(job)); got.Cached || !x.d.Results.Has(second.ResultKey) {
 		t.Errorf("record %+v", got)
 	}
 }
@@ -280,7 +304,7 @@ func TestHandleKeepsAVerdict(t *testing.T) {
 		Failure: &runtime.Failure{Code: errcode.Stalled, Message: "no progress", Offset: &off},
 	}
 	rec, job := x.queued("toy partial")
-	got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit)
+	got := x.commit(rec.ID, x.handled(job))
 	if got.Status != catalog.Partial || got.Error.Code != errcode.Stalled || *got.Error.Offset != 77 || got.Issues.Errors != 2 {
 		t.Errorf("record %+v", got)
 	}
@@ -290,7 +314,7 @@ func TestHandleWithoutRowsStoresNoFolder(t *testing.T) {
 	x := setup(t)
 	x.run.rows = 0
 	rec, job := x.queued("toy empty")
-	got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit)
+	got := x.commit(rec.ID, x.handled(job))
 	if got.Status != catalog.Done || x.d.Results.Has(rec.ResultKey) {
 		t.Errorf("record %+v, folder %v", got, x.d.Results.Has(rec.ResultKey))
 	}
@@ -352,7 +376,7 @@ func TestHandleOfARejectedDecoderFails(t *testing.T) {
 	x := setup(t)
 	x.reg.wait = errcode.New(errcode.PluginRejected, "no good")
 	rec, job := x.queued("toy")
-	if got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit); got.Status != catalog.Failed || got.Error.Code != errcode.PluginRejected {
+	if got := x.commit(rec.ID, x.handled(job)); got.Status != catalog.Failed || got.Error.Code != errcode.PluginRejected {
 		t.Errorf("record %+v", got)
 	}
 }
@@ -366,7 +390,7 @@ func TestHandleOfARemovedDecoder(t *testing.T) {
 		t.Errorf("outcome %+v", out)
 	}
 	x.reg.lately = false
-	got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit)
+	got := x.commit(rec.ID, x.handled(job))
 	if got.Status != catalog.Failed || got.Error.Code != errcode.PluginRejected || !strings.Contains(got.Error.Message, "toy is not installed") {
 		t.Errorf("record %+v", got)
 	}
@@ -377,7 +401,7 @@ func TestHandleOfAZoneThatIsGoneFails(t *testing.T) {
 	x := setup(t)
 	x.run.err = errcode.Invalid("param.timezone", "unknown time zone")
 	rec, job := x.queued("toy")
-	if got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit); got.Status != catalog.Failed || got.Error.Code != errcode.ValidationFailed {
+	if got := x.commit(rec.ID, x.handled(job)); got.Status != catalog.Failed || got.Error.Code != errcode.ValidationFailed {
 		t.Errorf("record %+v", got)
 	}
 }
@@ -386,7 +410,7 @@ func TestHandleUsesTheCurrentVersion(t *testing.T) {
 	x := setup(t)
 	rec, job := x.queued("toy")
 	x.reg.plugin.SHA256, x.reg.plugin.Version = strings.Repeat("cd", 32), "2.0.0"
-	got := x.commit(rec.ID, x.d.Handle(t.Context(), job).Commit)
+	got := x.commit(rec.ID, x.handled(job))
 	if got.Decoder.Version != "2.0.0" || got.ResultKey == rec.ResultKey || !x.d.Results.Has(got.ResultKey) {
 		t.Errorf("record %+v", got)
 	}

@@ -72,6 +72,15 @@ type Results interface {
 	Keys() ([]string, error)
 }
 
+// Earlier knows which decodes have made results; it is decode.Memory.
+type Earlier interface {
+	// Earlier finds a decode that has made the result that d will have, and whose tables are there; or has failed for what is
+	// in the file. again = a decode job will ask the same if there is none.
+	Earlier(ctx context.Context, fileSHA string, d catalog.Decode, again bool) (catalog.Decode, bool, error)
+	// Forget is told of a decode that is gone.
+	Forget(ctx context.Context, fileSHA string, d catalog.Decode)
+}
+
 // Recorder counts what came in; nil = nobody counts.
 type Recorder interface {
 	FileReceived(format string, size int64)
@@ -84,6 +93,7 @@ type Config struct {
 	Blobs    *blob.Dir
 	Queue    queue.Engine
 	Results  Results
+	Earlier  Earlier
 	Detector Detector
 	Wrapping Wrapping // nil: recordings are taken as they are
 	Events   *event.Bus
@@ -409,7 +419,7 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 		return d, in.putDecode(b, d)
 	}
 	if !r.force && !r.later {
-		if done, ok, err := in.cached(ctx, d); err != nil || ok {
+		if done, ok, err := in.cached(ctx, f.SHA256, d); err != nil || ok {
 			if err != nil {
 				return catalog.Decode{}, err
 			}
@@ -433,12 +443,12 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 
 // cached makes d done if another decode already made the same result. Where that found files inside its own, a job is to
 // record them for this one too.
-func (in *Ingester) cached(ctx context.Context, d catalog.Decode) (catalog.Decode, bool, error) {
-	twin, ok, err := in.Catalog.FinishedTwin(ctx, d)
+func (in *Ingester) cached(ctx context.Context, sha string, d catalog.Decode) (catalog.Decode, bool, error) {
+	twin, ok, err := in.Earlier.Earlier(ctx, sha, d, true)
 	if err != nil {
 		return d, false, fmt.Errorf("look for a result: %w", err)
 	}
-	if !ok || len(twin.Children) > 0 || (twin.HasFiles() && !in.Results.Has(d.ResultKey)) {
+	if !ok || len(twin.Children) > 0 {
 		return d, false, nil
 	}
 	d.CopyResult(twin)

@@ -14,7 +14,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/wayside-edge/wayside/internal/blob"
+	"github.com/wayside-edge/wayside/internal/cache"
 	"github.com/wayside-edge/wayside/internal/catalog"
+	"github.com/wayside-edge/wayside/internal/decode"
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/event"
@@ -89,8 +91,12 @@ func setup(t *testing.T) *fixture {
 			t.Error(err)
 		}
 	})
+	off, err := cache.New(cache.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return &fixture{T: t, dir: dir, engine: engine, Ingester: New(Config{
-		DB: db, Catalog: cat, Blobs: blobs, Queue: engine, Results: results, Detector: detector{}, Events: event.New(0),
+		DB: db, Catalog: cat, Blobs: blobs, Queue: engine, Results: results, Earlier: decode.NewMemory(cat, results, off), Detector: detector{}, Events: event.New(0),
 		MaxUpload: 1 << 20,
 	})}
 }

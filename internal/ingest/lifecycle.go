@@ -196,8 +196,8 @@ func (in *Ingester) DeleteFile(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("find file: %w", err)
 	}
-	keys, err := in.deleteRecords(ctx, f)
-	for inner := (*childrenError)(nil); errors.As(err, &inner); keys, err = in.deleteRecords(ctx, f) {
+	gone, err := in.deleteRecords(ctx, f)
+	for inner := (*childrenError)(nil); errors.As(err, &inner); gone, err = in.deleteRecords(ctx, f) {
 		for _, child := range inner.ids {
 			if err := in.DeleteFile(ctx, child); err != nil && !errcode.Is(err, errcode.NotFound) {
 				return fmt.Errorf("delete file found inside another: %w", err)
@@ -208,8 +208,9 @@ func (in *Ingester) DeleteFile(ctx context.Context, id string) error {
 		return err
 	}
 	err = in.dropBlob(ctx, f.SHA256)
-	for _, key := range keys {
-		err = errors.Join(err, in.dropResult(ctx, f.SHA256, key))
+	for _, d := range gone {
+		in.Earlier.Forget(ctx, f.SHA256, d)
+		err = errors.Join(err, in.dropResult(ctx, f.SHA256, d.ResultKey))
 	}
 	return err
 }
@@ -219,9 +220,9 @@ type childrenError struct{ ids []string }
 
 func (e *childrenError) Error() string { return fmt.Sprintf("%d files were found inside", len(e.ids)) }
 
-// deleteRecords deletes the records of a file and gives the keys of the results its decodes had. Its error is a
-// childrenError where that cannot be yet; no decode of the file runs any more then.
-func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (keys []string, err error) {
+// deleteRecords deletes the records of a file and gives the decodes it had. Its error is a childrenError where that cannot
+// be yet; no decode of the file runs any more then.
+func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (gone []catalog.Decode, err error) {
 	unlock, err := in.locks.lock(ctx, f.SHA256)
 	if err != nil {
 		return nil, err
@@ -254,14 +255,14 @@ func (in *Ingester) deleteRecords(ctx context.Context, f catalog.File) (keys []s
 		}
 		in.Catalog.DeleteDecode(b, d)
 		b.OnCommit(func() { in.Events.Gone(TopicDecode, id) })
-		keys = append(keys, d.ResultKey)
+		gone = append(gone, d)
 	}
 	in.Catalog.DeleteFile(b, f)
 	b.OnCommit(func() { in.Events.Gone(TopicFile, f.ID) })
 	if err := in.DB.Commit(ctx, b); err != nil {
 		return nil, fmt.Errorf("delete file: %w", err)
 	}
-	return keys, nil
+	return gone, nil
 }
 
 // childless gives an error of childrenError where there are files that were found inside a file.
@@ -315,33 +316,34 @@ func (in *Ingester) DeleteDecode(ctx context.Context, id string) error {
 	if err != nil {
 		return fmt.Errorf("find file: %w", err)
 	}
-	if err := in.deleteDecodeRecord(ctx, f.SHA256, id); err != nil {
+	if d, err = in.deleteDecodeRecord(ctx, f.SHA256, id); err != nil {
 		return err
 	}
+	in.Earlier.Forget(ctx, f.SHA256, d)
 	return in.dropResult(ctx, f.SHA256, d.ResultKey)
 }
 
-func (in *Ingester) deleteDecodeRecord(ctx context.Context, sha, id string) error {
+// deleteDecodeRecord deletes the record of a decode and gives it as it was last.
+func (in *Ingester) deleteDecodeRecord(ctx context.Context, sha, id string) (d catalog.Decode, err error) {
 	unlock, err := in.locks.lock(ctx, sha)
 	if err != nil {
-		return err
+		return d, err
 	}
 	defer unlock()
 	if err := in.stop(ctx, []string{id}); err != nil {
-		return err
+		return d, err
 	}
-	d, err := in.Catalog.Decode(ctx, id)
-	if err != nil {
-		return fmt.Errorf("find decode: %w", err)
+	if d, err = in.Catalog.Decode(ctx, id); err != nil {
+		return d, fmt.Errorf("find decode: %w", err)
 	}
 	b := in.DB.Batch()
 	b.Essential()
 	in.Catalog.DeleteDecode(b, d)
 	b.OnCommit(func() { in.Events.Gone(TopicDecode, id) })
 	if err := in.DB.Commit(ctx, b); err != nil {
-		return fmt.Errorf("delete decode: %w", err)
+		return d, fmt.Errorf("delete decode: %w", err)
 	}
-	return nil
+	return d, nil
 }
 
 // dropBlob removes the bytes of a digest if no file refers to them and nobody is just recording one.

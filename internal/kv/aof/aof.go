@@ -266,6 +266,13 @@ func (l *Log) Wait(pos int64) error {
 	}
 }
 
+// Behind says that more waits to be written than those may add to who do not Wait. It is asked under the engine's lock.
+func (l *Log) Behind() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.given-l.written > mostBacklog
+}
+
 // Failure is why effects do not reach the disk at the moment; nil while they do. Commands that write are to be refused
 // then.
 func (l *Log) Failure() error {
