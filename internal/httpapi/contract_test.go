@@ -309,7 +309,9 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		method, _, _ := strings.Cut(tc.op, " ")
 		c.check(tc.op, w.do(method, tc.path, strings.NewReader(tc.body), tc.opts...))
 	}
-	checkQueue(t, w, c)
+	checkCalls(t, w, c, queueCalls())
+	checkCalls(t, w, c, cacheCalls())
+	checkCalls(t, w, c, kvCalls())
 	c.seen["GET /events"] = true // has no end: events_test.go
 	checkBatches(t, w, c)
 	for _, op := range c.operations() {

@@ -39,7 +39,9 @@ func refusalsOf() map[string]refusals {
 		"get-batch-rows":     {also: []errcode.Code{errcode.Conflict}},
 		"export-batch-table": {also: []errcode.Code{errcode.TooLarge}},
 		"pause-queue":        makes, "resume-queue": makes, "drain-queue": makes, "put-queue": makes, "change-queue": makes,
-		"put-schedule": {also: []errcode.Code{errcode.Conflict, errcode.DiskFull}, never: []errcode.Code{errcode.NotFound}},
+		"put-cached-value":  {never: []errcode.Code{errcode.NotFound}},
+		"get-cached-values": {also: []errcode.Code{errcode.TooLarge}},
+		"put-schedule":      {also: []errcode.Code{errcode.Conflict, errcode.DiskFull}, never: []errcode.Code{errcode.NotFound}},
 	}
 	maps.Copy(out, tusRefusals())
 	for _, id := range []string{
@@ -350,6 +352,10 @@ func exampleBodies() map[string]any {
 		"change-queue-mode": `{"mode": "strict", "ageing": 300}`,
 		"create-schedule":   `{"id": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Berlin", "job": {"type": "report"}}`,
 		"put-schedule":      `{"cron": "*/5 * * * *", "job": {"type": "probe"}}`,
+		"put-cached-value":  `{"value": {"mean": 21.5}, "ttl_seconds": 600}`,
+		"get-cached-values": `{"keys": ["report:2026-01", "report:2026-02"]}`,
+		"invalidate-cache":  `{"pattern": "report:*"}`,
+		"put-kv-key":        `{"type": "zset", "members": [{"value": {"text": "a"}, "score": "1.5"}], "ttl_ms": 60000}`,
 		"create-flow":       `{"jobs": [{"key": "a", "type": "fetch"}, {"key": "b", "type": "report", "depends_on": ["a"]}]}`,
 	} {
 		var v any

@@ -51,6 +51,8 @@ type world struct {
 	server  *Server
 	cfg     Config
 	queue   *fakeQueue
+	cache   *fakeCache
+	kv      *fakeKV
 	db      *store.DB // of idempotency keys, where a test wants them
 }
 
@@ -68,6 +70,7 @@ func testSchema() *table.Schema {
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{t: tb, dir: tb.TempDir(), events: event.New(0), schemas: []*table.Schema{testSchema(), table.Issues()}, queue: newFakeQueue()}
+	w.cache, w.kv = newFakeCache(), newFakeKV()
 	w.health = Health{Ready: true, Components: []Component{{Name: "store", Status: "ok"}}}
 	w.plugins = []runtime.Plugin{{
 		ID: "rail", Name: "Rail", Version: "1.0.0", SHA256: strings.Repeat("a", 64), Source: runtime.BuiltIn, State: runtime.Active,
@@ -78,7 +81,7 @@ func newWorld(tb testing.TB) *world {
 		Deps: Deps{
 			Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w, Plugins: w, PluginAdmin: w, Direct: w, System: w,
 			Wrapping: wrapping{}, Queue: w.queue.deps(),
-			Batches: &fakeBatches{w: w}, Archives: fakeArchives{},
+			Batches: &fakeBatches{w: w}, Archives: fakeArchives{}, Cache: w.cache, CacheAdmin: w.cache, KV: w.kv,
 		},
 	}
 	return w

@@ -208,6 +208,10 @@ type Deps struct {
 	Archives Archives
 	Uploads  Uploads // nil = no /uploads
 
+	Cache      Cache
+	CacheAdmin CacheAdmin
+	KV         KV
+
 	Idempotency Idempotency // nil = Idempotency-Key means nothing but to jobs and flows
 }
 
@@ -276,6 +280,7 @@ func (c Config) check() error {
 		"ingester": d.Ingester == nil, "files": d.Files == nil, "decodes": d.Decodes == nil, "blobs": d.Blobs == nil,
 		"results": d.Results == nil, "events": d.Events == nil, "plugins": d.Plugins == nil, "direct": d.Direct == nil,
 		"system": d.System == nil, "plugin admin": d.PluginAdmin == nil, "wrapping": d.Wrapping == nil,
+		"cache": d.Cache == nil, "cache admin": d.CacheAdmin == nil, "keyspace": d.KV == nil,
 	} {
 		if missing {
 			return fmt.Errorf("open http server: no %s given", name)

@@ -283,6 +283,8 @@ func (s *Server) route() error {
 	s.routePlugins(api, bodies)
 	s.routeQueue(api, bodies)
 	s.routeBatches(api, bodies)
+	s.routeCache(api)
+	s.routeKV(api)
 	s.routeSystem(api)
 	s.routeTokens(api)
 	s.routeEvents(api)

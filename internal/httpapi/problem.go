@@ -36,7 +36,7 @@ func Codes() []CodeInfo {
 		{errcode.Malformed, 400, "Malformed request", "The request cannot be read: broken JSON, broken multipart, a body that was cut off, a cursor that no list gave.", 0},
 		{errcode.Unauthorized, 401, "Unauthorized", "A token is needed and none, or one that is not valid, was sent.", 0},
 		{errcode.Forbidden, 403, "Forbidden", "The token lacks the scope; or Host or Origin are not this appliance's (`server.hosts`).", 0},
-		{errcode.NotFound, 404, "Not found", "No such path, file, decode, table, plugin, job, queue, worker, schedule or flow.", 0},
+		{errcode.NotFound, 404, "Not found", "No such path, file, decode, table, plugin, job, queue, worker, schedule, flow or key.", 0},
 		{errcode.MethodNotAllowed, 405, "Method not allowed", "The path exists, the method does not; `Allow` lists those that do.", 0},
 		{errcode.Conflict, 409, "Conflict", "The thing is not in a state in which this is possible.", 0},
 		{errcode.TooLarge, 413, "Too large", "The body is larger than the limit (`server.max_upload`, or the one of the route), or the headers are.", 0},

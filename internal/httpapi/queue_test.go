@@ -180,10 +180,10 @@ func exported(id, typ, more string) string {
 		`"timeout":60,"soft_timeout":50,"created_at":"2026-01-02T03:04:05Z"` + more + `}`
 }
 
-// checkQueue calls the routes of the queue.
-func checkQueue(t *testing.T, w *world, c *contract) {
+// checkCalls calls routes and holds their answers against the document.
+func checkCalls(t *testing.T, w *world, c *contract, calls []queueCall) {
 	t.Helper()
-	for _, tc := range queueCalls() {
+	for _, tc := range calls {
 		method, _, _ := strings.Cut(tc.op, " ")
 		res := w.do(method, tc.path, strings.NewReader(tc.body), header("Content-Type", "application/json"))
 		if res.StatusCode != tc.status || !strings.Contains(string(res.body), tc.want) {

@@ -154,12 +154,6 @@ type queuesOutput struct{ Body List[QueueLine] }
 
 type queueOutput struct{ Body QueueLine }
 
-type purgedOutput struct {
-	Body struct {
-		Removed int `json:"removed"`
-	}
-}
-
 const drainDetail = "Pauses it and waits until nothing of it is at work: counts.active says how far that is. It stays paused until it is resumed, also over a restart."
 
 func (s *Server) routeQueues(api huma.API) {
@@ -227,15 +221,9 @@ func (s *Server) routeQueueActions(api huma.API) {
 		id: "purge-queue", method: http.MethodPost, path: "/queues/{name}/purge", scope: scopeAdmin,
 		summary: "Remove every job of a queue that is not at work, whatever its status",
 		detail:  "Those that have not ended are cancelled on the way.",
-	}, func(ctx context.Context, in *queueInput) (*purgedOutput, error) {
+	}, func(ctx context.Context, in *queueInput) (*removedOutput, error) {
 		stateOf(ctx).stream = true
-		n, err := q.Purge(ctx, in.Name)
-		if err != nil {
-			return nil, fmt.Errorf("purge queue: %w", err)
-		}
-		out := &purgedOutput{}
-		out.Body.Removed = n
-		return out, nil
+		return removed("purge queue")(q.Purge(ctx, in.Name))
 	})
 }
 
