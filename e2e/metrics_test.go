@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/wayside-edge/wayside/internal/kv/kvtest"
 	"github.com/wayside-edge/wayside/plugins/rail/railtest"
 )
 
@@ -58,5 +59,43 @@ func TestMetricsOfABatch(t *testing.T) {
 	}
 	if took, err := a.stop(); err != nil {
 		t.Errorf("stop after %v: %v\n%s", took, err, a.log.tail())
+	}
+}
+
+// TestMetricsOfTheRedisServer: what clients do is seen in the metrics, and what the log does on the disk.
+func TestMetricsOfTheRedisServer(t *testing.T) {
+	t.Setenv("WAYSIDE_KV_APPENDFSYNC", "always")
+	addr := kvAddress(t)
+	a := start(t, t.TempDir(), "--kv-listen", addr)
+	if got := a.measured("wayside_kv_"); got[`wayside_kv_commands_total{family="string"}`] != 0 || got["wayside_kv_clients"] != 0 {
+		t.Errorf("before anything: %v", got)
+	}
+	c := kvtest.Dial(t, addr)
+	for _, line := range []string{"SET a 1", "SET b 1 EX 1000", "GET a", "GET c", "LPUSH a 1"} {
+		c.Do(strings.Fields(line)...)
+	}
+	got := a.measured("wayside_kv_")
+	for name, want := range map[string]float64{
+		"wayside_kv_clients":                                   1,
+		`wayside_kv_commands_total{family="string"}`:           4,
+		`wayside_kv_commands_failed_total{family="list"}`:      1,
+		`wayside_kv_keys{db="0"}`:                              2,
+		`wayside_kv_keys_expiring{db="0"}`:                     1,
+		"wayside_kv_memory_limit_bytes":                        64 << 20,
+		"wayside_kv_misses_total":                              1,
+		"wayside_kv_aof_fsync_seconds_count":                   2,
+		"wayside_kv_aof_failing":                               0,
+		`wayside_kv_keys{db="15"}`:                             0,
+		`wayside_kv_commands_rejected_total{family="cluster"}`: 0,
+	} {
+		if n, ok := got[name]; !ok || n != want {
+			t.Errorf("%s is %v (%v), want %v", name, n, ok, want)
+		}
+	}
+	if got["wayside_kv_memory_bytes"] <= 0 || got["wayside_kv_aof_size_bytes"] <= 0 || got["wayside_kv_aof_fsync_seconds_sum"] <= 0 {
+		t.Errorf("sizes and times: %v", got)
+	}
+	if without := start(t, t.TempDir()).measured("wayside_kv_clients"); len(without) > 0 {
+		t.Errorf("without a server: %v", without)
 	}
 }

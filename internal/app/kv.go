@@ -57,7 +57,7 @@ func (a *appliance) openKV(ctx context.Context) error {
 		return fmt.Errorf("open redis server: %w", err)
 	}
 	a.onClose("redis server", s.Close)
-	log, err := aof.Open(aof.Config{Dir: a.folder.kv(), FS: a.world.fs, Logger: a.logs.Logger("kv"), Policy: flush}, s.Engine())
+	log, err := aof.Open(aof.Config{Dir: a.folder.kv(), FS: a.world.fs, Logger: a.logs.Logger("kv"), Policy: flush, Recorder: a.metrics}, s.Engine())
 	if err != nil {
 		return fmt.Errorf("open redis log: %w", err)
 	}
@@ -140,6 +140,27 @@ func (a *appliance) kvHealth(context.Context) (observe.Status, string) {
 		return observe.Degraded, a.kvMissing
 	}
 	return observe.OK, ""
+}
+
+// kvStats looks at the Redis-protocol server for the metrics.
+func (a *appliance) kvStats() observe.KV {
+	st, log := a.kv.Stats(), a.kvLog.Status()
+	k := observe.KV{
+		Clients: st.Clients, Blocked: st.Blocked, Accepted: st.Accepted, Refused: st.Refused, Received: st.Received, Sent: st.Sent,
+		Used: st.Used, MaxMemory: st.MaxMemory, Expired: st.Expired, Evicted: st.Evicted, Hits: st.Hits, Misses: st.Misses, Errors: st.Errors,
+		CommandsPerSecond: st.CommandsPerSecond, Families: make(map[string]observe.KVCommands, len(st.Families)),
+		Log: observe.KVLog{
+			Size: log.Size, Base: log.BaseSize, Backlog: log.Backlog, Rewrites: log.Rewrites, Failing: log.Failure != nil,
+			RewriteFailed: log.RewriteErr != nil,
+		},
+	}
+	for _, d := range st.Databases {
+		k.Databases = append(k.Databases, observe.KVDatabase(d))
+	}
+	for name, f := range st.Families {
+		k.Families[name] = observe.KVCommands(f)
+	}
+	return k
 }
 
 // reloadKV puts in effect what may change while the server runs.

@@ -137,7 +137,7 @@ func (a *appliance) attach(ctx context.Context) {
 		a.health.Register("redis", false, a.kvHealth)
 	}
 	a.health.Register("cache", false, a.cacheHealth)
-	a.metrics.Attach(observe.Sources{
+	sources := observe.Sources{
 		Workers: func() int { return len(a.pool.Stats().Workers) },
 		Plugins: func() map[string]int {
 			states := map[string]int{}
@@ -158,7 +158,11 @@ func (a *appliance) attach(ctx context.Context) {
 		},
 		CacheRatio: func() float64 { return a.cache.Status().Ratio() },
 		Health:     func() observe.Report { return a.health.Ready(ctx) },
-	})
+	}
+	if a.kv != nil {
+		sources.KV = a.kvStats
+	}
+	a.metrics.Attach(sources)
 }
 
 func (a *appliance) decodersHealth(context.Context) (observe.Status, string) {

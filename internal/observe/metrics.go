@@ -35,6 +35,7 @@ type Metrics struct {
 	batches  batchMetrics
 	workers  workerMetrics
 	cache    cacheMetrics
+	logFlush prometheus.Histogram
 	sources  atomic.Pointer[Sources]
 }
 
@@ -52,12 +53,13 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 		batches:  newBatchMetrics(),
 		workers:  newWorkerMetrics(),
 		cache:    newCacheMetrics(),
+		logFlush: newLogFlush(),
 	}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, family := range [][]prometheus.Collector{m.api.all(), m.files.all(), m.database.all(), m.jobs.all(), m.batches.all(), m.workers.all(), m.cache.all()} {
 		m.registry.MustRegister(family...)
 	}
-	m.registry.MustRegister(newSampler(m, cfg))
+	m.registry.MustRegister(m.logFlush, newSampler(m, cfg))
 	return m
 }
 

@@ -19,6 +19,7 @@ type Sources struct {
 	Batches    func() (batches, files map[string]int) // those that go on, and what of them has not ended, by state
 	CacheRatio func() float64                         // of the keys asked for that were in the cache, 0–1
 	Health     func() Report
+	KV         func() KV // the Redis-protocol server
 }
 
 // QueueDepth is how many jobs of a queue are in one state.
@@ -35,6 +36,7 @@ type sampler struct {
 	info, build, memory, active, connections                  *prometheus.Desc
 	plugins, diskFree, diskTotal, queue, component, readiness *prometheus.Desc
 	batches, batchFiles, cacheRatio                           *prometheus.Desc
+	kv                                                        kvSampler
 }
 
 func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
@@ -57,6 +59,7 @@ func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
 		cacheRatio:  desc("atp_cache_hit_ratio", "Part of the keys asked for that were in the cache, 0 to 1, since the start."),
 		component:   desc("wayside_component_up", "Parts of the appliance: 1 ok, 0.5 degraded, 0 down.", "component"),
 		readiness:   desc("wayside_ready", "Whether the appliance takes work."),
+		kv:          newKVSampler(),
 	}
 }
 
@@ -68,6 +71,7 @@ func (s *sampler) Describe(ch chan<- *prometheus.Desc) {
 	} {
 		ch <- d
 	}
+	s.kv.describe(ch)
 }
 
 // Collect asks the sources.
@@ -105,6 +109,10 @@ func (s *sampler) Collect(ch chan<- prometheus.Metric) {
 	}
 	if src.CacheRatio != nil {
 		gauge(s.cacheRatio, src.CacheRatio())
+	}
+	if src.KV != nil {
+		k := src.KV()
+		s.kv.collect(&k, ch)
 	}
 	s.collectQueues(src, gauge)
 	s.collectHealth(src, gauge)

@@ -38,6 +38,11 @@ func PolicyNames() []string { return []string{"everysec", "always", "no"} }
 // String is the policy's name in the configuration.
 func (p Policy) String() string { return PolicyNames()[p] }
 
+// Recorder is told how long flushes of the log to the disk take; nil = nobody is.
+type Recorder interface {
+	LogFlushed(took time.Duration)
+}
+
 // Config says where and how a log is kept.
 type Config struct {
 	Dir           string
@@ -47,6 +52,7 @@ type Config struct {
 	Volatile      []int // databases that are not kept
 	RewriteSize   int64 // bytes of logs from which on they are compacted; 0 = 64 MiB
 	RewriteGrowth int   // percent of the base that they must have as well; 0 = 100
+	Recorder      Recorder
 }
 
 // Settings are what may change while a log is kept.
@@ -370,7 +376,7 @@ func (l *Log) shut() error {
 	l.write(time.Now())
 	err := l.Failure()
 	if err == nil && l.dirty {
-		err = l.file.Sync()
+		err = l.flush()
 	}
 	if err := errors.Join(err, l.file.Close()); err != nil {
 		return fmt.Errorf("end the log: %w", err)

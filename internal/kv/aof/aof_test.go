@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -373,6 +374,25 @@ func TestAlwaysWaitsForTheFlush(t *testing.T) {
 	}
 	if n := b.fault.Calls(disk.OpSync) - before; n == 0 || n > 10 {
 		t.Errorf("%d flushes for 50 clients at once", n)
+	}
+}
+
+// flushes counts what a Recorder is told.
+type flushes struct {
+	n    atomic.Int64
+	took atomic.Int64
+}
+
+func (f *flushes) LogFlushed(took time.Duration) { f.n.Add(1); f.took.Add(int64(took)) }
+
+// TestFlushesAreTimed tells of each flush of the log.
+func TestFlushesAreTimed(t *testing.T) {
+	var f flushes
+	b := newBox(t, Config{Policy: Always, Recorder: &f})
+	b.sure("SET a 1")
+	b.sure("SET b 1")
+	if n := f.n.Load(); n != 2 || f.took.Load() <= 0 {
+		t.Errorf("%d flushes of two in %d ns", n, f.took.Load())
 	}
 }
 

@@ -82,7 +82,7 @@ func (l *Log) rewriteBegin() {
 		_ = fresh.Close() // empty, and found at the next start
 		return
 	}
-	if err := l.file.Sync(); err != nil {
+	if err := l.flush(); err != nil {
 		l.rewriteStop(nil)
 		_ = fresh.Close()
 		l.doubt(err)

@@ -42,7 +42,7 @@ func (l *Log) write(now time.Time) {
 	}
 	policy := l.Settings().Policy
 	if l.dirty && (policy == Always || policy == EverySecond && now.Sub(l.synced) >= flushEvery) {
-		if err := l.file.Sync(); err != nil {
+		if err := l.flush(); err != nil {
 			l.doubt(err)
 			return
 		}
@@ -52,6 +52,16 @@ func (l *Log) write(now time.Time) {
 		l.mu.Unlock()
 	}
 	l.advance(pos, !l.dirty)
+}
+
+// flush has the open log on the disk.
+func (l *Log) flush() error {
+	began := time.Now()
+	err := l.file.Sync()
+	if l.cfg.Recorder != nil {
+		l.cfg.Recorder.LogFlushed(time.Since(began))
+	}
+	return err //nolint:wrapcheck // callers say what it was for
 }
 
 // put writes to the open log; false if it could not be written whole. What was not is kept.
@@ -93,7 +103,7 @@ func (l *Log) again() bool {
 		return false
 	}
 	if l.dirty {
-		if err := l.file.Sync(); err != nil {
+		if err := l.flush(); err != nil {
 			l.doubt(err)
 		}
 	}
