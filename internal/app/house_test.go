@@ -182,7 +182,6 @@ var walls = map[string][]string{
 	"github.com/spf13/cobra":        {"cmd/appliance"},
 	"github.com/lmittmann/tint":     {"internal/observe"},
 	"github.com/alicebob/miniredis": {"internal/kv"},
-	"github.com/redis":              {"internal/cache"},
 	"github.com/stretchr/testify":   nil,
 	"github.com/pkg/errors":         nil,
 	"math/rand":                     nil,

@@ -125,9 +125,9 @@ func (b *breaker) refused(ctx context.Context, why string) {
 // condition is how the server did last.
 type condition struct {
 	failing bool
-	why     string // of a server that is failing
+	why     string // of a server that is failing, for everybody
 	since   time.Time
-	last    string // the last failure there was
+	last    string // the last failure there was: it may name the server
 	lastAt  time.Time
 }
 
@@ -137,9 +137,9 @@ func (b *breaker) condition() condition {
 	c := condition{failing: b.open || b.refusing != "", since: b.since, last: b.last, lastAt: b.lastAt}
 	switch {
 	case b.open:
-		c.why = "it does not answer: " + b.last
+		c.why = "it does not answer"
 	case b.refusing != "":
-		c.why = "it takes no values: " + b.refusing
+		c.why = "it takes no values"
 	}
 	return c
 }

@@ -365,7 +365,7 @@ func TestEngineTakesNothing(t *testing.T) {
 	if it := get(t, c, "k"); string(it.Value) != "1" {
 		t.Errorf("what is there is not read any more: %+v", it)
 	}
-	if s := c.Status(); s.State != StateFailing || !strings.Contains(s.Detail, "MISCONF") {
+	if s := c.Status(); s.State != StateFailing || !strings.Contains(s.LastError, "MISCONF") {
 		t.Errorf("%+v", s)
 	}
 	full = nil

@@ -165,13 +165,18 @@ func (e *embedded) scan(ctx context.Context, cursor uint64, pattern string) (key
 	if err != nil {
 		return nil, 0, err
 	}
-	if len(a.texts) == 0 {
-		return nil, 0, &refusal{text: "the engine gave no cursor"}
+	return scanned(a.texts)
+}
+
+// scanned reads the answer of SCAN: a cursor, and keys.
+func scanned(texts [][]byte) (keys []string, next uint64, err error) {
+	if len(texts) == 0 {
+		return nil, 0, errNotRedis
 	}
-	if next, err = strconv.ParseUint(string(a.texts[0]), 10, 64); err != nil {
+	if next, err = strconv.ParseUint(string(texts[0]), 10, 64); err != nil {
 		return nil, 0, fmt.Errorf("read cursor: %w", err)
 	}
-	for _, key := range a.texts[1:] {
+	for _, key := range texts[1:] {
 		keys = append(keys, string(key))
 	}
 	return keys, next, nil

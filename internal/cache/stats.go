@@ -39,7 +39,7 @@ type Stats struct {
 	State     string
 	Detail    string    // why it is failing
 	Since     time.Time // it is in this state
-	LastError string    // "" = there was none
+	LastError string    // "" = there was none; it may name the server
 	LastAt    time.Time // of the last error
 	Prefix    string
 	DB        int
