@@ -127,7 +127,12 @@ class CachedTest(Base):
         self.assertEqual(list(self.fake.ttls.values())[-1], 1.5)
         with self.assertRaisesRegex(TypeError, "not a str"):
             self.cached(lambda: 1, key=lambda: 1)()
-        for bad in ({"ttl": 0}, {"ttl": -1}, {"ttl": float("nan")}, {"ttl": float("inf")}, {"namespace": "decode"}, {"namespace": "a:b"}, {"namespace": ""}):
+        for text in ("x" * 1000, "\ud800", "\ud801"):
+            long = self.cached(lambda t: t, name="n" * 400, key=lambda t: t)
+            self.assertEqual((long(text), long(text)), (text, text))
+            self.assertLessEqual(len(long.key(text).encode()), 512)
+        self.assertEqual((len(self.fake.values), len(self.runs)), (5, 5))
+        for bad in ({"name": "n" * 500}, {"ttl": 0}, {"ttl": -1}, {"ttl": float("nan")}, {"ttl": float("inf")}, {"namespace": "decode"}, {"namespace": "a:b"}, {"namespace": ""}):
             with self.subTest(bad), self.assertRaises(ValueError):
                 self.cached(lambda: 1, **bad)
         for bad in (lambda: wayside.cached(len), lambda: self.cached(lambda: 1, client="http://x"), lambda: wayside.cached()(generator)):

@@ -15,6 +15,7 @@ import sys
 import uuid
 from typing import Any, Callable, Mapping
 
+LONGEST = 512  # bytes of a key
 _DEEPEST = 100  # levels of arguments within arguments
 
 
@@ -56,6 +57,14 @@ def digest(signature: inspect.Signature, name: str, args: tuple[Any, ...], kwarg
     bound.apply_defaults()
     parts = [[key, _canonical(value, name, key, 0)] for key, value in bound.arguments.items()]
     return hashlib.sha256(json.dumps(parts, separators=(",", ":")).encode()).hexdigest()
+
+
+def fitting(text: str) -> str:
+    """Gives a text as it stands in a key: by its digest where it is long, or is no Unicode."""
+    raw = text.encode(errors="surrogatepass")
+    if len(raw) <= 64 and raw == text.encode(errors="replace"):
+        return text
+    return hashlib.sha256(raw).hexdigest()
 
 
 def _canonical(value: Any, name: str, where: str, depth: int) -> Any:

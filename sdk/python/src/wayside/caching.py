@@ -85,6 +85,8 @@ class _Spec:
     def __init__(self, fn, namespace: str, name: str, key, ttl: Optional[float], client: Any, timeout: float):
         self.fn, self.name, self.ttl, self.timeout = fn, name, ttl, timeout
         self.beginning = f"{namespace}:{name}:"
+        if len(self.beginning.encode()) > cachekeys.LONGEST - 64:
+            raise ValueError(f"{self.beginning} is too long for keys: give a shorter name=")
         self._key, self._client = key, client
         self._signature = inspect.signature(fn)
         if client is not None and not hasattr(_inner(client), "cache_stores"):
@@ -97,7 +99,7 @@ class _Spec:
         part = self._key(*args, **kwargs)
         if not isinstance(part, str):
             raise TypeError(f"key= of {self.name} gives a {type(part).__name__}, not a str")
-        return self.beginning + part
+        return self.beginning + cachekeys.fitting(part)
 
     def store(self) -> Store:
         client = _default_client(os.getpid()) if self._client is None else _inner(self._client)
