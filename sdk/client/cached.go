@@ -17,7 +17,7 @@ const (
 	longestCachePause = time.Minute
 )
 
-// Cached gives the value that the appliance's cache has under a key ("namespace:rest"; the namespace decode is the
+// Cached gives the value that the appliance's cache has under a key (at most 512 bytes: "namespace:rest"; decode is the
 // appliance's own). Where it has none, fn makes the value, which is kept for ttl; 0 = as the configuration has it for the
 // namespace. To read needs a token with the scope read, to write work.
 //
