@@ -79,6 +79,13 @@ func functionListCmd(c *engine.Ctx) {
 	c.Out.Array(0)
 }
 
+// moduleListCmd says that there are no modules: clients ask for them when they connect.
+func moduleListCmd(c *engine.Ctx) { c.Out.Array(0) }
+
+func moduleCmd(c *engine.Ctx) {
+	c.Fail("ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.")
+}
+
 func clusterCmd(c *engine.Ctx) {
 	c.Fail("ERR This instance has cluster support disabled")
 }

@@ -85,6 +85,15 @@ func TestDialogues(t *testing.T) {
 			a< nil
 			a> QUIT
 			a< OK`,
+		"modules": `
+			a> MODULE LIST
+			a< []
+			a> MODULE LOAD /lib/x.so
+			a< -ERR MODULE command not allowed. If the enable-module-command option is set to "local", *
+			a> MODULE UNLOAD
+			a< -ERR wrong number of arguments for 'module|unload' command
+			a> MODULE X
+			a< -ERR unknown subcommand 'X'. Try MODULE HELP.`,
 		"client": `
 			a> CLIENT SETNAME one
 			a< OK

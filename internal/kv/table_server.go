@@ -54,6 +54,13 @@ func (s *Server) serverCommands() []*engine.Command {
 			{Name: "purge", Arity: 2, Group: "server", Since: "4.0.0", Complexity: "Depends on how much memory is allocated, could be slow", Summary: "Gives memory that is free back to the system.", Run: s.memoryPurgeCmd},
 			{Name: "stats", Arity: 2, Group: "server", Since: "4.0.0", Complexity: "O(1)", Summary: "Tells what memory is used for.", Run: s.memoryStatsCmd},
 		}},
+		{Name: "module", Arity: -2, Group: "server", Since: "4.0.0", Complexity: "Depends on subcommand.", Summary: "Holds the commands about modules, of which there are none.", Sub: []*engine.Command{
+			{Name: "help", Arity: 2, Flags: engine.Loading | engine.Stale, Group: "server", Since: "5.0.0", Complexity: "O(1)", Summary: "Tells which subcommands there are.", Run: helpCmd},
+			{Name: "list", Arity: 2, Flags: engine.Admin | engine.NoScript, Group: "server", Since: "4.0.0", Complexity: "O(N) where N is the number of loaded modules.", Summary: "Lists the modules.", Run: moduleListCmd},
+			{Name: "load", Arity: -3, Flags: engine.Admin | engine.NoScript, Group: "server", Since: "4.0.0", Complexity: "O(1)", Summary: "Is refused.", Run: moduleCmd},
+			{Name: "loadex", Arity: -3, Flags: engine.Admin | engine.NoScript, Group: "server", Since: "7.0.0", Complexity: "O(1)", Summary: "Is refused.", Run: moduleCmd},
+			{Name: "unload", Arity: 3, Flags: engine.Admin | engine.NoScript, Group: "server", Since: "4.0.0", Complexity: "O(1)", Summary: "Is refused.", Run: moduleCmd},
+		}},
 		{Name: "cluster", Arity: -2, Group: "cluster", Since: "3.0.0", Complexity: "Depends on subcommand.", Summary: "Holds the commands about clusters, of which this is none.", Sub: []*engine.Command{
 			{Name: "countkeysinslot", Arity: 3, Flags: engine.Stale, Group: "cluster", Since: "3.0.0", Complexity: "O(1)", Summary: "Is there for clusters only.", Run: clusterCmd},
 			{Name: "getkeysinslot", Arity: 4, Flags: engine.Stale, Group: "cluster", Since: "3.0.0", Complexity: "O(log(N)) where N is the number of requested keys", Summary: "Is there for clusters only.", Run: clusterCmd},
