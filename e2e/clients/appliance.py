@@ -29,6 +29,16 @@ def until(condition, what, within=30.0):
         time.sleep(0.02)  # between two questions
 
 
+def certificate(folder):
+    """Writes a certificate for this machine that is its own authority, gives the paths of it and of its key."""
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", key, "-out", cert,
+         "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"], check=True, capture_output=True,
+    )
+    return cert, key
+
+
 class Program:
     """A process in a session of its own, so that it can be killed with its children, and the end of what it writes."""
 

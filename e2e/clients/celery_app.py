@@ -10,6 +10,9 @@ import time
 import redis
 from celery import Celery
 
+# Of a broker over TLS.
+TLS = {"ssl_cert_reqs": "required", "ssl_ca_certs": os.environ["CA"]} if "CA" in os.environ else None
+
 OPTIONS = {
     "visibility_timeout": int(os.environ.get("VISIBILITY", "3600")),
     # Restoring is looked at every second, not every hundred.
@@ -29,6 +32,8 @@ def make(broker=None, backend=None, **conf):
         broker_connection_max_retries=None, worker_cancel_long_running_tasks_on_connection_loss=False,
         beat_schedule={"tick": {"task": "tick", "schedule": 1.0}} if "BEAT" in os.environ else {},
     )
+    if TLS:
+        app.conf.update(broker_use_ssl=TLS, redis_backend_use_ssl=TLS)
     app.conf.update(conf)
     return app
 

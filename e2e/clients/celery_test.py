@@ -18,7 +18,7 @@ from celery import chain, chord, group
 from celery.exceptions import ChordError, TaskRevokedError
 
 import celery_app
-from appliance import Appliance, Program, until
+from appliance import Appliance, Program, certificate, free_port, until
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -365,6 +365,37 @@ class Deaths(Scenario):
         self.appliance.start()
         sender.join(60)
         self.assertEqual(sent[0].get(timeout=60), 4)
+
+
+class Ways(unittest.TestCase):
+    """Other ways to the same server."""
+
+    def test_password_tls_and_unix_socket(self):
+        folder = tempfile.TemporaryDirectory(prefix="wayside-celery-")
+        self.addCleanup(folder.cleanup)
+        socket, tls, (cert, key) = os.path.join(folder.name, "kv.sock"), free_port(), certificate(folder.name)
+        appliance = Appliance(APPLIANCE, kv=True, env={
+            "WAYSIDE_KV_PASSWORD": "secret", "WAYSIDE_KV_UNIX_SOCKET": socket,
+            "WAYSIDE_KV_TLS_LISTEN": f"127.0.0.1:{tls}", "WAYSIDE_KV_TLS_CERT": cert, "WAYSIDE_KV_TLS_KEY": key,
+        })
+        self.addCleanup(appliance.close)
+        secure = {"ssl_cert_reqs": "required", "ssl_ca_certs": cert}
+        for url, env, conf in (
+            (f"redis://:secret@127.0.0.1:{appliance.kv_port}/%d", {}, {}),
+            (f"rediss://:secret@localhost:{tls}/%d", {"CA": cert}, {"broker_use_ssl": secure, "redis_backend_use_ssl": secure}),
+            (f"redis+socket://:secret@{socket}?virtual_host=%d", {}, {}),
+        ):
+            with self.subTest(url=url), celery_app.make(url % BROKER, url % RESULTS, **conf) as app:
+                worker = Program(
+                    [*CELERY, "-A", "celery_app", "worker", "-c", "1", "-l", "info"],
+                    env={"CELERY_BROKER_URL": url % BROKER, "CELERY_RESULT_BACKEND": url % RESULTS, **env}, cwd=HERE,
+                )
+                try:
+                    worker.wait_for(r"ready\.")
+                    self.assertEqual(chord([app.signature("add", (n, n)) for n in range(5)], app.signature("total"), app=app).apply_async().get(timeout=60), 20)
+                    self.assertEqual(len(app.control.ping(timeout=10, limit=1)), 1)
+                finally:
+                    worker.end(signal.SIGTERM)
 
 
 class Full(Scenario):

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import pathlib
-import subprocess
 import tempfile
 import threading
 import time
@@ -12,7 +11,7 @@ import unittest
 import redis
 import redis.asyncio
 
-from appliance import Appliance, free_port, until
+from appliance import Appliance, certificate, free_port, until
 
 HERE = pathlib.Path(__file__).resolve().parent
 APPLIANCE = os.environ.get("APPLIANCE_BIN", str(HERE.parents[1] / "bin" / "wayside"))
@@ -27,12 +26,8 @@ class Scenario(unittest.TestCase):
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory(prefix="wayside-redis-py-")
         cls.addClassCleanup(folder.cleanup)
-        cls.socket, cls.tls, cls.cert = os.path.join(folder.name, "kv.sock"), free_port(), os.path.join(folder.name, "cert.pem")
-        key = os.path.join(folder.name, "key.pem")
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", key, "-out", cls.cert,
-             "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"], check=True, capture_output=True,
-        )
+        cls.socket, cls.tls = os.path.join(folder.name, "kv.sock"), free_port()
+        cls.cert, key = certificate(folder.name)
         cls.appliance = Appliance(APPLIANCE, kv=True, env={
             "WAYSIDE_KV_UNIX_SOCKET": cls.socket, "WAYSIDE_KV_TLS_LISTEN": f"127.0.0.1:{cls.tls}",
             "WAYSIDE_KV_TLS_CERT": cls.cert, "WAYSIDE_KV_TLS_KEY": key,
