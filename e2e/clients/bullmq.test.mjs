@@ -226,9 +226,10 @@ for (const [i, [driver, connect]] of Object.entries(drivers).entries()) {
       for (let kill = 0; kill < 2; kill++) {
         let running = true
         const producer = (async () => {
+          // A worker whose word that a job is done gets lost takes that for a failure of the job: hence the attempts.
           for (let n = kill * 1_000_000; running; n++) {
             try {
-              await within('an answer', queue.add('x', { n }), 5000)
+              await within('an answer', queue.add('x', { n }, { attempts: 10 }), 5000)
               acknowledged.push(n)
             } catch {
               // not acknowledged: it may run or not
