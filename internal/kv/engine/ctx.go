@@ -15,7 +15,7 @@ type Ctx struct {
 	Out  Reply
 
 	db      *db
-	begin   time.Time // of the run
+	begin   time.Duration // of the run, since the engine was made; 0 = it has not begun
 	failed  bool
 	waits   bool // the session waits: the command will run again
 	dirty   bool

@@ -56,9 +56,11 @@ type Engine struct {
 	seed  maphash.Seed
 	rng   *rand.Rand
 
+	born  time.Time // by the machine's own clock
 	start time.Time
 	now   int64 // milliseconds of Unix time, since the lock was taken
 	tick  time.Duration
+	last  time.Duration // when the last command under this lock ended, since born; 0 = there was none
 
 	used      int64 // bytes of all items
 	limits    Encodings
@@ -99,7 +101,7 @@ func New(cfg Config) *Engine {
 	}
 	e := &Engine{
 		cfg: cfg, log: cfg.Logger, seed: maphash.MakeSeed(), limits: DefaultEncodings(), propagate: true,
-		rng: newRand(), wake: make(chan struct{}, 1), start: cfg.Clock(),
+		rng: newRand(), wake: make(chan struct{}, 1), born: time.Now(), start: cfg.Clock(),
 	}
 	e.table = newTable(append([][]*Command{commands()}, cfg.Commands...)...)
 	for i := range cfg.Databases {
@@ -117,6 +119,7 @@ func newRand() *rand.Rand {
 // Lock takes the engine for one caller. Whatever is asked of it and of its sessions is asked between Lock and Unlock.
 func (e *Engine) Lock() {
 	e.mu.Lock()
+	e.last = 0
 	e.setTime()
 }
 

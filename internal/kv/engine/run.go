@@ -111,7 +111,7 @@ func (e *Engine) Call(s *Session, cmd *Command, args [][]byte, out Reply) {
 		e.endGroup()
 		return
 	}
-	took := time.Since(c.begin)
+	took := c.spent()
 	c.logEffect()
 	e.endGroup()
 	c.account(took)
@@ -136,15 +136,28 @@ func (c *Ctx) account(took time.Duration) {
 
 // spent is how long the command has run, without what it waited.
 func (c *Ctx) spent() time.Duration {
-	if c.begin.IsZero() { // it waited until its time was over
+	if c.begin == 0 { // it waited until its time was over
 		return 0
 	}
-	return time.Since(c.begin)
+	c.E.last = c.E.elapsed()
+	return c.E.last - c.begin
 }
+
+// began is when a command begins. One that follows another under the same lock begins when that one ended: reading the clock
+// once a command instead of twice is five percent of a GET in a pipeline.
+func (e *Engine) began() time.Duration {
+	if e.last != 0 && e.depth == 1 {
+		return e.last
+	}
+	return e.elapsed()
+}
+
+// elapsed is the time since the engine was made, never 0.
+func (e *Engine) elapsed() time.Duration { return max(time.Since(e.born), 1) }
 
 // run runs the command's function. What it does wrong costs its session the connection, not the process.
 func (c *Ctx) run() {
-	c.begin = time.Now()
+	c.begin = c.E.began()
 	depth, mark := c.E.depth, c.Out.Mark()
 	defer func() {
 		if r := recover(); r != nil {
