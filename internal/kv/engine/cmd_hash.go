@@ -1,7 +1,5 @@
 package engine
 
-import "strconv"
-
 const (
 	errHashNotInt   = "ERR hash value is not an integer"
 	errHashNotFloat = "ERR hash value is not a float"
@@ -269,21 +267,22 @@ func hscanCmd(c *Ctx) {
 	if !ok {
 		return
 	}
+	if h.dict != nil {
+		found, cursor := scanDict(&s, h.dict)
+		c.scanHead(cursor, 2*len(found))
+		for _, n := range found {
+			c.Out.BulkString(n.key())
+			c.Out.Bulk(n.val)
+		}
+		return
+	}
 	var found []hashPair
-	var cursor uint64
-	switch {
-	case h.dict != nil:
-		cursor = scanDict(&s, h.dict, func(n *node[[]byte]) { found = append(found, hashPair{n.key, n.val}) })
-	default:
-		for field, value := range h.each {
-			if s.match == nil || glob(s.match, []byte(field)) {
-				found = append(found, hashPair{field, value})
-			}
+	for field, value := range h.each {
+		if s.match == nil || glob(s.match, []byte(field)) {
+			found = append(found, hashPair{field, value})
 		}
 	}
-	c.Out.Array(2)
-	c.Out.BulkString(strconv.FormatUint(cursor, 10))
-	c.Out.Array(2 * len(found))
+	c.scanHead(0, 2*len(found))
 	for _, p := range found {
 		c.Out.BulkString(p.field)
 		c.Out.Bulk(p.value)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,8 +22,8 @@ func keyspaceCommands() []*Command {
 func keysCmd(c *Ctx) {
 	mark, n := c.Out.Mark(), 0
 	for it := range c.db.items.all() {
-		if glob(c.Args[1], []byte(it.key)) && !c.E.ended(it) {
-			c.Out.BulkString(it.key)
+		if glob(c.Args[1], []byte(it.key())) && !c.E.ended(it) {
+			c.Out.BulkString(it.key())
 			n++
 		}
 	}
@@ -102,21 +103,35 @@ func (c *Ctx) scanOptions(s *scanning, from int, types bool) (ok bool) {
 }
 
 // scanDict goes on with a scan of a table until it has looked at as many as were asked for, or has gone far through empty
-// buckets, and gives the cursor.
-func scanDict[V any](s *scanning, d *dict[V], visit func(n *node[V])) uint64 {
-	cursor, seen := s.cursor, int64(0)
-	count := min(s.count, scanMost)
+// buckets, and gives what it met and the cursor.
+func scanDict[V any](s *scanning, d *dict[V]) (found []*node[V], cursor uint64) {
+	cursor, count := s.cursor, int(min(s.count, scanMost))
+	found = make([]*node[V], 0, min(count, scanRoom)+deepest)
+	seen := 0
 	for steps := 10 * count; ; steps-- {
 		cursor = d.scan(cursor, func(n *node[V]) {
 			seen++
-			if s.match == nil || glob(s.match, []byte(n.key)) {
-				visit(n)
+			if s.match == nil || glob(s.match, raw(n.key())) {
+				found = append(found, n)
 			}
 		})
 		if cursor == 0 || steps <= 0 || seen >= count {
-			return cursor
+			return found, cursor
 		}
 	}
+}
+
+// scanRoom is for how many a scan makes room from the start, and deepest for how many more the last bucket may have.
+const (
+	scanRoom = 1000
+	deepest  = 8
+)
+
+// scanHead begins the answer of a scan: n values follow.
+func (c *Ctx) scanHead(cursor uint64, n int) {
+	c.Out.Array(2)
+	c.Out.Bulk(strconv.AppendUint(c.E.scratch[:0], cursor, 10))
+	c.Out.Array(n)
 }
 
 func scanCmd(c *Ctx) {
@@ -124,17 +139,13 @@ func scanCmd(c *Ctx) {
 	if !ok {
 		return
 	}
-	var keys []string
-	cursor := scanDict(&s, c.db.items, func(it *item) {
-		if !c.E.ended(it) && (s.kind == "" || it.val.kind().String() == s.kind) {
-			keys = append(keys, it.key)
-		}
+	found, cursor := scanDict(&s, c.db.items)
+	found = slices.DeleteFunc(found, func(it *item) bool {
+		return c.E.ended(it) || s.kind != "" && it.val.kind().String() != s.kind
 	})
-	c.Out.Array(2)
-	c.Out.BulkString(strconv.FormatUint(cursor, 10))
-	c.Out.Array(len(keys))
-	for _, key := range keys {
-		c.Out.BulkString(key)
+	c.scanHead(cursor, len(found))
+	for _, it := range found {
+		c.Out.BulkString(it.key())
 	}
 }
 
@@ -149,14 +160,14 @@ func randomkeyCmd(c *Ctx) {
 			return
 		}
 		if !c.E.ended(it) {
-			c.Out.BulkString(it.key)
+			c.Out.BulkString(it.key())
 			return
 		}
 		c.db.end(it)
 	}
 	for it := range c.db.items.all() {
 		if !c.E.ended(it) {
-			c.Out.BulkString(it.key)
+			c.Out.BulkString(it.key())
 			return
 		}
 	}

@@ -1,7 +1,5 @@
 package engine
 
-import "strconv"
-
 func setCommands() []*Command {
 	return []*Command{
 		{Name: "sadd", Arity: -3, Flags: Write | DenyOOM | Fast, Keys: Keys{1, 1, 1}, Group: "set", Since: "1.0.0", Complexity: "O(N) in the members given", Summary: "Puts members into a set.", Run: saddCmd, Categories: []Category{"set"}},
@@ -148,20 +146,21 @@ func sscanCmd(c *Ctx) {
 	if !ok {
 		return
 	}
-	var found [][]byte
-	var cursor uint64
 	if s.dict != nil {
-		cursor = scanDict(&sc, s.dict, func(n *node[struct{}]) { found = append(found, raw(n.key)) })
-	} else {
-		for b := range s.each {
-			if sc.match == nil || glob(sc.match, b) {
-				found = append(found, copied(b))
-			}
+		found, cursor := scanDict(&sc, s.dict)
+		c.scanHead(cursor, len(found))
+		for _, n := range found {
+			c.Out.BulkString(n.key())
+		}
+		return
+	}
+	var found [][]byte
+	for b := range s.each {
+		if sc.match == nil || glob(sc.match, b) {
+			found = append(found, copied(b))
 		}
 	}
-	c.Out.Array(2)
-	c.Out.BulkString(strconv.FormatUint(cursor, 10))
-	c.Out.Array(len(found))
+	c.scanHead(0, len(found))
 	for _, b := range found {
 		c.Out.Bulk(b)
 	}

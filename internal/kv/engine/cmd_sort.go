@@ -197,7 +197,7 @@ func (c *Ctx) elements(it *item) [][]byte {
 		return nil
 	}
 	var out collector
-	key := []byte(it.key)
+	key := []byte(it.key())
 	switch it.val.kind() {
 	case KindSet:
 		c.inner([][]byte{[]byte("SMEMBERS"), key}, &out)

@@ -328,20 +328,22 @@ func zscanCmd(c *Ctx) {
 	if !ok {
 		return
 	}
-	var found []zEntry
-	var cursor uint64
-	if z.names == nil {
-		for _, n := range z.list {
-			if s.match == nil || glob(s.match, []byte(n.member)) {
-				found = append(found, n)
-			}
+	if z.names != nil {
+		found, cursor := scanDict(&s, z.names)
+		c.scanHead(cursor, 2*len(found))
+		for _, n := range found {
+			c.Out.BulkString(n.key())
+			c.Out.Bulk(appendScore(c.E.scratch[:0], n.val))
 		}
-	} else {
-		cursor = scanDict(&s, z.names, func(n *node[float64]) { found = append(found, zEntry{n.key, n.val}) })
+		return
 	}
-	c.Out.Array(2)
-	c.Out.BulkString(strconv.FormatUint(cursor, 10))
-	c.Out.Array(2 * len(found))
+	var found []zEntry
+	for _, n := range z.list {
+		if s.match == nil || glob(s.match, []byte(n.member)) {
+			found = append(found, n)
+		}
+	}
+	c.scanHead(0, 2*len(found))
 	for _, n := range found {
 		c.Out.BulkString(n.member)
 		c.Out.BulkString(scoreText(n.score))

@@ -229,7 +229,7 @@ func repeats(t *testing.T, templates []string, keys ...string) {
 		}
 		for it := range r.e.dbs[0].items.all() {
 			if n, counted := heapOf(it.val.obj); n != counted {
-				t.Errorf("seed %d: %q has %d bytes and counts %d", seed, it.key, n, counted)
+				t.Errorf("seed %d: %q has %d bytes and counts %d", seed, it.key(), n, counted)
 			}
 		}
 		want := r.picture()

@@ -42,7 +42,7 @@ func TestHashIsAMap(t *testing.T) {
 		if h.dict != nil {
 			var heap int64
 			for n := range h.dict.all() {
-				heap += sizeClass(len(n.key)) + sizeClass(cap(n.val))
+				heap += sizeClass(len(n.key())) + sizeClass(cap(n.val))
 			}
 			if heap != h.heap {
 				t.Fatalf("counts %d bytes, has %d", h.heap, heap)
@@ -93,7 +93,7 @@ func TestSetIsASet(t *testing.T) {
 		if s.dict != nil {
 			var heap int64
 			for n := range s.dict.all() {
-				heap += sizeClass(len(n.key))
+				heap += sizeClass(len(n.key()))
 			}
 			if heap != s.heap {
 				t.Fatalf("counts %d bytes, has %d", s.heap, heap)

@@ -83,7 +83,7 @@ func (c *Copy) item(db int, it *item) {
 
 // rewriteItem gives the commands that make an item anew.
 func rewriteItem(it *item, emit func(args [][]byte)) {
-	key := []byte(it.key)
+	key := []byte(it.key())
 	if it.val.obj == nil {
 		emit([][]byte{[]byte("SET"), key, it.val.str})
 	} else {

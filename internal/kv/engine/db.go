@@ -48,7 +48,7 @@ func (d *db) find(key []byte) *item {
 
 // end removes an item whose time is over.
 func (d *db) end(it *item) {
-	key := d.e.dropArgs(it.key)
+	key := d.e.dropArgs(it.key())
 	d.drop(key)
 	d.e.stats.Expired++
 	d.e.effect(d.id, d.e.dropCall[:])
@@ -119,7 +119,7 @@ func (d *db) replaceBytes(it *item, b []byte) {
 // ceased has whoever waits for a stream look again: who waits for its group is told that the stream is gone.
 func (d *db) ceased(it *item) {
 	if len(d.waiting) > 0 && it.val.obj != nil && it.val.obj.kind() == KindStream {
-		d.e.signal(d, []byte(it.key))
+		d.e.signal(d, []byte(it.key()))
 	}
 }
 
@@ -186,7 +186,7 @@ func (d *db) count(n int64) {
 // under that key must be gone.
 func (d *db) take(from *db, it *item, key []byte) {
 	val := it.val
-	from.drop([]byte(it.key))
+	from.drop([]byte(it.key()))
 	to := d.put(key)
 	to.val.used = val.used&^flagCopied | to.val.used&flagCopied
 	if val.obj != nil {

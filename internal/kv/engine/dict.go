@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"iter"
 	"math/bits"
+	"unsafe"
 )
 
 // dict is a hash table of keys in linear hashing (Litwin, 1980): it grows and shrinks by one bucket at a time, so no
@@ -21,11 +22,22 @@ type dict[V any] struct {
 	seed  maphash.Seed
 }
 
-// node is a key with its value. It stays where it is until the key is deleted.
+// node is a key with its value. It stays where it is until the key is deleted. The hash lies beside what says where the
+// key is: the bytes of a key are somewhere else in memory, and are fetched only when it is probably the right one.
 type node[V any] struct {
-	next *node[V]
-	key  string
-	val  V
+	next  *node[V]
+	first *byte // of the key
+	size  uint32
+	hash  uint32
+	val   V
+}
+
+// key is the node's key.
+func (n *node[V]) key() string { return unsafe.String(n.first, n.size) }
+
+// newNode makes a node of a key, which stays as it is.
+func newNode[V any](key string, hash uint32, next *node[V]) *node[V] {
+	return &node[V]{next: next, first: unsafe.StringData(key), size: uint32(len(key)), hash: hash}
 }
 
 const (
@@ -58,8 +70,9 @@ func (d *dict[V]) bucket(h uint32) *(*node[V]) {
 }
 
 func (d *dict[V]) find(key []byte) *node[V] {
-	for n := *d.bucket(d.hash(key)); n != nil; n = n.next {
-		if n.key == string(key) {
+	h := d.hash(key)
+	for n := *d.bucket(h); n != nil; n = n.next {
+		if n.hash == h && n.key() == string(key) {
 			return n
 		}
 	}
@@ -68,15 +81,16 @@ func (d *dict[V]) find(key []byte) *node[V] {
 
 // add gives the node of a key, a new one if there is none.
 func (d *dict[V]) add(key []byte) (n *node[V], added bool) {
-	at, deep := d.bucket(d.hash(key)), uint32(1)
+	h := d.hash(key)
+	at, deep := d.bucket(h), uint32(1)
 	for n := *at; n != nil; n = n.next {
-		if n.key == string(key) {
+		if n.hash == h && n.key() == string(key) {
 			return n, false
 		}
 		deep++
 	}
 	d.deep = max(d.deep, deep)
-	n = &node[V]{next: *at, key: string(key)}
+	n = newNode(string(key), h, *at)
 	*at = n
 	d.n++
 	if uint32(d.n) > d.buckets() {
@@ -87,8 +101,9 @@ func (d *dict[V]) add(key []byte) (n *node[V], added bool) {
 
 // remove takes a key out and gives its node.
 func (d *dict[V]) remove(key []byte) *node[V] {
-	for at := d.bucket(d.hash(key)); *at != nil; at = &(*at).next {
-		if n := *at; n.key == string(key) {
+	h := d.hash(key)
+	for at := d.bucket(h); *at != nil; at = &(*at).next {
+		if n := *at; n.hash == h && n.key() == string(key) {
 			*at = n.next
 			n.next = nil
 			d.n--
@@ -121,7 +136,7 @@ func (d *dict[V]) grow() {
 	bit := uint32(1) << d.level
 	for link := from; *link != nil; {
 		n := *link
-		if d.hashString(n.key)&bit == 0 {
+		if n.hash&bit == 0 {
 			link = &n.next
 			continue
 		}

@@ -41,8 +41,8 @@ func checkDict(t *testing.T, d *dict[int], m map[string]int, when string) {
 	seen := 0
 	for n := range d.all() {
 		seen++
-		if v, ok := m[n.key]; !ok || v != n.val {
-			t.Fatalf("%s: %q is %d, want %d %v", when, n.key, n.val, v, ok)
+		if v, ok := m[n.key()]; !ok || v != n.val {
+			t.Fatalf("%s: %q is %d, want %d %v", when, n.key(), n.val, v, ok)
 		}
 	}
 	if seen != len(m) || d.len() != len(m) {
@@ -69,7 +69,7 @@ func TestDictScan(t *testing.T) {
 		grows := round%2 == 0
 		met, cursor, steps := map[string]int{}, uint64(0), 0
 		for {
-			cursor = d.scan(cursor, func(n *node[int]) { met[n.key]++ })
+			cursor = d.scan(cursor, func(n *node[int]) { met[n.key()]++ })
 			if steps++; cursor == 0 {
 				break
 			}
@@ -129,12 +129,12 @@ func TestDictRandom(t *testing.T) {
 	}
 	for n := range d.all() {
 		if n.val < draws/keys/10 || n.val > draws/keys*5 {
-			t.Errorf("%q came %d times of %d", n.key, n.val, draws)
+			t.Errorf("%q came %d times of %d", n.key(), n.val, draws)
 		}
 	}
 	for want := range keys + 1 {
 		met := map[string]bool{}
-		d.some(want, rng.Uint32N, func(n *node[int]) { met[n.key] = true })
+		d.some(want, rng.Uint32N, func(n *node[int]) { met[n.key()] = true })
 		if len(met) != max(want, 1) {
 			t.Errorf("%d keys of %d", len(met), want)
 		}

@@ -69,7 +69,7 @@ func (e *Engine) room() bool {
 		if it == nil {
 			return false
 		}
-		key := e.dropArgs(it.key)
+		key := e.dropArgs(it.key())
 		d.drop(key)
 		e.stats.Evicted++
 		e.effect(d.id, e.dropCall[:])

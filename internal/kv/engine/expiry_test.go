@@ -14,7 +14,7 @@ func TestExpiries(t *testing.T) {
 	var h expiries
 	items := make([]*item, 3000)
 	for i := range items {
-		items[i] = &item{key: strconv.Itoa(i)}
+		items[i] = newNode[value](strconv.Itoa(i), 0, nil)
 	}
 	there := map[*item]bool{}
 	for round := range 20000 {

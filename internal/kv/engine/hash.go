@@ -150,7 +150,7 @@ func (h *hash) remove(field []byte) bool {
 		if n == nil {
 			return false
 		}
-		h.heap -= sizeClass(len(n.key)) + sizeClass(cap(n.val))
+		h.heap -= sizeClass(len(n.key())) + sizeClass(cap(n.val))
 		return true
 	}
 	from, at := h.pack.find(field, 2)
@@ -167,7 +167,7 @@ func (h *hash) remove(field []byte) bool {
 func (h *hash) each(yield func(field string, value []byte) bool) {
 	if h.dict != nil {
 		for n := range h.dict.all() {
-			if !yield(n.key, n.val) {
+			if !yield(n.key(), n.val) {
 				return
 			}
 		}
@@ -193,7 +193,7 @@ type hashPair struct {
 func (h *hash) random() hashPair {
 	if h.dict != nil {
 		n := h.dict.fair(h.e.pick)
-		return hashPair{n.key, n.val}
+		return hashPair{n.key(), n.val}
 	}
 	field, at := h.pack.nth(2 * int(h.e.pick(uint32(h.len()))))
 	value, _ := h.pack.at(at)
@@ -205,7 +205,7 @@ func (h *hash) sample(n int) []hashPair {
 	var list []hashPair
 	if h.dict != nil && n < h.len() {
 		for _, n := range h.dict.sample(n, h.e.pick) {
-			list = append(list, hashPair{n.key, n.val})
+			list = append(list, hashPair{n.key(), n.val})
 		}
 		return list
 	}

@@ -64,11 +64,11 @@ func DefaultEncodings() Encodings {
 
 // value is what an item has beside its key.
 type value struct {
-	str    []byte // of a string
-	obj    object // nil of a string
 	expire int64  // when it ends, milliseconds of Unix time; 0 = never
 	used   uint32 // when it was used last or how often, and flags: access.go
 	heap   int32  // place among those that end, from 1; 0 = not there
+	str    []byte // of a string
+	obj    object // nil of a string
 }
 
 // item is a key with its value.
@@ -104,7 +104,7 @@ func sizeClass(n int) int64 {
 
 // bytesOf is what an item was counted with, altogether.
 func bytesOf(it *item) int64 {
-	n := itemBytes + pointerBytes + sizeClass(len(it.key)) + sizeClass(cap(it.val.str))
+	n := itemBytes + pointerBytes + sizeClass(len(it.key())) + sizeClass(cap(it.val.str))
 	if it.val.heap > 0 {
 		n += pointerBytes
 	}

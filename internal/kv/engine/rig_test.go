@@ -162,7 +162,7 @@ func pictureOf(it *item) string {
 		}
 	})
 	slices.Sort(parts)
-	return fmt.Sprintf("%q %s %s", it.key, b.String(), parts)
+	return fmt.Sprintf("%q %s %s", it.key(), b.String(), parts)
 }
 
 // replay gives an engine that repeats the effects of another.
@@ -194,7 +194,7 @@ func (r *rig) checkBytes() {
 		var sum int64
 		for it := range d.items.all() {
 			if o := it.val.obj; o != nil && *o.counted() != o.bytes() {
-				r.t.Errorf("%q is counted with %d bytes and has %d", it.key, *o.counted(), o.bytes())
+				r.t.Errorf("%q is counted with %d bytes and has %d", it.key(), *o.counted(), o.bytes())
 			}
 			sum += bytesOf(it)
 		}

@@ -93,7 +93,7 @@ func (s *set) each(yield func(b []byte) bool) {
 	switch {
 	case s.dict != nil:
 		for n := range s.dict.all() {
-			if !yield(raw(n.key)) {
+			if !yield(raw(n.key())) {
 				return
 			}
 		}
@@ -196,7 +196,7 @@ func (s *set) remove(b []byte) bool {
 	case s.dict != nil:
 		n := s.dict.remove(b)
 		if n != nil {
-			s.heap -= sizeClass(len(n.key))
+			s.heap -= sizeClass(len(n.key()))
 		}
 		return n != nil
 	case s.pack != nil:
@@ -223,7 +223,7 @@ func (s *set) clear() { s.ints, s.pack, s.dict, s.heap = nil, nil, nil, 0 }
 func (s *set) random() []byte {
 	switch {
 	case s.dict != nil:
-		return raw(s.dict.fair(s.e.pick).key)
+		return raw(s.dict.fair(s.e.pick).key())
 	case s.pack != nil:
 		b, _ := s.pack.nth(int(s.e.pick(uint32(s.pack.n))))
 		return b
@@ -236,7 +236,7 @@ func (s *set) sample(n int) [][]byte {
 	list := make([][]byte, 0, n)
 	if s.dict != nil && n < s.len() {
 		for _, n := range s.dict.sample(n, s.e.pick) {
-			list = append(list, raw(n.key))
+			list = append(list, raw(n.key()))
 		}
 		return list
 	}

@@ -129,12 +129,14 @@ func (z *zset) expand() {
 
 // adopt adds a key that is not there without copying it.
 func (d *dict[V]) adopt(key string, val V) {
-	at, deep := d.bucket(d.hashString(key)), uint32(1)
+	h := d.hashString(key)
+	at, deep := d.bucket(h), uint32(1)
 	for n := *at; n != nil; n = n.next {
 		deep++
 	}
 	d.deep = max(d.deep, deep)
-	*at = &node[V]{next: *at, key: key, val: val}
+	*at = newNode(key, h, *at)
+	(*at).val = val
 	d.n++
 	if uint32(d.n) > d.buckets() {
 		d.grow()
@@ -177,14 +179,14 @@ func (z *zset) set(member []byte, score float64) (added, changed bool) {
 	name, added := z.names.add(member)
 	if added {
 		name.val = score
-		z.tree.insert(score, name.key)
+		z.tree.insert(score, name.key())
 		z.heap += sizeClass(len(member))
 		return true, true
 	}
 	if name.val == score {
 		return false, false
 	}
-	z.tree.move(name.val, score, name.key)
+	z.tree.move(name.val, score, name.key())
 	name.val = score
 	return false, true
 }
@@ -219,7 +221,7 @@ func (z *zset) remove(member []byte) bool {
 	if name == nil {
 		return false
 	}
-	z.tree.remove(name.val, name.key)
+	z.tree.remove(name.val, name.key())
 	z.heap -= sizeClass(len(member))
 	return true
 }
@@ -265,7 +267,7 @@ func (z *zset) rank(member []byte) (rank int, score float64) {
 	if n == nil {
 		return -1, 0
 	}
-	return z.tree.rank(n.val, n.key), n.val
+	return z.tree.rank(n.val, n.key()), n.val
 }
 
 // at gives the entry of a rank that is there.
