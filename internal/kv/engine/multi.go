@@ -1,16 +1,87 @@
 package engine
 
-// transaction is what MULTI has begun.
+import "encoding/binary"
+
+// transaction is what MULTI has begun. Its commands lie one behind another in pieces without pointers: a million of them
+// must neither be copied while a list of them grows, nor be looked through one by one by the garbage collector, both of
+// which others would feel.
 type transaction struct {
-	queue   []queued
-	broken  bool // a command was refused: EXEC gives up
-	denyOOM bool // some command may need memory
+	pieces  [][]byte // of each command its place in rows, the number of its arguments, and the length and the bytes of each
+	rows    []*Command
+	places  map[*Command]uint64 // of rows
+	n       int                 // commands
+	broken  bool                // a command was refused: EXEC gives up
+	denyOOM bool                // some command may need memory
+	writes  bool                // some command may change something
 	bytes   int
 }
 
-type queued struct {
-	cmd  *Command
-	args [][]byte
+const (
+	firstPiece = 256
+	mostPiece  = 64 << 10 // but for a command that is longer
+)
+
+func (t *transaction) add(cmd *Command, args [][]byte) {
+	t.denyOOM = t.denyOOM || cmd.Flags&DenyOOM != 0
+	t.writes = t.writes || cmd.writes(args)
+	place, known := t.places[cmd]
+	if !known {
+		place = uint64(len(t.rows))
+		t.rows = append(t.rows, cmd)
+		if t.places == nil {
+			t.places = map[*Command]uint64{}
+		}
+		t.places[cmd] = place
+	}
+	need := (2 + len(args)) * binary.MaxVarintLen64
+	for _, a := range args {
+		need += len(a)
+	}
+	b := t.room(need)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, place), uint64(len(args)))
+	for _, a := range args {
+		b = append(binary.AppendUvarint(b, uint64(len(a))), a...)
+	}
+	t.pieces[len(t.pieces)-1] = b
+	t.n++
+}
+
+// room gives the last piece, which has need bytes left.
+func (t *transaction) room(need int) []byte {
+	size := firstPiece
+	if n := len(t.pieces); n > 0 {
+		last := t.pieces[n-1]
+		if cap(last)-len(last) >= need {
+			return last
+		}
+		size = min(2*cap(last), mostPiece)
+	}
+	b := make([]byte, 0, max(size, need))
+	t.pieces = append(t.pieces, b)
+	t.bytes += cap(b)
+	return b
+}
+
+// each gives the commands in their order. The arguments are valid until the next.
+func (t *transaction) each(f func(cmd *Command, args [][]byte)) {
+	var args [][]byte
+	for _, b := range t.pieces {
+		next := func() uint64 {
+			v, n := binary.Uvarint(b)
+			b = b[n:]
+			return v
+		}
+		for len(b) > 0 {
+			cmd := t.rows[next()]
+			args = args[:0]
+			for n := next(); n > 0; n-- {
+				size := next()
+				args = append(args, b[:size:size])
+				b = b[size:]
+			}
+			f(cmd, args)
+		}
+	}
 }
 
 // watch is a key whose change makes EXEC give up.
@@ -18,15 +89,6 @@ type watch struct {
 	db    *db
 	key   string
 	ended bool // it was past its end already when it was watched
-}
-
-func (t *transaction) add(cmd *Command, args [][]byte) {
-	args = copyArgs(args)
-	t.queue = append(t.queue, queued{cmd, args})
-	t.denyOOM = t.denyOOM || cmd.Flags&DenyOOM != 0
-	for _, a := range args {
-		t.bytes += len(a) + 24
-	}
 }
 
 // QueuedBytes is what the session's transaction has queued, for the bounds of its owner.
@@ -88,16 +150,16 @@ func execCmd(c *Ctx) {
 	}
 	nested := c.S.nested
 	c.S.nested = true
-	c.Out.Array(len(t.queue))
-	for _, q := range t.queue {
+	c.Out.Array(t.n)
+	t.each(func(cmd *Command, args [][]byte) {
 		if c.S.Peer != nil {
-			if refusal := c.S.Peer.Allow(q.cmd, q.args); refusal != "" { // rights may have changed since
+			if refusal := c.S.Peer.Allow(cmd, args); refusal != "" { // rights may have changed since
 				c.E.fail(c.Out, refusal)
-				continue
+				return
 			}
 		}
-		c.E.Call(c.S, q.cmd, q.args, c.Out)
-	}
+		c.E.Call(c.S, cmd, args, c.Out)
+	})
 	c.S.nested = nested
 }
 

@@ -1,6 +1,10 @@
 package engine
 
-import "testing"
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+)
 
 func TestTransactions(t *testing.T) {
 	const aborted = "-EXECABORT Transaction discarded because of previous errors."
@@ -98,3 +102,40 @@ func (g *groups) Effect(_ int, args [][]byte) {
 }
 
 func (g *groups) End() { *g = append(*g, ") "...) }
+
+// TestAQueueGivesBackWhatItTook puts commands of all lengths into a transaction, some longer than its pieces.
+func TestAQueueGivesBackWhatItTook(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	rows := []*Command{{Name: "a"}, {Name: "b", Flags: DenyOOM}, {Name: "c", Flags: Write}}
+	type call struct {
+		cmd  *Command
+		args [][]byte
+	}
+	var queue transaction
+	var calls []call
+	for range 3000 {
+		c := call{cmd: rows[rng.IntN(len(rows))]}
+		for range 1 + rng.IntN(20) {
+			n := rng.IntN(20)
+			if rng.IntN(500) == 0 {
+				n = rng.IntN(3 * mostPiece)
+			}
+			c.args = append(c.args, bytes.Repeat([]byte{byte(rng.IntN(256))}, n))
+		}
+		queue.add(c.cmd, c.args)
+		calls = append(calls, c)
+	}
+	n, size := 0, 0
+	queue.each(func(cmd *Command, args [][]byte) {
+		if n >= len(calls) || cmd != calls[n].cmd || !bytes.Equal(bytes.Join(args, []byte{0}), bytes.Join(calls[n].args, []byte{0})) || len(args) != len(calls[n].args) {
+			t.Fatalf("command %d is another one", n)
+		}
+		for _, a := range args {
+			size += len(a)
+		}
+		n++
+	})
+	if n != len(calls) || queue.n != n || !queue.denyOOM || !queue.writes || queue.bytes < size {
+		t.Errorf("%d of %d commands, which take %d bytes for %d", n, len(calls), queue.bytes, size)
+	}
+}

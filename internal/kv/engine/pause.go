@@ -42,7 +42,7 @@ func (p *pause) holdsCall(e *Engine, s *Session, cmd *Command, args [][]byte) bo
 		return cmd.Name != "client" && (cmd.parent == nil || cmd.parent.Name != "client")
 	}
 	if cmd.Name == "exec" && s.multi != nil {
-		return slices.ContainsFunc(s.multi.queue, func(q queued) bool { return q.cmd.writes(q.args) })
+		return s.multi.writes
 	}
 	return cmd.writes(args)
 }

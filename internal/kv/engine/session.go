@@ -46,7 +46,7 @@ func (s *Session) InMulti() (n int, in bool) {
 	if s.multi == nil {
 		return -1, false
 	}
-	return len(s.multi.queue), true
+	return s.multi.n, true
 }
 
 // Blocked says whether the session waits; its caller must not send more commands until Peer.Wake.
