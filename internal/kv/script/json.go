@@ -62,6 +62,7 @@ func (m *machine) jsonEncode(l *lua.LState) int {
 	if err := e.value(l.Get(1), 0); err != nil {
 		l.RaiseError("%s", err.Error())
 	}
+	m.charge(2 * len(e.b))
 	l.Push(lua.LString(e.b))
 	return 1
 }
@@ -250,6 +251,9 @@ func (m *machine) jsonDecode(l *lua.LState) int {
 }
 
 func (m *machine) jsonValue(d *json.Decoder, depth int) (lua.LValue, error) {
+	if err := m.chargeValue(); err != nil {
+		return nil, err
+	}
 	t, err := d.Token()
 	if err != nil {
 		return nil, fmt.Errorf("Expected value but found invalid token: %w", err) //nolint:staticcheck // cjson's form
@@ -278,7 +282,7 @@ func (m *machine) jsonValue(d *json.Decoder, depth int) (lua.LValue, error) {
 }
 
 func (m *machine) jsonArray(d *json.Decoder, depth int) (lua.LValue, error) {
-	list := m.l.NewTable()
+	list := m.l.CreateTable(0, 0)
 	for i := 1; d.More(); i++ {
 		v, err := m.jsonValue(d, depth+1)
 		if err != nil {
@@ -290,7 +294,7 @@ func (m *machine) jsonArray(d *json.Decoder, depth int) (lua.LValue, error) {
 }
 
 func (m *machine) jsonObject(d *json.Decoder, depth int) (lua.LValue, error) {
-	object := m.l.NewTable()
+	object := m.l.CreateTable(0, 0)
 	for d.More() {
 		k, err := m.jsonValue(d, depth+1)
 		if err != nil {

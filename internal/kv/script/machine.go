@@ -14,9 +14,10 @@ import (
 )
 
 const (
-	callDepth    = 8192     // of Lua functions
-	registryMost = 64 << 10 // values on the stack
-	lookEvery    = 1 << 10  // instructions between two looks at the clock
+	callDepth    = 8192                 // of Lua functions
+	registryMost = 64 << 10             // values on the stack
+	lookEvery    = 1 << 10              // instructions between two looks at the clock
+	besideEvery  = 3 * time.Millisecond // others are let in so often when a script runs too long
 )
 
 // machine is the interpreter that all scripts share.
@@ -42,8 +43,12 @@ type run struct {
 	version int // of the protocol that redis.call answers in
 	begun   time.Time
 	limit   time.Duration
+	last    time.Duration // when others were let in, since it began
 	dirty   int64
 	budget  *budget
+	made    int   // bytes since the process was weighed last
+	before  int64 // what the process had then at first; 0 = it was not weighed
+	memory  int64 // bytes by which it may grow
 	log     func(level int, text string)
 }
 
@@ -103,7 +108,7 @@ func (s *Scripts) perform(c *engine.Ctx, sc *script, rights engine.Rights, keys,
 	m := s.vm
 	before := s.run
 	b := &budget{Context: context.Background()}
-	r := &run{c: c, sc: sc, rights: rights, version: 2, begun: time.Now(), limit: s.cfg.Limit, dirty: c.E.Stats().Dirty, budget: b, log: s.cfg.Log}
+	r := &run{c: c, sc: sc, rights: rights, version: 2, begun: time.Now(), limit: s.cfg.Limit, dirty: c.E.Stats().Dirty, budget: b, memory: s.cfg.Memory, log: s.cfg.Log}
 	b.look = r.look
 	s.run, m.run, m.budget = r, r, b
 	m.l.SetContext(b)
@@ -137,8 +142,10 @@ func (s *Scripts) perform(c *engine.Ctx, sc *script, rights engine.Rights, keys,
 
 // look is called now and then while the script runs.
 func (r *run) look() {
-	if time.Since(r.begun) > r.limit {
+	r.charge(lookEvery * perInstruction)
+	if now := time.Since(r.begun); now > r.limit && now-r.last > besideEvery {
 		r.c.E.Beside()
+		r.last = time.Since(r.begun)
 	}
 }
 

@@ -28,6 +28,7 @@ func (m *machine) pack(l *lua.LState) int {
 			m.tooLong(l)
 		}
 	}
+	m.charge(2 * len(b))
 	l.Push(lua.LString(b))
 	return 1
 }
@@ -206,6 +207,9 @@ func (u *unpacker) value(depth int) (lua.LValue, error) {
 	if depth > jsonDeepest {
 		return nil, errors.New("Bad data format in input.") //nolint:staticcheck // cmsgpack's form
 	}
+	if err := u.m.chargeValue(); err != nil {
+		return nil, err
+	}
 	t, err := u.number(1)
 	if err != nil {
 		return nil, err
@@ -280,7 +284,7 @@ func (u *unpacker) text(n int) (lua.LValue, error) {
 }
 
 func (u *unpacker) array(n, depth int) (lua.LValue, error) {
-	t := u.m.l.NewTable()
+	t := u.m.l.CreateTable(0, 0)
 	for i := 1; i <= n; i++ {
 		v, err := u.value(depth + 1)
 		if err != nil {
@@ -292,7 +296,7 @@ func (u *unpacker) array(n, depth int) (lua.LValue, error) {
 }
 
 func (u *unpacker) object(n, depth int) (lua.LValue, error) {
-	t := u.m.l.NewTable()
+	t := u.m.l.CreateTable(0, 0)
 	for range n {
 		k, err := u.value(depth + 1)
 		if err != nil {

@@ -65,6 +65,9 @@ func (m *machine) call(l *lua.LState, raise bool) int {
 	if wrong != "" {
 		return m.failed(l, wrong, raise)
 	}
+	for _, a := range args {
+		m.charge(len(a) + perValue)
+	}
 	out := &reply{m: m, version: m.run.version}
 	if refusal := m.run.c.CallFrom(args, m.run.rights, out); refusal != "" {
 		return m.failed(l, refusal, raise)

@@ -25,7 +25,14 @@ type head struct {
 // Version implements engine.Reply.
 func (r *reply) Version() int { return r.version }
 
-func (r *reply) add(v lua.LValue) { r.flat = append(r.flat, v) }
+func (r *reply) add(v lua.LValue) {
+	n := perValue
+	if s, ok := v.(lua.LString); ok {
+		n += len(s)
+	}
+	r.m.charge(n)
+	r.flat = append(r.flat, v)
+}
 
 func (r *reply) field(name string, v lua.LValue) lua.LValue {
 	t := r.m.l.CreateTable(0, 1)

@@ -161,6 +161,7 @@ func (m *machine) loadString(l *lua.LState) int {
 	if len(text) > mostScript {
 		l.RaiseError("chunk is too long")
 	}
+	m.charge(perScriptByte * len(text))
 	proto, err := compile(text, l.OptString(2, chunkName))
 	if err != nil {
 		l.Push(lua.LNil)
@@ -207,6 +208,7 @@ func (m *machine) openCoroutines() {
 	co := m.globals.RawGetString("coroutine").(*lua.LTable) //nolint:forcetypeassert // opened before
 	create, resume := co.RawGetString("create"), co.RawGetString("resume")
 	made := func(l *lua.LState) *lua.LState {
+		m.charge(perCoroutine)
 		l.Push(create)
 		l.Push(l.CheckFunction(1))
 		l.Call(1, 1)

@@ -15,7 +15,8 @@ import (
 // Config bounds scripts.
 type Config struct {
 	Limit   time.Duration // after which others are let in; 0 = 5 s
-	String  int           // bytes of a string that a script makes; 0 = 512 MiB
+	String  int           // bytes of a string that a script makes; 0 = 64 MiB
+	Memory  int64         // bytes that all it keeps may have; 0 = 128 MiB
 	Version string        // that scripts are told, as Redis's
 	Log     func(level int, text string)
 	Double  func(b []byte, f float64) []byte // writes a number as an answer has it; resp.AppendDouble
@@ -24,7 +25,7 @@ type Config struct {
 const (
 	mostScripts = 10_000
 	mostText    = 64 << 20 // bytes of all scripts that are kept
-	mostScript  = 8 << 20
+	mostScript  = 1 << 20  // what it is compiled to has a hundred times that
 )
 
 // Scripts keeps and runs scripts.
@@ -52,7 +53,10 @@ func New(cfg Config) *Scripts {
 		cfg.Limit = 5 * time.Second
 	}
 	if cfg.String == 0 {
-		cfg.String = 512 << 20
+		cfg.String = mostString
+	}
+	if cfg.Memory == 0 {
+		cfg.Memory = mostMemory
 	}
 	if cfg.Log == nil {
 		cfg.Log = func(int, string) {}

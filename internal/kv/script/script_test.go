@@ -17,8 +17,11 @@ type box struct {
 	w *resp.Writer
 }
 
-func newBox() *box {
-	s := script.New(script.Config{Version: "7.0.15", Double: resp.AppendDouble, Limit: 20 * time.Millisecond, String: 32 << 20})
+func newBox() *box { return newBoxOf(script.Config{Limit: 20 * time.Millisecond, String: 32 << 20}) }
+
+func newBoxOf(cfg script.Config) *box {
+	cfg.Version, cfg.Double = "7.0.15", resp.AppendDouble
+	s := script.New(cfg)
 	b := &box{e: engine.New(engine.Config{Commands: [][]*engine.Command{s.Commands()}}), w: resp.NewWriter()}
 	b.s = b.e.NewSession(nil)
 	return b
@@ -174,6 +177,9 @@ func TestScriptsThatRunTooLong(t *testing.T) {
 		"while true do end": true,
 		"local co = coroutine.wrap(function() while true do end end) co()":                        true,
 		"while true do pcall(function() while true do end end) end":                               true,
+		"return string.find(string.rep('a', 1000), '.-.-.-.-.-.-.-.-.-.-b')":                      true,
+		"return string.gsub(string.rep('a', 1000), 'a*a*a*a*a*a*a*a*a*b', '')":                    true,
+		"for _ in string.gmatch(string.rep('a', 1000), '.-.-.-.-.-.-.-.-.-.-b') do end":           true,
 		"redis.call('set', 'a', 1) while os.clock() < 0.4 do end return 'done after ' .. ARGV[1]": false,
 	} {
 		answer := make(chan string, 1)

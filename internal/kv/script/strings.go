@@ -13,9 +13,11 @@ func (m *machine) openStrings() {
 	str := m.globals.RawGetString("string").(*lua.LTable) //nolint:forcetypeassert // opened before
 	str.RawSetString("dump", lua.LNil)
 	str.RawSetString("rep", m.l.NewFunction(m.repeat))
-	gsub, format := str.RawGetString("gsub"), str.RawGetString("format")
-	str.RawSetString("gsub", m.l.NewFunction(m.bounded(gsub, substituted)))
-	str.RawSetString("format", m.l.NewFunction(m.bounded(format, formatted)))
+	str.RawSetString("format", m.l.NewFunction(m.bounded(str.RawGetString("format"), formatted)))
+	m.l.SetFuncs(str, m.patternFunctions())
+	for _, name := range []string{"lower", "upper", "reverse"} {
+		str.RawSetString(name, m.l.NewFunction(m.bounded(str.RawGetString(name), asLong)))
+	}
 	tab := m.globals.RawGetString("table").(*lua.LTable) //nolint:forcetypeassert // opened before
 	tab.RawSetString("concat", m.l.NewFunction(m.bounded(tab.RawGetString("concat"), joined)))
 	if meta, ok := m.l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
@@ -31,9 +33,11 @@ func (m *machine) tooLong(l *lua.LState) {
 // bounded calls a function after an estimate of what it makes, never too low.
 func (m *machine) bounded(f lua.LValue, estimate func(l *lua.LState) int) lua.LGFunction {
 	return func(l *lua.LState) int {
-		if estimate(l) > m.s.cfg.String {
+		size := estimate(l)
+		if size > m.s.cfg.String {
 			m.tooLong(l)
 		}
+		m.charge(size)
 		n := l.GetTop()
 		l.Insert(f, 1)
 		l.Call(n, lua.MultRet)
@@ -50,6 +54,7 @@ func (m *machine) repeat(l *lua.LState) int {
 	if float64(n)*float64(len(s)) > float64(m.s.cfg.String) {
 		m.tooLong(l)
 	}
+	m.charge(int(n) * len(s))
 	l.Push(lua.LString(strings.Repeat(s, int(n))))
 	return 1
 }
@@ -61,15 +66,8 @@ func lengthOf(l *lua.LState, i int) int {
 	return 0
 }
 
-// substituted bounds what gsub makes: each match may be empty, and each % in the replacement may be all of the string.
-func substituted(l *lua.LState) int {
-	n, r := lengthOf(l, 1), lengthOf(l, 3)
-	captures := 0
-	if s, ok := l.Get(3).(lua.LString); ok {
-		captures = strings.Count(string(s), "%")
-	}
-	return n + (n+1)*r + captures*n
-}
+// asLong is what a function makes that changes each character.
+func asLong(l *lua.LState) int { return lengthOf(l, 1) }
 
 // formatted bounds what format makes: a directive may ask for 99 characters, and %q and %s repeat an argument.
 func formatted(l *lua.LState) int {
@@ -136,6 +134,7 @@ func (m *machine) concat(l *lua.LState) int {
 	if total > m.s.cfg.String {
 		m.tooLong(l)
 	}
+	m.charge(total)
 	if plain {
 		var b strings.Builder
 		b.Grow(total)
@@ -159,6 +158,7 @@ func (m *machine) concatTwo(l *lua.LState, a, b lua.LValue) lua.LValue {
 		if len(s)+len(t) > m.s.cfg.String {
 			m.tooLong(l)
 		}
+		m.charge(len(s) + len(t))
 		return lua.LString(s + t)
 	}
 	op := l.GetMetaField(a, "__concat")

@@ -132,6 +132,7 @@ func (m *machine) structPack(l *lua.LState) int {
 		}
 		f.total = len(b)
 	}
+	m.charge(2 * len(b))
 	l.Push(lua.LString(b))
 	return 1
 }

@@ -1,0 +1,70 @@
+package script
+
+import (
+	"errors"
+	goruntime "runtime"
+	"runtime/metrics"
+)
+
+// A script that keeps what it makes would take the memory of the whole process, and no bound of a string or of a time would
+// stop it. What it makes is counted, too much rather than too little, and now and then it is looked at what the process
+// really has; what other parts of it take meanwhile counts too, which the bound has room for.
+const (
+	weighEvery     = 32 << 20  // bytes that are made between two looks
+	perInstruction = 64        // bytes that one makes at most, on average
+	perValue       = 48        // of a value in a table
+	perTable       = 200       // of a table without anything
+	perCoroutine   = 800 << 10 // a stack of callDepth frames
+	perScriptByte  = 100       // of a text that is compiled
+	mostMemory     = 128 << 20 // that a script may keep
+	mostString     = 64 << 20  // one doubles up to that in 60 ms, and up to 512 MiB in 2 s
+)
+
+var errMemory = errors.New("ERR script uses too much memory")
+
+// charge counts bytes that the script makes.
+func (m *machine) charge(n int) {
+	if m.run != nil {
+		m.run.charge(n)
+	}
+}
+
+// chargeValue counts a value that a text is made into, which may be a table: a byte of text is enough for one.
+func (m *machine) chargeValue() error {
+	if m.run == nil {
+		return nil
+	}
+	if m.run.charge(perTable); m.run.budget.err != nil {
+		return m.run.budget.err
+	}
+	return nil
+}
+
+func (r *run) charge(n int) {
+	if r.made += n; r.made >= weighEvery {
+		r.made = 0
+		r.weigh()
+	}
+}
+
+// weigh ends the script if the process has grown too much since it was weighed first. What is no longer used has to be
+// collected to know that; it is when there seems to be too much.
+func (r *run) weigh() {
+	now := heapBytes()
+	switch {
+	case r.before == 0:
+		r.before = now
+	case now-r.before > r.memory:
+		goruntime.GC()
+		if heapBytes()-r.before > r.memory && r.budget.err == nil {
+			r.budget.end(errMemory)
+		}
+	}
+}
+
+// heapBytes is what Go's objects take, those that are not collected yet included.
+func heapBytes() int64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return int64(s[0].Value.Uint64())
+}

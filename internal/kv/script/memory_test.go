@@ -1,0 +1,42 @@
+package script_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/wayside-edge/wayside/internal/kv/script"
+)
+
+// TestAScriptThatKeepsTooMuchIsEnded has scripts keep whatever they can make, in each way that makes something. Without a
+// bound each of them would take all memory there is.
+func TestAScriptThatKeepsTooMuchIsEnded(t *testing.T) {
+	b := newBoxOf(script.Config{Limit: time.Hour, Memory: 16 << 20})
+	b.do("SET", "big", strings.Repeat("x", 1<<20))
+	keep := func(what string) string {
+		return "local t, s = {}, string.rep('x', 1048576) while true do t[#t + 1] = " + what + " end"
+	}
+	for _, text := range []string{
+		keep("{}"), keep("string.rep('y', 1048576)"), keep("s .. 1"),
+		keep("s:gsub('^x', 'y')"), keep("table.concat({s, s})"),
+		keep("cmsgpack.pack(s)"), keep("struct.pack('s', s)"), keep("redis.call('get', 'big')"), keep("coroutine.create(function() end)"),
+		keep("cjson.decode('[' .. string.rep('[],', 1000) .. '1]')"),
+		"return cjson.decode('[' .. string.rep('[],', 10000000) .. '1]')",
+		"return cmsgpack.unpack(string.char(0xdd, 1, 0, 0, 0) .. string.rep(string.char(0x90), 16777216))",
+		"local t = {} while true do pcall(function() while true do t[#t + 1] = 'x' .. #t end end) end",
+	} {
+		if got := b.do("EVAL", text, "0"); got != "-ERR script uses too much memory\r\n" {
+			t.Errorf("%s\nanswers %.200q", text, got)
+		}
+	}
+	if got := b.do("EVAL", "return 1", "0"); got != ":1\r\n" {
+		t.Errorf("a script after them answers %s", got)
+	}
+}
+
+// TestWhatAScriptLetsGoOfIsNotCounted makes much more than a script may keep, and keeps none of it.
+func TestWhatAScriptLetsGoOfIsNotCounted(t *testing.T) {
+	if got := newBoxOf(script.Config{Limit: time.Hour, Memory: 16 << 20}).do("EVAL", "local s for i = 1, 1000 do s = string.rep('x', 1048576) end for i = 1, 1000000 do s = {i} end return s[1]", "0"); got != ":1000000\r\n" {
+		t.Errorf("it answers %s", got)
+	}
+}
