@@ -18,6 +18,7 @@ import (
 const (
 	batchOutput = 256 << 10              // answers that are collected before they are sent, however many commands wait
 	batchTime   = 500 * time.Microsecond // of commands, after which others have their turn
+	batchLook   = 16                     // commands between two looks at the clock, for those that take no time by themselves
 	keepOutput  = 64 << 10               // a larger buffer is let go of
 	keepInput   = 64 << 10               // bytes that a client which waits for a key may have sent in advance
 	writePiece  = 256 << 10              // bytes between two looks at how much went out
@@ -103,8 +104,13 @@ func (c *client) serve() {
 // was is asked under the lock, where it was set: a second Wake must not be taken for the end.
 func (c *client) goesOn(err error) bool {
 	e := c.srv.engine
-	e.Lock()
-	if !c.closing && errors.Is(err, os.ErrDeadlineExceeded) {
+	roused := errors.Is(err, os.ErrDeadlineExceeded)
+	if roused {
+		e.Lock()
+	} else {
+		c.srv.lockLast()
+	}
+	if roused && !c.closing {
 		_ = c.conn.SetReadDeadline(time.Time{})
 		e.Unlock()
 		return true
@@ -139,11 +145,16 @@ func (c *client) batch(waited bool) (more, waits, closing bool) {
 		args, err = c.in.Next()
 	}
 	e := c.srv.engine
-	e.Lock()
+	if err != nil { // nothing to run
+		c.srv.lockLast()
+	} else {
+		e.Lock()
+	}
 	c.active, c.spent = e.Now(), 0
+	begun := time.Now()
 	c.srv.counts.reads++
 	c.srv.counts.input += c.in.Came()
-	for !c.s.Blocked() && !c.closing {
+	for n := 1; !c.s.Blocked() && !c.closing; n++ {
 		if args == nil && err == nil {
 			args, err = c.in.Next()
 		}
@@ -155,7 +166,7 @@ func (c *client) batch(waited bool) (more, waits, closing bool) {
 		}
 		c.do(args)
 		args = nil
-		if len(c.out.Buf) > batchOutput || c.spent > batchTime {
+		if len(c.out.Buf) > batchOutput || c.spent > batchTime || n%batchLook == 0 && time.Since(begun) > batchTime {
 			more = true
 			break
 		}
@@ -374,7 +385,7 @@ func (c *client) send(b []byte) error {
 // end closes the connection.
 func (c *client) end() {
 	e := c.srv.engine
-	e.Lock()
+	c.srv.lockLast()
 	c.closing = true
 	c.room.Broadcast()
 	c.srv.leave(c)

@@ -16,8 +16,8 @@
 //
 // # Locks
 //
-// The engine's lock guards clients too: their output, their subscriptions, their names. There is no other. A client's
-// Reader is its goroutine's alone; what others may know of it, the goroutine leaves in the client when it has the lock.
+// The engine's lock guards clients too: their output, their subscriptions, their names. Server.crowd is
+// taken before it by connections that begin or end, and guards nothing: it has them wait elsewhere. A client's Reader is goroutine's alone; what others may know of it, the goroutine leaves in the client when it has the lock.
 //
 // # Bounds
 //

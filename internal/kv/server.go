@@ -65,6 +65,7 @@ type Server struct {
 	runID     string
 	specs     keySpecs
 	keeper    Persistence // nil = nothing is kept
+	crowd     sync.Mutex  // of lockLast
 
 	// The rest is guarded by the engine's lock.
 	set      settings
@@ -175,6 +176,14 @@ func (s *Server) run(ctx context.Context) error {
 	default:
 		return nil
 	}
+}
+
+// lockLast takes the engine's lock for what is no command. Of thousands of connections that begin or end at once one waits
+// for the lock at a time: a command has to wait behind one of them, not behind all.
+func (s *Server) lockLast() {
+	s.crowd.Lock()
+	s.engine.Lock()
+	s.crowd.Unlock()
 }
 
 // drain lets all clients end: first what runs and its answers, after a while by force.
