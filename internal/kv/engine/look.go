@@ -25,16 +25,18 @@ func (e *Engine) Look(db int, key []byte) (g Glance, ok bool) {
 // nothing. The keyspace must not change within visit.
 func (e *Engine) Walk(db int, cursor uint64, count int, visit func(g Glance)) (next uint64) {
 	s := scanning{cursor: cursor, count: int64(count)}
-	return scanDict(&s, e.dbs[db].items, func(it *item) {
+	found, next := scanDict(&s, e.dbs[db].items)
+	for _, it := range found {
 		if !e.ended(it) {
 			visit(e.glance(it))
 		}
-	})
+	}
+	return next
 }
 
 func (e *Engine) glance(it *item) Glance {
 	return Glance{
-		Key: it.key, Kind: it.val.kind(), Length: it.val.length(), Bytes: bytesOf(it), Expire: it.val.expire, Encoding: e.encoding(it),
+		Key: it.key(), Kind: it.val.kind(), Length: it.val.length(), Bytes: bytesOf(it), Expire: it.val.expire, Encoding: e.encoding(it),
 	}
 }
 
