@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type binary struct {
 	dir  string   // data folder
 	log  string   // file that takes what it prints
 	env  []string // beside the runner's own
+	kv   string   // address of the Redis-protocol server; "" = none
 }
 
 // appliance is a running process of the real binary.
@@ -51,7 +53,7 @@ func (b binary) launch(ctx context.Context) (*appliance, error) {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	//nolint:gosec // the program to run is the caller's choice
-	cmd := exec.CommandContext(ctx, b.path, "serve", "--data-dir", b.dir, "--listen", "127.0.0.1:0", "--kv-listen", "off")
+	cmd := exec.CommandContext(ctx, b.path, "serve", "--data-dir", b.dir, "--listen", "127.0.0.1:0", "--kv-listen", cmp.Or(b.kv, "off"))
 	cmd.Env = append(append(os.Environ(), "WAYSIDE_LOG_LEVEL=info"), b.env...)
 	cmd.Stdout = output
 	stderr, err := cmd.StderrPipe()

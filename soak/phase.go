@@ -24,6 +24,7 @@ func phases() []phase {
 		{"full", fullPhase},
 		{"slow", slowPhase},
 		{"clock", clockPhase},
+		{"kv", kvPhase},
 		{"load", loadPhase},
 	}
 }
@@ -44,6 +45,7 @@ type run struct {
 	began  time.Time
 	result *result
 	env    []string // of the appliance
+	kv     string   // address of its Redis-protocol server; "" = none
 }
 
 // perform runs one phase and judges it.
@@ -86,7 +88,7 @@ const slowStart = 5 * time.Second
 
 // binary gives the appliance of this phase.
 func (p *run) binary() binary {
-	return binary{path: p.bin, dir: p.data, log: filepath.Join(p.work, "wayside.log"), env: p.env}
+	return binary{path: p.bin, dir: p.data, log: filepath.Join(p.work, "wayside.log"), env: p.env, kv: p.kv}
 }
 
 // launch starts the appliance and gives it as the clients see it.

@@ -93,14 +93,24 @@ func (r *report) print(out io.Writer) error {
 	fmt.Fprintf(w, "\nphase\tverdict\ttime\tacknowledged\tverified\tlost\tdoubled\tbroken\n")
 	for _, ph := range r.Phases {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\n", ph.Phase, ph.Verdict,
-			time.Duration(ph.Seconds*float64(time.Second)).Round(time.Second), ph.Counts["uploads acknowledged"],
-			ph.Counts["files verified"], ph.Counts["broken: lost"], ph.Counts["broken: doubled"], ph.Breaks)
+			time.Duration(ph.Seconds*float64(time.Second)).Round(time.Second), ph.Counts["uploads acknowledged"]+ph.total(": acknowledged"),
+			ph.Counts["files verified"]+ph.total(": verified"), ph.Counts["broken: lost"], ph.Counts["broken: doubled"], ph.Breaks)
 	}
 	fmt.Fprintf(w, "\nall promises: %s\n", r.Verdict)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print report: %w", err)
 	}
 	return nil
+}
+
+// total adds up counts whose names end so.
+func (r *result) total(suffix string) (n int64) {
+	for name, count := range r.Counts {
+		if strings.HasSuffix(name, suffix) {
+			n += count
+		}
+	}
+	return n
 }
 
 func (r *result) print(w io.Writer) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"strings"
 	"sync"
 	"time"
 )
@@ -67,6 +68,31 @@ func (t *tally) broke(what, format string, args ...any) {
 	if len(t.broken) < maxBroken {
 		t.broken = append(t.broken, what+": "+fmt.Sprintf(format, args...))
 	}
+}
+
+// merge adds what another has counted, under names of their own.
+func (t *tally) merge(prefix string, from *tally) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, n := range from.counts {
+		if strings.HasPrefix(name, "broken: ") {
+			t.counts[name] += n
+		} else {
+			t.counts[prefix+name] += n
+		}
+	}
+	for kind, n := range from.errors {
+		t.errors[prefix+kind] += n
+	}
+	for kind, h := range from.latency {
+		t.latency[prefix+kind] = h
+	}
+	for _, text := range from.broken {
+		t.broken = append(t.broken, prefix+text)
+	}
+	t.breaks += from.breaks
 }
 
 // whole reports whether every promise was kept so far.

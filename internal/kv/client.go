@@ -73,6 +73,8 @@ type output struct {
 	running   bool        // a command of the client has begun, and its answer is not whole
 	writing   bool        // a goroutine sends; it takes what is there when it is done
 	scheduled bool        // a goroutine will send
+	changed   bool        // there are answers about changes since own was found
+	own       int64       // position behind the last change of the client's, or made for it
 	told      int64       // of pending, in what all clients leave unread
 	closing   bool        // after what is there was sent, the connection ends
 	mute      muteMode    // CLIENT REPLY
@@ -197,7 +199,9 @@ func (c *client) do(args [][]byte) {
 	e := c.srv.engine
 	mute, mark := c.mute, c.out.Mark()
 	c.doing, c.running, c.outer = true, false, nil
+	before := c.srv.position()
 	e.Do(c.s, args, &c.out)
+	c.changed = c.changed || c.srv.position() != before
 	c.doing, c.running = false, false
 	if muted := mute == muteOff || mute == muteSkip; muted && (c.mute == mute || c.mute == muteNext) {
 		c.out.Undo(mark)
@@ -322,8 +326,16 @@ func (c *client) take(e *engine.Engine) ([]byte, error) {
 		return b, nil
 	}
 	position := p.Position()
+	if c.changed {
+		c.changed, c.own = false, position
+	}
+	own := c.own
 	e.Unlock()
-	return b, p.Wait(position) //nolint:wrapcheck // only whether there is one counts
+	err := p.Wait(position, own)
+	if err != nil {
+		c.srv.log.Warn("client closed: its answers tell of what could not be kept in time", "client", c.addr, "error", err.Error())
+	}
+	return b, err //nolint:wrapcheck // only whether there is one counts
 }
 
 // taken says that n bytes of a buffer were sent, under the lock again. What was not goes before what came meanwhile.

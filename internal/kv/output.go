@@ -120,9 +120,10 @@ func (c *client) Reply() engine.Reply {
 	return &c.out
 }
 
-// Wake implements engine.Peer: it cuts the read short in which the client waits.
+// Wake implements engine.Peer: it cuts the read short in which the client waits. What it is answered may tell of a change
+// that another has made for it.
 func (c *client) Wake() {
-	c.running = false
+	c.running, c.changed = false, true
 	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
 	c.room.Broadcast()
 }

@@ -12,9 +12,10 @@ import (
 type Persistence interface {
 	// Position is behind the last effect that was taken. It is asked under the engine's lock.
 	Position() int64
-	// Wait returns when what was taken before a position is kept as well as was promised: answers go out after it. It must
-	// not be called under the lock. An error means that this cannot be said; the answers are not sent then.
-	Wait(position int64) error
+	// Wait returns when what was taken before a position is kept as well as was promised: answers go out after it. While
+	// nothing can be kept, what was taken before own, which is the caller's, is enough. It must not be called under the
+	// lock. An error means that this cannot be said; the answers are not sent then.
+	Wait(position, own int64) error
 	// Failure is why nothing can be kept at the moment: commands that write are refused.
 	Failure() error
 	// Rewrite begins to write all keys anew, beside everything else. It does not wait.
@@ -25,7 +26,15 @@ type Persistence interface {
 const errNotKept = "ERR nothing is kept: the server has no folder to write to"
 
 // Keep has the server ask p before it answers. It is called before Run.
-func (s *Server) Keep(p Persistence) { s.keeper = p }
+func (s *Server) Keep(p Persistence) { s.keeper, s.failing = p, p.Failure() }
+
+// position is how far changes are taken to be kept.
+func (s *Server) position() int64 {
+	if s.keeper == nil {
+		return 0
+	}
+	return s.keeper.Position()
+}
 
 // saving is a rewrite that clients were told of.
 type saving struct {

@@ -1,7 +1,6 @@
 package aof
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,7 +65,8 @@ const (
 	collect     = 10 * time.Millisecond // effects of so long are written at once, unless a client waits
 	flushEvery  = time.Second
 	retryEvery  = 200 * time.Millisecond
-	mostBacklog = 64 << 20 // bytes that are not written yet, from which on clients wait
+	mostBehind  = 500 * time.Millisecond // since what is waiting was written, from which on clients wait under everysec
+	mostBacklog = 64 << 20               // bytes that are not written yet, from which on clients wait
 	patience    = 10 * time.Second
 	copyStep    = 256 // items that are copied under one lock
 	writeback   = 4 << 20
@@ -86,6 +86,7 @@ type Log struct {
 	kick   chan struct{}
 	demand chan struct{} // a compaction is asked for
 	ran    atomic.Bool
+	aside  sync.WaitGroup // what Run has the disk do beside it
 
 	// Guarded by the engine's lock.
 	frames framer
@@ -100,21 +101,22 @@ type Log struct {
 	moved   chan struct{}
 	set     Settings
 	written int64
+	looked  time.Time // when what was waiting was last written, or nothing was
 	safe    int64
 	status  Status
 
 	// Run's own.
-	file      disk.File
+	file      disk.File // nil = the disk was full when it was to begin
 	spare     []byte
 	unwritten []byte // of an earlier write that failed
 	upTo      int64  // position behind it
 	seq, next int
 	logBytes  int64 // of all logs since the base
 	baseBytes int64
-	synced    time.Time
-	dirty     bool
+	flush     flush
 	doubtful  bool // a flush failed: what it was to save is only in memory for sure
 	rewrite   *rewriting
+	wanted    bool // a compaction was asked for
 	nextTry   time.Time
 	old       []string
 }
@@ -171,10 +173,18 @@ func Open(cfg Config, e *engine.Engine) (*Log, error) {
 			l.log.Warn("kv_log_not_removed", "error", err.Error()) // the next start tries again
 		}
 	}
-	if l.file, l.seq, err = l.create(); err != nil {
+	l.next++
+	l.seq = l.next - 1
+	switch l.file, err = l.create(l.seq); {
+	case disk.IsNoSpace(err): // what is kept can be read; for more, Run waits for room
+		l.file = nil
+		l.fail(err)
+	case err != nil:
 		return nil, err
+	default:
+		l.logBytes += int64(len(magic))
 	}
-	l.status.Load = l.report
+	l.status.Load, l.looked = l.report, time.Now()
 	l.note()
 	e.Lock()
 	e.SetEffects(l)
@@ -190,12 +200,12 @@ func sizeOf(path string) int64 {
 	return st.Size()
 }
 
-// create begins the next log, durably.
-func (l *Log) create() (disk.File, int, error) {
-	path := filepath.Join(l.cfg.Dir, name(l.next, logSuffix))
+// create begins a log, durably.
+func (l *Log) create(seq int) (disk.File, error) {
+	path := filepath.Join(l.cfg.Dir, name(seq, logSuffix))
 	f, err := l.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, 0, fmt.Errorf("begin a log: %w", err)
+		return nil, fmt.Errorf("begin a log: %w", err)
 	}
 	_, err = f.Write([]byte(magic))
 	if err == nil {
@@ -205,12 +215,9 @@ func (l *Log) create() (disk.File, int, error) {
 		err = l.fs.SyncDir(l.cfg.Dir)
 	}
 	if err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("begin a log: %w", err), f.Close(), l.fs.Remove(path))
+		return nil, errors.Join(fmt.Errorf("begin a log: %w", err), f.Close(), l.fs.Remove(path))
 	}
-	seq := l.next
-	l.next++
-	l.logBytes += int64(len(magic))
-	return f, seq, nil
+	return f, nil
 }
 
 // Begin implements engine.Effects.
@@ -245,13 +252,22 @@ func (l *Log) End() {
 func (l *Log) Position() int64 { return l.given }
 
 // Wait returns when everything up to a position is as safe as the policy promises: on the disk with Always; else when not
-// too much of it is waiting to be written. It must not be called under the engine's lock.
-func (l *Log) Wait(pos int64) error {
+// too much of it is waiting to be written, with EverySecond not for long either. While nothing can be written it is enough if this holds up to own, which is
+// behind what the caller itself has changed: others go on reading. It must not be called under the engine's lock.
+func (l *Log) Wait(pos, own int64) error {
 	var timeout <-chan time.Time
 	for {
 		l.mu.Lock()
-		done := l.safe >= pos
-		if l.set.Policy != Always {
+		if l.status.Failure != nil {
+			pos = min(pos, own)
+		}
+		var done bool
+		switch {
+		case l.set.Policy == Always:
+			done = l.safe >= pos
+		case l.set.Policy == EverySecond && l.status.Failure == nil && pos > l.written && time.Since(l.looked) > mostBehind:
+			// The disk holds the log up. Answers wait rather than promise what a kill would take back.
+		default:
 			done = pos-l.written <= mostBacklog
 		}
 		moved := l.moved
@@ -306,6 +322,11 @@ func (l *Log) Set(s Settings) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.set = s
+	l.stir()
+}
+
+// stir has all look again who wait. l.mu is held.
+func (l *Log) stir() {
 	close(l.moved)
 	l.moved = make(chan struct{})
 }
@@ -316,70 +337,4 @@ func (l *Log) Rewrite() {
 	case l.demand <- struct{}{}:
 	default:
 	}
-}
-
-// Run writes until ctx ends; then everything is written and flushed, and nothing more is taken.
-func (l *Log) Run(ctx context.Context) error {
-	tick := time.NewTicker(retryEvery)
-	defer tick.Stop()
-	l.ran.Store(true)
-	var wanted bool
-	for ctx.Err() == nil {
-		if l.rewrite == nil {
-			select {
-			case <-ctx.Done():
-			case <-l.kick:
-				if l.Settings().Policy != Always {
-					pause(ctx, collect)
-				}
-			case <-l.demand:
-				wanted = true
-			case <-tick.C:
-			}
-		}
-		l.write(time.Now())
-		switch {
-		case l.rewrite != nil:
-			l.rewriteStep()
-		case wanted || l.due(time.Now()):
-			wanted = false
-			l.rewriteBegin()
-		}
-	}
-	return l.shut()
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
-
-// Close ends a log that Run was never called for; after Run there is nothing to do.
-func (l *Log) Close() error {
-	if l.ran.Load() {
-		return nil
-	}
-	return l.shut()
-}
-
-// shut ends the log.
-func (l *Log) shut() error {
-	l.engine.Lock()
-	l.closed = true
-	l.engine.Unlock()
-	l.rewriteStop(nil)
-	l.synced = time.Time{} // flush whatever the policy says
-	l.write(time.Now())
-	err := l.Failure()
-	if err == nil && l.dirty {
-		err = l.flush()
-	}
-	if err := errors.Join(err, l.file.Close()); err != nil {
-		return fmt.Errorf("end the log: %w", err)
-	}
-	return nil
 }

@@ -49,7 +49,10 @@ func newBox(tb testing.TB, cfg Config) *box {
 func (b *box) open() {
 	b.Helper()
 	cfg := b.cfg
-	cfg.Dir, cfg.FS, cfg.Logger = b.dir, b.fault, slog.New(slog.DiscardHandler)
+	cfg.Dir, cfg.Logger = b.dir, slog.New(slog.DiscardHandler)
+	if cfg.FS == nil {
+		cfg.FS = b.fault
+	}
 	b.e = engine.New(engine.Config{})
 	var err error
 	if b.l, err = Open(cfg, b.e); err != nil {
@@ -93,10 +96,13 @@ func (b *box) do(commands ...string) int64 {
 // sure runs commands and waits for them.
 func (b *box) sure(commands ...string) {
 	b.Helper()
-	if err := b.l.Wait(b.do(commands...)); err != nil {
+	if err := b.wait(b.do(commands...)); err != nil {
 		b.Fatal(err)
 	}
 }
+
+// wait waits as a client that has changed something.
+func (b *box) wait(pos int64) error { return b.l.Wait(pos, pos) }
 
 func words(s string) [][]byte {
 	var out [][]byte
@@ -340,7 +346,7 @@ func TestFullDisk(t *testing.T) {
 		time.Sleep(time.Millisecond) // the log's own goroutine has no other signal
 	}
 	b.fault.Budget(-1)
-	if err := b.l.Wait(pos); err != nil {
+	if err := b.wait(pos); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.l.Failure(); err != nil {
@@ -365,7 +371,7 @@ func TestAlwaysWaitsForTheFlush(t *testing.T) {
 	before = b.fault.Calls(disk.OpSync)
 	done := make(chan error)
 	for i := range 50 {
-		go func() { done <- b.l.Wait(b.do(fmt.Sprintf("SET k%d 1", i))) }()
+		go func() { done <- b.wait(b.do(fmt.Sprintf("SET k%d 1", i))) }()
 	}
 	for range 50 {
 		if err := <-done; err != nil {

@@ -19,7 +19,15 @@
 //
 // # Goroutines and locks
 //
-// Log.Run owns the only goroutine: it writes, flushes and compacts. Effects arrive under the engine's lock and go into
-// memory; Wait, called without it, returns when they are as safe as the policy promises. Lock order: the engine's, then
-// the log's own.
+// Log.Run writes, flushes and compacts. What the disk may take long for and nobody waits for (a flush of a log each second,
+// the files of a compaction at its begin and its end) it has done by goroutines of its own, one for each kind, and joins
+// them, so that effects reach the kernel meanwhile. Effects arrive under the engine's lock and go into memory; Wait, called
+// without it, returns when they are as safe as the policy promises, and holds answers back when the disk does not follow.
+// Lock order: the engine's, then the log's own.
+//
+// # When nothing can be written
+//
+// Failure says so, and commands that write are refused by it. What was taken before is written when it can be; if it becomes
+// too much to wait in memory, or a flush has failed, it is dropped there, and the next base, which has it all, is what has
+// to be written. Who changes nothing does not wait. A log for which there is no room at the start is begun when there is.
 package aof

@@ -11,14 +11,26 @@ import (
 	"github.com/wayside-edge/wayside/internal/disk"
 )
 
-// rewriting is a compaction that runs.
+// rewriting is a compaction that runs: files are begun aside, then the keyspace is copied, then the base is made the one
+// that counts, aside again, since the disk may take its time for both.
 type rewriting struct {
-	begun   time.Time
+	since   time.Time
+	seq     int
+	began   chan begun // while the files are being begun
+	held    *begun     // they are, and the copy cannot begin yet
+	copying bool
+	ended   chan error // while the base is being ended
 	file    disk.File
 	path    string // where it will be
 	size    int64
 	flushed int64
 	old     []string // what the new base makes needless
+}
+
+// begun are the files of a compaction.
+type begun struct {
+	log, base disk.File
+	err       error
 }
 
 // due says whether the logs have grown enough.
@@ -37,30 +49,51 @@ func (l *Log) keepOld() {
 	}
 }
 
-// rewriteBegin opens the next log and, under the lock that makes it the one in use, begins the copy of the keyspace.
+// rewriteBegin begins the next log and the base that goes before it.
 func (l *Log) rewriteBegin() {
-	if len(l.unwritten) > 0 && !l.doubtful {
-		return // the log comes first
-	}
-	fresh, seq, err := l.create()
-	if err != nil {
-		l.rewriteFailed(err)
+	if (len(l.unwritten) > 0 || l.file == nil) && !l.doubtful {
+		l.wanted = true // the log comes first
 		return
 	}
-	tmp, err := l.fs.OpenFile(filepath.Join(l.cfg.Dir, name(seq, baseSuffix)+tempSuffix), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		l.keepOld()
-		l.rewriteFailed(errors.Join(fmt.Errorf("begin a base: %w", err), fresh.Close(), l.fs.Remove(filepath.Join(l.cfg.Dir, name(seq, logSuffix)))))
-		return
-	}
-	l.keepOld()
-	l.rewrite = &rewriting{begun: time.Now(), file: tmp, path: filepath.Join(l.cfg.Dir, name(seq, baseSuffix)), old: slices.Clone(l.old)}
+	seq := l.next
+	l.next++
+	r := &rewriting{since: time.Now(), seq: seq, began: make(chan begun, 1), path: filepath.Join(l.cfg.Dir, name(seq, baseSuffix))}
+	l.rewrite = r
+	began := r.began
+	l.aside.Go(func() {
+		var b begun
+		if b.log, b.err = l.create(seq); b.err == nil {
+			b.base, b.err = l.fs.OpenFile(r.path+tempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+			if b.err != nil {
+				b.err = errors.Join(fmt.Errorf("begin a base: %w", b.err), b.log.Close(), l.fs.Remove(filepath.Join(l.cfg.Dir, name(seq, logSuffix))))
+			}
+		}
+		began <- b
+	})
+	l.note()
+}
 
+// rewriteStart makes the next log the one in use and, under the same lock, begins the copy of the keyspace.
+func (l *Log) rewriteStart(b begun) {
+	r := l.rewrite
+	r.began, r.held = nil, nil
+	switch {
+	case b.err != nil:
+		l.rewrite = nil
+		l.rewriteFailed(b.err)
+		return
+	case r.seq < l.seq: // a write failed meanwhile, and a later log has gone on
+		l.wanted = true
+		l.rewriteDrop(b)
+		return
+	case l.flush.ended != nil || len(l.unwritten) > 0 && !l.doubtful:
+		r.held = &b
+		return
+	}
 	l.engine.Lock()
 	if l.frames.open { // a script that others were let in beside: not now
 		l.engine.Unlock()
-		l.rewriteStop(nil)
-		l.switchTo(fresh, seq)
+		r.held = &b
 		return
 	}
 	rest := l.frames.buf
@@ -72,32 +105,39 @@ func (l *Log) rewriteBegin() {
 	l.copy = l.engine.Copy(l.emit)
 	l.engine.Unlock()
 
+	l.keepOld()
+	r.file, r.old, r.copying = b.base, slices.Clone(l.old), true
 	if l.doubtful { // what is in memory is more than what the logs have; the base will have it
-		l.switchTo(fresh, seq)
-		l.unwritten = nil
+		if l.file != nil {
+			_ = l.file.Close() // in doubt anyway
+		}
+		l.unwritten, l.flush.dirty = nil, false
+	} else if !l.rewriteLeave(rest, pos) {
+		l.rewriteAbandon()
+		_ = b.log.Close() // empty, and found at the next start
 		return
 	}
-	if len(rest) > 0 && !l.put(rest, pos) {
-		l.rewriteStop(nil)
-		_ = fresh.Close() // empty, and found at the next start
-		return
-	}
-	if err := l.flush(); err != nil {
-		l.rewriteStop(nil)
-		_ = fresh.Close()
-		l.doubt(err)
-		return
-	}
-	l.dirty = false
-	l.switchTo(fresh, seq)
-	l.advance(pos, true)
+	l.file, l.seq = b.log, r.seq
+	l.logBytes += int64(len(magic))
 	l.note()
 }
 
-// switchTo makes a log the one that is written.
-func (l *Log) switchTo(f disk.File, seq int) {
-	_ = l.file.Close() // it was flushed, or is in doubt anyway
-	l.file, l.seq = f, seq
+// rewriteLeave writes the last of a log and has it flushed and closed; false if that failed.
+func (l *Log) rewriteLeave(rest []byte, pos int64) bool {
+	if len(rest) > 0 && !l.put(rest, pos) {
+		return false
+	}
+	if l.Settings().Policy != Always {
+		l.flushAside(l.file, pos, true)
+		l.advance(pos, false)
+		return true
+	}
+	if !l.flushNow() {
+		return false
+	}
+	_ = l.file.Close() // it was flushed
+	l.advance(pos, true)
+	return true
 }
 
 // emit takes a command of the copy, under the engine's lock.
@@ -115,6 +155,9 @@ func (l *Log) rewriteStep() {
 	more := l.copy.Step(copyStep)
 	b := l.base.buf
 	l.base.buf = nil
+	if !more {
+		l.copy = nil
+	}
 	l.engine.Unlock()
 	r := l.rewrite
 	n, err := r.file.Write(b)
@@ -124,39 +167,48 @@ func (l *Log) rewriteStep() {
 		r.flushed = r.size
 	}
 	if err != nil {
-		l.rewriteStop(fmt.Errorf("write a base: %w", err))
+		l.rewriteAbandon()
+		l.rewriteFailed(fmt.Errorf("write a base: %w", err))
 		return
 	}
 	if !more {
-		l.rewriteEnd()
+		r.copying, r.ended = false, make(chan error, 1)
+		ended := r.ended
+		l.aside.Go(func() { ended <- l.rewriteCount(r) })
 	}
 }
 
-// rewriteEnd makes the base the one that counts and removes what is older.
-func (l *Log) rewriteEnd() {
-	r := l.rewrite
+// rewriteCount makes the base the one that counts and removes what is older.
+func (l *Log) rewriteCount(r *rewriting) error {
 	err := r.file.Sync()
 	if err = errors.Join(err, r.file.Close()); err == nil {
 		err = disk.Rename(l.fs, r.path+tempSuffix, r.path)
 	}
 	if err != nil {
-		l.rewrite = nil
-		l.copy = nil
-		l.rewriteFailed(errors.Join(fmt.Errorf("end a base: %w", err), l.fs.Remove(r.path+tempSuffix)))
-		return
+		return errors.Join(fmt.Errorf("end a base: %w", err), l.fs.Remove(r.path+tempSuffix))
 	}
 	for _, path := range r.old {
 		if err := l.fs.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 			l.log.Warn("kv_log_not_removed", "error", err.Error()) // the next start tries again
 		}
 	}
+	return nil
+}
+
+// rewriteEnd takes the end of a compaction.
+func (l *Log) rewriteEnd(err error) {
+	r := l.rewrite
+	l.rewrite = nil
+	if err != nil {
+		l.rewriteFailed(err)
+		return
+	}
 	l.old = slices.DeleteFunc(l.old, func(p string) bool { return slices.Contains(r.old, p) })
 	l.old = append(l.old, r.path)
 	l.baseBytes, l.logBytes = r.size, sizeOf(filepath.Join(l.cfg.Dir, name(l.seq, logSuffix)))
-	l.rewrite, l.copy = nil, nil
 	l.mu.Lock()
 	l.status.Rewrites++
-	l.status.RewriteErr, l.status.RewriteTook = nil, time.Since(r.begun)
+	l.status.RewriteErr, l.status.RewriteTook = nil, time.Since(r.since)
 	l.mu.Unlock()
 	if l.doubtful {
 		l.doubtful = false
@@ -165,25 +217,44 @@ func (l *Log) rewriteEnd() {
 	l.note()
 }
 
-// rewriteStop gives a compaction up.
-func (l *Log) rewriteStop(err error) {
+// rewriteDrop removes files that were begun for a compaction that will not be.
+func (l *Log) rewriteDrop(b begun) {
 	r := l.rewrite
-	if r == nil {
-		return
-	}
-	l.engine.Lock()
-	if l.copy != nil {
-		l.copy.Stop()
-	}
-	l.copy = nil
-	l.base = framer{db: -1}
-	l.engine.Unlock()
 	l.rewrite = nil
-	left := errors.Join(r.file.Close(), l.fs.Remove(r.path+tempSuffix))
-	if err != nil {
-		l.rewriteFailed(errors.Join(err, left))
+	if b.err == nil {
+		err := errors.Join(b.log.Close(), b.base.Close(), l.fs.Remove(filepath.Join(l.cfg.Dir, name(r.seq, logSuffix))), l.fs.Remove(r.path+tempSuffix))
+		if err != nil {
+			l.log.Warn("kv_log_not_removed", "error", err.Error()) // the next start tries again
+		}
 	}
 	l.note()
+}
+
+// rewriteAbandon gives a compaction up, unless all that is left is to end it: that is waited for.
+func (l *Log) rewriteAbandon() {
+	r := l.rewrite
+	switch {
+	case r == nil:
+	case r.began != nil:
+		l.rewriteDrop(<-r.began)
+	case r.held != nil:
+		l.rewriteDrop(*r.held)
+	case r.ended != nil:
+		l.rewriteEnd(<-r.ended)
+	default:
+		l.engine.Lock()
+		if l.copy != nil {
+			l.copy.Stop()
+		}
+		l.copy = nil
+		l.base = framer{db: -1}
+		l.engine.Unlock()
+		l.rewrite = nil
+		if err := errors.Join(r.file.Close(), l.fs.Remove(r.path+tempSuffix)); err != nil {
+			l.log.Warn("kv_log_not_removed", "error", err.Error()) // the next start tries again
+		}
+		l.note()
+	}
 }
 
 func (l *Log) rewriteFailed(err error) {

@@ -4,7 +4,18 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"github.com/wayside-edge/wayside/internal/disk"
 )
+
+// flush is how far the open log is on the disk. Who waits for nobody flushes aside, so that the log is written while the
+// disk takes its time.
+type flush struct {
+	dirty bool       // there are bytes that no flush covers
+	last  time.Time  // when one began
+	ended chan error // of the one that runs aside; nil = none
+	upTo  int64      // position that it makes safe
+}
 
 // take gives the whole groups that are waiting to be written and the position behind them.
 func (l *Log) take() ([]byte, int64) {
@@ -25,13 +36,9 @@ func (l *Log) take() ([]byte, int64) {
 
 // write writes what is waiting and flushes it as the policy has it.
 func (l *Log) write(now time.Time) {
-	if l.doubtful { // a new base will hold it
+	if l.doubtful || l.file == nil && !l.begin() || len(l.unwritten) > 0 && !l.again() {
+		l.shed()
 		return
-	}
-	if len(l.unwritten) > 0 {
-		if !l.again() {
-			return
-		}
 	}
 	b, pos := l.take()
 	if len(b) > 0 && !l.put(b, pos) {
@@ -41,23 +48,21 @@ func (l *Log) write(now time.Time) {
 		l.spare = b
 	}
 	policy := l.Settings().Policy
-	if l.dirty && (policy == Always || policy == EverySecond && now.Sub(l.synced) >= flushEvery) {
-		if err := l.flush(); err != nil {
-			l.doubt(err)
+	switch {
+	case policy == Always:
+		if !l.flushNow() {
 			return
 		}
-		l.dirty, l.synced = false, now
-		l.mu.Lock()
-		l.status.Flushes++
-		l.mu.Unlock()
+	case policy == EverySecond && l.flush.dirty && l.flush.ended == nil && now.Sub(l.flush.last) >= flushEvery:
+		l.flushAside(l.file, pos, false)
 	}
-	l.advance(pos, !l.dirty)
+	l.advance(pos, !l.flush.dirty && l.flush.ended == nil)
 }
 
-// flush has the open log on the disk.
-func (l *Log) flush() error {
+// sync has a log on the disk.
+func (l *Log) sync(f disk.File) error {
 	began := time.Now()
-	err := l.file.Sync()
+	err := f.Sync()
 	if l.cfg.Recorder != nil {
 		l.cfg.Recorder.LogFlushed(time.Since(began))
 	}
@@ -67,7 +72,7 @@ func (l *Log) flush() error {
 // put writes to the open log; false if it could not be written whole. What was not is kept.
 func (l *Log) put(b []byte, pos int64) bool {
 	n, err := l.file.Write(b)
-	l.dirty = l.dirty || n > 0
+	l.flush.dirty = l.flush.dirty || n > 0
 	if err == nil {
 		l.logBytes += int64(n)
 		return true
@@ -95,22 +100,89 @@ func groups(b []byte, n int) int {
 	return good
 }
 
-// again writes what could not be written into the next log: the one before ends within a frame.
-func (l *Log) again() bool {
-	f, seq, err := l.create()
+// flushNow makes all that was written safe; false if that cannot be said.
+func (l *Log) flushNow() bool {
+	l.join()
+	if l.flush.dirty && !l.doubtful {
+		if err := l.sync(l.file); err != nil {
+			l.doubt(err)
+		} else {
+			l.flush.dirty, l.flush.last = false, time.Now()
+			l.countFlush()
+		}
+	}
+	return !l.doubtful
+}
+
+// flushAside makes what was written to a log safe up to a position, beside everything else, and may close it then. No
+// other flush may run.
+func (l *Log) flushAside(f disk.File, pos int64, last bool) {
+	ended := make(chan error, 1)
+	l.flush = flush{last: time.Now(), ended: ended, upTo: pos}
+	l.aside.Go(func() {
+		err := l.sync(f)
+		if last {
+			_ = f.Close() // it was flushed, or is in doubt anyway
+		}
+		ended <- err
+	})
+}
+
+// flushed takes the end of a flush.
+func (l *Log) flushed(err error) {
+	l.flush.ended = nil
+	if err != nil {
+		l.doubt(err)
+		return
+	}
+	l.countFlush()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.safe = max(l.safe, l.flush.upTo)
+	l.stir()
+}
+
+func (l *Log) countFlush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.status.Flushes++
+}
+
+// join waits for the flush that runs.
+func (l *Log) join() {
+	if l.flush.ended != nil {
+		l.flushed(<-l.flush.ended)
+	}
+}
+
+// begin begins the log that could not be begun when the disk was full.
+func (l *Log) begin() bool {
+	f, err := l.create(l.next)
 	if err != nil {
 		l.fail(err)
 		return false
 	}
-	if l.dirty {
-		if err := l.flush(); err != nil {
-			l.doubt(err)
-		}
+	l.file, l.seq = f, l.next
+	l.next++
+	l.logBytes += int64(len(magic))
+	l.recovered()
+	return true
+}
+
+// again writes what could not be written into the next log: the one before ends within a frame.
+func (l *Log) again() bool {
+	f, err := l.create(l.next)
+	if err != nil {
+		l.fail(err)
+		return false
 	}
+	l.next++
+	l.logBytes += int64(len(magic))
+	sure := l.flushNow()
 	_ = l.file.Close() // what it holds was flushed, or is written anew
 	l.keepOld()
-	l.file, l.seq = f, seq
-	if l.doubtful {
+	l.file, l.seq, l.flush.dirty = f, l.next-1, false
+	if !sure {
 		return false
 	}
 	b := l.unwritten
@@ -120,6 +192,24 @@ func (l *Log) again() bool {
 	}
 	l.recovered()
 	return true
+}
+
+// shed bounds what waits in memory while nothing can be written: from some size on it is dropped, and the next base, which
+// has it all, is what has to be written first.
+func (l *Log) shed() {
+	if l.rewrite != nil {
+		return // what comes after a base that is being made is needed
+	}
+	if !l.doubtful {
+		l.engine.Lock()
+		waiting := len(l.frames.buf) + len(l.unwritten)
+		l.engine.Unlock()
+		if waiting < mostBacklog {
+			return
+		}
+		l.doubtful, l.nextTry, l.unwritten = true, time.Time{}, nil
+	}
+	l.take()
 }
 
 // doubt is called when a flush has failed: the kernel may have dropped what was to be saved, so only a new base helps.
@@ -133,6 +223,9 @@ func (l *Log) fail(err error) {
 	l.mu.Lock()
 	first := l.status.Failure == nil
 	l.status.Failure = err
+	if first {
+		l.stir() // those who only read do not wait any more
+	}
 	l.mu.Unlock()
 	if first {
 		l.log.Error("kv_log_failed", "error", err.Error())
@@ -156,6 +249,7 @@ func (l *Log) advance(pos int64, safe bool) {
 	l.engine.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.looked = time.Now()
 	l.status.Backlog = backlog
 	l.status.Size, l.status.BaseSize = l.baseBytes+l.logBytes, l.baseBytes
 	if l.written == pos && (!safe || l.safe == pos) {
@@ -165,8 +259,7 @@ func (l *Log) advance(pos int64, safe bool) {
 	if safe {
 		l.safe = pos
 	}
-	close(l.moved)
-	l.moved = make(chan struct{})
+	l.stir()
 }
 
 func (l *Log) note() {
