@@ -215,8 +215,8 @@ func (s *kvSoak) kill(ctx context.Context, l *kvLife) {
 	if s.policy == "no" {
 		s.promise.within = -1
 	}
-	l.appliance.kill()
-	l.target.close()
+	l.kill()
+	l.close()
 	s.checkOrphans(ctx, workers)
 }
 
@@ -225,6 +225,6 @@ func (s *kvSoak) stopLife(ctx context.Context, l *kvLife) error {
 	l.control.close()
 	s.promise = kvPromise{killed: time.Now(), all: true}
 	err := s.stop(ctx, l.appliance, l.target)
-	l.target.close()
+	l.close()
 	return err
 }

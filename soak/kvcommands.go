@@ -57,7 +57,9 @@ func (g *kvMaker) value() string {
 	return fmt.Sprintf("v%d.%d.%s", g.client, g.seq, strings.Repeat("x", n))
 }
 
-func (g *kvMaker) small(prefix string, n int) string { return fmt.Sprintf("%s%d", prefix, g.rnd.IntN(n)) }
+func (g *kvMaker) small(prefix string, n int) string {
+	return fmt.Sprintf("%s%d", prefix, g.rnd.IntN(n))
+}
 
 // far is a time that no run reaches.
 func (g *kvMaker) far() int64 { return g.now() + 3_600_000 + g.rnd.Int64N(1_000_000_000) }
@@ -70,7 +72,9 @@ func (g *kvMaker) step() kvStep {
 
 func (g *kvMaker) strings() kvStep {
 	k, v := g.key(kvString), g.value()
-	step := func(apply func(m *kvSpace, h kvHint) string, args ...string) kvStep { return kvStep{db: k.db, args: args, apply: apply} }
+	step := func(apply func(m *kvSpace, h kvHint) string, args ...string) kvStep {
+		return kvStep{db: k.db, args: args, apply: apply}
+	}
 	set := func(until int64) func(m *kvSpace, _ kvHint) string {
 		return func(m *kvSpace, _ kvHint) string {
 			m.put(k, &kvValue{text: v, expires: until})
