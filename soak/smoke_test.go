@@ -19,7 +19,7 @@ func TestSmoke(t *testing.T) {
 	dir := t.TempDir()
 	// One kill only: a decode that runs at two waits for a minute.
 	o := options{
-		bin: bin, dir: dir, report: dir, only: "kill,restart", seed: 4, clients: 3, cycles: 1, restarts: 3, life: 300 * time.Millisecond,
+		bin: bin, dir: dir, report: dir, only: "kill,restart,kv", seed: 4, clients: 3, cycles: 1, restarts: 3, life: 300 * time.Millisecond,
 		load: time.Second, files: 20, sample: time.Second,
 	}
 	verdict, err := soak(t.Context(), o, io.Discard)
