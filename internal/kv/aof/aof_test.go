@@ -293,6 +293,51 @@ func TestDamageIsKeptAside(t *testing.T) {
 	}
 }
 
+// TestNoBitIsLostInSilence changes a bit of each byte of a log but its first line: what comes before is there, what comes after is kept
+// aside, and only where the last frame is hit it may look as if the power had failed.
+func TestNoBitIsLostInSilence(t *testing.T) {
+	b := newBox(t, Config{Policy: Always})
+	var states []string
+	for i := range 5 {
+		states = append(states, strings.Join(content(b.e), "\n"))
+		b.sure(fmt.Sprintf("SET key%d value%d", i, i))
+	}
+	if err := b.close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(filepath.Join(b.dir, name(1, logSuffix)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := strings.LastIndex(string(whole), "*3\r\n$3\r\nSET") - headBytes
+	for at := len(magic); at < len(whole); at++ {
+		bit := at % 8
+		data := slices.Clone(whole)
+		data[at] ^= 1 << bit
+		dir := t.TempDir()
+		path := filepath.Join(dir, name(1, logSuffix))
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		e := engine.New(engine.Config{})
+		l, err := Open(Config{Dir: dir, FS: disk.OS, Logger: slog.New(slog.DiscardHandler)}, e)
+		if err != nil {
+			t.Fatalf("bit %d of byte %d: %v", bit, at, err)
+		}
+		r := l.Status().Load
+		if got := strings.Join(content(e), "\n"); !slices.Contains(states, got) {
+			t.Fatalf("bit %d of byte %d: %s", bit, at, got)
+		}
+		kept, _ := os.ReadFile(path + badSuffix)
+		if told := len(r.Damaged) == 1 && strings.HasSuffix(string(data), string(kept)) && max(int(r.Bytes), len(magic))+len(kept) >= len(data); !told && (at < last || r.Cut == 0) {
+			t.Errorf("bit %d of byte %d: %+v, %d bytes are kept of %d", bit, at, r, len(kept), len(data))
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestFaults has every operation of the disk fail in turn while commands run and the log is compacted. What Wait has
 // acknowledged is there after the process ends without a word, and when the disk works again everything is.
 func TestFaults(t *testing.T) {

@@ -2,6 +2,7 @@ package aof
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ var errDamaged = errors.New("a frame is damaged")
 type scanned struct {
 	good    int64 // bytes up to the end of the last whole group
 	size    int64
-	damaged bool // a frame is whole and wrong: bytes may follow it that are worth keeping
+	damaged bool // a frame is wrong, or how long it is: bytes follow that are worth keeping
 }
 
 // scan reads a file's frames and says how far it is good. A file without the magic line is no log.
@@ -93,7 +94,7 @@ func scan(r io.Reader) (scanned, error) {
 	if n, err := io.ReadFull(b, head[:len(magic)]); err != nil || string(head[:len(magic)]) != magic {
 		s.size = int64(n)
 		if err == nil {
-			return s, fmt.Errorf("read a log: it does not begin as one")
+			return s, errors.New("it does not begin as a log; without it, what came later would be wrong: mend it, or move all of them away")
 		}
 		return s, ignoreEnd(err) // cut while it was begun
 	}
@@ -114,6 +115,7 @@ func scan(r io.Reader) (scanned, error) {
 		payload, err = readSome(b, payload[:0], length)
 		if err != nil {
 			s.size = at + headBytes + int64(len(payload))
+			s.damaged = holdsFrame(payload)
 			return s, ignoreEnd(err)
 		}
 		if checksum(head[8], payload) != binary.LittleEndian.Uint32(head[4:]) {
@@ -126,6 +128,24 @@ func scan(r io.Reader) (scanned, error) {
 		}
 		s.size = at
 	}
+}
+
+// holdsFrame says whether there is a whole frame in what seemed to be a part of one: then it was no write that the power cut
+// short, but a length that is wrong.
+func holdsFrame(b []byte) bool {
+	for at := headBytes; at < len(b); at++ {
+		next := bytes.IndexByte(b[at:], '*')
+		if next < 0 {
+			return false
+		}
+		at += next
+		head := b[at-headBytes : at]
+		n := int64(binary.LittleEndian.Uint32(head))
+		if head[8] <= flagMore && n <= int64(len(b)-at) && checksum(head[8], b[at:at+int(n)]) == binary.LittleEndian.Uint32(head[4:]) {
+			return true
+		}
+	}
+	return false
 }
 
 // rest counts what follows.
