@@ -40,7 +40,7 @@ func (k *keyspace) change(db int, key string, calls ...[][]byte) (out httpapi.KV
 	if err != nil || k.log == nil {
 		return out, there, a, err
 	}
-	if err := k.log.Wait(position); err != nil {
+	if err := k.log.Wait(position, position); err != nil {
 		return out, there, a, errcode.Wrap(errcode.Unavailable, err, "the change was made, but it is not known whether it is on the disk")
 	}
 	return out, there, a, nil

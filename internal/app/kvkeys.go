@@ -22,7 +22,7 @@ type keyspace struct {
 // keyspaceLog keeps what is changed; it is aof.Log.
 type keyspaceLog interface {
 	Position() int64
-	Wait(position int64) error
+	Wait(position, own int64) error
 	Failure() error
 }
 

@@ -25,9 +25,9 @@ type fakeKept struct {
 	failure, lost    error
 }
 
-func (f *fakeKept) Position() int64           { return f.position }
-func (f *fakeKept) Wait(position int64) error { f.waited = position; return f.lost }
-func (f *fakeKept) Failure() error            { return f.failure }
+func (f *fakeKept) Position() int64              { return f.position }
+func (f *fakeKept) Wait(position, _ int64) error { f.waited = position; return f.lost }
+func (f *fakeKept) Failure() error               { return f.failure }
 
 // Effects, so that the engine has something to keep.
 func (f *fakeKept) Begin()               {}
