@@ -86,6 +86,9 @@ type CacheNamespace struct {
 // Known makes a number for a member that may be null.
 func Known[T int64 | float64](v T) maybe[T] { return maybe[T]{&v} }
 
+// Told makes a text for a member that is null where there is nothing to tell.
+func Told(s string) text { return text(s) }
+
 // CachedValue is a value of the cache on the wire.
 type CachedValue struct {
 	Key        string         `json:"key"`
