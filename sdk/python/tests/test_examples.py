@@ -58,6 +58,11 @@ class ExamplesTest(unittest.TestCase):
     def test_async(self):
         self.assertEqual(self.example("async_upload.py", EXAMPLE, EXAMPLE).count(" issues\n"), 2)
 
+    def test_cached_calls(self):
+        first, again = (self.example("cached_calls.py", "abc") for _ in range(2))
+        self.assertRegex(first, r"^\{'text': 'abc', 'length': 3, 'at': '\d\d:\d\d:\d\d'\} after 1\.\d+ s, kept as cached:cached_calls\.length:")
+        self.assertEqual(first.split(" after ")[0], again.split(" after ")[0])
+
     @needs("pandas", "pyarrow")
     def test_readme(self):
         with open(os.path.join(HERE, "..", "README.md")) as f:
