@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -166,15 +165,8 @@ func (c *Client) cachedValue(ctx context.Context, key string) json.RawMessage {
 	}
 	asking, cancel := context.WithTimeout(ctx, c.cached.wait)
 	defer cancel()
-	var out struct {
-		Items []struct {
-			Key   string          `json:"key"`
-			Found bool            `json:"found"`
-			Value json.RawMessage `json:"value"`
-		} `json:"items"`
-	}
-	err := c.send(asking, http.MethodPost, "/cache/get", map[string][]string{"keys": {key}}, &out)
-	if err == nil && (len(out.Items) != 1 || out.Items[0].Key != key) {
+	items, err := c.CacheGetMany(asking, []string{key})
+	if err == nil && (len(items) != 1 || items[0].Key != key) {
 		err = errors.New("read answer of /cache/get: it is not an appliance's")
 	}
 	if err != nil {
@@ -182,10 +174,10 @@ func (c *Client) cachedValue(ctx context.Context, key string) json.RawMessage {
 		return nil
 	}
 	c.cached.works(ctx)
-	if !out.Items[0].Found {
+	if !items[0].Found {
 		return nil
 	}
-	return out.Items[0].Value
+	return items[0].Value
 }
 
 // keep has the cache keep a value.
@@ -195,11 +187,7 @@ func (c *Client) keep(ctx context.Context, key string, value json.RawMessage, tt
 	}
 	asking, cancel := context.WithTimeout(ctx, c.cached.wait)
 	defer cancel()
-	body := struct {
-		Value json.RawMessage `json:"value"`
-		TTL   float64         `json:"ttl_seconds,omitempty"`
-	}{value, ttl.Seconds()}
-	if err := c.send(asking, http.MethodPut, "/cache/keys/"+url.PathEscape(key), body, nil); err != nil {
+	if err := c.CachePut(asking, key, value, ttl); err != nil {
 		c.cached.failed(ctx, "write", err)
 	}
 }
