@@ -297,6 +297,9 @@ class Programs(Scenario):
         for t in threads:
             t.join(20)
         self.assertEqual(sorted(got), [(0, ["jobs", "a"]), (1, ["jobs", "b"]), (2, ["urgent", "c"])], "who waits longest is served first")
+        r.rpush("jobs", "d")
+        r.rpush("urgent", "e")
+        self.assertEqual([r.blpop(["urgent", "jobs"], timeout=5) for _ in range(2)], [["urgent", "e"], ["jobs", "d"]], "keys in their order")
         begun = time.monotonic()
         self.assertIsNone(r.brpop("jobs", timeout=0.3))
         self.assertTrue(0.25 < time.monotonic() - begun < 5)
