@@ -100,7 +100,7 @@ bench-queue: build ## the queue in process and over HTTP, then what of beanstalk
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -only queue
 	cd bench/peers && CGO_ENABLED=0 $(GO) run .
 
-e2e-clients: build ## other people's programs against the binary: clients of tus, readers of tables, Celery, RQ, redis-py, Flower (npm, PyPI, into .cache; CLIENTS=celery)
+e2e-clients: build ## other people's programs against the binary: clients of tus, readers of tables, clients of Redis and task queues on them (npm, PyPI, Go; CLIENTS=celery)
 	e2e/clients/run $(CURDIR)/$(BIN)
 	python3 -m venv .cache/clients
 	.cache/clients/bin/pip install -q --disable-pip-version-check $(foreach f,$(wildcard e2e/clients/requirements*.txt),-r $(f))
