@@ -33,7 +33,7 @@ func (a *appliance) openHTTP(context.Context) error {
 			Events: a.events, Plugins: recogniser{a.registry, a.pool}, PluginAdmin: a.registry, Direct: direct{a.decoder}, System: &system{appliance: a},
 			Wrapping: wrapping{a.decoder, a.registry}, Queue: a.queue(),
 			Batches: a.batches, Archives: a.decoder,
-			Uploads: a.uploads, Idempotency: a.keys, Cache: cacheOff{}, CacheAdmin: cacheOff{}, KV: a.keyspace(),
+			Uploads: a.uploads, Idempotency: a.keys, Cache: cacheFace{a.cache}, CacheAdmin: cacheFace{a.cache}, KV: a.keyspace(),
 		},
 	}
 	if a.cfg.Metrics.Enabled {
