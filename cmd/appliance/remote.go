@@ -157,7 +157,7 @@ func remedy(err error) error {
 		return fmt.Errorf("%w; is --server right? Without --resume a file is sent whole", err)
 	case answered && e.Code == "unauthorized":
 		return fmt.Errorf("%w; give one with --token or WAYSIDE_TOKEN, or run this as a user who may read secrets/%s in the data folder", err, adminToken)
-	case answered && e.Code == "forbidden":
+	case answered && e.Code == "forbidden" && strings.Contains(e.Detail, "lacks the scope"):
 		return fmt.Errorf("%w; this needs a token with scope admin", err)
 	}
 	return err

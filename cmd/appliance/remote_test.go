@@ -65,21 +65,22 @@ func TestWhichApplianceAndToken(t *testing.T) {
 
 // What an appliance refuses comes with what to do about it.
 func TestRemedies(t *testing.T) {
-	status, code := 0, ""
+	status, code, detail := 0, "", ""
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, `{"code":%q,"detail":"it said no"}`, code)
+		_, _ = fmt.Fprintf(w, `{"code":%q,"detail":%q}`, code, detail)
 	}))
 	t.Cleanup(srv.Close)
 	for _, tc := range []struct {
-		status     int
-		code, want string
+		status             int
+		code, detail, want string
 	}{
-		{401, "unauthorized", "it said no; give one with --token or WAYSIDE_TOKEN"},
-		{403, "forbidden", "it said no; this needs a token with scope admin"},
-		{409, "conflict", "wayside: list files: it said no\n"},
+		{401, "unauthorized", "it said no", "it said no; give one with --token or WAYSIDE_TOKEN"},
+		{403, "forbidden", "the token lacks the scope admin", "the token lacks the scope admin; this needs a token with scope admin"},
+		{403, "forbidden", "nobody may", "wayside: list files: nobody may\n"},
+		{409, "conflict", "it said no", "wayside: list files: it said no\n"},
 	} {
-		status, code = tc.status, tc.code
+		status, code, detail = tc.status, tc.code, tc.detail
 		var errs bytes.Buffer
 		if got := run([]string{"files", "list"}, []string{"HOME=" + t.TempDir(), "WAYSIDE_SERVER=" + srv.URL}, stdio{out: &bytes.Buffer{}, err: &errs}); got != exitFailed || !strings.Contains(errs.String(), tc.want) {
 			t.Errorf("%d: exit %d, %q", tc.status, got, errs.String())
