@@ -98,12 +98,13 @@ func (c *cradle) remove() error {
 
 // cached ends a decode whose result another decode has made already; false = there is none, or not all of it is there
 // any more. A decode that may make no files of what it finds takes the result of one that could only if that found none.
-func (d *Decoder) cached(ctx context.Context, a *attempt) (bool, error) {
+func (d *Decoder) cached(ctx context.Context, a *attempt) (ok bool, err error) {
 	sha := a.file.SHA256
-	twin, ok, err := d.Memory.earlier(ctx, resultOf(sha, a.rec, ""), a.rec, false)
-	if err != nil {
+	var twin catalog.Decode
+	if twin, a.asked, err = d.Memory.earlier(ctx, resultOf(sha, a.rec, ""), a.rec); err != nil {
 		return false, err
 	}
+	ok = twin.ID != ""
 	if ok && len(twin.Children) > 0 && a.refused == "" {
 		if a.family, ok, err = d.Children.TakeSame(ctx, a.file, a.rec, twin); err != nil {
 			return false, fmt.Errorf("take the files of a result that is there: %w", err)
@@ -113,9 +114,10 @@ func (d *Decoder) cached(ctx context.Context, a *attempt) (bool, error) {
 	}
 	if a.refused != "" && !ok {
 		a.leaf()
-		if twin, ok, err = d.Memory.earlier(ctx, resultOf(sha, a.rec, a.refused), a.rec, false); err != nil {
+		if twin, a.asked, err = d.Memory.earlier(ctx, resultOf(sha, a.rec, a.refused), a.rec); err != nil {
 			return false, err
 		}
+		ok = twin.ID != ""
 	}
 	if ok {
 		a.rec.CopyResult(twin)

@@ -192,6 +192,7 @@ type attempt struct {
 	file        catalog.File
 	refused     string // why no files found inside this one are taken: the code of an issue, "" = they are
 	family      Family // what was found inside, nil = nothing
+	asked       question
 }
 
 func (d *Decoder) record(ctx context.Context, j queue.Job) (catalog.Decode, error) {
@@ -211,6 +212,7 @@ func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
 	if err := d.choosePlugin(ctx, a); err != nil {
 		return d.failed(ctx, a, err)
 	}
+	d.Memory.missed(a.asked) // not before: a job whose decoder is being compiled comes again and again
 	input, err := d.Blobs.Open(a.file.SHA256)
 	if err != nil {
 		return d.failed(ctx, a, fmt.Errorf("open recording: %w", err))

@@ -53,38 +53,51 @@ func resultOf(fileSHA string, d catalog.Decode, refused string) string {
 	return cache.Decodes + ":" + fileSHA + ":" + d.Decoder.SHA256 + ":" + hex.EncodeToString(h.Sum(nil))
 }
 
-// Earlier finds a decode that has made the result that d will have, and whose tables are there. It may also have failed a
-// moment ago, for what is in the file. Who asks again before he decodes says so: then only one question is counted.
-func (m *Memory) Earlier(ctx context.Context, fileSHA string, d catalog.Decode, again bool) (catalog.Decode, bool, error) {
-	return m.earlier(ctx, resultOf(fileSHA, d, ""), d, again)
+// question is one that the cache had no answer to.
+type question struct {
+	key  string
+	took time.Duration // 0 = the cache could not be asked
 }
 
-func (m *Memory) earlier(ctx context.Context, key string, d catalog.Decode, again bool) (catalog.Decode, bool, error) {
+// Earlier finds a decode that has made the result that d will have, and whose tables are there. It may also have failed a
+// moment ago, for what is in the file. Where there is none, nothing is counted yet: the job that decodes asks again.
+func (m *Memory) Earlier(ctx context.Context, fileSHA string, d catalog.Decode) (catalog.Decode, bool, error) {
+	twin, _, err := m.earlier(ctx, resultOf(fileSHA, d, ""), d)
+	return twin, twin.ID != "", err
+}
+
+// earlier is Earlier; a decode without an id is none, and the question is for missed.
+func (m *Memory) earlier(ctx context.Context, key string, d catalog.Decode) (catalog.Decode, question, error) {
 	began := time.Now()
 	it, err := m.cache.Peek(ctx, key)
-	known := err == nil
+	q := question{key: key}
 	if it.Found {
 		twin, ok, err := m.confirm(ctx, it.Value, d)
 		if err != nil {
-			return twin, false, err
+			return catalog.Decode{}, q, err
 		}
 		if ok {
 			m.cache.Count(key, hitOf(twin), time.Since(began))
-			return twin, true, nil
+			return twin, q, nil
 		}
 	}
-	took := time.Since(began)
+	if err == nil {
+		q.took = max(time.Since(began), 1)
+	}
 	twin, ok, err := m.finished(ctx, d)
-	if err != nil {
-		return twin, false, err
+	if err != nil || !ok {
+		return catalog.Decode{}, q, err
 	}
-	if known && (ok || !again) {
-		m.cache.Count(key, cache.Miss, took)
+	m.missed(q)
+	m.remember(ctx, key, twin)
+	return twin, q, nil
+}
+
+// missed counts a question without an answer.
+func (m *Memory) missed(q question) {
+	if q.took > 0 {
+		m.cache.Count(q.key, cache.Miss, q.took)
 	}
-	if ok {
-		m.remember(ctx, key, twin)
-	}
-	return twin, ok, nil
 }
 
 func hitOf(twin catalog.Decode) cache.Result {

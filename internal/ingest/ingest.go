@@ -75,8 +75,8 @@ type Results interface {
 // Earlier knows which decodes have made results; it is decode.Memory.
 type Earlier interface {
 	// Earlier finds a decode that has made the result that d will have, and whose tables are there; or has failed for what is
-	// in the file. again = a decode job will ask the same if there is none.
-	Earlier(ctx context.Context, fileSHA string, d catalog.Decode, again bool) (catalog.Decode, bool, error)
+	// in the file.
+	Earlier(ctx context.Context, fileSHA string, d catalog.Decode) (catalog.Decode, bool, error)
 	// Forget is told of a decode that is gone.
 	Forget(ctx context.Context, fileSHA string, d catalog.Decode)
 }
@@ -444,7 +444,7 @@ func (in *Ingester) stageDecode(ctx context.Context, b *store.Batch, f catalog.F
 // cached makes d done if another decode already made the same result. Where that found files inside its own, a job is to
 // record them for this one too.
 func (in *Ingester) cached(ctx context.Context, sha string, d catalog.Decode) (catalog.Decode, bool, error) {
-	twin, ok, err := in.Earlier.Earlier(ctx, sha, d, true)
+	twin, ok, err := in.Earlier.Earlier(ctx, sha, d)
 	if err != nil {
 		return d, false, fmt.Errorf("look for a result: %w", err)
 	}
