@@ -33,7 +33,9 @@ func (s *Server) tick(round int64) {
 	defer e.Unlock()
 	s.broadcast()
 	s.saveLook()
-	s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.counts.output)
+	if s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.counts.output) {
+		s.trimLook()
+	}
 	s.counts.peak = max(s.counts.peak, e.Used())
 	if round == 0 {
 		s.releaseLook()
@@ -80,14 +82,16 @@ type rate struct {
 	perSecond, inPerSecond, outPerSecond float64
 }
 
-func (r *rate) sample(now, commands, input, output int64) {
+// sample takes a sample if a second has passed.
+func (r *rate) sample(now, commands, input, output int64) bool {
 	passed := now - r.at
 	if passed < 1000 {
-		return
+		return false
 	}
 	each := func(n, before int64) float64 { return float64(max(n-before, 0)) * 1000 / float64(passed) }
 	if r.at != 0 {
 		r.perSecond, r.inPerSecond, r.outPerSecond = each(commands, r.commands), each(input, r.input), each(output, r.output)
 	}
 	r.at, r.commands, r.input, r.output = now, commands, input, output
+	return true
 }

@@ -72,6 +72,7 @@ type Server struct {
 	clients  map[int64]*client
 	draining bool
 	counts   counts
+	trim     trim
 	pubsub   hub
 	tracked  tracked
 	monitors map[*client]struct{}

@@ -25,6 +25,7 @@ type rewriting struct {
 	size    int64
 	flushed int64
 	old     []string // what the new base makes needless
+	spare   []byte   // the buffer that is not being filled
 }
 
 // begun are the files of a compaction.
@@ -153,14 +154,17 @@ func (l *Log) emit(db int, args [][]byte) {
 func (l *Log) rewriteStep() {
 	l.engine.Lock()
 	more := l.copy.Step(copyStep)
+	r := l.rewrite
 	b := l.base.buf
-	l.base.buf = nil
+	l.base.buf = r.spare[:0]
 	if !more {
-		l.copy = nil
+		l.copy, l.base.buf = nil, nil
 	}
 	l.engine.Unlock()
-	r := l.rewrite
 	n, err := r.file.Write(b)
+	if r.spare = b; cap(b) > frameBytes {
+		r.spare = nil
+	}
 	r.size += int64(n)
 	if w, ok := r.file.(disk.Writeback); ok && err == nil && r.size-r.flushed > writeback {
 		w.StartWriteback(r.flushed, r.size-r.flushed)

@@ -77,7 +77,7 @@ func (e *Engine) reload() {
 	for _, d := range e.dbs {
 		for it := range d.items.all() {
 			if !e.ended(it) {
-				rewriteItem(it, func(args [][]byte) { calls = append(calls, call{d.id, copyArgs(args)}) })
+				new(itemCall).rewrite(it, func(args [][]byte) { calls = append(calls, call{d.id, copyArgs(args)}) })
 			}
 		}
 		d.clear()

@@ -6,7 +6,8 @@ package engine
 // Each item has a flag that says whether the copy has it; new ones are born with it.
 type Copy struct {
 	e      *Engine
-	emit   func(db int, args [][]byte)
+	emit   func(db int, args [][]byte) // copies what it keeps
+	call   itemCall
 	tables []copyTable
 	at     int
 	cursor uint64
@@ -78,18 +79,28 @@ func (c *Copy) item(db int, it *item) {
 		return
 	}
 	it.val.used = it.val.used&^flagCopied | c.e.copyFlag
-	rewriteItem(it, func(args [][]byte) { c.emit(db, args) })
+	c.call.rewrite(it, func(args [][]byte) { c.emit(db, args) })
 }
 
-// rewriteItem gives the commands that make an item anew.
-func rewriteItem(it *item, emit func(args [][]byte)) {
-	key := []byte(it.key())
+// itemCall is room for the calls that make items anew: a copy of a million keys is no work for the collector.
+type itemCall struct {
+	args [3][]byte
+	word [16]byte
+	end  [20]byte
+}
+
+// rewrite gives the commands that make an item anew. They are valid during emit only.
+func (c *itemCall) rewrite(it *item, emit func(args [][]byte)) {
+	key := raw(it.key())
 	if it.val.obj == nil {
-		emit([][]byte{[]byte("SET"), key, it.val.str})
+		c.args = [3][]byte{append(c.word[:0], "SET"...), key, it.val.str}
+		emit(c.args[:])
 	} else {
 		it.val.obj.rewrite(key, emit)
 	}
 	if it.val.expire != 0 {
-		emit([][]byte{[]byte("PEXPIREAT"), key, appendInt(nil, it.val.expire)})
+		c.args = [3][]byte{append(c.word[:0], "PEXPIREAT"...), key, appendInt(c.end[:0], it.val.expire)}
+		emit(c.args[:])
 	}
+	c.args = [3][]byte{}
 }

@@ -151,7 +151,7 @@ func (r *rig) picture() string {
 func pictureOf(it *item) string {
 	var b bytes.Buffer
 	var parts []string
-	rewriteItem(it, func(args [][]byte) {
+	new(itemCall).rewrite(it, func(args [][]byte) {
 		step := map[Kind]int{KindHash: 2, KindSet: 1}[it.val.kind()]
 		if step == 0 || string(args[0]) == "PEXPIREAT" {
 			fmt.Fprintf(&b, "%q ", args)
