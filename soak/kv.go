@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -46,21 +48,25 @@ func kvPhase(ctx context.Context, p *run) error {
 	s := &kvSoak{run: p, rnd: rand.New(rand.NewPCG(p.seed, 0x6b76)), ways: handovers(), promise: kvPromise{all: true}} //nolint:gosec // not for secrets
 	s.begin()
 	parts := []struct {
-		policy string
-		run    func(ctx context.Context, s *kvSoak) error
+		name, policy string
+		run          func() error
 	}{
-		{"always", func(ctx context.Context, s *kvSoak) error { return s.kills(ctx, p.cycles, p.life) }},
+		{"always", "always", func() error { return s.kills(ctx, p.cycles, p.life) }},
 		// Lives are longer than what may be lost.
-		{"everysec", func(ctx context.Context, s *kvSoak) error { return s.kills(ctx, p.cycles, 3*p.life) }},
-		{"no", func(ctx context.Context, s *kvSoak) error { return s.kills(ctx, p.cycles/10+1, p.life) }},
-		{"always", func(ctx context.Context, s *kvSoak) error { return s.damage(ctx, p.fills) }},
-		{"always", func(ctx context.Context, s *kvSoak) error { return s.full(ctx, p.fills) }},
+		{"everysec", "everysec", func() error { return s.kills(ctx, p.cycles, 3*p.life) }},
+		{"no", "no", func() error { return s.kills(ctx, p.cycles/10+1, p.life) }},
+		{"damage", "always", func() error { return s.damage(ctx, p.fills) }},
+		{"full", "always", func() error { return s.full(ctx, p.fills) }},
 	}
-	for i, part := range parts {
+	wanted := strings.Split(p.kvOnly, ",")
+	for _, part := range parts {
+		if p.kvOnly != "" && !slices.Contains(wanted, part.name) {
+			continue
+		}
 		s.policy, s.tally = part.policy, newTally()
 		p.env = []string{"WAYSIDE_KV_UNIX_SOCKET=" + socket, "WAYSIDE_KV_APPENDFSYNC=" + part.policy, "WAYSIDE_KV_MAXMEMORY=0"}
-		err := part.run(ctx, s)
-		p.tally.merge([]string{"always: ", "everysec: ", "no: ", "damage: ", "full: "}[i], s.tally)
+		err := part.run()
+		p.tally.merge(part.name+": ", s.tally)
 		if err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type options struct {
 	dir      string
 	report   string // folder
 	only     string
+	kvOnly   string
 	seed     uint64
 	clients  int
 	rate     float64 // actions a second, 0 = no limit
@@ -54,6 +55,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "folder to work in (default: a new one among the temporary files)")
 	flag.StringVar(&o.report, "report", ".", "folder for soak-report.json and soak-samples.csv")
 	flag.StringVar(&o.only, "only", "", "only these phases, separated by commas: "+strings.Join(phaseNames(), ", "))
+	flag.StringVar(&o.kvOnly, "kv", "", "only these parts of the phase kv, separated by commas: always, everysec, no, damage, full")
 	flag.Uint64Var(&o.seed, "seed", 0, "what the recordings and the clients' choices follow from; 0 = a new one")
 	flag.IntVar(&o.clients, "clients", 4, "clients at the same time")
 	flag.Float64Var(&o.rate, "rate", 0, "actions a second of all clients together, 0 = as fast as they can")
