@@ -21,8 +21,8 @@ type tracking struct {
 	prefixes      map[string]struct{}
 }
 
-// tracked is which clients may have which keys. Clients are remembered by number and forgotten when a key changes: one
-// that goes away costs nothing.
+// tracked is which clients may have which keys. Clients are remembered by number and forgotten when a key changes, or
+// when most of those that may have it are gone: one that goes away costs nothing.
 type tracked struct {
 	keys     map[string]map[int64]struct{}
 	items    int
@@ -102,11 +102,25 @@ func (s *Server) read(es *engine.Session, cmd *engine.Command, args [][]byte) {
 			s.tracked.keys[string(args[i])] = ids
 		}
 		if _, has := ids[c.s.ID]; !has {
+			if len(ids) > 2*len(s.clients) {
+				s.forgetGone(ids)
+			}
 			ids[c.s.ID] = struct{}{}
 			s.tracked.items++
 		}
 	}
 	s.boundTracked()
+}
+
+// forgetGone takes clients that are gone out of those that may have a key: one that is read and never changed would gather
+// the number of every client that ever came.
+func (s *Server) forgetGone(ids map[int64]struct{}) {
+	for id := range ids {
+		if s.clients[id] == nil {
+			delete(ids, id)
+			s.tracked.items--
+		}
+	}
 }
 
 // boundTracked forgets keys when there are too many, and tells whoever has them as if they had changed.
