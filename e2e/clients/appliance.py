@@ -128,7 +128,11 @@ class Appliance:
 
     def start(self):
         self.program = Program(self.command, self.env)
-        self.program.wait_for(r"(?m)^ready http")
+        try:
+            self.program.wait_for(r"(?m)^ready http", 120)
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self):
         self.program.end(signal.SIGKILL)
