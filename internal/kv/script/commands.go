@@ -74,8 +74,11 @@ func (s *Scripts) eval(c *engine.Ctx, bySHA, readOnly bool) {
 		c.Fail("ERR Number of keys can't be negative")
 		return
 	}
-	sc, err := s.known[strings.ToLower(string(c.Args[1]))], error(nil)
-	if !bySHA {
+	var sc *script
+	var err error
+	if bySHA {
+		sc = s.known[strings.ToLower(string(c.Args[1]))]
+	} else {
 		sc, err = s.load(c.Args[1])
 	}
 	switch {

@@ -29,6 +29,7 @@ type machine struct {
 	locked  map[*lua.LTable]bool
 	budget  *budget
 	run     *run
+	room    callRoom
 	null    lua.LValue // cjson.null
 	json    jsonSettings
 	random  *rand.Rand

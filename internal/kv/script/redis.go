@@ -61,14 +61,15 @@ func (m *machine) call(l *lua.LState, raise bool) int {
 	if m.run == nil {
 		l.RaiseError("redis.call can only be called inside a script invocation")
 	}
-	args, wrong := callArgs(l)
+	args, wrong := m.room.take(l)
 	if wrong != "" {
 		return m.failed(l, wrong, raise)
 	}
 	for _, a := range args {
 		m.charge(len(a) + perValue)
 	}
-	out := &reply{m: m, version: m.run.version}
+	out := m.room.answer(m)
+	defer m.room.clear()
 	if refusal := m.run.c.CallFrom(args, m.run.rights, out); refusal != "" {
 		return m.failed(l, refusal, raise)
 	}
@@ -81,24 +82,58 @@ func (m *machine) call(l *lua.LState, raise bool) int {
 	return 1
 }
 
-// callArgs takes the arguments of a call: strings, and numbers as Redis writes them.
-func callArgs(l *lua.LState) (args [][]byte, wrong string) {
+// callRoom is what a call needs, used again by the next one: no call runs within another.
+type callRoom struct {
+	args  [][]byte
+	ends  []int
+	bytes []byte // of the arguments, one behind another
+	out   reply
+}
+
+// Room that is kept between calls.
+const (
+	keepArgs  = 64
+	keepBytes = 16 << 10
+)
+
+// take takes the arguments of a call: strings, and numbers as Redis writes them. They are valid until clear.
+func (r *callRoom) take(l *lua.LState) (args [][]byte, wrong string) {
 	n := l.GetTop()
 	if n == 0 {
 		return nil, "ERR Please specify at least one argument for this redis.call() call"
 	}
-	args = make([][]byte, n)
-	for i := range args {
+	r.args, r.ends, r.bytes = r.args[:0], r.ends[:0], r.bytes[:0]
+	for i := range n {
 		switch v := l.Get(i + 1).(type) {
 		case lua.LString:
-			args[i] = []byte(v)
+			r.bytes = append(r.bytes, v...)
 		case lua.LNumber:
-			args[i] = appendNumber(nil, float64(v))
+			r.bytes = appendNumber(r.bytes, float64(v))
 		default:
 			return nil, "ERR Lua redis lib command arguments must be strings or integers"
 		}
+		r.ends = append(r.ends, len(r.bytes))
 	}
-	return args, ""
+	from := 0
+	for _, end := range r.ends {
+		r.args = append(r.args, r.bytes[from:end:end])
+		from = end
+	}
+	return r.args, ""
+}
+
+// answer takes what the command answers.
+func (r *callRoom) answer(m *machine) *reply {
+	r.out = reply{m: m, version: m.run.version, flat: r.out.flat[:0]}
+	return &r.out
+}
+
+// clear lets go of what a call had.
+func (r *callRoom) clear() {
+	clear(r.out.flat)
+	if cap(r.args) > keepArgs || cap(r.out.flat) > keepArgs || cap(r.bytes) > keepBytes {
+		*r = callRoom{}
+	}
 }
 
 func appendNumber(b []byte, f float64) []byte {
@@ -204,7 +239,7 @@ func setRepl(l *lua.LState) int {
 
 // aclCheck tells whether the caller may run a command.
 func (m *machine) aclCheck(l *lua.LState) int {
-	args, wrong := callArgs(l)
+	args, wrong := m.room.take(l)
 	if wrong != "" {
 		l.RaiseError("redis.acl_check_cmd() requires a command")
 	}

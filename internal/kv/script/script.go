@@ -33,6 +33,7 @@ type Scripts struct {
 	cfg   Config
 	known map[string]*script
 	order []string // of known, the oldest first
+	last  *script  // of known, that was run last by its text
 	bytes int
 	vm    *machine // nil = to be made
 	run   *run     // that runs too long or is about to
@@ -41,7 +42,7 @@ type Scripts struct {
 // script is one that was compiled.
 type script struct {
 	sha    string
-	text   int
+	text   string
 	proto  *lua.FunctionProto
 	rights engine.Rights
 	flags  bool // it says itself what it may
@@ -80,15 +81,19 @@ func digest(text []byte) string {
 
 // load compiles a script, unless it is known. The error is what a client is answered.
 func (s *Scripts) load(text []byte) (*script, error) {
+	if s.last != nil && s.last.text == string(text) { // mostly it is the one before
+		return s.last, nil
+	}
 	sha := digest(text)
 	if sc := s.known[sha]; sc != nil {
+		s.last = sc
 		return sc, nil
 	}
 	if len(text) > mostScript {
 		return nil, fmt.Errorf("ERR script of %d bytes is too long", len(text))
 	}
-	sc := &script{sha: sha, text: len(text)}
-	body, err := sc.shebang(string(text))
+	sc := &script{sha: sha, text: string(text)}
+	body, err := sc.shebang(sc.text)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +101,11 @@ func (s *Scripts) load(text []byte) (*script, error) {
 		return nil, fmt.Errorf("ERR Error compiling script (new function): %s", oneLine(err.Error()))
 	}
 	for len(s.order) > 0 && (len(s.order) >= mostScripts || s.bytes+len(text) > mostText) {
-		s.bytes -= s.known[s.order[0]].text
+		s.bytes -= len(s.known[s.order[0]].text)
 		delete(s.known, s.order[0])
 		s.order = s.order[1:]
 	}
-	s.known[sha] = sc
+	s.known[sha], s.last = sc, sc
 	s.order = append(s.order, sha)
 	s.bytes += len(text)
 	return sc, nil
@@ -146,7 +151,7 @@ func (sc *script) shebang(text string) (body string, err error) {
 }
 
 func (s *Scripts) flush() {
-	s.known, s.order, s.bytes, s.vm = map[string]*script{}, nil, 0, nil
+	s.known, s.order, s.last, s.bytes, s.vm = map[string]*script{}, nil, nil, 0, nil
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
