@@ -33,11 +33,12 @@ type node[V any] struct {
 }
 
 // key is the node's key.
-func (n *node[V]) key() string { return unsafe.String(n.first, n.size) }
+func (n *node[V]) key() string { return unsafe.String(n.first, n.size) } //nolint:gosec // as newNode took it
 
 // newNode makes a node of a key, which stays as it is.
 func newNode[V any](key string, hash uint32, next *node[V]) *node[V] {
-	return &node[V]{next: next, first: unsafe.StringData(key), size: uint32(len(key)), hash: hash}
+	first := unsafe.StringData(key) //nolint:gosec // put together again by key
+	return &node[V]{next: next, first: first, size: uint32(len(key)), hash: hash}
 }
 
 const (
