@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: man help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web redis-suite bench-kv
+.PHONY: man help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web redis-suite bench-kv kv-probes
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ bench-kv: build ## the Redis-protocol server beside redis-server, by turns: rate
 
 redis-suite: build ## Redis's own tests against the appliance (SUITE=path of a source tree of Redis 7.0, UNITS="type/zset geo")
 	SUITE=$(SUITE) UNITS="$(UNITS)" BIN=$(BIN) .ci/redis-suite
+
+kv-probes: build ## what hostile clients cost others of the Redis-protocol server, beside redis-server (PROBES=regular expression)
+	GO=$(GO) BIN=$(BIN) PROBES="$(PROBES)" .ci/kv-probes
 
 bench-runtime: build sdk-examples ## the SDKs' example decoders against the same decoder compiled natively, and a guest that only reads
 	CGO_ENABLED=0 $(GO) run ./bench -bin $(BIN) -guests bin/examples -only guests
