@@ -55,30 +55,6 @@ func (s *Server) shutdownCmd(c *engine.Ctx) {
 	}
 }
 
-// functionFlushCmd has nothing to do: there are no functions.
-func functionFlushCmd(c *engine.Ctx) {
-	if len(c.Args) > 3 || len(c.Args) == 3 && !c.Is(2, "sync") && !c.Is(2, "async") {
-		c.Fail("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
-		return
-	}
-	c.OK()
-}
-
-// functionListCmd lists none.
-func functionListCmd(c *engine.Ctx) {
-	for i := 2; i < len(c.Args); i++ {
-		switch {
-		case c.Is(i, "withcode"):
-		case c.Is(i, "libraryname") && i+1 < len(c.Args):
-			i++
-		default:
-			c.Fail(fmt.Sprintf("ERR Unknown argument %.128s", c.Args[i]))
-			return
-		}
-	}
-	c.Out.Array(0)
-}
-
 // moduleListCmd says that there are no modules: clients ask for them when they connect.
 func moduleListCmd(c *engine.Ctx) { c.Out.Array(0) }
 

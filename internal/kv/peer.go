@@ -9,7 +9,7 @@ import (
 
 // hooks are what the engine tells the server.
 func (s *Server) hooks() engine.Hooks {
-	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Before: s.before, Ran: s.ran}
+	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Before: s.before, Ran: s.ran, Copying: s.scripts.Rewrite}
 }
 
 // clientOf gives the client of a session; nil if it has none, as one that repeats a log.

@@ -79,9 +79,7 @@ func (s *Server) serverCommands() []*engine.Command {
 		{Name: "readwrite", Arity: 1, Flags: engine.Fast | engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "cluster", Since: "3.0.0", Complexity: "O(1)", Summary: "Is there for clusters only.", Run: clusterCmd},
 		{Name: "asking", Arity: 1, Flags: engine.Fast, Categories: []engine.Category{"connection"}, Group: "cluster", Since: "3.0.0", Complexity: "O(1)", Summary: "Is there for clusters only.", Run: clusterCmd},
 		{Name: "function", Arity: -2, Group: "scripting", Since: "7.0.0", Complexity: "Depends on subcommand.", Summary: "Holds the commands about functions.", Sub: []*engine.Command{
-			{Name: "flush", Arity: -2, Flags: engine.NoScript | engine.Write, Categories: []engine.Category{"scripting"}, Group: "scripting", Since: "7.0.0", Complexity: "O(N) where N is the number of functions deleted", Summary: "Deletes all functions.", Run: functionFlushCmd},
 			{Name: "help", Arity: 2, Flags: engine.Loading | engine.Stale, Categories: []engine.Category{"scripting"}, Group: "scripting", Since: "7.0.0", Complexity: "O(1)", Summary: "Tells which subcommands there are.", Run: helpCmd},
-			{Name: "list", Arity: -2, Flags: engine.NoScript, Categories: []engine.Category{"scripting"}, Group: "scripting", Since: "7.0.0", Complexity: "O(N) where N is the number of functions", Summary: "Lists all functions.", Run: functionListCmd},
 		}},
 	}
 }

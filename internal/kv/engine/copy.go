@@ -31,6 +31,9 @@ func (e *Engine) Copy(emit func(db int, args [][]byte)) *Copy {
 		c.tables = append(c.tables, copyTable{d.id, d.items})
 	}
 	e.copying = c
+	if e.cfg.Hooks.Copying != nil {
+		e.cfg.Hooks.Copying(func(args [][]byte) { emit(0, args) })
+	}
 	return c
 }
 

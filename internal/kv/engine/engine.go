@@ -44,6 +44,8 @@ type Hooks struct {
 	Ran func(s *Session, cmd *Command, args [][]byte, took time.Duration)
 	// Before is a command that is about to run.
 	Before func(s *Session, cmd *Command, args [][]byte)
+	// Copying is a copy that begins: emit takes the commands that make anew what is no key.
+	Copying func(emit func(args [][]byte))
 }
 
 // Engine is a keyspace.

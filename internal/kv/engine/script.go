@@ -15,6 +15,9 @@ func (c *Ctx) Script(f func()) {
 	f()
 }
 
+// Changed says that the command has changed what is no key, and is an effect as it was called.
+func (c *Ctx) Changed() { c.dirty = true }
+
 // Rights are what a script may do beside what its caller may.
 type Rights struct {
 	ReadOnly bool // nothing that writes

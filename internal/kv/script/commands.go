@@ -6,8 +6,12 @@ import (
 	"github.com/wayside-edge/wayside/internal/kv/engine"
 )
 
-// Commands are the rows of the command table about scripts. FUNCTION and FCALL are none of them.
+// Commands are the rows of the command table about scripts and functions.
 func (s *Scripts) Commands() []*engine.Command {
+	return append(s.scriptCommands(), s.functionCommands()...)
+}
+
+func (s *Scripts) scriptCommands() []*engine.Command {
 	scripting := []engine.Category{"scripting"}
 	eval := func(name string, flags engine.Flags, since, summary string, run func(c *engine.Ctx)) *engine.Command {
 		return &engine.Command{
@@ -126,10 +130,17 @@ func (s *Scripts) scriptFlush(c *engine.Ctx) {
 	c.OK()
 }
 
-func (s *Scripts) scriptKill(c *engine.Ctx) {
+func (s *Scripts) scriptKill(c *engine.Ctx) { s.killRun(c, chunkName) }
+
+// killRun ends what runs, if it is a script or a function as the caller thinks.
+func (s *Scripts) killRun(c *engine.Ctx, chunk string) {
 	switch {
 	case s.run == nil || !c.E.Busy():
 		c.Fail("NOTBUSY No scripts in execution right now.")
+	case s.run.sc.chunk != chunk && chunk == chunkName:
+		c.Fail("BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.")
+	case s.run.sc.chunk != chunk:
+		c.Fail("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.")
 	case s.run.wrote():
 		c.Fail("UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.")
 	default:

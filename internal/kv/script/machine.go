@@ -33,7 +33,9 @@ type machine struct {
 	null    lua.LValue // cjson.null
 	json    jsonSettings
 	random  *rand.Rand
-	sealed  *lua.LTable // what getmetatable gives of a table that cannot be changed
+	sealed  *lua.LTable               // what getmetatable gives of a table that cannot be changed
+	loading *library                  // whose code registers its functions; nil = none is being loaded
+	called  map[string]*lua.LFunction // functions of libraries, by their names
 }
 
 // run is one execution of a script.
@@ -50,6 +52,7 @@ type run struct {
 	made    int   // bytes since the process was weighed last
 	before  int64 // what the process had then at first; 0 = it was not weighed
 	memory  int64 // bytes by which it may grow
+	loading bool  // a library's code, for which nobody is let in
 	log     func(level int, text string)
 }
 
@@ -90,7 +93,7 @@ func (b *budget) end(err error) {
 
 // newMachine makes an interpreter.
 func newMachine(s *Scripts) *machine {
-	m := &machine{s: s, locked: map[*lua.LTable]bool{}, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))} //nolint:gosec // for scripts, not for secrets
+	m := &machine{s: s, locked: map[*lua.LTable]bool{}, called: map[string]*lua.LFunction{}, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))} //nolint:gosec // for scripts, not for secrets
 	m.l = lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: callDepth, RegistrySize: 4 << 10, RegistryMaxSize: registryMost, RegistryGrowStep: 4 << 10})
 	m.budget = &budget{Context: context.Background(), look: func() {}}
 	m.l.SetContext(m.budget)
@@ -101,49 +104,89 @@ func newMachine(s *Scripts) *machine {
 	return m
 }
 
+// execution is what an interpreter is to run.
+type execution struct {
+	sc      *script
+	rights  engine.Rights
+	loading *library // whose code it is; nil = a script or a function
+	prepare func(m *machine) (*lua.LFunction, []lua.LValue)
+}
+
 // perform runs a script and writes its answer.
 func (s *Scripts) perform(c *engine.Ctx, sc *script, rights engine.Rights, keys, argv [][]byte) {
-	if s.vm == nil {
-		s.vm = newMachine(s)
+	s.answer(c, execution{sc: sc, rights: rights, prepare: func(m *machine) (*lua.LFunction, []lua.LValue) {
+		m.globals.RawSetString("KEYS", m.strings(keys))
+		m.globals.RawSetString("ARGV", m.strings(argv))
+		fn := m.l.NewFunctionFromProto(sc.proto)
+		fn.Env = m.env
+		return fn, nil
+	}})
+}
+
+// answer runs something and writes what it gives.
+func (s *Scripts) answer(c *engine.Ctx, x execution) {
+	if failure := s.execute(c, s.machine(c), x, func(m *machine, v lua.LValue) { m.answer(c, v) }); failure != "" {
+		c.Fail(failure)
 	}
-	m := s.vm
-	before := s.run
+}
+
+// machine gives the interpreter. A new one has to learn the libraries' functions.
+func (s *Scripts) machine(c *engine.Ctx) *machine {
+	if s.vm == nil {
+		m := newMachine(s)
+		for _, lib := range s.sorted() {
+			_ = m.learn(c, lib) // it was learnt before; what fails now is not found when it is called
+		}
+		s.vm = m
+	}
+	return s.vm
+}
+
+// execute runs something and hands what it gives to then, or says why it failed.
+func (s *Scripts) execute(c *engine.Ctx, m *machine, x execution, then func(m *machine, v lua.LValue)) (failure string) {
+	before, loading := s.run, m.loading
 	b := &budget{Context: context.Background()}
-	r := &run{c: c, sc: sc, rights: rights, version: 2, begun: time.Now(), limit: s.cfg.Limit, dirty: c.E.Stats().Dirty, budget: b, memory: s.cfg.Memory, log: s.cfg.Log}
+	r := &run{
+		c: c, sc: x.sc, rights: x.rights, version: 2, begun: time.Now(), limit: s.cfg.Limit, dirty: c.E.Stats().Dirty, budget: b, memory: s.cfg.Memory, log: s.cfg.Log,
+		loading: x.loading != nil,
+	}
 	b.look = r.look
-	s.run, m.run, m.budget = r, r, b
+	s.run, m.run, m.budget, m.loading = r, r, b, x.loading
 	m.l.SetContext(b)
 	defer func() {
 		s.run = before
-		m.run = nil
+		m.run, m.loading = nil, loading
 		if p := recover(); p != nil { // the interpreter is not to be trusted after that
 			s.vm = nil
 			panic(p)
 		}
 	}()
-	m.globals.RawSetString("KEYS", m.strings(keys))
-	m.globals.RawSetString("ARGV", m.strings(argv))
-	fn := m.l.NewFunctionFromProto(sc.proto)
-	fn.Env = m.env
+	fn, args := x.prepare(m)
 	top := m.l.GetTop()
-	err := m.l.CallByParam(lua.P{Fn: fn, NRet: 1, Protect: true})
+	err := m.l.CallByParam(lua.P{Fn: fn, NRet: 1, Protect: true}, args...)
 	switch {
 	case b.err != nil:
 		s.vm = nil // coroutines may be anywhere
-		c.Fail(b.err.Error())
+		return b.err.Error()
 	case err != nil:
 		m.l.SetTop(top)
-		c.Fail(m.describe(err))
-	default:
-		v := m.l.Get(-1)
-		m.l.SetTop(top)
-		m.answer(c, v)
+		return m.describe(err)
 	}
+	v := m.l.Get(-1)
+	m.l.SetTop(top)
+	then(m, v)
+	return ""
 }
 
 // look is called now and then while the script runs.
 func (r *run) look() {
 	r.charge(lookEvery * perInstruction)
+	if r.loading && time.Since(r.begun) > loadLimit && r.budget.err == nil {
+		r.budget.end(errLoadLong)
+	}
+	if r.loading {
+		return
+	}
 	if now := time.Since(r.begun); now > r.limit && now-r.last > besideEvery {
 		r.c.E.Beside()
 		r.last = time.Since(r.begun)
@@ -180,7 +223,7 @@ func (m *machine) describe(err error) string {
 	if line == "" {
 		return fmt.Sprintf("%s script: %s", oneLine(text), m.run.sc.sha)
 	}
-	return fmt.Sprintf("%s script: %s, on @%s:%s.", oneLine(text), m.run.sc.sha, chunkName, line)
+	return fmt.Sprintf("%s script: %s, on @%s:%s.", oneLine(text), m.run.sc.sha, m.run.sc.chunk, line)
 }
 
 // double writes a number as an answer in version 2 has it.
@@ -188,10 +231,11 @@ func (m *machine) double(f float64) string { return string(m.s.cfg.Double(nil, f
 
 // lineOf finds the line in what the interpreter says: user_script:3: …
 func lineOf(text string) string {
-	rest, ok := strings.CutPrefix(text, chunkName+":")
-	if !ok {
-		return ""
+	for _, chunk := range []string{chunkName, libraryChunk} {
+		if rest, ok := strings.CutPrefix(text, chunk+":"); ok {
+			line, _, _ := strings.Cut(rest, ":")
+			return line
+		}
 	}
-	line, _, _ := strings.Cut(rest, ":")
-	return line
+	return ""
 }

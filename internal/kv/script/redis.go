@@ -24,6 +24,7 @@ func (m *machine) openRedis() {
 		"error_reply":        errorReply,
 		"status_reply":       statusReply,
 		"sha1hex":            sha1Hex,
+		"register_function":  m.registerFunction,
 		"log":                m.log,
 		"setresp":            m.setResp,
 		"acl_check_cmd":      m.aclCheck,
@@ -58,7 +59,7 @@ func versionNumber(v string) int {
 
 // call is redis.call and redis.pcall: the first raises an error, the second gives it.
 func (m *machine) call(l *lua.LState, raise bool) int {
-	if m.run == nil {
+	if m.run == nil || m.loading != nil {
 		l.RaiseError("redis.call can only be called inside a script invocation")
 	}
 	args, wrong := m.room.take(l)
@@ -148,7 +149,7 @@ func (m *machine) failed(l *lua.LState, text string, raise bool) int {
 	t := l.CreateTable(0, 4)
 	t.RawSetString("err", lua.LString(text))
 	where := l.Where(1) // user_script:3:
-	t.RawSetString("source", lua.LString("@"+chunkName))
+	t.RawSetString("source", lua.LString("@"+m.run.sc.chunk))
 	t.RawSetString("line", lua.LString(lineOf(where)))
 	if raise {
 		l.Error(t, 0)

@@ -30,13 +30,15 @@ const (
 
 // Scripts keeps and runs scripts.
 type Scripts struct {
-	cfg   Config
-	known map[string]*script
-	order []string // of known, the oldest first
-	last  *script  // of known, that was run last by its text
-	bytes int
-	vm    *machine // nil = to be made
-	run   *run     // that runs too long or is about to
+	cfg       Config
+	known     map[string]*script
+	order     []string // of known, the oldest first
+	last      *script  // of known, that was run last by its text
+	bytes     int
+	vm        *machine // nil = to be made
+	libraries map[string]*library
+	functions map[string]*function // of all libraries
+	run       *run                 // that runs too long or is about to
 }
 
 // script is one that was compiled.
@@ -46,6 +48,7 @@ type script struct {
 	proto  *lua.FunctionProto
 	rights engine.Rights
 	flags  bool // it says itself what it may
+	chunk  string
 }
 
 // New keeps no script yet.
@@ -62,7 +65,7 @@ func New(cfg Config) *Scripts {
 	if cfg.Log == nil {
 		cfg.Log = func(int, string) {}
 	}
-	return &Scripts{cfg: cfg, known: map[string]*script{}}
+	return &Scripts{cfg: cfg, known: map[string]*script{}, libraries: map[string]*library{}, functions: map[string]*function{}}
 }
 
 // SetLimit changes how long a script may run undisturbed.
@@ -92,7 +95,7 @@ func (s *Scripts) load(text []byte) (*script, error) {
 	if len(text) > mostScript {
 		return nil, fmt.Errorf("ERR script of %d bytes is too long", len(text))
 	}
-	sc := &script{sha: sha, text: string(text)}
+	sc := &script{sha: sha, text: string(text), chunk: chunkName}
 	body, err := sc.shebang(sc.text)
 	if err != nil {
 		return nil, err
