@@ -1,6 +1,7 @@
 package script_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -211,5 +212,22 @@ func TestScriptsThatRunTooLong(t *testing.T) {
 		if got := b.do("EVAL", "return 'well'", "0"); got != "$4\r\nwell\r\n" {
 			t.Fatalf("after it: %q", got)
 		}
+	}
+}
+
+// TestNumbersInStrings are as Lua has them: the texts are redis-server's.
+func TestNumbersInStrings(t *testing.T) {
+	b := newBox()
+	for expr, want := range map[string]string{
+		"tostring(0.1+0.2)": "0.3", "(1/3)..''": "0.33333333333333", "tostring(2^63)": "9.2233720368548e+18", "1e100 .. 'x'": "1e+100x", "table.concat({1.5, 2, 'a', 0.1+0.2}, ',')": "1.5,2,a,0.3",
+		"tostring(1/0)": "inf", "tostring(-1/0)": "-inf", "tostring(0/0)": "-nan", "tostring(1e-7)": "1e-07", "tostring(0.0001)": "0.0001", "tostring(-0.5)": "-0.5", "tostring(1700000000000)": "1700000000000",
+		"tostring(nil)": "nil", "tostring(true)": "true", "table.concat({}, ',')": "", "table.concat({1,2,3}, '-', 2, 3)": "2-3", "table.concat({1,2,3}, '-', 3, 2)": "",
+	} {
+		if got := b.do("EVAL", "return "+expr, "0"); got != fmt.Sprintf("$%d\r\n%s\r\n", len(want), want) {
+			t.Errorf("%s: %q, not %s", expr, got, want)
+		}
+	}
+	if got := b.do("EVAL", "return table.concat({1,2}, ',', 1, 5)", "0"); !strings.Contains(got, "invalid value (nil) at index 3") {
+		t.Error(got)
 	}
 }

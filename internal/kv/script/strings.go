@@ -2,6 +2,7 @@ package script
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ func (m *machine) openStrings() {
 		str.RawSetString(name, m.l.NewFunction(m.bounded(str.RawGetString(name), asLong)))
 	}
 	tab := m.globals.RawGetString("table").(*lua.LTable) //nolint:forcetypeassert // opened before
-	tab.RawSetString("concat", m.l.NewFunction(m.bounded(tab.RawGetString("concat"), joined)))
+	tab.RawSetString("concat", m.l.NewFunction(m.joinTable))
+	m.define("tostring", m.toString(m.globals.RawGetString("tostring")))
 	if meta, ok := m.l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
 		meta.RawSetString("__metatable", m.sealed) // it leads to the table behind string
 	}
@@ -117,6 +119,65 @@ func joined(l *lua.LState) int {
 	return n + count*lengthOf(l, 2)
 }
 
+// joinTable is table.concat.
+func (m *machine) joinTable(l *lua.LState) int {
+	t, sep := l.CheckTable(1), l.OptString(2, "")
+	from, to := l.OptInt(3, 1), l.OptInt(4, t.Len())
+	size := joined(l)
+	if size > m.s.cfg.String {
+		m.tooLong(l)
+	}
+	m.charge(size)
+	var b strings.Builder
+	for i := from; i <= to; i++ {
+		v := t.RawGetInt(i)
+		if !lua.LVCanConvToString(v) {
+			l.RaiseError("invalid value (%s) at index %d in table for 'concat'", v.Type().String(), i)
+		}
+		b.WriteString(textOf(v))
+		if i < to {
+			b.WriteString(sep)
+		}
+		if b.Len() > m.s.cfg.String { // a table with gaps may have more than its length says
+			m.tooLong(l)
+		}
+	}
+	l.Push(lua.LString(b.String()))
+	return 1
+}
+
+// toString is tostring; what is no number it leaves to that of the interpreter.
+func (m *machine) toString(rest lua.LValue) lua.LGFunction {
+	return func(l *lua.LState) int {
+		if n, ok := l.CheckAny(1).(lua.LNumber); ok {
+			l.Push(lua.LString(textOf(n)))
+			return 1
+		}
+		l.SetTop(1)
+		l.Insert(rest, 1)
+		l.Call(1, 1)
+		return 1
+	}
+}
+
+// textOf is a string or a number as Lua has it in strings: what is no integer with 14 digits, as C's %.14g. Integers are
+// told whole, where Redis has 14 digits of them too.
+func textOf(v lua.LValue) string {
+	n, ok := v.(lua.LNumber)
+	f := float64(n)
+	switch {
+	case !ok, f == math.Trunc(f) && math.Abs(f) < 1<<63:
+		return v.String()
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	case math.IsNaN(f):
+		return "-nan" // what 0/0 is
+	}
+	return strconv.FormatFloat(f, 'g', 14, 64)
+}
+
 // concat is a .. b .. c.
 func (m *machine) concat(l *lua.LState) int {
 	n, total := l.GetTop(), 0
@@ -139,7 +200,7 @@ func (m *machine) concat(l *lua.LState) int {
 		var b strings.Builder
 		b.Grow(total)
 		for i := 1; i <= n; i++ {
-			b.WriteString(l.Get(i).String())
+			b.WriteString(textOf(l.Get(i)))
 		}
 		l.Push(lua.LString(b.String()))
 		return 1
@@ -154,7 +215,7 @@ func (m *machine) concat(l *lua.LState) int {
 
 func (m *machine) concatTwo(l *lua.LState, a, b lua.LValue) lua.LValue {
 	if lua.LVCanConvToString(a) && lua.LVCanConvToString(b) {
-		s, t := a.String(), b.String()
+		s, t := textOf(a), textOf(b)
 		if len(s)+len(t) > m.s.cfg.String {
 			m.tooLong(l)
 		}
