@@ -116,6 +116,7 @@ func (l *Log) rewriteStart(b begun) {
 	} else if !l.rewriteLeave(rest, pos) {
 		l.rewriteAbandon()
 		_ = b.log.Close() // empty, and found at the next start
+		l.wanted = true
 		return
 	}
 	l.file, l.seq = b.log, r.seq
