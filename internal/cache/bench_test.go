@@ -22,6 +22,7 @@ func BenchmarkHit(b *testing.B) {
 }
 
 func benchmarkHit(b *testing.B, cfg Config) {
+	b.Helper()
 	const keys = 10000
 	cfg.Enabled, cfg.Prefix, cfg.Timeout, cfg.TTLs = true, "atp_re:", patience, TTLs{Default: time.Hour}
 	c, err := New(cfg)

@@ -18,17 +18,24 @@ import (
 
 // fake is a server that does what a test says.
 type fake struct {
+	mu     sync.Mutex // guards what follows
 	answer func(ctx context.Context) error
-
-	mu    sync.Mutex // guards calls
-	calls int
+	calls  int
 }
 
 func (f *fake) call(ctx context.Context) error {
 	f.mu.Lock()
 	f.calls++
+	answer := f.answer
 	f.mu.Unlock()
-	return f.answer(ctx)
+	return answer(ctx)
+}
+
+// says changes what it does from now on.
+func (f *fake) says(answer func(ctx context.Context) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
 }
 
 func (f *fake) made() int {
@@ -40,6 +47,7 @@ func (f *fake) made() int {
 func (f *fake) get(ctx context.Context, keys []string, _ bool) ([]Item, error) {
 	return make([]Item, len(keys)), f.call(ctx)
 }
+
 func (f *fake) set(ctx context.Context, _ string, _ []byte, _ time.Duration) error {
 	return f.call(ctx)
 }
@@ -70,7 +78,9 @@ func faulty(t *testing.T, f *fake) (*Cache, *bytes.Buffer) {
 func messages(t *testing.T, log *bytes.Buffer) (list []string) {
 	t.Helper()
 	for dec := json.NewDecoder(bytes.NewReader(log.Bytes())); dec.More(); {
-		var line struct{ Msg string }
+		var line struct {
+			Msg string `json:"msg"`
+		}
 		if err := dec.Decode(&line); err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +135,7 @@ func TestBreaker(t *testing.T) {
 		}
 		time.Sleep(restMost)
 		release := make(chan struct{})
-		f.answer = func(context.Context) error { <-release; return nil }
+		f.says(func(context.Context) error { <-release; return nil })
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if _, err := c.Peek(t.Context(), "k"); err != nil {
@@ -145,7 +155,7 @@ func TestBreaker(t *testing.T) {
 			t.Errorf("the log: %q", got)
 		}
 		// From the start again: three in a row.
-		f.answer = hangs
+		f.says(hangs)
 		if took := get(); took != defaultTimeout {
 			t.Errorf("after it was well: %v", took)
 		}
@@ -174,7 +184,7 @@ func TestBreakerOfACallerWhoGoes(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		_, _ = c.Peek(ctx, "k") // the one that tries, and goes
-		f.answer = func(context.Context) error { return nil }
+		f.says(func(context.Context) error { return nil })
 		if _, err := c.Peek(t.Context(), "k"); err != nil {
 			t.Errorf("the next one does not try: %v", err)
 		}
@@ -198,7 +208,7 @@ func TestRunAsks(t *testing.T) {
 		if !c.breaker.condition().failing {
 			t.Error("not known to be away")
 		}
-		f.answer = func(context.Context) error { return nil }
+		f.says(func(context.Context) error { return nil })
 		time.Sleep(2 * probeEvery)
 		synctest.Wait()
 		if c.breaker.condition().failing || c.Status().Misses != 0 || len(messages(t, log)) != 2 {
@@ -215,7 +225,7 @@ func TestRefusalsOfValues(t *testing.T) {
 	for range 2 * tripAfter {
 		wantUnavailable(t, c.Put(t.Context(), "k", []byte("1"), 0))
 	}
-	f.answer = func(context.Context) error { return nil }
+	f.says(func(context.Context) error { return nil })
 	if _, err := c.Peek(t.Context(), "k"); err != nil {
 		t.Errorf("what can be read is not: %v", err)
 	}

@@ -268,8 +268,8 @@ func (c *Cache) getSome(ctx context.Context, keys []string) ([]Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range items {
-		c.Count(keys[i], found(items[i].Found), took)
+	for _, it := range items {
+		c.Count(it.Key, found(it.Found), took)
 	}
 	return items, nil
 }
@@ -308,9 +308,9 @@ func (c *Cache) look(ctx context.Context, keys []string, withTTL bool) (items []
 		c.failed("get", began)
 		return nil, fmt.Errorf("get from the cache: %w", err)
 	}
-	for i := range items {
+	for i, key := range keys {
 		it := &items[i]
-		it.Key = keys[i]
+		it.Key = key
 		// What is no JSON was put there by somebody else.
 		if it.Found = it.Found && len(it.Value) <= MaxValue && json.Valid(it.Value); !it.Found {
 			it.Value, it.TTL = nil, 0

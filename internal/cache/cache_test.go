@@ -74,6 +74,7 @@ func get(t *testing.T, c *Cache, key string) Item {
 
 // backends runs a test with the engine in process and with a server elsewhere.
 func backends(t *testing.T, test func(t *testing.T, c *Cache, ask func(args ...string) string)) {
+	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
 		c, e := embeddedCache(t, Config{TTLs: TTLs{Default: time.Hour, Negative: time.Minute, Namespaces: map[string]time.Duration{"short": time.Minute, "ever": 0}}})
 		test(t, c, func(args ...string) string { return raw(t, e, args...).String() })
@@ -96,7 +97,7 @@ func (a *answer) String() string {
 }
 
 func TestPutGetDelete(t *testing.T) {
-	backends(t, func(t *testing.T, c *Cache, ask func(args ...string) string) {
+	backends(t, func(t *testing.T, c *Cache, ask func(args ...string) string) { //nolint:thelper // it is the test
 		if it := get(t, c, "job:1"); it.Found || it.Key != "job:1" {
 			t.Fatalf("before: %+v", it)
 		}
@@ -130,7 +131,7 @@ func TestPutGetDelete(t *testing.T) {
 }
 
 func TestForeignValuesAreMisses(t *testing.T) {
-	backends(t, func(t *testing.T, c *Cache, ask func(args ...string) string) {
+	backends(t, func(t *testing.T, c *Cache, ask func(args ...string) string) { //nolint:thelper // it is the test
 		ask("LPUSH", "atp_re:a:list", "x")
 		ask("SET", "atp_re:a:text", "no json")
 		ask("SET", "atp_re:a:empty", "")
@@ -158,7 +159,7 @@ func TestForeignValuesAreMisses(t *testing.T) {
 }
 
 func TestInvalidateAndFlush(t *testing.T) {
-	backends(t, func(t *testing.T, c *Cache, ask func(args ...string) string) {
+	backends(t, func(t *testing.T, c *Cache, ask func(args ...string) string) { //nolint:thelper // it is the test
 		for i := range 1500 {
 			put(t, c, fmt.Sprintf("decode:%d:x", i), "1", 0)
 		}
@@ -196,7 +197,7 @@ func TestPrefixIsTakenLiterally(t *testing.T) {
 }
 
 func TestManyValuesAreBounded(t *testing.T) {
-	backends(t, func(t *testing.T, c *Cache, _ func(args ...string) string) {
+	backends(t, func(t *testing.T, c *Cache, _ func(args ...string) string) { //nolint:thelper // it is the test
 		big := `"` + strings.Repeat("x", MaxValue-2) + `"`
 		keys := make([]string, 0, 40)
 		for i := range 40 {

@@ -102,7 +102,9 @@ func (c *Cache) Status() Stats {
 	s.TTL, s.Negative = ttls.Default, ttls.Negative
 	of := c.counts.read(&s.Counts)
 	for name := range ttls.Namespaces {
-		of[name] = of[name] // also those that nobody has asked for yet
+		if _, asked := of[name]; !asked {
+			of[name] = lookups{}
+		}
 	}
 	for name, n := range of {
 		s.Namespaces = append(s.Namespaces, NamespaceStats{name, c.TTL(name), n.hits, n.misses})

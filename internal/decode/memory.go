@@ -124,7 +124,7 @@ func (m *Memory) there(twin catalog.Decode) bool {
 func (m *Memory) confirm(ctx context.Context, value []byte, d catalog.Decode) (catalog.Decode, bool, error) {
 	var e entry
 	if json.Unmarshal(value, &e) != nil || e.Decode == d.ID {
-		return catalog.Decode{}, false, nil
+		return catalog.Decode{}, false, nil //nolint:nilerr // it is not ours
 	}
 	twin, err := m.catalog.Decode(ctx, e.Decode)
 	if errcode.Is(err, errcode.NotFound) {

@@ -320,8 +320,8 @@ func TestDecodesWithoutACache(t *testing.T) {
 
 // waiter is a context that says when somebody begins to wait for its end.
 type waiter struct {
-	context.Context
-	waits func()
+	context.Context //nolint:containedctx // it is one
+	waits           func()
 }
 
 func (w waiter) Done() <-chan struct{} {
