@@ -109,6 +109,9 @@ func entriesText(entries []config.Entry) string {
 		if !e.Built {
 			source += " (not built yet)"
 		}
+		if e.Hint != "" {
+			source += " (" + e.Hint + ")"
+		}
 		fmt.Fprintf(&b, "%-*s  %-*s  %s\n", key, e.Key, value, e.Value, source)
 	}
 	return b.String()
@@ -122,6 +125,7 @@ type shownEntry struct {
 	Built  bool   `json:"built"`
 	Live   bool   `json:"live"`
 	Doc    string `json:"doc"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 func entriesJSON(entries []config.Entry) []shownEntry {

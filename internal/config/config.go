@@ -14,7 +14,9 @@ package config
 //go:generate go test -run TestGenerated -update .
 
 import (
+	"cmp"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -330,6 +332,21 @@ type Entry struct {
 	Built  bool   // false: the part that uses it is not in this version yet
 	Live   bool   // a reload applies it without a restart
 	Doc    string
+	Hint   string // what the value means on this machine, "" = nothing beside Doc
+}
+
+// celeryHint says that an address which a Celery application uses is that of the embedded server.
+func (c *Config) celeryHint(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "redis" || !c.KV.Listen.Enabled() {
+		return ""
+	}
+	_, port, err := net.SplitHostPort(string(c.KV.Listen))
+	here := u.Hostname() == c.KV.Listen.Host() || c.KV.Listen.Loopback() && Addr(net.JoinHostPort(u.Hostname(), port)).Loopback()
+	if err != nil || !here || cmp.Or(u.Port(), "6379") != port {
+		return ""
+	}
+	return "a Celery application that is pointed at this address works"
 }
 
 // Entries gives every key with its value and source, in the order of the documentation.

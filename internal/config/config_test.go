@@ -163,6 +163,11 @@ func TestOlderNames(t *testing.T) {
 	if c.KV.Listen != "127.0.0.1:1" || c.Cache.Enabled {
 		t.Errorf("kv.listen = %s, cache.enabled = %v", c.KV.Listen, c.Cache.Enabled)
 	}
+	for _, e := range c.celeryEntries() {
+		if e.Hint != "" { // no server of ours is there
+			t.Errorf("%s: %s", e.Key, e.Hint)
+		}
+	}
 	if len(c.celeryEntries()) != 2 {
 		t.Error("the Celery addresses are not shown")
 	}
@@ -441,5 +446,25 @@ func TestNeedRestart(t *testing.T) {
 	}
 	if same := now.NeedRestart(&now); same != nil {
 		t.Error(same)
+	}
+}
+
+func TestCeleryHint(t *testing.T) {
+	for address, listen := range map[string]Addr{
+		"redis://localhost:6379/1": "127.0.0.1:6379", "redis://:pw@127.0.0.1/2": "localhost:6379", "redis://[::1]:7": "[::1]:7", "redis://10.0.0.1:7": "10.0.0.1:7",
+	} {
+		c := Config{KV: KV{Listen: listen}}
+		if c.celeryHint(address) == "" {
+			t.Errorf("%s at %s: no hint", address, listen)
+		}
+	}
+	for address, listen := range map[string]Addr{
+		"redis://localhost:6379": Off, "redis://localhost:6380": "127.0.0.1:6379", "redis://elsewhere:6379": "127.0.0.1:6379",
+		"amqp://localhost:6379": "127.0.0.1:6379", "redis://%zz": "127.0.0.1:6379", "": "127.0.0.1:6379", "redis://10.0.0.2:7": "10.0.0.1:7",
+	} {
+		c := Config{KV: KV{Listen: listen}}
+		if got := c.celeryHint(address); got != "" {
+			t.Errorf("%s at %s: %s", address, listen, got)
+		}
 	}
 }

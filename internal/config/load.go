@@ -256,6 +256,9 @@ func (l *loader) finish(c *Config) {
 		if k.secret {
 			e.Value = maskSecret(e.Value)
 		}
+		if k.section() == "celery" {
+			e.Hint = c.celeryHint(k.show(c))
+		}
 		c.entries = append(c.entries, e)
 		if !k.built && e.Source != "default" {
 			l.warnings = append(l.warnings, fmt.Sprintf("%s: %s is accepted, but the part that uses it is not in this version", e.Source, k.name))
