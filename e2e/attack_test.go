@@ -235,7 +235,7 @@ func (g *target) settled(before standing) standing {
 // TestHostileRequests sends requests that no honest client sends, byte for byte: each gets the documented problem or is
 // refused, none tells anything of the inside, nothing is left behind, and the appliance goes on.
 func TestHostileRequests(t *testing.T) {
-	a := start(t, t.TempDir())
+	a := start(t, t.TempDir(), "--kv-listen", kvAddress(t))
 	g := newTarget(t, a)
 	g.beginUploads()
 	g.vars = strings.NewReplacer(g.ids...)

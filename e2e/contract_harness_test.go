@@ -150,7 +150,7 @@ func (c *contract) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	op := c.find(r.Method, r.URL.Path)
+	op := c.find(r.Method, r.URL.EscapedPath())
 	if op == nil {
 		c.t.Errorf("%s %s is not documented", r.Method, r.URL.Path)
 		return res, nil

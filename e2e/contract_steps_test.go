@@ -12,6 +12,7 @@ func contractSteps() []step {
 	formCT := "Content-Type: multipart/form-data; boundary=b"
 	const tus, wrongSum = "Tus-Resumable: 1.0.0\n", "Upload-Checksum: sha1 AAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
 	const piece = tus + "Content-Type: application/offset+octet-stream\n"
+	longKey := strings.Repeat("k", 513)
 	return []step{
 		// beside the API
 		{request: "GET /", want: 200},
@@ -218,6 +219,50 @@ func contractSteps() []step {
 		{request: "DELETE " + v1 + "/jobs/{node}", want: 204},
 		{request: "GET " + v1 + "/flows/{flow}", want: 200},
 		{request: "GET " + v1 + "/events", want: 200, optional: true},
+
+		// cache
+		{request: "GET " + v1 + "/cache", want: 200},
+		{request: "PUT " + v1 + "/cache/keys/report:2026", body: `{"value":{"mean":21.5},"ttl_seconds":600}`, want: 204},
+		{request: "GET " + v1 + "/cache/keys/report:2026", want: 200},
+		{request: "PUT " + v1 + "/cache/keys/report:2027", body: `{"value":null}`, want: 204},
+		{request: "PUT " + v1 + "/cache/keys/decode:x", body: `{"value":1}`, want: 403},
+		{request: "PUT " + v1 + "/cache/keys/a%2Fb%25", body: `{"value":1}`, want: 204},
+		{request: "GET " + v1 + "/cache/keys/a%2Fb%25", want: 200},
+		{request: "GET " + v1 + "/cache/keys/" + longKey, want: 422},
+		{request: "PUT " + v1 + "/cache/keys/" + longKey, body: `{"value":1}`, want: 422},
+		{request: "DELETE " + v1 + "/cache/keys/" + longKey, want: 422},
+		{request: "POST " + v1 + "/cache/get", body: `{"keys":["report:2026","none"]}`, want: 200},
+		{request: "POST " + v1 + "/cache/get", body: `{"keys":[]}`, want: 422},
+		{request: "DELETE " + v1 + "/cache/keys/report:2026", want: 204},
+		{request: "DELETE " + v1 + "/cache/keys/report:2026", want: 404},
+		{request: "POST " + v1 + "/cache/invalidate", body: `{"pattern":"report:*"}`, want: 200},
+		{request: "POST " + v1 + "/cache/invalidate", body: `{"pattern":""}`, want: 422},
+		{request: "POST " + v1 + "/cache/flush", want: 200},
+
+		// keys
+		{request: "PUT " + v1 + "/kv/keys/0/bGlzdA", body: `{"type":"list","members":[{"value":{"text":"a"}},{"value":{"base64":"/w=="}}]}`, want: 200},
+		{request: "GET " + v1 + "/kv/keys/0/bGlzdA", want: 200},
+		{request: "GET " + v1 + "/kv/keys/0/bGlzdA?limit=1", want: 200, keep: "place=next_cursor"},
+		{request: "GET " + v1 + "/kv/keys/0/bGlzdA?cursor={place}", want: 200},
+		{request: "GET " + v1 + "/kv/keys/0/bGlzdA?cursor=!!", want: 400},
+		{request: "PUT " + v1 + "/kv/keys/0/aGFzaA", body: `{"type":"hash","members":[{"field":{"text":"f"},"value":{"text":"v"}}]}`, want: 200},
+		{request: "GET " + v1 + "/kv/keys/0/aGFzaA", want: 200},
+		{request: "PUT " + v1 + "/kv/keys/0/c2V0", body: `{"type":"set","members":[{"value":{"text":"a"}}]}`, want: 200},
+		{request: "GET " + v1 + "/kv/keys/0/c2V0", want: 200},
+		{request: "PUT " + v1 + "/kv/keys/0/enNldA", body: `{"type":"zset","members":[{"value":{"text":"a"},"score":"-inf"}]}`, want: 200},
+		{request: "GET " + v1 + "/kv/keys/0/enNldA", want: 200},
+		{request: "PUT " + v1 + "/kv/keys/0/c3RyZWFt", body: `{"type":"stream","members":[{"id":"1-1","fields":[{"field":{"text":"f"},"value":{"text":"v"}}]}]}`, want: 200},
+		{request: "GET " + v1 + "/kv/keys/0/c3RyZWFt", want: 200},
+		{request: "PUT " + v1 + "/kv/keys/1/cw", body: `{"type":"string","value":{"text":"x"},"ttl_ms":60000}`, want: 200},
+		{request: "PUT " + v1 + "/kv/keys/1/cw", body: `{"ttl_ms":null}`, want: 200},
+		{request: "PUT " + v1 + "/kv/keys/1/bm9uZQ", body: `{"ttl_ms":1}`, want: 404},
+		{request: "GET " + v1 + "/kv/keys/1/cw", want: 200},
+		{request: "GET " + v1 + "/kv/keys?db=1", want: 200},
+		{request: "GET " + v1 + "/kv/keys?match=*s*&type=list&fields=text,type", want: 200},
+		{request: "DELETE " + v1 + "/kv/keys/1/cw", want: 204},
+		{request: "DELETE " + v1 + "/kv/keys/1/cw", want: 404},
+		{request: "GET " + v1 + "/kv/keys/1/cw", want: 404},
+		{request: "GET " + v1 + "/kv/keys/0/" + strings.Repeat("A", 5464), want: 422},
 
 		// access
 		{request: "GET " + v1 + "/session", want: 200},

@@ -122,9 +122,12 @@ type CacheKeyParam struct {
 	Key string `path:"key" maxLength:"1536" doc:"key without the prefix, percent-encoded; at most 512 bytes"`
 }
 
-// key gives the key as it was meant. The router takes paths apart as they came where their form is not the usual one, as
-// with an encoded slash, and decoded otherwise.
+// key gives the key as it was meant. Where a path is not in its usual form, as with an encoded slash, the router gives what
+// came, and else what it means; and the last parameter of a route takes all that is left, slashes too.
 func (p *CacheKeyParam) key(r *http.Request) (string, error) {
+	if strings.Contains(p.Key, "/") {
+		return "", errcode.Invalid("key", "a slash is written %%2F")
+	}
 	key := p.Key
 	if r.URL.RawPath != "" {
 		var err error

@@ -30,6 +30,7 @@ func cacheCalls() []queueCall {
 		{one, key, `{"value":"` + strings.Repeat("x", maxCacheBody) + `"}`, 413, `too_large`},
 		{one, "/cache/keys/" + strings.Repeat("k", maxCacheKey+1), `{"value":1}`, 422, `1 to 512 bytes`},
 		{one, "/cache/keys/" + strings.Repeat("%41", maxCacheKey), `{"value":1}`, 204, ""},
+		{"GET /cache/keys/{key}", "/cache/keys/a/b", "", 422, `written %2F`},
 		{one, "/cache/keys/decode:x", `{"value":1}`, 403, `appliance's own`},
 		{one, "/cache/keys/%64ecode%3Ax", `{"value":1}`, 403, `appliance's own`},
 		{one, "/cache/keys/decode", `{"value":1}`, 204, ""},
