@@ -177,6 +177,111 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how the cache is
+         * @description Also where it is off: `state` says so.
+         */
+        get: operations["get-cache"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cache/flush": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove everything from the cache
+         * @description What others keep in the same database stays.
+         */
+        post: operations["flush-cache"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cache/get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get many values of the cache at once
+         * @description Answers one item a key, in their order, in one step of the cache where one fetches them one by one. Values of more than 16 MiB together are 413: ask for fewer keys.
+         */
+        post: operations["get-cached-values"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cache/invalidate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remove values from the cache by a pattern
+         * @description Goes through the keys in small steps and removes those that match: `decode:<sha256 of a file>:*` is what is known of a file. Keys that come meanwhile may stay.
+         */
+        post: operations["invalidate-cache"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cache/keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a value of the cache */
+        get: operations["get-cached-value"];
+        /**
+         * Keep a value in the cache
+         * @description Replaces what is there. The namespace `decode` is the appliance's own, and nobody else writes there (403). Values have at most 1 MiB.
+         */
+        put: operations["put-cached-value"];
+        post?: never;
+        /**
+         * Remove a value from the cache
+         * @description What the appliance keeps in the namespace `decode` needs the scope admin.
+         */
+        delete: operations["delete-cached-value"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/decode": {
         parameters: {
             query?: never;
@@ -775,6 +880,51 @@ export interface paths {
          */
         post: operations["retry-job"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/kv/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List keys of the Redis-protocol server
+         * @description In no order, as SCAN has them: a key that is there all the while is there once at least. An answer may have fewer keys than were asked for, or none, or a few more; only next_cursor null is the end.
+         */
+        get: operations["list-kv-keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/kv/keys/{db}/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a key with its value, or a piece of that
+         * @description A string comes in pieces of 256 KiB, of anything else limit members or entries, in order where it has one. Of a member, a field or a value the first 4 KiB are shown, of an entry 256 fields. A value that changes meanwhile may show things twice or leave them out.
+         */
+        get: operations["get-kv-key"];
+        /**
+         * Give a key a value, or another end
+         * @description Replaces whatever was there; with ttl_ms alone the value stays and only its end changes (404 where there is none). Everything happens at once, and clients that wait for the key are served.
+         */
+        put: operations["put-kv-key"];
+        post?: never;
+        /** Delete a key */
+        delete: operations["delete-kv-key"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1576,6 +1726,113 @@ export interface components {
             /** @description of the source; empty if unknown */
             revision: string;
         };
+        CacheLookup: {
+            found: boolean;
+            key: string;
+            /** @description until it ends; null: never, or nothing was found */
+            ttl_seconds: number | null;
+            /** @description null where nothing was found, too */
+            value: unknown;
+        };
+        CacheLookupInputBody: {
+            /** @description without the prefix */
+            keys: string[];
+        };
+        CacheLookupOutputBody: {
+            /** @description one a key, in their order */
+            items: components["schemas"]["CacheLookup"][];
+        };
+        CacheNamespace: {
+            /** Format: int64 */
+            hits: number;
+            /** Format: int64 */
+            misses: number;
+            name: string;
+            /**
+             * Format: double
+             * @description 0: for good
+             */
+            ttl_seconds: number;
+        };
+        CacheStats: {
+            /**
+             * @description the appliance's own Redis-protocol server, or another one
+             * @enum {string}
+             */
+            backend: "embedded" | "external";
+            /**
+             * Format: int64
+             * @description number of the database that its keys are in
+             */
+            db: number;
+            /** @description why it fails; null: it does not */
+            detail: string | null;
+            enabled: boolean;
+            /**
+             * Format: int64
+             * @description operations that failed
+             */
+            errors: number;
+            /** @description keys of the keyspace that had to go for others; null: it cannot be told */
+            evictions: number | null;
+            /** Format: int64 */
+            hits: number;
+            /** @description of its database, whosever they are; null: it cannot be told */
+            keys: number | null;
+            /** @description null: there was none */
+            last_error: string | null;
+            /** Format: date-time */
+            last_error_at: string | null;
+            /** @description of the whole keyspace; null: it cannot be told */
+            memory_bytes: number | null;
+            /** Format: int64 */
+            misses: number;
+            namespaces: components["schemas"]["CacheNamespace"][];
+            /**
+             * Format: int64
+             * @description hits that say that a decode fails; they are among the hits
+             */
+            negative_hits: number;
+            /**
+             * Format: double
+             * @description for how long it is kept that a decode fails; 0: not at all
+             */
+            negative_ttl_seconds: number;
+            /** @description what stands before its keys in the keyspace */
+            prefix: string;
+            /** Format: int64 */
+            puts: number;
+            /** @description hits among hits and misses; null: there were none */
+            ratio: number | null;
+            /**
+             * Format: int64
+             * @description by delete, invalidate and flush
+             */
+            removed: number;
+            /**
+             * Format: date-time
+             * @description of the state
+             */
+            since: string | null;
+            /**
+             * @description failing: decodes go on without it
+             * @enum {string}
+             */
+            state: "ok" | "failing" | "off";
+            /**
+             * Format: double
+             * @description for how long values are kept unless their namespace says otherwise; 0: for good
+             */
+            ttl_seconds: number;
+        };
+        CachedValue: {
+            key: string;
+            /** @description what stands before the first colon of the key; null: it has none */
+            namespace: string | null;
+            /** @description until it ends; null: never */
+            ttl_seconds: number | null;
+            value: unknown;
+        };
         Candidate: {
             /** Format: double */
             confidence: number;
@@ -1880,6 +2137,10 @@ export interface components {
              */
             imported: number;
         };
+        InvalidateInputBody: {
+            /** @description of keys without the prefix: * any text, ? a character, [a-c] one of them, \ before what is meant as it is */
+            pattern: string;
+        };
         Issue: {
             code: string;
             message: string;
@@ -2095,6 +2356,116 @@ export interface components {
             result: unknown;
             /** @enum {string} */
             status: "waiting" | "scheduled" | "ready" | "active" | "retry" | "completed" | "dead" | "cancelled";
+        };
+        KVBytes: {
+            base64?: string;
+            /**
+             * Format: int64
+             * @description of the whole; if that is more than what is here, it is a part
+             */
+            bytes?: number;
+            text?: string;
+        };
+        KVField: {
+            field: components["schemas"]["KVBytes"];
+            value: components["schemas"]["KVBytes"];
+        };
+        KVKeyLine: {
+            /**
+             * Format: int64
+             * @description that key and value take
+             */
+            bytes: number;
+            /** Format: int64 */
+            db: number;
+            /** @description as OBJECT ENCODING answers it */
+            encoding: string;
+            /** @description base64url, as paths have it; null: longer than 4,096 bytes, out of reach for this API */
+            key: string | null;
+            /** Format: int64 */
+            key_bytes: number;
+            /**
+             * Format: int64
+             * @description bytes of a string, else members or entries
+             */
+            length: number;
+            /** @description the key where it is UTF-8, of one that is out of reach its beginning; else null */
+            text: string | null;
+            /**
+             * Format: int64
+             * @description milliseconds until it ends; null: never
+             */
+            ttl_ms: number | null;
+            /** @enum {string} */
+            type: "string" | "list" | "set" | "zset" | "hash" | "stream";
+        };
+        KVMember: {
+            /** @description of a hash */
+            field?: components["schemas"]["KVBytes"];
+            /**
+             * Format: int64
+             * @description of an entry of a stream, also where fewer are shown
+             */
+            field_count?: number;
+            /** @description of an entry of a stream */
+            fields?: components["schemas"]["KVField"][];
+            /** @description of an entry of a stream; in a request for all entries, rising, or none: then they are made */
+            id?: string;
+            /** @description of a sorted set: a number, inf or -inf */
+            score?: string;
+            /** @description of a list, a set, a sorted set or a hash */
+            value?: components["schemas"]["KVBytes"];
+        };
+        KVPut: {
+            /** @description of anything else */
+            members?: components["schemas"]["KVMember"][];
+            /**
+             * Format: int64
+             * @description milliseconds until it ends; null: never, which is also what a new value has unless it is given
+             */
+            ttl_ms?: number | null;
+            /**
+             * @description of the value; left out, with value and members, only the end of the key changes
+             * @enum {string}
+             */
+            type?: "string" | "list" | "set" | "zset" | "hash" | "stream";
+            /** @description of a string */
+            value?: components["schemas"]["KVBytes"];
+        };
+        KVValue: {
+            /**
+             * Format: int64
+             * @description that key and value take
+             */
+            bytes: number;
+            /** Format: int64 */
+            db: number;
+            /** @description as OBJECT ENCODING answers it */
+            encoding: string;
+            /** @description base64url, as paths have it; null: longer than 4,096 bytes, out of reach for this API */
+            key: string | null;
+            /** Format: int64 */
+            key_bytes: number;
+            /**
+             * Format: int64
+             * @description bytes of a string, else members or entries
+             */
+            length: number;
+            /** @description of anything else */
+            members: components["schemas"]["KVMember"][];
+            /** @description give it as cursor for what follows; null at the end */
+            next_cursor: string | null;
+            /** @description the key where it is UTF-8, of one that is out of reach its beginning; else null */
+            text: string | null;
+            /**
+             * Format: int64
+             * @description milliseconds until it ends; null: never
+             */
+            ttl_ms: number | null;
+            /** @enum {string} */
+            type: "string" | "list" | "set" | "zset" | "hash" | "stream";
+            /** @description of a string, from the cursor on; else null */
+            value: components["schemas"]["KVBytes"] | null;
         };
         KernelFeature: {
             /** @description in effect for the workers */
@@ -2394,6 +2765,16 @@ export interface components {
              */
             total: number | null;
         };
+        ListKVKeyLine: {
+            items: components["schemas"]["KVKeyLine"][];
+            /** @description give it as cursor for what follows; null at the end */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description null where counting would cost a walk over everything
+             */
+            total: number | null;
+        };
         ListPlugin: {
             items: components["schemas"]["Plugin"][];
             /** @description give it as cursor for what follows; null at the end */
@@ -2475,6 +2856,15 @@ export interface components {
              * @description seconds from the moment its decode runs, at least 1
              */
             timeout_per_file?: number;
+        };
+        NewCacheValue: {
+            /**
+             * Format: double
+             * @description for how long it is kept; 0 or none: as the namespace says
+             */
+            ttl_seconds?: number;
+            /** @description any JSON */
+            value: unknown;
         };
         NewFlow: {
             jobs: components["schemas"]["NewFlowJob"][];
@@ -2783,10 +3173,6 @@ export interface components {
             /** @description urn:wayside:error:<code> */
             type: string;
         };
-        PurgedOutputBody: {
-            /** Format: int64 */
-            removed: number;
-        };
         QueueLine: {
             /** @description it cannot be deleted */
             built_in: boolean;
@@ -2955,6 +3341,10 @@ export interface components {
             params?: {
                 [key: string]: unknown;
             };
+        };
+        RemovedOutputBody: {
+            /** Format: int64 */
+            removed: number;
         };
         RowLength: {
             column: string | null;
@@ -3357,7 +3747,7 @@ export interface components {
                 };
             };
         };
-        /** @description `not_found`: No such path, file, decode, table, plugin, job, queue, worker, schedule or flow. */
+        /** @description `not_found`: No such path, file, decode, table, plugin, job, queue, worker, schedule, flow or key. */
         not_found: {
             headers: {
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
@@ -4087,6 +4477,297 @@ export interface operations {
             403: components["responses"]["forbidden"];
             404: components["responses"]["not_found"];
             409: components["responses"]["conflict"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-cache": {
+        parameters: {
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheStats"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "flush-cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedOutputBody"];
+                };
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-cached-values": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "keys": [
+                 *         "report:2026-01",
+                 *         "report:2026-02"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CacheLookupInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CacheLookupOutputBody"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "invalidate-cache": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "pattern": "report:*"
+                 *     }
+                 */
+                "application/json": components["schemas"]["InvalidateInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedOutputBody"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-cached-value": {
+        parameters: {
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path: {
+                /** @description key without the prefix, percent-encoded; at most 512 bytes */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CachedValue"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "put-cached-value": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description key without the prefix, percent-encoded; at most 512 bytes */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "ttl_seconds": 600,
+                 *       "value": {
+                 *         "mean": 21.5
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewCacheValue"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "delete-cached-value": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description key without the prefix, percent-encoded; at most 512 bytes */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
@@ -6057,6 +6738,212 @@ export interface operations {
             503: components["responses"]["unavailable.shutting_down"];
         };
     };
+    "list-kv-keys": {
+        parameters: {
+            query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+                /** @description only these members of the items, separated by commas */
+                fields?: string[];
+                /** @description number of the database */
+                db?: number;
+                /** @description pattern: * any text, ? a character, [a-c] one of them, \ before what is meant as it is */
+                match?: string;
+                type?: "string" | "list" | "set" | "zset" | "hash" | "stream";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListKVKeyLine"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-kv-key": {
+        parameters: {
+            query?: {
+                /** @description members or entries of the answer; small hashes and sets come whole */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description number of the database */
+                db: number;
+                /** @description the key in base64url, with or without padding; = is the empty one */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KVValue"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "put-kv-key": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description number of the database */
+                db: number;
+                /** @description the key in base64url, with or without padding; = is the empty one */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "members": [
+                 *         {
+                 *           "score": "1.5",
+                 *           "value": {
+                 *             "text": "a"
+                 *           }
+                 *         }
+                 *       ],
+                 *       "ttl_ms": 60000,
+                 *       "type": "zset"
+                 *     }
+                 */
+                "application/json": components["schemas"]["KVPut"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KVKeyLine"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "delete-kv-key": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description number of the database */
+                db: number;
+                /** @description the key in base64url, with or without padding; = is the empty one */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
     "lease-jobs": {
         parameters: {
             query?: never;
@@ -6995,7 +7882,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PurgedOutputBody"];
+                    "application/json": components["schemas"]["RemovedOutputBody"];
                 };
             };
             401: components["responses"]["unauthorized"];
