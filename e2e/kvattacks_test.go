@@ -47,7 +47,7 @@ func kvAttacks() []attack {
 	const key = "/api/v1/kv/keys/0/ZXZpbA"
 	var out []attack
 	for _, path := range []string{
-		"-1/YQ", "16/YQ", "65536/YQ", "99999999999999999999/YQ", "x/YQ", "0x1/YQ", "0/!", "0/a", "0/YQ%3d%3d%3d%3dx", "0/%00", "0/YQ+", "0/" + strings.Repeat("A", 5465),
+		"-1/YQ", "16/YQ", "65536/YQ", "99999999999999999999/YQ", "x/YQ", "0x1/YQ", "0/!", "0/a", "0/YQ%3d%3d%3d%3dx", "0/%00", "0/YQ+", "0/" + strings.Repeat("A", 5501),
 	} {
 		for _, m := range []string{"GET", "PUT", "DELETE"} {
 			out = append(out, attack{name: m + " " + path[:min(len(path), 20)], raw: request(m, "/api/v1/kv/keys/"+path, attackJSON, `{"type":"string","value":{"text":"x"}}`), want: "validation_failed"})

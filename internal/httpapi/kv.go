@@ -137,11 +137,15 @@ func keyInPath(key string) string {
 // KVKeyParam is the key in a path. Exported for the same reason as IDParam.
 type KVKeyParam struct {
 	DB  int    `path:"db" minimum:"0" maximum:"65535" doc:"number of the database"`
-	Key string `path:"key" maxLength:"5464" pattern:"^[A-Za-z0-9_-]*=*$" doc:"the key in base64url, with or without padding; = is the empty one"`
+	Key string `path:"key" maxLength:"5500" doc:"the key in base64url, with or without padding; = is the empty one"`
 }
 
-func (p *KVKeyParam) key() (string, error) {
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(p.Key, "="))
+func (p *KVKeyParam) key(r *http.Request) (string, error) {
+	name := p.Key
+	if r.URL.RawPath != "" { // the router gives what came, padding as %3D too
+		name = strings.NewReplacer("%3D", "=", "%3d", "=").Replace(name)
+	}
+	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(name, "="))
 	switch {
 	case err != nil:
 		return "", errcode.Invalid("key", "expected base64url")
@@ -200,7 +204,7 @@ func (s *Server) routeKV(api huma.API) {
 	register(s, api, operation{
 		id: "delete-kv-key", method: http.MethodDelete, path: "/kv/keys/{db}/{key}", scope: scopeAdmin, summary: "Delete a key",
 	}, func(ctx context.Context, in *KVKeyParam) (*noContent, error) {
-		key, err := in.key()
+		key, err := in.key(requestOf(ctx))
 		if err != nil {
 			return nil, err
 		}
@@ -249,7 +253,7 @@ func (s *Server) kvKeys(ctx context.Context, in *kvKeysInput) (*kvKeysOutput, er
 func (s *Server) kvValue(ctx context.Context, in *kvValueInput) (*kvValueOutput, error) {
 	q := KVPiece{DB: in.DB, Limit: in.Limit}
 	var err error
-	if q.Key, err = in.key(); err != nil {
+	if q.Key, err = in.key(requestOf(ctx)); err != nil {
 		return nil, err
 	}
 	if in.Cursor != "" {
@@ -274,7 +278,7 @@ func (s *Server) kvValue(ctx context.Context, in *kvValueInput) (*kvValueOutput,
 
 // kvPut changes a value, or its end alone.
 func (s *Server) kvPut(ctx context.Context, in *kvPutInput) (*kvKeyOutput, error) {
-	key, err := in.key()
+	key, err := in.key(requestOf(ctx))
 	if err != nil {
 		return nil, err
 	}
