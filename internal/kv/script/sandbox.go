@@ -40,6 +40,7 @@ func (m *machine) open() {
 	m.protected(nil)
 	m.openStrings()
 	m.openMath()
+	m.openAsLua()
 	m.library("os", map[string]lua.LGFunction{"clock": m.clock})
 	m.library("bit", bitFunctions())
 	m.library("cjson", m.jsonFunctions())

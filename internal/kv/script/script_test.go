@@ -221,6 +221,10 @@ func TestNumbersInStrings(t *testing.T) {
 	for expr, want := range map[string]string{
 		"tostring(0.1+0.2)": "0.3", "(1/3)..''": "0.33333333333333", "tostring(2^63)": "9.2233720368548e+18", "1e100 .. 'x'": "1e+100x", "table.concat({1.5, 2, 'a', 0.1+0.2}, ',')": "1.5,2,a,0.3",
 		"tostring(1/0)": "inf", "tostring(-1/0)": "-inf", "tostring(0/0)": "-nan", "tostring(1e-7)": "1e-07", "tostring(0.0001)": "0.0001", "tostring(-0.5)": "-0.5", "tostring(1700000000000)": "1700000000000",
+		"tostring(tonumber('1e2'))": "100", "tostring(tonumber(' 1e+20 '))": "1e+20", "tostring(tonumber('010'))": "10", "tostring(tonumber('inf'))": "inf", "tostring(tonumber('-0x10'))": "-16",
+		"tostring(tonumber('1_0'))": "nil", "tostring(tonumber(''))": "nil", "tostring(tonumber('ff',16))": "255", "tostring(tonumber('--5'))": "nil", "tostring(tonumber(7))": "7", "tostring(math.huge)": "inf",
+		"string.format('%s|%5.1f|%u|%i|%%|%03d', 0.1+0.2, 3.14159, 5, '42', 7)": "0.3|  3.1|5|42|%|007", `string.format('%q', 'a"b\n')`: "\"a\\\"b\\\n\"", "string.format('%s %s', nil, true)": "nil true", "string.format('%-4s|%x', 'a', 255)": "a   |ff",
+		"select(2, pcall(redis.call, 'incr'))": "ERR Wrong number of args calling Redis command from script", "select(2, pcall(function() error('x', 0) end))": "x", "tostring(select(2, pcall(function() return 7 end)))": "7",
 		"tostring(nil)": "nil", "tostring(true)": "true", "table.concat({}, ',')": "", "table.concat({1,2,3}, '-', 2, 3)": "2-3", "table.concat({1,2,3}, '-', 3, 2)": "",
 	} {
 		if got := b.do("EVAL", "return "+expr, "0"); got != fmt.Sprintf("$%d\r\n%s\r\n", len(want), want) {
@@ -229,5 +233,12 @@ func TestNumbersInStrings(t *testing.T) {
 	}
 	if got := b.do("EVAL", "return table.concat({1,2}, ',', 1, 5)", "0"); !strings.Contains(got, "invalid value (nil) at index 3") {
 		t.Error(got)
+	}
+	for expr, want := range map[string]string{
+		"string.format('%d', 'x')": "bad argument #2 to 'format' (number expected, got string)", "string.format('%y', 1)": "invalid option '%y' to 'format'", "string.format('%s')": "bad argument #2 to 'format' (no value)", "string.format('%')": "invalid option '%' to 'format'",
+	} {
+		if got := b.do("EVAL", "return "+expr, "0"); !strings.Contains(got, want) {
+			t.Errorf("%s: %q, not %s", expr, got, want)
+		}
 	}
 }

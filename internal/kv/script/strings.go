@@ -2,7 +2,6 @@ package script
 
 import (
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,14 +13,17 @@ func (m *machine) openStrings() {
 	str := m.globals.RawGetString("string").(*lua.LTable) //nolint:forcetypeassert // opened before
 	str.RawSetString("dump", lua.LNil)
 	str.RawSetString("rep", m.l.NewFunction(m.repeat))
-	str.RawSetString("format", m.l.NewFunction(m.bounded(str.RawGetString("format"), formatted)))
+	format := m.bounded(str.RawGetString("format"), formatted)
+	str.RawSetString("format", m.l.NewFunction(func(l *lua.LState) int {
+		m.checkFormat(l)
+		return format(l)
+	}))
 	m.l.SetFuncs(str, m.patternFunctions())
 	for _, name := range []string{"lower", "upper", "reverse"} {
 		str.RawSetString(name, m.l.NewFunction(m.bounded(str.RawGetString(name), asLong)))
 	}
 	tab := m.globals.RawGetString("table").(*lua.LTable) //nolint:forcetypeassert // opened before
 	tab.RawSetString("concat", m.l.NewFunction(m.joinTable))
-	m.define("tostring", m.toString(m.globals.RawGetString("tostring")))
 	if meta, ok := m.l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
 		meta.RawSetString("__metatable", m.sealed) // it leads to the table behind string
 	}
@@ -144,38 +146,6 @@ func (m *machine) joinTable(l *lua.LState) int {
 	}
 	l.Push(lua.LString(b.String()))
 	return 1
-}
-
-// toString is tostring; what is no number it leaves to that of the interpreter.
-func (m *machine) toString(rest lua.LValue) lua.LGFunction {
-	return func(l *lua.LState) int {
-		if n, ok := l.CheckAny(1).(lua.LNumber); ok {
-			l.Push(lua.LString(textOf(n)))
-			return 1
-		}
-		l.SetTop(1)
-		l.Insert(rest, 1)
-		l.Call(1, 1)
-		return 1
-	}
-}
-
-// textOf is a string or a number as Lua has it in strings: what is no integer with 14 digits, as C's %.14g. Integers are
-// told whole, where Redis has 14 digits of them too.
-func textOf(v lua.LValue) string {
-	n, ok := v.(lua.LNumber)
-	f := float64(n)
-	switch {
-	case !ok, f == math.Trunc(f) && math.Abs(f) < 1<<63:
-		return v.String()
-	case math.IsInf(f, 1):
-		return "inf"
-	case math.IsInf(f, -1):
-		return "-inf"
-	case math.IsNaN(f):
-		return "-nan" // what 0/0 is
-	}
-	return strconv.FormatFloat(f, 'g', 14, 64)
 }
 
 // concat is a .. b .. c.
