@@ -73,6 +73,7 @@ func (s *Server) serverCommands() []*engine.Command {
 			{Name: "slaves", Arity: 3, Flags: engine.Admin | engine.Stale, Group: "cluster", Since: "3.0.0", Complexity: "O(1)", Summary: "Is there for clusters only.", Run: clusterCmd},
 			{Name: "slots", Arity: 2, Flags: engine.Stale, Group: "cluster", Since: "3.0.0", Complexity: "O(N) where N is the total number of Cluster nodes", Summary: "Is there for clusters only.", Run: clusterCmd},
 			{Name: "help", Arity: 2, Flags: engine.Loading | engine.Stale, Group: "cluster", Since: "5.0.0", Complexity: "O(1)", Summary: "Tells which subcommands there are.", Run: helpCmd},
+			{Name: "reset", Arity: -2, Flags: engine.Admin | engine.Stale | engine.NoScript, Group: "cluster", Since: "3.0.0", Complexity: "O(1)", Summary: "Is there for clusters only.", Run: clusterCmd},
 			{Name: "keyslot", Arity: 3, Flags: engine.Stale, Group: "cluster", Since: "3.0.0", Complexity: "O(N) where N is the number of bytes in the key", Summary: "Answers the hash slot of a key.", Run: clusterCmd},
 		}},
 		{Name: "readonly", Arity: 1, Flags: engine.Fast | engine.Loading | engine.Stale, Categories: []engine.Category{"connection"}, Group: "cluster", Since: "3.0.0", Complexity: "O(1)", Summary: "Is there for clusters only.", Run: clusterCmd},

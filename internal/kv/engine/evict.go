@@ -42,6 +42,7 @@ const (
 	evictSamples = 8                      // keys that are compared for one that goes
 	evictBatch   = 16                     // keys between two looks at the clock
 	evictSlice   = 500 * time.Microsecond // the longest that making room holds the lock
+	emptyBytes   = 1 << 10                // what an engine has without an item: a bound below it leaves room for nothing
 )
 
 // MaxMemory gives the bound and the policy.
@@ -54,14 +55,14 @@ func (e *Engine) SetMaxMemory(most int64, p Policy) { e.cfg.MaxMemory, e.cfg.Pol
 
 // room evicts until the bound is kept; false if it cannot be. A call that would take long leaves the rest to the next.
 func (e *Engine) room() bool {
-	if e.cfg.MaxMemory <= 0 || e.used <= e.cfg.MaxMemory {
+	if e.cfg.MaxMemory <= 0 || e.used+emptyBytes <= e.cfg.MaxMemory {
 		return true
 	}
 	if e.cfg.Policy == NoEviction || e.loading {
 		return false
 	}
 	begin := time.Now()
-	for n := 1; e.used > e.cfg.MaxMemory; n++ {
+	for n := 1; e.used+emptyBytes > e.cfg.MaxMemory; n++ {
 		if n%evictBatch == 0 && time.Since(begin) > evictSlice {
 			break
 		}

@@ -2,6 +2,7 @@ package script
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/crc64"
 	"maps"
 	"strings"
@@ -44,13 +45,13 @@ func (s *Scripts) functionCommands() []*engine.Command {
 
 // functionReads says that the function of a call has declared that it does not write.
 func (s *Scripts) functionReads(args [][]byte) bool {
-	f := s.functions[string(args[1])]
+	f := s.functions[strings.ToLower(string(args[1]))]
 	return f != nil && f.rights.ReadOnly
 }
 
 // call is FCALL.
 func (s *Scripts) call(c *engine.Ctx, readOnly bool) {
-	name := string(c.Args[1])
+	name := strings.ToLower(string(c.Args[1]))
 	f := s.functions[name]
 	if f == nil {
 		c.Fail("ERR Function not found")
@@ -82,7 +83,7 @@ func (s *Scripts) call(c *engine.Ctx, readOnly bool) {
 			c.Fail("ERR Function not found")
 			return
 		}
-		s.answer(c, execution{sc: &script{sha: name, chunk: libraryChunk}, rights: f.rights, prepare: func(m *machine) (*lua.LFunction, []lua.LValue) {
+		s.answer(c, execution{sc: &script{sha: f.name, chunk: libraryChunk}, rights: f.rights, prepare: func(m *machine) (*lua.LFunction, []lua.LValue) {
 			m.forget("KEYS")
 			m.forget("ARGV")
 			return fn, []lua.LValue{m.strings(keys), m.strings(argv)}
@@ -123,7 +124,11 @@ func (s *Scripts) functionDelete(c *engine.Ctx) {
 }
 
 func (s *Scripts) functionFlush(c *engine.Ctx) {
-	if len(c.Args) > 3 || len(c.Args) == 3 && !c.Is(2, "sync") && !c.Is(2, "async") {
+	if len(c.Args) > 3 {
+		c.Fail("ERR unknown subcommand or wrong number of arguments for 'flush'. Try FUNCTION HELP.")
+		return
+	}
+	if len(c.Args) == 3 && !c.Is(2, "sync") && !c.Is(2, "async") {
 		c.Fail("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
 		return
 	}
@@ -264,7 +269,11 @@ func (s *Scripts) functionRestore(c *engine.Ctx) {
 	if len(c.Args) == 4 {
 		policy = strings.ToLower(string(c.Args[3]))
 	}
-	if len(c.Args) > 4 || policy != "append" && policy != "replace" && policy != "flush" {
+	if len(c.Args) > 4 {
+		c.Fail("ERR unknown subcommand or wrong number of arguments for 'restore'. Try FUNCTION HELP.")
+		return
+	}
+	if policy != "append" && policy != "replace" && policy != "flush" {
 		c.Fail("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
 		return
 	}
@@ -286,6 +295,10 @@ func (s *Scripts) functionRestore(c *engine.Ctx) {
 		}
 		if err != nil { // all of them or none
 			s.libraries, s.functions, s.vm = libraries, functions, nil
+			if exists, is := errors.AsType[*existsError](err); is {
+				c.Fail("ERR Library " + exists.name + " already exists")
+				return
+			}
 			c.Fail(err.Error())
 			return
 		}

@@ -25,7 +25,7 @@ var errLoadLong = errors.New("ERR FUNCTION LOAD timeout")
 type library struct {
 	name, text string
 	proto      *lua.FunctionProto
-	functions  map[string]*function
+	functions  map[string]*function      // by their keys
 	fresh      map[string]*lua.LFunction // while it is being loaded
 }
 
@@ -36,6 +36,9 @@ type function struct {
 	flags       []string // as they were given
 	rights      engine.Rights
 }
+
+// key is the name under which a function is found, in any case.
+func (f *function) key() string { return strings.ToLower(f.name) }
 
 // sorted gives the libraries by their names.
 func (s *Scripts) sorted() []*library {
@@ -57,6 +60,14 @@ func validName(name string) bool {
 	return name != ""
 }
 
+// unquoted takes the quotes off a word that has them.
+func unquoted(word string) string {
+	if n := len(word); n > 1 && (word[0] == '"' || word[0] == '\'') && word[n-1] == word[0] {
+		return word[1 : n-1]
+	}
+	return word
+}
+
 // newLibrary reads and compiles a text. The error is what a client is answered.
 func newLibrary(text string) (*library, error) {
 	if !strings.HasPrefix(text, "#!") {
@@ -66,28 +77,27 @@ func newLibrary(text string) (*library, error) {
 		return nil, fmt.Errorf("ERR library of %d bytes is too long", len(text))
 	}
 	line, body, _ := strings.Cut(text, "\n")
-	words := strings.Fields(line[2:])
-	if len(words) == 0 {
-		return nil, errors.New("ERR Engine '' not found")
+	language, rest, _ := strings.Cut(line[2:], " ")
+	if !strings.EqualFold(strings.TrimSpace(language), "lua") {
+		return nil, fmt.Errorf("ERR Engine '%s' not found", language)
 	}
 	lib := &library{text: text, functions: map[string]*function{}}
-	for _, w := range words[1:] {
+	named := false
+	for _, w := range strings.Fields(rest) {
 		name, ok := strings.CutPrefix(w, "name=")
 		switch {
 		case !ok:
 			return nil, fmt.Errorf("ERR Invalid metadata value given: %s", w)
-		case lib.name != "":
+		case named:
 			return nil, errors.New("ERR Invalid metadata value, name argument was given multiple times")
 		}
-		lib.name = name
+		lib.name, named = unquoted(name), true
 	}
 	switch {
-	case !slices.ContainsFunc(words[1:], func(w string) bool { return strings.HasPrefix(w, "name=") }):
+	case !named:
 		return nil, errors.New("ERR Library name was not given")
 	case !validName(lib.name):
 		return nil, errors.New("ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long")
-	case !strings.EqualFold(words[0], "lua"):
-		return nil, fmt.Errorf("ERR Engine '%s' not found", words[0])
 	}
 	var err error
 	if lib.proto, err = compile("\n"+body, libraryChunk); err != nil {
@@ -120,11 +130,16 @@ func (m *machine) learn(c *engine.Ctx, lib *library) error {
 	return nil
 }
 
+// existsError says that there is a library of a name. FUNCTION LOAD and FUNCTION RESTORE say it in other words.
+type existsError struct{ name string }
+
+func (e *existsError) Error() string { return fmt.Sprintf("ERR Library '%s' already exists", e.name) }
+
 // add makes a library known, in the place of one of its name if that may be.
 func (s *Scripts) add(c *engine.Ctx, lib *library, replace bool) error {
 	old := s.libraries[lib.name]
 	if old != nil && !replace {
-		return fmt.Errorf("ERR Library '%s' already exists", lib.name)
+		return &existsError{lib.name}
 	}
 	if old == nil && len(s.libraries) >= mostLibraries {
 		return errors.New("ERR there are too many libraries")
@@ -135,7 +150,7 @@ func (s *Scripts) add(c *engine.Ctx, lib *library, replace bool) error {
 	err := m.learn(c, lib)
 	if err == nil {
 		for _, f := range lib.sorted() {
-			if s.functions[f.name] != nil && (old == nil || old.functions[f.name] == nil) {
+			if s.functions[f.key()] != nil && (old == nil || old.functions[f.key()] == nil) {
 				err = fmt.Errorf("ERR Function %s already exists", f.name)
 				break
 			}
@@ -192,10 +207,10 @@ func (m *machine) registerFunction(l *lua.LState) int {
 	switch {
 	case !validName(f.name):
 		l.RaiseError("Library names can only contain letters, numbers, or underscores(_) and must be at least one character long")
-	case lib.functions[f.name] != nil:
+	case lib.functions[f.key()] != nil:
 		l.RaiseError("Function already exists in the library")
 	}
-	lib.functions[f.name], lib.fresh[f.name] = f, fn
+	lib.functions[f.key()], lib.fresh[f.key()] = f, fn
 	return 0
 }
 

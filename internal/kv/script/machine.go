@@ -26,6 +26,7 @@ type machine struct {
 	l       *lua.LState
 	env     *lua.LTable // what scripts have for globals: empty, and read through
 	globals *lua.LTable // what lies behind
+	onLoad  *lua.LTable // what lies behind while a library is loaded
 	locked  map[*lua.LTable]bool
 	budget  *budget
 	run     *run
@@ -100,6 +101,7 @@ func newMachine(s *Scripts) *machine {
 	m.globals = m.l.G.Global
 	m.open()
 	m.env = m.protected(m.globals)
+	m.onLoad = m.loadGlobals()
 	m.globals.RawSetString("_G", m.env)
 	return m
 }
@@ -162,6 +164,11 @@ func (s *Scripts) execute(c *engine.Ctx, m *machine, x execution, then func(m *m
 		}
 	}()
 	fn, args := x.prepare(m)
+	behind := m.globals
+	if x.loading != nil {
+		behind = m.onLoad
+	}
+	m.env.Metatable.(*lua.LTable).RawSetString("__index", behind) //nolint:forcetypeassert // protected made it
 	top := m.l.GetTop()
 	err := m.l.CallByParam(lua.P{Fn: fn, NRet: 1, Protect: true}, args...)
 	switch {
@@ -214,7 +221,7 @@ func (m *machine) describe(err error) string {
 			text = "ERR unknown error"
 		}
 	} else {
-		said := e.Object.String()
+		said := strings.Replace(e.Object.String(), "attempt to call a non-function object", "attempt to call a nil value", 1)
 		if e.Type == lua.ApiErrorRun && e.Object == lua.LNil {
 			said = err.Error()
 		}

@@ -19,8 +19,7 @@ func TestAScriptThatKeepsTooMuchIsEnded(t *testing.T) {
 	for _, text := range []string{
 		keep("{}"), keep("string.rep('y', 1048576)"), keep("s .. 1"),
 		keep("s:gsub('^x', 'y')"), keep("table.concat({s, s})"),
-		keep("cmsgpack.pack(s)"), keep("struct.pack('s', s)"), keep("redis.call('get', 'big')"), keep("coroutine.create(function() end)"),
-		keep("cjson.decode('[' .. string.rep('[],', 1000) .. '1]')"),
+		keep("cmsgpack.pack(s)"), keep("redis.call('get', 'big')"), keep("coroutine.create(function() end)"),
 		"return cjson.decode('[' .. string.rep('[],', 10000000) .. '1]')",
 		"return cmsgpack.unpack(string.char(0xdd, 1, 0, 0, 0) .. string.rep(string.char(0x90), 16777216))",
 		"local t = {} while true do pcall(function() while true do t[#t + 1] = 'x' .. #t end end) end",

@@ -24,7 +24,6 @@ func (m *machine) openRedis() {
 		"error_reply":        errorReply,
 		"status_reply":       statusReply,
 		"sha1hex":            sha1Hex,
-		"register_function":  m.registerFunction,
 		"log":                m.log,
 		"setresp":            m.setResp,
 		"acl_check_cmd":      m.aclCheck,
@@ -34,6 +33,24 @@ func (m *machine) openRedis() {
 		"debug":              func(*lua.LState) int { return 0 },
 	})
 	t := m.globals.RawGetString("redis").(*lua.LTable) //nolint:forcetypeassert // made above
+	m.constants(t)
+}
+
+// loadGlobals are the globals of a library's code: it can register functions, which see all globals when they are called.
+func (m *machine) loadGlobals() *lua.LTable {
+	t := m.l.SetFuncs(m.l.NewTable(), map[string]lua.LGFunction{"register_function": m.registerFunction, "log": m.log})
+	m.constants(t)
+	t.Metatable = m.globals.Metatable
+	g := m.l.NewTable()
+	g.RawSetString("redis", m.protected(t))
+	g.RawSetString("_G", m.env)
+	g.RawSetString(concatName, m.globals.RawGetString(concatName))
+	g.Metatable = m.globals.Metatable
+	return g
+}
+
+// constants puts the numbers and the version into the library redis.
+func (m *machine) constants(t *lua.LTable) {
 	for name, n := range map[string]int{
 		"LOG_DEBUG": logDebug, "LOG_VERBOSE": logVerbose, "LOG_NOTICE": logNotice, "LOG_WARNING": logWarning,
 		"REPL_NONE": 0, "REPL_SLAVE": 1, "REPL_REPLICA": 1, "REPL_AOF": 2, "REPL_ALL": 3,
@@ -59,7 +76,7 @@ func versionNumber(v string) int {
 
 // call is redis.call and redis.pcall: the first raises an error, the second gives it.
 func (m *machine) call(l *lua.LState, raise bool) int {
-	if m.run == nil || m.loading != nil {
+	if m.run == nil {
 		l.RaiseError("redis.call can only be called inside a script invocation")
 	}
 	args, wrong := m.room.take(l)
