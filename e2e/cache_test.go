@@ -85,13 +85,16 @@ func TestCache(t *testing.T) {
 	key := a.cacheKey(first)
 	a.wantLookups(0, 1)
 	var got struct {
-		Decode, Status string
-		Rows           int64
-		Decoder        struct{ ID string }
-		Tables         []struct {
-			Name string
-			Rows int64
-		}
+		Decode  string `json:"decode"`
+		Status  string `json:"status"`
+		Rows    int64  `json:"rows"`
+		Decoder struct {
+			ID string `json:"id"`
+		} `json:"decoder"`
+		Tables []struct {
+			Name string `json:"name"`
+			Rows int64  `json:"rows"`
+		} `json:"tables"`
 	}
 	text, _ := c.Do("GET", key).(string)
 	if err := json.Unmarshal([]byte(text), &got); err != nil {

@@ -39,7 +39,9 @@ func TestCacheAndKeysOverBothProtocols(t *testing.T) {
 	}
 	cmd := exec.CommandContext(ctx, built(t), "cache", "keys", "report:*", "--json", "--server", a.url, "--data-dir", a.dir)
 	out, err := cmd.Output()
-	var keys []struct{ Key string }
+	var keys []struct {
+		Key string `json:"key"`
+	}
 	if err != nil || json.Unmarshal(out, &keys) != nil || len(keys) != 3 || !strings.Contains(string(out), "report:a/b") {
 		t.Errorf("cache keys: %s, %v", out, err)
 	}

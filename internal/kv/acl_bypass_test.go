@@ -72,8 +72,20 @@ func TestNoWayToOthersKeys(t *testing.T) {
 	others := func() string {
 		var b strings.Builder
 		for _, args := range [][]string{
-			{"GET", "other:s"}, {"LRANGE", "other:l", "0", "-1"}, {"HGETALL", "other:h"}, {"SORT", "other:t", "ALPHA"}, {"ZRANGE", "other:z", "0", "-1", "WITHSCORES"}, {"ZRANGE", "other:g", "0", "-1"}, {"XINFO", "STREAM", "other:x"}, {"GET", "other:p"},
-			{"GET", "other:n"}, {"EXISTS", "other:new", "other:none"}, {"PTTL", "other:s"}, {"PTTL", "other:l"}, {"XPENDING", "other:x", "g"}, {"DBSIZE"},
+			{"GET", "other:s"},
+			{"LRANGE", "other:l", "0", "-1"},
+			{"HGETALL", "other:h"},
+			{"SORT", "other:t", "ALPHA"},
+			{"ZRANGE", "other:z", "0", "-1", "WITHSCORES"},
+			{"ZRANGE", "other:g", "0", "-1"},
+			{"XINFO", "STREAM", "other:x"},
+			{"GET", "other:p"},
+			{"GET", "other:n"},
+			{"EXISTS", "other:new", "other:none"},
+			{"PTTL", "other:s"},
+			{"PTTL", "other:l"},
+			{"XPENDING", "other:x", "g"},
+			{"DBSIZE"},
 		} {
 			if args[0] != "DBSIZE" {
 				fmt.Fprintln(&b, admin.Text(args...))

@@ -83,7 +83,7 @@ func newLibrary(text string) (*library, error) {
 	}
 	lib := &library{text: text, functions: map[string]*function{}}
 	named := false
-	for _, w := range strings.Fields(rest) {
+	for w := range strings.FieldsSeq(rest) {
 		name, ok := strings.CutPrefix(w, "name=")
 		switch {
 		case !ok:
