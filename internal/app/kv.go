@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -35,6 +36,7 @@ func (a *appliance) openKV(ctx context.Context) error {
 	cfg := kv.Config{
 		Socket: c.UnixSocket, Password: c.Password, MaxClients: c.MaxClients, IdleTimeout: c.IdleTimeout, Version: a.env.Version,
 		Logger: a.logs.Logger("kv"), Drain: closeWait, Parameters: a.kvParameters(), Engine: keyspace,
+		Users: filepath.Join(a.folder.kv(), "users.acl"), FS: a.world.fs,
 	}
 	if c.Listen.Enabled() {
 		cfg.Addr = string(c.Listen)
@@ -134,6 +136,8 @@ func (a *appliance) kvHealth(context.Context) (observe.Status, string) {
 	switch {
 	case st.Failure != nil:
 		return observe.Degraded, "the log cannot be written, commands that write are refused: " + st.Failure.Error()
+	case a.kv.UsersFailure() != nil:
+		return observe.Degraded, a.kv.UsersFailure().Error()
 	case len(st.Load.Damaged) > 0:
 		return observe.Degraded, fmt.Sprintf("the log was damaged; what could not be repeated is kept in %v", st.Load.Damaged)
 	case a.kvMissing != "":

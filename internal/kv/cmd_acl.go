@@ -36,6 +36,11 @@ func (s *Server) aclSetuserCmd(c *engine.Ctx) {
 			return
 		}
 	}
+	if !s.keepable(u) {
+		c.Fail("ERR this user cannot be kept: patterns and names may have no blanks")
+		return
+	}
+	s.users.ownDefault = s.users.ownDefault || name == s.acl.def.name
 	if old == nil {
 		s.acl.users[name] = u
 	} else {
@@ -43,7 +48,7 @@ func (s *Server) aclSetuserCmd(c *engine.Ctx) {
 		*old = *u
 	}
 	s.refreeAll()
-	c.OK()
+	s.usersChanged(c, func(c *engine.Ctx) { c.OK() })
 }
 
 // mayOpen refuses a user default without a password where strangers may connect.
@@ -107,7 +112,11 @@ func (s *Server) aclDeluserCmd(c *engine.Ctx) {
 			}
 		}
 	}
-	c.Out.Int(n)
+	if n == 0 {
+		c.Out.Int(n)
+		return
+	}
+	s.usersChanged(c, func(c *engine.Ctx) { c.Out.Int(n) })
 }
 
 func (s *Server) aclGetuserCmd(c *engine.Ctx) {
@@ -215,10 +224,8 @@ func aclGenpassCmd(c *engine.Ctx) {
 	c.Out.BulkString(hex.EncodeToString(b[:])[:(bits+3)/4])
 }
 
-// errNoFile is ACL LOAD's and SAVE's: users come from the configuration.
+// errNoFile is ACL LOAD's and SAVE's where users are not kept.
 const errNoFile = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store users in the Redis configuration."
-
-func aclFileCmd(c *engine.Ctx) { c.Fail(errNoFile) }
 
 func (s *Server) aclLogCmd(c *engine.Ctx) {
 	n := int64(10)

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/kv/engine"
 	"github.com/wayside-edge/wayside/internal/kv/resp"
 	"github.com/wayside-edge/wayside/internal/kv/script"
@@ -40,6 +41,8 @@ type Config struct {
 	Parameters []Parameter   // of other packages, for CONFIG
 	Shutdown   func()        // what SHUTDOWN begins, under the engine's lock; nil = it is refused
 	Version    string        // Wayside's, for INFO
+	Users      string        // path of the file that ACL users are kept in; "" = they are not
+	FS         disk.FS       // of that file; nil = the real one
 	Logger     *slog.Logger
 }
 
@@ -83,6 +86,7 @@ type Server struct {
 	release  release
 	scripts  *script.Scripts
 	failing  error // nothing can be kept
+	users    keptUsers
 	unread   int64 // bytes that all clients leave unread
 }
 
@@ -117,6 +121,11 @@ func Open(cfg Config) (*Server, error) {
 	ec.Hooks = s.hooks()
 	s.engine = engine.New(ec)
 	s.acl = newACL(s.engine, cfg.Password)
+	s.users = keptUsers{path: cfg.Users, fs: cfg.FS, changed: make(chan struct{}, 1)}
+	if cfg.FS == nil {
+		s.users.fs = disk.OS
+	}
+	s.loadUsers()
 	if err := s.listen(); err != nil {
 		s.stop()
 		for _, l := range s.listeners {
@@ -165,6 +174,9 @@ func (s *Server) run(ctx context.Context) error {
 	}
 	own.Go(func() { _ = s.engine.Run(ctx) })
 	own.Go(func() { s.cron(ctx) })
+	if s.users.path != "" {
+		own.Go(func() { s.keepUsers(ctx) })
+	}
 	<-ctx.Done()
 	for _, l := range s.listeners {
 		_ = l.Close()
