@@ -114,11 +114,13 @@ func (s *Server) fixedParameters() []*parameter {
 			tlsPort = strconv.Itoa(a.Port)
 		}
 	}
+	delay := fixed("key-load-delay", "0") // of Redis's own tests, which look for it
+	delay.hidden = true
 	return []*parameter{
-		fixed("databases", strconv.Itoa(s.engine.Databases())), same("bind", host, "Failed to bind to specified addresses."), same("port", port, "Unable to listen on this port. Check server logs."),
+		delay, fixed("databases", strconv.Itoa(s.engine.Databases())), same("bind", host, "Failed to bind to specified addresses."), same("port", port, "Unable to listen on this port. Check server logs."),
 		same("tls-port", tlsPort, "Unable to listen on this port. Check server logs."), fixed("unixsocket", s.cfg.Socket), fixed("unixsocketperm", "600"), fixed("cluster-enabled", "no"),
 		fixed("daemonize", "no"), fixed("io-threads", "1"), fixed("logfile", ""), fixed("pidfile", ""), fixed("supervised", "no"),
-		fixed("appendfilename", ""), fixed("appenddirname", ""), fixed("aclfile", ""), fixed("tcp-backlog", "511"),
+		fixed("appendfilename", ""), fixed("appenddirname", ""), fixed("aclfile", s.cfg.Users), fixed("tcp-backlog", "511"),
 		fixed("enable-debug-command", yesOrNo(s.cfg.Engine.Debug)), fixed("enable-module-command", "no"), fixed("enable-protected-configs", "no"),
 		refused("dir"), refused("dbfilename"),
 	}
