@@ -12,6 +12,9 @@ import (
 // concatName is the global function that a .. b becomes. No script can name it.
 const concatName = ".."
 
+// boundName is the global function that the bounds of a numeric for are given through: Lua takes texts of numbers for them.
+const boundName = "for"
+
 // compile compiles a text, with concatenations as calls, so that their length can be bounded.
 func compile(text, name string) (proto *lua.FunctionProto, err error) {
 	defer func() { // the compiler panics at what it cannot do, such as too many constants
@@ -58,7 +61,7 @@ func rewriteStmt(s ast.Stmt) {
 		rewriteStmts(s.Then)
 		rewriteStmts(s.Else)
 	case *ast.NumberForStmt:
-		s.Init, s.Limit, s.Step = rewriteExpr(s.Init), rewriteExpr(s.Limit), rewriteExpr(s.Step)
+		s.Init, s.Limit, s.Step = bound(s.Init), bound(s.Limit), bound(s.Step)
 		rewriteStmts(s.Stmts)
 	case *ast.GenericForStmt:
 		rewriteExprs(s.Exprs)
@@ -110,6 +113,21 @@ func rewriteExpr(e ast.Expr) ast.Expr {
 		rewriteStmts(e.Stmts)
 	}
 	return e
+}
+
+// bound has a bound of a numeric for be a number.
+func bound(e ast.Expr) ast.Expr {
+	if e = rewriteExpr(e); e == nil {
+		return nil
+	}
+	if _, is := e.(*ast.NumberExpr); is {
+		return e
+	}
+	call := &ast.FuncCallExpr{Func: &ast.IdentExpr{Value: boundName}, Args: []ast.Expr{single(e)}, AdjustRet: true}
+	call.SetLine(e.Line())
+	call.SetLastLine(e.LastLine())
+	call.Func.SetLine(e.Line())
+	return call
 }
 
 // flatten lists the operands of a .. b .. c.

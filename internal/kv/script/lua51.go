@@ -87,6 +87,19 @@ func parseNumber(s string) (float64, bool) {
 	return f, err == nil || errors.Is(err, strconv.ErrRange)
 }
 
+// loopBound gives a bound of a numeric for as a number.
+func loopBound(l *lua.LState) int {
+	v := l.Get(1)
+	if s, is := v.(lua.LString); is {
+		if f, ok := parseNumber(string(s)); ok {
+			v = lua.LNumber(f)
+		}
+	}
+	l.SetTop(0)
+	l.Push(v)
+	return 1
+}
+
 // protectedCall is pcall: of an error that a command has answered it gives the text, as Redis 7 does for scripts that are
 // older than its errors.
 func (m *machine) protectedCall(rest lua.LValue) lua.LGFunction {

@@ -44,7 +44,7 @@ func (m *machine) loadGlobals() *lua.LTable {
 	g := m.l.NewTable()
 	g.RawSetString("redis", m.protected(t))
 	g.RawSetString("_G", m.env)
-	g.RawSetString(concatName, m.globals.RawGetString(concatName))
+	m.callees(g)
 	g.Metatable = m.globals.Metatable
 	return g
 }

@@ -36,6 +36,7 @@ func (m *machine) open() {
 	m.define("setfenv", m.setEnv)
 	m.define("collectgarbage", func(l *lua.LState) int { l.Push(lua.LNumber(0)); return 1 })
 	m.define(concatName, m.concat)
+	m.define(boundName, loopBound)
 	m.openCoroutines()
 	m.protected(nil)
 	m.openStrings()
@@ -118,6 +119,15 @@ func (m *machine) setMetatable(l *lua.LState) int {
 	return 1
 }
 
+// callees puts what scripts are compiled to call into globals that have none of it.
+func (m *machine) callees(env *lua.LTable) {
+	for _, name := range []string{concatName, boundName} {
+		if env.RawGetString(name) == lua.LNil {
+			env.RawSetString(name, m.globals.RawGetString(name))
+		}
+	}
+}
+
 // setEnv changes the globals of a Lua function, never those of the library.
 func (m *machine) setEnv(l *lua.LState) int {
 	f, ok := l.Get(1).(*lua.LFunction)
@@ -125,8 +135,8 @@ func (m *machine) setEnv(l *lua.LState) int {
 	if !ok || f.IsG {
 		l.RaiseError("setfenv takes a function of the script")
 	}
-	if env.RawGetString(concatName) == lua.LNil && env != m.env {
-		env.RawSetString(concatName, m.globals.RawGetString(concatName))
+	if env != m.env {
+		m.callees(env)
 	}
 	f.Env = env
 	l.Push(f)

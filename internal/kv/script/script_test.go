@@ -215,6 +215,27 @@ func TestScriptsThatRunTooLong(t *testing.T) {
 	}
 }
 
+// TestBoundsOfLoops are texts, as arguments of scripts are, calls and numbers.
+func TestBoundsOfLoops(t *testing.T) {
+	b := newBox()
+	for text, want := range map[string]string{
+		"local n=0 for i=1,ARGV[1] do n=n+i end return n": ":6\r\n", "local n=0 for i=ARGV[1],'1',-1 do n=n*10+i end return n": ":321\r\n", "local t={} for i=1,#ARGV do t[i]=i end return #t": ":1\r\n",
+		"local f=function() return 2,9 end local n=0 for i=1,f() do n=n+1 end return n": ":2\r\n", "local n=0 for i=1,2 do for j=i,i+1 do n=n+j end end return n": ":8\r\n",
+		"local f=function(a) local n=0 for i=1,a do n=n+1 end return n end setfenv(f,{}) return f(ARGV[1])": ":3\r\n",
+	} {
+		if got := b.do("EVAL", text, "0", "3"); got != want {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+	library := "#!lua name=lib\nlocal m = 0 for i = 1, #'ab' do m = m + 1 end\nredis.register_function('f', function(_, args) local n = m for i = 1, args[1] do n = n + 1 end return n end)"
+	if loaded, got := b.do("FUNCTION", "LOAD", library), b.do("FCALL", "f", "0", "3"); got != ":5\r\n" {
+		t.Errorf("in a library: %q %q", loaded, got)
+	}
+	if got := b.do("EVAL", "for i=1,'x' do end", "0"); !strings.Contains(got, "must be a number") {
+		t.Error(got)
+	}
+}
+
 // TestNumbersInStrings are as Lua has them: the texts are redis-server's.
 func TestNumbersInStrings(t *testing.T) {
 	b := newBox()
