@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"sync"
 	"time"
 
@@ -216,8 +217,8 @@ func (c *Cache) call(ctx context.Context, f func(ctx context.Context) error) err
 		c.breaker.refused(ctx, r.text)
 		return errcode.Wrap(errcode.Unavailable, err, "the cache takes no values at present").After(probeEvery)
 	}
-	if cause := context.Cause(short); cause != nil {
-		err = cause
+	if short.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) { // the one of a connection may come first
+		err = errSlow
 	}
 	c.breaker.done(ctx, err)
 	return c.unavailable(err)

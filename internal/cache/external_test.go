@@ -96,6 +96,8 @@ func TestServersThatFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = gone.Close()
+	// Found out from what was said, and not by waiting for more.
+	why := map[string]error{"promises much": errTooMuch, "two gigabytes": errTooMuch, "nested": errNotRedis, "talks nonsense": errNotRedis, "hangs": errSlow}
 	for name, url := range map[string]string{
 		"hangs":          "redis://" + silent(t, swallow),
 		"is not there":   "redis://" + gone.Addr().String(),
@@ -127,6 +129,9 @@ func TestServersThatFail(t *testing.T) {
 				t.Errorf("20 calls took %v", took)
 			}
 			s := c.Status()
+			if want := why[name]; want != nil && !strings.Contains(s.LastError, want.Error()) {
+				t.Errorf("failed for %q, not for %q", s.LastError, want)
+			}
 			if s.State != StateFailing || s.Errors != 20 || s.LastError == "" || strings.Contains(s.LastError, "wrong@") {
 				t.Errorf("%+v", s)
 			}
@@ -220,6 +225,25 @@ func TestServerThatComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-time.After(20 * time.Millisecond) // the rest of the breaker
+	}
+}
+
+// A server may close a connection that nobody uses; that costs no caller anything.
+func TestConnectionsThatWereClosed(t *testing.T) {
+	_, addr := server(t)
+	p := newProxy(t)
+	p.pass(addr)
+	c := open(t, Config{URL: "redis://" + p.addr, Timeout: patience})
+	for i := range 3 {
+		put(t, c, "k", "1", 0)
+		p.pass("")
+		p.pass(addr)
+		if it := get(t, c, "k"); !it.Found {
+			t.Errorf("%d: %+v", i, it)
+		}
+	}
+	if s := c.Status(); s.Errors != 0 {
+		t.Errorf("%+v", s)
 	}
 }
 
