@@ -369,3 +369,14 @@ func TestReadersBesideWriters(t *testing.T) {
 	}
 	<-done
 }
+
+// TestBetweenCharacters: what is text loses a character that was cut off, and nothing else loses anything.
+func TestBetweenCharacters(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "a": "a", "aü": "aü", "aü\xc3": "aü", "a\xe2\x82": "a", "a\xf0\x9d\x84": "a", "a\xff": "a\xff", "\xff\xc3": "\xff\xc3", "\xe2\xe2": "\xe2\xe2", "a\x82": "a\x82",
+	} {
+		if got := betweenCharacters([]byte(in)); string(got) != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
