@@ -68,6 +68,7 @@ type stream struct {
 type streamBlock struct {
 	base       streamID // of the first that was put in
 	live, dead int
+	list       int // bytes that it would have in Redis
 	fields     [][]byte
 	buf        []byte
 }
@@ -80,7 +81,7 @@ const (
 
 const (
 	streamBytes = 208
-	blockBytes  = 80
+	blockBytes  = 96
 	sliceBytes  = 24
 	// streamEntryMost bounds the bytes of an entry, as Redis does.
 	streamEntryMost = 1 << 30
@@ -116,7 +117,7 @@ func (b *streamBlock) bytes() int64 {
 func (s *stream) room(lim *Encodings, id streamID, args [][]byte, size int) *streamBlock {
 	if len(s.blocks) > 0 {
 		b := s.blocks[len(s.blocks)-1]
-		full := lim.StreamBytes > 0 && len(b.buf)+size >= lim.StreamBytes ||
+		full := lim.StreamBytes > 0 && b.list+size >= lim.StreamBytes ||
 			lim.StreamEntries > 0 && b.live+b.dead >= lim.StreamEntries
 		if !full {
 			return b
@@ -129,6 +130,7 @@ func (s *stream) room(lim *Encodings, id streamID, args [][]byte, size int) *str
 	for i := 0; i < len(args); i += 2 {
 		b.fields = append(b.fields, copied(args[i]))
 	}
+	b.list = listBase(b.fields)
 	s.blocks = append(s.blocks, b)
 	s.heap += b.bytes()
 	return b
@@ -158,6 +160,7 @@ func (b *streamBlock) append(id streamID, args [][]byte) {
 	for i := 0; same && i < len(b.fields); i++ {
 		same = sameKey(args[2*i], b.fields[i])
 	}
+	b.list += listEntry(b.base, id, args, same)
 	flags := byte(0)
 	if same {
 		flags = entrySame
