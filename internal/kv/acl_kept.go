@@ -161,7 +161,7 @@ func (s *Server) keepUsers(ctx context.Context) {
 		}
 		s.engine.Unlock()
 		if err != nil {
-			s.log.Error("users not written", "file", s.users.path, "error", err)
+			s.log.ErrorContext(ctx, "users not written", "file", s.users.path, "error", err)
 			select {
 			case <-ctx.Done():
 			case <-time.After(usersRetry):

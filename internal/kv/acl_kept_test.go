@@ -25,6 +25,7 @@ func run(t *testing.T, name string, cfg kv.Config, f func(t *testing.T, s *kv.Se
 func TestUsersAreKept(t *testing.T) {
 	cfg := kv.Config{Users: filepath.Join(t.TempDir(), "users.acl")}
 	run(t, "made", cfg, func(t *testing.T, _ *kv.Server, addr string) {
+		t.Helper()
 		c := kvtest.Dial(t, addr)
 		want(t, c, "OK", "ACL", "SETUSER", "bob", "on", ">secret", "~a:*", "%R~b", "&news", "+get", "+config|get", "(+set ~c)")
 		want(t, c, "OK", "ACL", "SETUSER", "eve", "on", "nopass", "~*", "+@all")
@@ -39,6 +40,7 @@ func TestUsersAreKept(t *testing.T) {
 		t.Errorf("the file is\n%s%v", text, err)
 	}
 	run(t, "there again", cfg, func(t *testing.T, _ *kv.Server, addr string) {
+		t.Helper()
 		c := kvtest.Dial(t, addr)
 		want(t, c, "-WRONGPASS invalid username-password pair or user is disabled.", "AUTH", "eve", "x")
 		want(t, c, "-WRONGPASS invalid username-password pair or user is disabled.", "AUTH", "bob", "x")
@@ -52,6 +54,7 @@ func TestUsersAreKept(t *testing.T) {
 		want(t, other, "OK", "ACL", "SETUSER", "default", "off")
 	})
 	run(t, "default is off", cfg, func(t *testing.T, _ *kv.Server, addr string) {
+		t.Helper()
 		c := kvtest.Dial(t, addr)
 		want(t, c, "-NOAUTH Authentication required.", "GET", "a:1")
 		want(t, c, "OK", "AUTH", "bob", "secret")
@@ -62,6 +65,7 @@ func TestUsersAreKept(t *testing.T) {
 func TestADamagedFileOpensNoDoor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "users.acl")
 	run(t, "made", kv.Config{Users: path}, func(t *testing.T, _ *kv.Server, addr string) {
+		t.Helper()
 		want(t, kvtest.Dial(t, addr), "OK", "ACL", "SETUSER", "bob", "on", ">secret", "+@all", "~a")
 	})
 	whole, err := os.ReadFile(path)
@@ -75,6 +79,7 @@ func TestADamagedFileOpensNoDoor(t *testing.T) {
 			t.Fatal(err)
 		}
 		run(t, name, kv.Config{Users: path, Password: "secret"}, func(t *testing.T, s *kv.Server, addr string) {
+			t.Helper()
 			if err := s.UsersFailure(); !errors.Is(err, kv.ErrUsersDamaged) {
 				t.Errorf("it says %v", err)
 			}
