@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/access"
+	"github.com/wayside-edge/wayside/internal/alert"
 	"github.com/wayside-edge/wayside/internal/batch"
 	"github.com/wayside-edge/wayside/internal/blob"
 	"github.com/wayside-edge/wayside/internal/cache"
@@ -86,6 +87,7 @@ type appliance struct {
 	batches  *batch.Engine
 	uploads  *upload.Uploads
 	keys     *idempotency.Keys
+	alerts   *alert.Engine
 	server   *httpapi.Server
 	kv       *kv.Server // nil = there is none
 	kvLog    *aof.Log
@@ -143,7 +145,7 @@ func (a *appliance) close() error {
 // open opens every part. Whatever it opened before an error is closed by close.
 func (a *appliance) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openKV, a.openCache, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openHTTP,
+		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openKV, a.openCache, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openAlerts, a.openHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -75,6 +75,7 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "tokens", a.access.Run)
 	parts.start(ctx, "batches", a.batches.Run)
 	a.startKV(ctx, parts)
+	parts.start(ctx, "alerts", a.alerts.Run)
 	parts.start(ctx, "http", a.server.Run)
 	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)
 	a.health.Started()
@@ -156,10 +157,11 @@ func (a *appliance) reload(ctx context.Context) error {
 		kept := a.engine.Reconfigure(queue.ModeSettings{Mode: queue.Mode(cfg.Queue.Mode), Ageing: cfg.Queue.Ageing}, cfg.Queue.Weights)
 		a.reloadKV(ctx, cfg)
 		a.reloadCache(cfg)
+		a.reloadAlerts(ctx, cfg)
 		a.server.SetRateLimit(cfg.Server.RateLimit, cfg.Server.RateBurst)
 		later := a.cfg.NeedRestart(&cfg)
 		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String(), "need_restart", later, "set_over_api", kept)
-		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, mode, ageing and weights of queues, limits of the Redis server, lifetimes in the cache, and the rate limit are in effect")
+		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, mode, ageing and weights of queues, limits of the Redis server and of alerts, lifetimes in the cache, and the rate limit are in effect")
 		if len(kept) > 0 {
 			fmt.Fprintln(a.env.Stderr, "configuration reloaded: set over the API, and in effect instead of the configuration:", strings.Join(kept, ", "))
 		}

@@ -107,6 +107,10 @@ func (c *Config) checkLimits() []rule {
 		{a.CPU.Warning <= a.CPU.Critical, "alerts.cpu_warning", "must not be above alerts.cpu_critical"},
 		{a.Memory.Warning <= a.Memory.Critical, "alerts.memory_warning", "must not be above alerts.memory_critical"},
 		{a.ErrorRate.Warning <= a.ErrorRate.Critical, "alerts.error_rate_warning", "must not be above alerts.error_rate_critical"},
+		{a.Disk.Warning <= a.Disk.Critical, "alerts.disk_warning", "must not be above alerts.disk_critical"},
+		{a.DecodeFailures.Warning <= a.DecodeFailures.Critical, "alerts.decode_failures_warning", "must not be above alerts.decode_failures_critical"},
+		{a.DeadJobs.Warning <= a.DeadJobs.Critical, "alerts.dead_jobs_warning", "must not be above alerts.dead_jobs_critical"},
+		{a.QueueAgeWarning <= a.QueueAgeCritical, "alerts.queue_age_warning", "must not be above alerts.queue_age_critical"},
 		{a.ResponseWarning <= a.ResponseCritical, "alerts.response_time_warning", "must not be above alerts.response_time_critical"},
 	}
 }

@@ -252,8 +252,14 @@ type Metrics struct {
 // Alerts are thresholds.
 type Alerts struct {
 	CPU, Memory, ErrorRate Thresholds // percent
+	Disk, DecodeFailures   Thresholds // percent
+	DeadJobs               Thresholds // jobs of a queue
 	ResponseWarning        time.Duration
 	ResponseCritical       time.Duration
+	QueueAgeWarning        time.Duration
+	QueueAgeCritical       time.Duration
+	CacheHitRate           float64 // percent, below which a warning is raised; 0 = none
+	For                    time.Duration
 	Deduplication          time.Duration
 }
 

@@ -425,6 +425,10 @@ func TestLiveKeysAreInEffect(t *testing.T) {
 	inEffect := []string{
 		"server.rate_limit", "server.rate_burst", "plugins.policy", "plugins.keys", "plugins.override", "plugins.settings", "queue.mode", "queue.ageing", "queue.weights",
 		"kv.maxmemory", "kv.maxmemory_policy", "kv.max_clients", "kv.appendfsync", "kv.idle_timeout", "cache.ttl", "cache.negative_ttl", "cache.ttls", "log.level", "log.modules",
+		"alerts.cpu_warning", "alerts.cpu_critical", "alerts.memory_warning", "alerts.memory_critical", "alerts.response_time_warning",
+		"alerts.response_time_critical", "alerts.error_rate_warning", "alerts.error_rate_critical", "alerts.disk_warning", "alerts.disk_critical",
+		"alerts.decode_failures_warning", "alerts.decode_failures_critical", "alerts.queue_age_warning", "alerts.queue_age_critical",
+		"alerts.dead_jobs_warning", "alerts.dead_jobs_critical", "alerts.cache_hit_rate_warning", "alerts.for", "alerts.deduplication",
 	}
 	c := load(t, Options{Env: home})
 	var promised []string

@@ -90,7 +90,7 @@ func (s *Server) finish(c echo.Context, st *state, method, endpoint string) {
 		status = statusGone
 	}
 	if s.cfg.Recorder != nil {
-		s.cfg.Recorder.RequestDone(method, endpoint, status, took)
+		s.cfg.Recorder.RequestDone(method, endpoint, status, took, st.stream)
 	}
 	level := slog.LevelInfo
 	if st.quiet {

@@ -118,7 +118,7 @@ func (r *recorder) RequestStarted(string, string) {
 	r.running++
 }
 
-func (r *recorder) RequestDone(method, endpoint string, status int, d time.Duration) {
+func (r *recorder) RequestDone(method, endpoint string, status int, d time.Duration, long bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.running--

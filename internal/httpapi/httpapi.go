@@ -149,7 +149,7 @@ type Access interface {
 // Recorder counts requests. The endpoint is the route's template, or "unmatched".
 type Recorder interface {
 	RequestStarted(method, endpoint string)
-	RequestDone(method, endpoint string, status int, d time.Duration)
+	RequestDone(method, endpoint string, status int, d time.Duration, long bool)
 }
 
 // Pages are what a browser gets.

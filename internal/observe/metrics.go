@@ -36,6 +36,7 @@ type Metrics struct {
 	workers  workerMetrics
 	cache    cacheMetrics
 	logFlush prometheus.Histogram
+	counted  counted
 	sources  atomic.Pointer[Sources]
 }
 
@@ -147,8 +148,10 @@ func (m *Metrics) RequestStarted(method, endpoint string) {
 	m.api.running.WithLabelValues(methodLabel(method), m.api.endpoints.label(endpoint)).Inc()
 }
 
-// RequestDone counts an answer. It follows a RequestStarted with the same method and endpoint.
-func (m *Metrics) RequestDone(method, endpoint string, status int, took time.Duration) {
+// RequestDone counts an answer. It follows a RequestStarted with the same method and endpoint. What is long by its nature,
+// such as a stream, is no sign of a slow appliance.
+func (m *Metrics) RequestDone(method, endpoint string, status int, took time.Duration, long bool) {
+	m.counted.answered(status, took, long)
 	method, endpoint = methodLabel(method), m.api.endpoints.label(endpoint)
 	m.api.running.WithLabelValues(method, endpoint).Dec()
 	m.api.requests.WithLabelValues(method, endpoint, strconv.Itoa(status)).Inc()
@@ -186,6 +189,10 @@ func (m *Metrics) FileReceived(format string, size int64) {
 // FileProcessed counts a decode; the status is success or error.
 func (m *Metrics) FileProcessed(format, status string, took time.Duration) {
 	format = m.files.types.label(format)
+	m.counted.decodes.Add(1)
+	if status != "success" {
+		m.counted.decodesFailed.Add(1)
+	}
 	m.files.processed.WithLabelValues(format, status).Inc()
 	m.files.duration.WithLabelValues(format).Observe(took.Seconds())
 }

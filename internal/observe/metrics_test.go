@@ -18,7 +18,7 @@ import (
 // The methods that the measured packages call, with the signatures they declare.
 var _ interface {
 	RequestStarted(method, endpoint string)
-	RequestDone(method, endpoint string, status int, d time.Duration)
+	RequestDone(method, endpoint string, status int, d time.Duration, long bool)
 	FileReceived(format string, size int64)
 	FileProcessed(format, status string, took time.Duration)
 	Query(kind, space, status string, took time.Duration)
@@ -67,7 +67,7 @@ func exercised() *Metrics {
 		},
 	})
 	m.RequestStarted("GET", "/api/v1/files")
-	m.RequestDone("GET", "/api/v1/files", 200, 70*time.Millisecond)
+	m.RequestDone("GET", "/api/v1/files", 200, 70*time.Millisecond, false)
 	m.RequestStarted("POST", "/api/v1/files")
 	m.FileReceived("", 2048)
 	m.FileReceived("rail", 12000)
@@ -231,7 +231,7 @@ func TestLabelsAreBounded(t *testing.T) {
 			for i := range 1000 {
 				e := fmt.Sprintf("/%d/%d", g, i)
 				m.RequestStarted("M"+e, e)
-				m.RequestDone("M"+e, e, 404, 0)
+				m.RequestDone("M"+e, e, 404, 0, false)
 				m.FileReceived(e+"\xff", 1)
 				m.JobFinished(e, e, "dead", 0)
 				m.BatchEnded(e, 0)
