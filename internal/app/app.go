@@ -52,6 +52,9 @@ type Env struct {
 // crashDelay is the wait of a job that ran at two ends of the process, before it runs again.
 const crashDelay = time.Minute
 
+// keptLines is how many lines of the log can be looked back at.
+const keptLines = 2000
+
 const (
 	// intakeWait and closeWait are the parts of the shutdown around its drain: requests under way, and closing.
 	intakeWait = time.Second
@@ -68,6 +71,7 @@ type appliance struct {
 	log     *slog.Logger
 
 	logs     *observe.Logs
+	lines    *event.Bus // of the log
 	metrics  *observe.Metrics
 	health   *observe.Health
 	folder   *folder
@@ -155,7 +159,10 @@ func (a *appliance) open(ctx context.Context) error {
 }
 
 func (a *appliance) openObservation(context.Context) error {
+	a.lines = event.New(keptLines)
+	a.onClose("lines of the log", func() error { a.lines.Close(); return nil })
 	logs, err := observe.OpenLogs(observe.LogConfig{
+		Lines:   a.lines,
 		Service: a.cfg.Service.Name, Level: slog.Level(a.cfg.Log.Level), Modules: levels(a.cfg.Log.Modules),
 		Format: a.cfg.Log.Format, Output: a.cfg.Log.Output, Context: idsOf, Journal: os.Getenv("JOURNAL_STREAM"),
 		Stdout: a.env.Stdout, Stderr: a.env.Stderr,

@@ -34,6 +34,7 @@ func (a *appliance) openHTTP(context.Context) error {
 			Wrapping: wrapping{a.decoder, a.registry}, Queue: a.queue(),
 			Batches: a.batches, Archives: a.decoder,
 			Uploads: a.uploads, Idempotency: a.keys, Cache: cacheFace{a.cache}, CacheAdmin: cacheFace{a.cache}, KV: a.keyspace(),
+			Alerts: a.alerts, Logs: logView{a.lines, a.logs},
 		},
 	}
 	if a.cfg.Metrics.Enabled {

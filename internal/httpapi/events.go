@@ -43,10 +43,10 @@ const (
 )
 
 // topics are what can be subscribed to, in the order of the documentation.
-func topics() []string { return []string{"file", "decode", "batch", "job", "queue", "plugin"} }
+func topics() []string { return []string{"file", "decode", "batch", "job", "queue", "plugin", "alert"} }
 
 type eventsInput struct {
-	Topics []string `query:"topics" nullable:"false" enum:"file,decode,batch,job,queue,plugin" doc:"only these, separated by commas; all unless given"`
+	Topics []string `query:"topics" nullable:"false" enum:"file,decode,batch,job,queue,plugin,alert" doc:"only these, separated by commas; all unless given"`
 	Header string   `header:"Last-Event-ID" maxLength:"128" doc:"id of the last event that was received"`
 	Query  string   `query:"last_event_id" maxLength:"128" doc:"the same, for those who cannot set the header"`
 }
@@ -100,20 +100,25 @@ func (s *Server) streamEvents(ctx context.Context, in *eventsInput) (*huma.Strea
 	}
 	stateOf(ctx).stream = true
 	return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
-		h := c.Response().Header()
-		h.Set("Content-Type", eventStreamType)
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Accel-Buffering", "no") // for proxies that would keep events back
-		if c.Request().Method == http.MethodHead {
-			c.Response().WriteHeader(http.StatusOK)
-			return nil
-		}
-		if s.events.open.Add(1) > maxStreams {
-			s.events.open.Add(-1)
-			return errcode.New(errcode.Unavailable, "too many event streams are open")
-		}
-		return s.openStream(c, s.subscribe(c.Request(), or(in.Header, in.Query), want))
+		return s.startStream(c, func() *eventStream { return s.subscribe(c.Request(), or(in.Header, in.Query), want) })
 	}), nil
+}
+
+// startStream answers with the stream that subscribe makes, if there is room for one more.
+func (s *Server) startStream(c echo.Context, subscribe func() *eventStream) error {
+	h := c.Response().Header()
+	h.Set("Content-Type", eventStreamType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // for proxies that would keep events back
+	if c.Request().Method == http.MethodHead {
+		c.Response().WriteHeader(http.StatusOK)
+		return nil
+	}
+	if s.events.open.Add(1) > maxStreams {
+		s.events.open.Add(-1)
+		return errcode.New(errcode.Unavailable, "too many event streams are open")
+	}
+	return s.openStream(c, subscribe())
 }
 
 // subscribe makes the stream of a request.
@@ -122,23 +127,41 @@ func (s *Server) subscribe(r *http.Request, last string, want []string) *eventSt
 	if !known {
 		after = event.Now
 	}
-	st := stateOf(r.Context())
-	e := &eventStream{
-		server: s, sub: s.deps.Events.Subscribe(after, want...), admin: st.allows(scopeAdmin), token: tokenOf(r), began: st.started,
-		request: st.ids.Request, granted: st.grant != nil,
-	}
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		e.session = cookie.Value
+	e := s.newStream(r, s.deps.Events.Subscribe(after, want...))
+	e.render = func(ev event.Event) []byte {
+		if f := s.frame(ev); e.admin || !f.admin {
+			return f.data
+		}
+		return nil
 	}
 	at := e.sub.At()
 	if known {
 		at = after
 	}
-	e.head = fmt.Appendf(nil, "retry: %d\nid: %s\n\n", eventRetry.Milliseconds(), s.eventID(at))
-	if last != "" && !known { // of another run, or made up
-		e.head = appendFrame(e.head, s.eventID(at), "reset", resetData(""))
+	e.begin(at, last != "" && !known) // of another run, or made up
+	return e
+}
+
+// newStream makes the stream of a request that reads a subscription.
+func (s *Server) newStream(r *http.Request, sub *event.Sub) *eventStream {
+	st := stateOf(r.Context())
+	e := &eventStream{
+		server: s, sub: sub, admin: st.allows(scopeAdmin), token: tokenOf(r), began: st.started,
+		request: st.ids.Request, granted: st.grant != nil,
+	}
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		e.session = cookie.Value
 	}
 	return e
+}
+
+// begin makes the head of the stream: where it stands, and whether what its reader knows is of no use any more.
+func (e *eventStream) begin(at uint64, reset bool) {
+	id := e.server.eventID(at)
+	e.head = fmt.Appendf(nil, "retry: %d\nid: %s\n\n", eventRetry.Milliseconds(), id)
+	if reset {
+		e.head = appendFrame(e.head, id, "reset", resetData(""))
+	}
 }
 
 // openStream takes the connection over where that is possible: then a stream costs a goroutine with a small stack
@@ -217,7 +240,8 @@ func limitSendBuffer(conn net.Conn) {
 type eventStream struct {
 	server  *Server
 	sub     *event.Sub
-	write   func(p []byte) error // in bounded time
+	write   func(p []byte) error     // in bounded time
+	render  func(event.Event) []byte // nil: not for this reader
 	head    []byte
 	admin   bool
 	granted bool // by what follows; else nothing was needed
@@ -313,9 +337,7 @@ func (e *eventStream) pass() error {
 			return fmt.Errorf("next event: %w", err)
 		}
 		if ok {
-			if f := e.server.frame(ev); e.admin || !f.admin {
-				out = append(out, f.data...)
-			}
+			out = append(out, e.render(ev)...)
 		}
 		if len(out) > 0 && (!ok || len(out) >= streamWrite) {
 			if err := e.write(out); err != nil {

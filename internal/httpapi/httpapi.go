@@ -213,6 +213,9 @@ type Deps struct {
 	KV         KV
 
 	Idempotency Idempotency // nil = Idempotency-Key means nothing but to jobs and flows
+
+	Alerts Alerts // nil = no /alerts
+	Logs   Logs   // nil = no /logs
 }
 
 const (

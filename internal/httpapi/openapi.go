@@ -288,6 +288,12 @@ func (s *Server) route() error {
 	s.routeSystem(api)
 	s.routeTokens(api)
 	s.routeEvents(api)
+	if s.deps.Alerts != nil {
+		s.routeAlerts(api)
+	}
+	if s.deps.Logs != nil {
+		s.routeLogs(api)
+	}
 	if err := s.routeTus(api); err != nil {
 		return err
 	}

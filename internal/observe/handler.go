@@ -21,7 +21,7 @@ const maxText = 8 << 10
 type handler struct {
 	logs  *Logs
 	name  string
-	inner slog.Handler
+	inner []slog.Handler
 	scope []scoped // in the order they were added
 }
 
@@ -95,7 +95,11 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		}
 		out.AddAttrs(a)
 	}
-	if err := h.inner.Handle(ctx, out); err != nil {
+	var errs []error
+	for _, inner := range h.inner {
+		errs = append(errs, inner.Handle(ctx, out))
+	}
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("handle record: %w", err)
 	}
 	return nil

@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +16,8 @@ import (
 	"time"
 
 	"github.com/lmittmann/tint"
+
+	"github.com/wayside-edge/wayside/internal/event"
 )
 
 // LogConfig says what is logged, how and where.
@@ -33,7 +37,17 @@ type LogConfig struct {
 	Journal string
 
 	Stdout, Stderr io.Writer // default os.Stdout and os.Stderr
+
+	// Lines is told of every line that is written, as an event of TopicLog whose data is the line as JSON, a []byte. Its ring
+	// is what can be looked back at. nil = nobody.
+	Lines *event.Bus
 }
+
+// TopicLog is the topic of lines on LogConfig.Lines.
+const TopicLog = "log"
+
+// maxLine bounds a line that is kept to be looked back at: the ring of lines is bounded in number, and so in bytes.
+const maxLine = 16 << 10
 
 // levels is the threshold of every logger.
 type levels struct {
@@ -87,13 +101,60 @@ func (l *Logs) Logger(name string) *slog.Logger {
 	return slog.New(&handler{logs: l, name: name, inner: l.format()})
 }
 
-// format makes the handler that writes finished records.
-func (l *Logs) format() slog.Handler {
+// format makes the handlers that write finished records.
+func (l *Logs) format() []slog.Handler {
 	const all = slog.Level(-1 << 20) // the outer handler decides
-	if l.cfg.Format == "console" {
-		return tint.NewTextHandler(l.out, &tint.Options{Level: all, TimeFormat: time.TimeOnly + ".000", NoColor: !l.out.terminal})
+	asJSON := func(w io.Writer) slog.Handler {
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: all, ReplaceAttr: rename})
 	}
-	return slog.NewJSONHandler(l.out, &slog.HandlerOptions{Level: all, ReplaceAttr: rename})
+	if l.cfg.Format != "console" {
+		return []slog.Handler{asJSON(lines{l.cfg.Lines, l.out})}
+	}
+	list := []slog.Handler{tint.NewTextHandler(l.out, &tint.Options{Level: all, TimeFormat: time.TimeOnly + ".000", NoColor: !l.out.terminal})}
+	if l.cfg.Lines != nil {
+		list = append(list, asJSON(lines{l.cfg.Lines, io.Discard}))
+	}
+	return list
+}
+
+// lines passes lines on to an output and to the ring.
+type lines struct {
+	ring *event.Bus // nil = none
+	to   io.Writer
+}
+
+// Write passes one line on. What the output does not take, on a full disk, can be looked back at all the same.
+func (w lines) Write(line []byte) (int, error) {
+	if w.ring != nil {
+		kept := bytes.TrimRight(line, "\n")
+		if len(kept) > maxLine {
+			kept = shortened(kept)
+		}
+		w.ring.Publish(TopicLog, "", bytes.Clone(kept))
+	}
+	return w.to.Write(line) //nolint:wrapcheck // Handle wraps it
+}
+
+// shortened gives what a very long line begins with, without the fields of its own.
+func shortened(line []byte) []byte {
+	var head struct {
+		Timestamp     string `json:"timestamp"`
+		Level         string `json:"level"`
+		Message       string `json:"message"`
+		Logger        string `json:"logger"`
+		RequestID     string `json:"request_id,omitempty"`
+		CorrelationID string `json:"correlation_id,omitempty"`
+		LeftOut       int    `json:"left_out_bytes"`
+	}
+	head.LeftOut = len(line)
+	if json.Unmarshal(line, &head) != nil || len(head.Message) > maxText*2 {
+		head.Message = "a line that is too long to be kept"
+	}
+	out, err := json.Marshal(head)
+	if err != nil {
+		return nil
+	}
+	return out
 }
 
 // rename gives the built-in fields of a line the names and forms of the log format.
@@ -132,6 +193,20 @@ func LevelName(l slog.Level) string {
 // SetLevels changes the thresholds while running.
 func (l *Logs) SetLevels(base slog.Level, modules map[string]slog.Level) {
 	l.levels.Store(&levels{base: base, modules: maps.Clone(modules)})
+}
+
+// ChangeLevels changes some of the thresholds while running: two changes at once are both in effect. change may be called
+// more than once.
+func (l *Logs) ChangeLevels(change func(base *slog.Level, modules map[string]slog.Level)) {
+	for {
+		now := l.levels.Load()
+		next := &levels{base: now.base, modules: map[string]slog.Level{}}
+		maps.Copy(next.modules, now.modules)
+		change(&next.base, next.modules)
+		if l.levels.CompareAndSwap(now, next) {
+			return
+		}
+	}
 }
 
 // Levels gives the thresholds in force.
