@@ -183,7 +183,7 @@ func TestEventsResume(t *testing.T) {
 
 func TestEventsRefuse(t *testing.T) {
 	w := newWorld(t).start()
-	for _, path := range []string{"/events?topics=alert", "/events?topics=file,x", "/events?last_event_id=" + strings.Repeat("x", 129)} {
+	for _, path := range []string{"/events?topics=nonsense", "/events?topics=file,x", "/events?last_event_id=" + strings.Repeat("x", 129)} {
 		if res := w.get(path); res.StatusCode != http.StatusUnprocessableEntity || res.json(t)["code"] != "validation_failed" {
 			t.Errorf("%s: %d %s", path, res.StatusCode, res.body)
 		}
