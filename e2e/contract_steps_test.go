@@ -264,6 +264,23 @@ func contractSteps() []step {
 		{request: "GET " + v1 + "/kv/keys/1/cw", want: 404},
 		{request: "GET " + v1 + "/kv/keys/0/" + strings.Repeat("A", 5464), want: 422},
 
+		// alerts and the log
+		{request: "GET " + v1 + "/alerts?state=firing&limit=1", want: 200},
+		{request: "GET " + v1 + "/alerts/rules", want: 200},
+		{request: "POST " + v1 + "/alerts/silences", body: `{"rule":"cpu","seconds":60}`, header: "Idempotency-Key: s1", want: 201, keep: "silence=id"},
+		{request: "POST " + v1 + "/alerts/silences", body: `{"rule":"cpu","seconds":61}`, header: "Idempotency-Key: s1", want: 409},
+		{request: "POST " + v1 + "/alerts/silences", body: `{"rule":"none","seconds":60}`, want: 422},
+		{request: "GET " + v1 + "/alerts/silences/{silence}", want: 200},
+		{request: "GET " + v1 + "/alerts/silences", want: 200},
+		{request: "DELETE " + v1 + "/alerts/silences/{silence}", want: 204},
+		{request: "DELETE " + v1 + "/alerts/silences/{silence}", want: 404},
+		{request: "GET " + v1 + "/alerts/silences/{silence}", want: 404},
+		{request: "GET " + v1 + "/logs?limit=2", want: 200},
+		{request: "GET " + v1 + "/logs?follow=1", want: 200, optional: true},
+		{request: "GET " + v1 + "/logs/level", want: 200},
+		{request: "PUT " + v1 + "/logs/level", body: `{"level":"debug","logger":"queue"}`, want: 200},
+		{request: "PUT " + v1 + "/logs/level", body: `{"level":"default","logger":"queue"}`, want: 200},
+
 		// access
 		{request: "GET " + v1 + "/session", want: 200},
 		{request: "DELETE " + v1 + "/session", want: 204},

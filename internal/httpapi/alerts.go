@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -122,10 +123,7 @@ type silencesOutput struct{ Body List[SilenceLine] }
 
 type newSilenceInput struct{ Body NewSilence }
 
-type newSilenceOutput struct {
-	Status int
-	Body   SilenceLine
-}
+type silenceOutput struct{ Body SilenceLine }
 
 // SilenceParam is the id in a path. Exported for the same reason as IDParam.
 type SilenceParam struct {
@@ -161,6 +159,16 @@ func (s *Server) routeAlerts(api huma.API) {
 		detail: "They are listed all the same. What still fires when the silence ends is told then.",
 	}, s.createSilence)
 	register(s, api, operation{
+		id: "get-silence", method: http.MethodGet, path: "/alerts/silences/{id}", scope: scopeRead, summary: "Get a silence",
+	}, func(_ context.Context, in *SilenceParam) (*silenceOutput, error) {
+		all := s.deps.Alerts.Silences()
+		i := slices.IndexFunc(all, func(x alert.Silence) bool { return x.ID == in.ID })
+		if i < 0 {
+			return nil, alert.ErrNotFound
+		}
+		return &silenceOutput{Body: silenceDTO(&all[i])}, nil
+	})
+	register(s, api, operation{
 		id: "delete-silence", method: http.MethodDelete, path: "/alerts/silences/{id}", scope: scopeAdmin, summary: "End a silence",
 	}, func(ctx context.Context, in *SilenceParam) (*noContent, error) {
 		if err := s.deps.Alerts.DeleteSilence(ctx, in.ID); err != nil {
@@ -192,7 +200,7 @@ func (s *Server) listAlerts(_ context.Context, in *alertsInput) (*alertsOutput, 
 	return out, nil
 }
 
-func (s *Server) createSilence(ctx context.Context, in *newSilenceInput) (*newSilenceOutput, error) {
+func (s *Server) createSilence(ctx context.Context, in *newSilenceInput) (*silenceOutput, error) {
 	b := in.Body
 	if b.Until.IsZero() == (b.Seconds == 0) {
 		return nil, errcode.Invalid("until", "say either until when, or for how many seconds")
@@ -208,5 +216,5 @@ func (s *Server) createSilence(ctx context.Context, in *newSilenceInput) (*newSi
 	if err != nil {
 		return nil, fmt.Errorf("make silence: %w", err)
 	}
-	return &newSilenceOutput{Status: http.StatusCreated, Body: silenceDTO(&made)}, nil
+	return &silenceOutput{Body: silenceDTO(&made)}, nil
 }

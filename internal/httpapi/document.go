@@ -340,6 +340,8 @@ func exampleBodies() map[string]any {
 		"create-decode":     `{"file_id": "f00000000001", "params": {"timezone": "Europe/Berlin"}}`,
 		"create-batch":      `{"name": "night run", "file_ids": ["f00000000001", "f00000000002"], "concurrency": 4}`,
 		"create-token":      `{"name": "dashboard", "scopes": ["read"]}`,
+		"create-silence":    `{"rule": "cpu", "seconds": 3600, "comment": "a long decode"}`,
+		"set-log-level":     `{"level": "debug", "logger": "queue"}`,
 		"sign-in":           `{"token": "wst_…"}`,
 		"create-jobs":       `{"type": "thumbnail", "payload": {"file": "f00000000001"}, "priority": 7}`,
 		"act-on-jobs":       `{"action": "retry", "filter": {"status": ["dead"]}}`,

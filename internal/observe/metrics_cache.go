@@ -27,6 +27,12 @@ func (c cacheMetrics) all() []prometheus.Collector {
 
 // CacheOperation counts an operation of the cache: get, put, delete or scan, and hit, miss, success or error.
 func (m *Metrics) CacheOperation(operation, result string, took time.Duration) {
+	switch {
+	case operation == "get" && result == "hit":
+		m.counted.hits.Add(1)
+	case operation == "get" && result == "miss":
+		m.counted.misses.Add(1)
+	}
 	m.cache.operations.WithLabelValues(operation, result).Inc()
 	m.cache.duration.WithLabelValues(operation).Observe(took.Seconds())
 }

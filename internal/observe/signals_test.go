@@ -45,9 +45,14 @@ func TestSignalsAreOfTheLastWhile(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	m.FileProcessed("rail", "error", time.Second)
+	for range 19 {
+		m.CacheOperation("get", "hit", time.Millisecond)
+	}
+	m.CacheOperation("get", "miss", time.Millisecond)
+	m.CacheOperation("put", "success", time.Millisecond)
 	busy, total = 40, 80
 	now = now.Add(15 * time.Second)
-	if got = s.Sample(now); !near(got.CPU, 75) || !near(got.DecodeFailures, 40) || !near(got.ErrorRate, 5) {
+	if got = s.Sample(now); !near(got.CPU, 75) || !near(got.CacheHitRate, 95) || !near(got.DecodeFailures, 40) || !near(got.ErrorRate, 5) {
 		t.Errorf("%+v", got)
 	}
 	now = now.Add(time.Minute) // the requests are no longer of the last minute, the decodes are of the last 15
