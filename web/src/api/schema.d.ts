@@ -21,6 +21,82 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts, the newest first
+         * @description Those that fire and the last thousand that are resolved. docs/observability.md tells what raises them.
+         */
+        get: operations["list-alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what is watched, and its limits */
+        get: operations["list-alert-rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the silences that hold */
+        get: operations["list-silences"];
+        put?: never;
+        /**
+         * Be told of no alerts for a while
+         * @description They are listed all the same. What still fires when the silence ends is told then.
+         */
+        post: operations["create-silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/silences/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a silence */
+        get: operations["get-silence"];
+        put?: never;
+        post?: never;
+        /** End a silence */
+        delete: operations["delete-silence"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/assets/{name}": {
         parameters: {
             query?: never;
@@ -984,6 +1060,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the log: the last lines, the newest first, or what is logged from now on
+         * @description The last two thousand lines of this run of the appliance are kept; what is private in them is hidden as in the log itself. With follow=1 the answer is a stream of server-sent events without an end: the last lines first, then each as it is logged; it goes on after Last-Event-ID, and the event reset says that lines were left out.
+         */
+        get: operations["list-logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/logs/level": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which levels are logged */
+        get: operations["get-log-levels"];
+        /**
+         * Change which levels are logged
+         * @description Until the appliance is restarted or reads its configuration again.
+         */
+        put: operations["set-log-level"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -1568,6 +1685,55 @@ export interface components {
             name: string;
             /** @description of read, upload, work, admin; admin includes the others */
             scopes: string[];
+        };
+        AlertLine: {
+            /**
+             * Format: date-time
+             * @description when state or level changed last
+             */
+            changed_at: string | null;
+            id: string;
+            /**
+             * @description now, or the last before it was resolved
+             * @enum {string}
+             */
+            level: "warning" | "critical";
+            /**
+             * Format: double
+             * @description of the level
+             */
+            limit: number;
+            /**
+             * Format: date-time
+             * @description null while it fires
+             */
+            resolved_at: string | null;
+            rule: string;
+            /** @description nobody is told of it, for a silence holds */
+            silenced: boolean;
+            /** Format: date-time */
+            started_at: string | null;
+            /** @enum {string} */
+            state: "firing" | "resolved";
+            /** @description what it is about: a queue, a plugin; null: the appliance */
+            subject: string | null;
+            /** @description for people */
+            text: string;
+            /**
+             * Format: int64
+             * @description how often it fired, within the time of de-duplication
+             */
+            times: number;
+            /**
+             * Format: double
+             * @description of the figure, in the unit of the rule
+             */
+            value: number;
+            /**
+             * @description the worst level it ever had
+             * @enum {string}
+             */
+            worst: "warning" | "critical";
         };
         BatchDetail: {
             /**
@@ -2705,6 +2871,16 @@ export interface components {
              */
             total: number | null;
         };
+        ListAlertLine: {
+            items: components["schemas"]["AlertLine"][];
+            /** @description give it as cursor for what follows; null at the end */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description null where counting would cost a walk over everything
+             */
+            total: number | null;
+        };
         ListBatchLine: {
             items: components["schemas"]["BatchLine"][];
             /** @description give it as cursor for what follows; null at the end */
@@ -2775,6 +2951,16 @@ export interface components {
              */
             total: number | null;
         };
+        ListLogLine: {
+            items: components["schemas"]["LogLine"][];
+            /** @description give it as cursor for what follows; null at the end */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description null where counting would cost a walk over everything
+             */
+            total: number | null;
+        };
         ListPlugin: {
             items: components["schemas"]["Plugin"][];
             /** @description give it as cursor for what follows; null at the end */
@@ -2795,8 +2981,28 @@ export interface components {
              */
             total: number | null;
         };
+        ListRuleLine: {
+            items: components["schemas"]["RuleLine"][];
+            /** @description give it as cursor for what follows; null at the end */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description null where counting would cost a walk over everything
+             */
+            total: number | null;
+        };
         ListScheduleLine: {
             items: components["schemas"]["ScheduleLine"][];
+            /** @description give it as cursor for what follows; null at the end */
+            next_cursor: string | null;
+            /**
+             * Format: int64
+             * @description null where counting would cost a walk over everything
+             */
+            total: number | null;
+        };
+        ListSilenceLine: {
+            items: components["schemas"]["SilenceLine"][];
             /** @description give it as cursor for what follows; null at the end */
             next_cursor: string | null;
             /**
@@ -2814,6 +3020,41 @@ export interface components {
              * @description null where counting would cost a walk over everything
              */
             total: number | null;
+        };
+        LogLevelInputBody: {
+            /**
+             * @description default: the logger has none of its own any more
+             * @enum {string}
+             */
+            level: "debug" | "info" | "warning" | "error" | "default";
+            /** @description a logger; all that have none of their own unless given */
+            logger?: string;
+        };
+        LogLevels: {
+            /**
+             * @description of all loggers that have none of their own
+             * @enum {string}
+             */
+            level: "debug" | "info" | "warning" | "error";
+            /** @description of single loggers */
+            loggers: {
+                [key: string]: string;
+            };
+        };
+        LogLine: {
+            correlation_id: string | null;
+            /** @description the other fields of the line */
+            fields: {
+                [key: string]: unknown;
+            };
+            /** @description of this run of the appliance; a larger number is later */
+            id: string;
+            /** @enum {string} */
+            level: "debug" | "info" | "warning" | "error";
+            logger: string;
+            message: string;
+            request_id: string | null;
+            timestamp: string;
         };
         MemoryInfo: {
             /** Format: int64 */
@@ -3038,6 +3279,23 @@ export interface components {
             paused?: boolean;
             /** @description IANA name; UTC unless given */
             timezone?: string;
+        };
+        NewSilence: {
+            comment?: string;
+            /** @description only alerts of this rule */
+            rule?: string;
+            /**
+             * Format: double
+             * @description how long it holds from now
+             */
+            seconds?: number;
+            /** @description only alerts of this subject */
+            subject?: string;
+            /**
+             * Format: date-time
+             * @description its end, at most in a year; this or seconds
+             */
+            until?: string;
         };
         Parent: {
             /** @description the decode that found it first; it may be deleted by now */
@@ -3363,6 +3621,30 @@ export interface components {
              */
             total: number | null;
         };
+        RuleLine: {
+            /** @description a figure below the limit is bad, not one above */
+            below: boolean;
+            /**
+             * Format: double
+             * @description limit; null: none
+             */
+            critical: number | null;
+            /**
+             * Format: double
+             * @description seconds beyond the limit before it is told
+             */
+            for: number;
+            name: string;
+            /** @description what the figure is */
+            text: string;
+            /** @description %, s, or null for a number */
+            unit: string | null;
+            /**
+             * Format: double
+             * @description limit; null: none
+             */
+            warning: number | null;
+        };
         ScheduleLine: {
             /** Format: date-time */
             created_at: string | null;
@@ -3501,6 +3783,20 @@ export interface components {
             key_id: string | null;
             /** @enum {string} */
             state: "none" | "valid" | "unknown_key" | "invalid";
+        };
+        SilenceLine: {
+            comment: string | null;
+            /** Format: date-time */
+            created_at: string | null;
+            /** @description name of the token; null: of nobody who has one */
+            created_by: string | null;
+            id: string;
+            /** @description null: every rule */
+            rule: string | null;
+            /** @description null: every subject */
+            subject: string | null;
+            /** Format: date-time */
+            until: string | null;
         };
         SystemInfo: {
             build: components["schemas"]["BuildInfo"];
@@ -3984,6 +4280,288 @@ export interface operations {
                 content?: never;
             };
             403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "list-alerts": {
+        parameters: {
+            query?: {
+                /** @description only these */
+                state?: "firing" | "resolved";
+                /** @description only these */
+                level?: "warning" | "critical";
+                /** @description only of this rule */
+                rule?: string;
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+                /** @description only these members of the items, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListAlertLine"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "list-alert-rules": {
+        parameters: {
+            query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+                /** @description only these members of the items, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListRuleLine"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "list-silences": {
+        parameters: {
+            query?: {
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+                /** @description only these members of the items, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListSilenceLine"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "create-silence": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and request within 24 h give the same answer, and make nothing new; another request with it is 409 */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "comment": "a long decode",
+                 *       "rule": "cpu",
+                 *       "seconds": 3600
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewSilence"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceLine"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            409: components["responses"]["conflict"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+            507: components["responses"]["disk_full"];
+        };
+    };
+    "get-silence": {
+        parameters: {
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path: {
+                /** @description silence id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceLine"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "delete-silence": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description silence id */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            404: components["responses"]["not_found"];
+            412: components["responses"]["precondition_failed"];
+            422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
@@ -5513,7 +6091,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description only these, separated by commas; all unless given */
-                topics?: ("file" | "decode" | "batch" | "job" | "queue" | "plugin")[];
+                topics?: ("file" | "decode" | "batch" | "job" | "queue" | "plugin" | "alert")[];
                 /** @description the same, for those who cannot set the header */
                 last_event_id?: string;
             };
@@ -7080,6 +7658,148 @@ export interface operations {
             400: components["responses"]["malformed"];
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
+            413: components["responses"]["too_large"];
+            415: components["responses"]["unsupported_media_type"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "list-logs": {
+        parameters: {
+            query?: {
+                /** @description this level and above */
+                level?: "debug" | "info" | "warning" | "error";
+                /** @description of this logger, and those below it: queue is queue.local too */
+                logger?: string;
+                /** @description at this time or after */
+                since?: string;
+                /** @description a part of the line as JSON: a word, an id; case does not count */
+                q?: string;
+                /** @description go on with what is logged, as server-sent events named log, the oldest first */
+                follow?: boolean;
+                /** @description most items of the answer */
+                limit?: number;
+                /** @description next_cursor of the answer before */
+                cursor?: string;
+                /** @description only these members of the items, separated by commas */
+                fields?: string[];
+            };
+            header?: {
+                /** @description with follow: id of the last line that was received */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Lines of the log */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListLogLine"];
+                    "text/event-stream": unknown;
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-log-levels": {
+        parameters: {
+            query?: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevels"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "set-log-level": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETag of its GET without fields, or *: 412 unless it still is so, or is there */
+                "If-Match"?: string;
+                /** @description * : 412 if it is there already */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "level": "debug",
+                 *       "logger": "queue"
+                 *     }
+                 */
+                "application/json": components["schemas"]["LogLevelInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLevels"];
+                };
+            };
+            400: components["responses"]["malformed"];
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            412: components["responses"]["precondition_failed"];
             413: components["responses"]["too_large"];
             415: components["responses"]["unsupported_media_type"];
             422: components["responses"]["validation_failed"];
