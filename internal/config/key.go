@@ -55,7 +55,7 @@ type table struct {
 func newTable() *table {
 	t := &table{byName: map[string]*key{}, byEnv: map[string]*key{}, byFlag: map[string]*key{}}
 	t.keys = slices.Concat(placeKeys(), serverKeys(), uploadKeys(), storeKeys(), pluginKeys(), decodeKeys(), queueKeys(), kvKeys(),
-		observeKeys())
+		observeKeys(), alertKeys())
 	for i := range t.keys {
 		k := &t.keys[i]
 		t.byName[k.name], t.byEnv[k.env()] = k, k

@@ -68,7 +68,7 @@ type NewSilence struct {
 	Rule    string    `json:"rule,omitempty" maxLength:"100" doc:"only alerts of this rule"`
 	Subject string    `json:"subject,omitempty" maxLength:"1000" doc:"only alerts of this subject"`
 	Comment string    `json:"comment,omitempty" maxLength:"1000"`
-	Until   time.Time `json:"until,omitempty" doc:"its end, at most in a year; this or seconds"`
+	Until   time.Time `json:"until,omitzero" doc:"its end, at most in a year; this or seconds"`
 	Seconds float64   `json:"seconds,omitempty" minimum:"1" maximum:"31536000" doc:"how long it holds from now"`
 }
 

@@ -97,7 +97,7 @@ func (s *Server) routeLogs(api huma.API) {
 		if err != nil {
 			return nil, err
 		}
-		return s.stream(func(c echo.Context) error {
+		return s.stream(func(c echo.Context) error { //nolint:contextcheck // the request in c carries it
 			s.sendBytes(c, http.StatusOK, jsonType, body)
 			return nil
 		}), nil
