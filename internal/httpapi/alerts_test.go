@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,58 @@ import (
 	"github.com/wayside-edge/wayside/internal/alert"
 	"github.com/wayside-edge/wayside/internal/store"
 )
+
+// fakeAlerts has one alert, one rule and one silence.
+type fakeAlerts struct{}
+
+const fakeSilence = "a0000000002"
+
+func (fakeAlerts) Alerts(alert.Query) ([]alert.Alert, bool) {
+	return []alert.Alert{{
+		ID: "a0000000001", Rule: "cpu", State: alert.Firing, Level: alert.Warning, Worst: alert.Critical, Value: 80, Limit: 70, Text: "processor load is 80.0 %",
+		StartedAt: logStart, ChangedAt: logStart, Times: 1,
+	}}, false
+}
+
+func (fakeAlerts) Rules() []alert.Rule {
+	return []alert.Rule{{Name: "data_loss", Text: "lost commits", Warning: math.NaN(), Critical: 1}}
+}
+
+func (fakeAlerts) Silences() []alert.Silence {
+	return []alert.Silence{{ID: fakeSilence, Rule: "cpu", CreatedAt: logStart, Until: logStart.Add(time.Hour)}}
+}
+
+func (fakeAlerts) AddSilence(_ context.Context, s alert.Silence) (alert.Silence, error) {
+	s.ID, s.CreatedAt = fakeSilence, logStart
+	return s, nil
+}
+
+func (fakeAlerts) DeleteSilence(_ context.Context, id string) error {
+	if id != fakeSilence {
+		return alert.ErrNotFound
+	}
+	return nil
+}
+
+// observeCalls are requests of the alerts and the log, and what is in their answers.
+func observeCalls() []queueCall {
+	const silence, level = "/alerts/silences/" + fakeSilence, "/logs/level"
+	return []queueCall{
+		{"GET /alerts", "/alerts", "", 200, `"rule":"cpu","subject":null,"state":"firing","level":"warning","worst":"critical"`},
+		{"GET /alerts", "/alerts?fields=id,value", "", 200, `{"id":"a0000000001","value":80}`},
+		{"GET /alerts/rules", "/alerts/rules", "", 200, `"unit":null,"below":false,"warning":null,"critical":1`},
+		{"GET /alerts/silences", "/alerts/silences", "", 200, `"until":"2026-03-01T13:00:00.000000Z"`},
+		{"GET /alerts/silences/{id}", silence, "", 200, `"rule":"cpu","subject":null`},
+		{"GET /alerts/silences/{id}", "/alerts/silences/none", "", 404, "no such"},
+		{"POST /alerts/silences", "/alerts/silences", `{"subject":"decode","seconds":60}`, 201, `"subject":"decode"`},
+		{"POST /alerts/silences", "/alerts/silences", `{"seconds":"a minute"}`, 422, "seconds"},
+		{"DELETE /alerts/silences/{id}", silence, "", 204, ""},
+		{"GET /logs", "/logs?limit=3", "", 200, `"items":[]`},
+		{"GET /logs", "/logs?follow=maybe", "", 422, "follow"},
+		{"GET /logs/level", level, "", 200, `{"level":"info","loggers":{}}`},
+		{"PUT /logs/level", level, `{"level":"debug","logger":"queue"}`, 200, `"loggers":{"queue":"debug"}`},
+	}
+}
 
 // watched is a world with an alert engine of its own.
 func watched(t *testing.T) (*world, *alert.Engine) {

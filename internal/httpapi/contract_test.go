@@ -312,6 +312,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 	checkCalls(t, w, c, queueCalls())
 	checkCalls(t, w, c, cacheCalls())
 	checkCalls(t, w, c, kvCalls())
+	checkCalls(t, w, c, observeCalls())
 	c.seen["GET /events"] = true // has no end: events_test.go
 	checkBatches(t, w, c)
 	for _, op := range c.operations() {

@@ -81,7 +81,8 @@ func newWorld(tb testing.TB) *world {
 		Deps: Deps{
 			Ingester: w, Files: w, Decodes: w, Blobs: blobs{w}, Results: results{w}, Events: w, Plugins: w, PluginAdmin: w, Direct: w, System: w,
 			Wrapping: wrapping{}, Queue: w.queue.deps(),
-			Batches: &fakeBatches{w: w}, Archives: fakeArchives{}, Cache: w.cache, CacheAdmin: w.cache, KV: w.kv,
+			Batches: &fakeBatches{w: w}, Archives: fakeArchives{}, Alerts: fakeAlerts{},
+			Logs: &fakeLogs{Bus: event.New(0), levels: LogLevels{Level: "info", Loggers: map[string]string{}}}, Cache: w.cache, CacheAdmin: w.cache, KV: w.kv,
 		},
 	}
 	return w
