@@ -43,6 +43,7 @@ func (c *client) push(write func(w *resp.Writer)) {
 func (c *client) deliver() {
 	c.srv.engine.Lock()
 	c.scheduled = false
+	c.room.Broadcast() // the client's own goroutine may wait for this one, which may find nothing left to send
 	c.flush(false)
 }
 
