@@ -36,22 +36,6 @@ func (e *Engine) Alerts(q Query) (list []Alert, more bool) {
 	return list, false
 }
 
-// Firing counts the alerts that go on, by level.
-func (e *Engine) Firing() (warning, critical int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, a := range e.alerts {
-		switch {
-		case a.State != Firing:
-		case a.Level == Critical:
-			critical++
-		default:
-			warning++
-		}
-	}
-	return warning, critical
-}
-
 // Rules gives the rules in force.
 func (e *Engine) Rules() []Rule {
 	e.mu.Lock()

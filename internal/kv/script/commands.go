@@ -65,17 +65,25 @@ func evalKeys(args [][]byte) []int {
 	return at
 }
 
-func (s *Scripts) eval(c *engine.Ctx, bySHA, readOnly bool) {
-	n, ok := engine.ParseInt(c.Args[2])
+// keyCount gives how many of the arguments are keys, or fails; a text that is no number is refused in the caller's words.
+func keyCount(c *engine.Ctx, noNumber string) (n int, ok bool) {
+	given, ok := engine.ParseInt(c.Args[2])
 	switch {
 	case !ok:
-		c.Fail("ERR value is not an integer or out of range")
-		return
-	case n > int64(len(c.Args)-3):
+		c.Fail(noNumber)
+	case given > int64(len(c.Args)-3):
 		c.Fail("ERR Number of keys can't be greater than number of args")
-		return
-	case n < 0:
+	case given < 0:
 		c.Fail("ERR Number of keys can't be negative")
+	default:
+		return int(given), true
+	}
+	return 0, false
+}
+
+func (s *Scripts) eval(c *engine.Ctx, bySHA, readOnly bool) {
+	n, ok := keyCount(c, "ERR value is not an integer or out of range")
+	if !ok {
 		return
 	}
 	var sc *script

@@ -57,17 +57,11 @@ func (s *Scripts) call(c *engine.Ctx, readOnly bool) {
 		c.Fail("ERR Function not found")
 		return
 	}
-	n, ok := engine.ParseInt(c.Args[2])
+	n, ok := keyCount(c, "ERR Bad number of keys provided")
+	if !ok {
+		return
+	}
 	switch {
-	case !ok:
-		c.Fail("ERR Bad number of keys provided")
-		return
-	case n > int64(len(c.Args)-3):
-		c.Fail("ERR Number of keys can't be greater than number of args")
-		return
-	case n < 0:
-		c.Fail("ERR Number of keys can't be negative")
-		return
 	case readOnly && !f.rights.ReadOnly:
 		c.Fail("ERR Can not execute a script with write flag using *_ro command.")
 		return
