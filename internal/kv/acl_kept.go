@@ -135,43 +135,57 @@ func (s *Server) usersChanged(c *engine.Ctx, answer func(c *engine.Ctx)) {
 	s.users.answers = append(s.users.answers, answer)
 }
 
-// keepUsers writes the file whenever users have changed, until ctx ends.
+// keepUsers writes the file whenever users have changed, until ctx ends, and once more for what was changed just then.
 func (s *Server) keepUsers(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			select {
+			case <-s.users.changed:
+				_ = s.writeUsers(ctx) // it is logged
+			default:
+			}
 			return
 		case <-s.users.changed:
 		}
-		s.engine.Lock()
-		text, waits, answers := s.usersText(), s.users.waits, s.users.answers
-		s.users.waits, s.users.answers = nil, nil
-		s.engine.Unlock()
-		err := disk.WriteFile(s.users.fs, s.users.path, text, 0o600)
-		s.engine.Lock()
-		s.users.failure = err
-		for i, end := range waits {
-			answer := answers[i]
-			if err != nil {
-				answer = func(c *engine.Ctx) {
-					c.Fail("ERR the users could not be written, and are as they were after a restart: " + err.Error())
-				}
-			}
-			end(answer)
+		if s.writeUsers(ctx) == nil {
+			continue
 		}
-		s.engine.Unlock()
-		if err != nil {
-			s.log.ErrorContext(ctx, "users not written", "file", s.users.path, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(usersRetry):
 			select {
-			case <-ctx.Done():
-			case <-time.After(usersRetry):
-				select {
-				case s.users.changed <- struct{}{}:
-				default:
-				}
+			case s.users.changed <- struct{}{}:
+			default:
 			}
 		}
 	}
+}
+
+// writeUsers writes the file and answers those who wait for that.
+func (s *Server) writeUsers(ctx context.Context) error {
+	s.engine.Lock()
+	text, waits, answers := s.usersText(), s.users.waits, s.users.answers
+	s.users.waits, s.users.answers = nil, nil
+	s.engine.Unlock()
+	err := disk.WriteFile(s.users.fs, s.users.path, text, 0o600)
+	s.engine.Lock()
+	defer s.engine.Unlock()
+	s.users.failure = err
+	for i, end := range waits {
+		answer := answers[i]
+		if err != nil {
+			answer = func(c *engine.Ctx) {
+				c.Fail("ERR the users could not be written, and are as they were after a restart: " + err.Error())
+			}
+		}
+		end(answer)
+	}
+	if err != nil {
+		s.log.ErrorContext(ctx, "users not written", "file", s.users.path, "error", err)
+		return fmt.Errorf("write the file of ACL users: %w", err)
+	}
+	return nil
 }
 
 // UsersFailure is why ACL users are not kept, or nobody has rights; nil where all is well.

@@ -2,6 +2,7 @@ package kv_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,4 +110,26 @@ func TestUsersThatCannotBeWritten(t *testing.T) {
 		text, err := os.ReadFile(path)
 		return err == nil && strings.Contains(string(text), "user eve") && s.UsersFailure() == nil
 	})
+}
+
+// TestUsersOfATransactionAreKept stops the server right after transactions are answered, which do not wait for the file.
+func TestUsersOfATransactionAreKept(t *testing.T) {
+	cfg := kv.Config{Users: filepath.Join(t.TempDir(), "users.acl")}
+	for i := range 20 {
+		name := ""
+		run(t, "made", cfg, func(t *testing.T, _ *kv.Server, addr string) {
+			t.Helper()
+			c := kvtest.Dial(t, addr)
+			for j := range 20 {
+				name = fmt.Sprintf("user%d.%d", i, j)
+				want(t, c, "OK", "MULTI")
+				want(t, c, "QUEUED", "ACL", "SETUSER", name, "on")
+				want(t, c, "[OK]", "EXEC")
+			}
+		})
+		text, err := os.ReadFile(cfg.Users)
+		if err != nil || !strings.Contains(string(text), "user "+name+" ") {
+			t.Fatalf("round %d: %s is not in the file: %v", i, name, err)
+		}
+	}
 }

@@ -174,8 +174,11 @@ func (s *Server) run(ctx context.Context) error {
 	}
 	own.Go(func() { _ = s.engine.Run(ctx) })
 	own.Go(func() { s.cron(ctx) })
+	var users sync.WaitGroup // ends after the clients, who may wait for it
+	usersCtx, endUsers := context.WithCancel(context.WithoutCancel(ctx))
+	defer endUsers()
 	if s.users.path != "" {
-		own.Go(func() { s.keepUsers(ctx) })
+		users.Go(func() { s.keepUsers(usersCtx) })
 	}
 	<-ctx.Done()
 	for _, l := range s.listeners {
@@ -183,6 +186,8 @@ func (s *Server) run(ctx context.Context) error {
 	}
 	own.Wait()
 	s.drain()
+	endUsers()
+	users.Wait()
 	select {
 	case err := <-errs:
 		return fmt.Errorf("run kv server: %w", err)
