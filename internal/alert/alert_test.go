@@ -213,6 +213,11 @@ func TestWhatCannotBeReadChangesNothing(t *testing.T) {
 	}
 	b.want(b.look(time.Second, load(math.Inf(1))), "")
 	b.want(b.look(time.Minute, load(math.Inf(1))), "escalated cpu  critical")
+	b.close()
+	b.open()
+	if _, c := b.firing(); c != 1 {
+		t.Fatal("an alert of a figure without bound was not recorded")
+	}
 }
 
 func TestRulesThatChange(t *testing.T) {

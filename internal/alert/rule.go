@@ -128,6 +128,7 @@ func (t *track) step(now time.Time, r Rule, value float64) Level {
 		if keep == 0 {
 			keep = r.For
 		}
+		value = max(-math.MaxFloat64, min(math.MaxFloat64, value)) // JSON has no infinity
 		t.value = value
 		t.warning.step(now, r.beyond(Warning, value), r.For, keep)
 		t.critical.step(now, r.beyond(Critical, value), r.For, keep)
