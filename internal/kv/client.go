@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	goruntime "runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,7 +19,7 @@ import (
 const (
 	batchOutput = 256 << 10              // answers that are collected before they are sent, however many commands wait
 	batchTime   = 500 * time.Microsecond // of commands, after which others have their turn
-	batchLook   = 16                     // commands between two looks at the clock, for those that take no time by themselves
+	batchAhead  = 16                     // commands that are prepared together
 	keepOutput  = 64 << 10               // a larger buffer is let go of
 	keepInput   = 64 << 10               // bytes that a client which waits for a key may have sent in advance
 	writePiece  = 256 << 10              // bytes between two looks at how much went out
@@ -89,6 +90,7 @@ func (c *client) serve() {
 	}
 	blocked := false
 	for {
+		goruntime.Gosched() // until it has its turn again more may have come, which need not be waited for then
 		if err := c.in.Fill(); err != nil && !c.goesOn(err) {
 			return
 		}
@@ -138,28 +140,28 @@ func (c *client) shake() bool {
 }
 
 // batch runs the commands that are whole, up to a bound of output and time, and sends the answers. There may be more, and
-// the client may wait for a key after it, or may have done so before it. The first command, which may be long, is taken
+// the client may wait for a key after it, or may have done so before it. The first commands, which may be long, are taken
 // apart before the lock is taken.
 func (c *client) batch(waited bool) (more, waits, closing bool) {
-	var args [][]byte
-	var err error
-	if !waited {
-		args, err = c.in.Next()
-	}
 	e := c.srv.engine
-	if err != nil { // nothing to run
-		c.srv.lockLast()
-	} else {
+	if !waited && len(c.in.Ahead(batchAhead)) > 0 {
 		e.Lock()
+	} else { // nothing to run
+		c.srv.lockLast()
 	}
 	c.active, c.spent = e.Now(), 0
 	begun := time.Now()
 	c.srv.counts.reads++
 	c.srv.counts.input += c.in.Came()
-	for n := 1; !c.s.Blocked() && !c.closing; n++ {
-		if args == nil && err == nil {
-			args, err = c.in.Next()
+	for n := 0; !c.s.Blocked() && !c.closing; n++ {
+		if n%batchAhead == 0 {
+			if len(c.out.Buf) > 0 && time.Since(begun) > batchTime { // commands that take no time by themselves
+				more = true
+				break
+			}
+			c.prepare()
 		}
+		args, err := c.in.Next()
 		if err != nil {
 			if broken, is := errors.AsType[*resp.ProtocolError](err); is {
 				c.breach(broken)
@@ -167,8 +169,7 @@ func (c *client) batch(waited bool) (more, waits, closing bool) {
 			break
 		}
 		c.do(args)
-		args = nil
-		if len(c.out.Buf) > batchOutput || c.spent > batchTime || n%batchLook == 0 && time.Since(begun) > batchTime {
+		if len(c.out.Buf) > batchOutput || c.spent > batchTime {
 			more = true
 			break
 		}
@@ -180,6 +181,22 @@ func (c *client) batch(waited bool) (more, waits, closing bool) {
 	c.srv.broadcast()
 	waits, closing = c.flush(true)
 	return more, waits, closing
+}
+
+// prepare has the processor fetch what the next commands look for.
+func (c *client) prepare() {
+	var keys [batchAhead]engine.Place
+	n := 0
+	for _, call := range c.in.Ahead(batchAhead) {
+		if len(call.Args) > 1 && n < len(keys) {
+			keys[n].Key = call.Args[1]
+			if len(call.Args) > 2 {
+				keys[n].Member = call.Args[2]
+			}
+			n++
+		}
+	}
+	c.srv.engine.Warm(c.s, keys[:n])
 }
 
 // breach answers what is no command, after which nothing can be understood.

@@ -88,6 +88,7 @@ type Engine struct {
 	dropCall  [2][]byte // DEL of a key that ends or is evicted
 	shortCall [3][]byte // of effectAt
 	scratch   [48]byte  // for what is answered at once
+	warmth    byte      // of Warm
 }
 
 // New makes an empty engine.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // Limits bound what one command may be. A client that has not said who it is gets small ones.
@@ -41,33 +42,43 @@ const (
 	readBuffer  = 16 << 10 // of a client that fills the first
 	keepBuffer  = 64 << 10 // a larger one is let go of when it is empty
 	manySmall   = 64       // small reads after which a buffer of more than readBuffer is let go of
-	maxArgs     = 64       // capacity of the argument list that is kept
+	maxArgs     = 128      // capacity of the argument list that is kept
+	mostAhead   = 16 << 10 // bytes of commands that are parsed ahead
 )
 
-// Reader takes commands from a stream. Next gives what is there; Fill reads more, which makes the arguments of earlier
-// commands invalid.
+// Reader takes commands from a stream. Next gives what is there, Ahead what Next will give; Fill reads more, which makes the
+// arguments of earlier commands invalid.
 type Reader struct {
 	src    io.Reader
 	lim    Limits
 	buf    []byte
-	r, w   int // unread bytes are buf[r:w]
-	args   [][]byte
-	need   int // bytes that must be there before parsing is worth trying again
-	filled int // reads in a row that filled the buffer
-	small  int // reads in a row that would have done with a buffer of readBuffer bytes
+	r, p   int // bytes that were not taken are buf[r:w], those that were not parsed buf[p:w]
+	w      int
+	args   [][]byte // of the commands ahead, one behind the other
+	ahead  []Call   // parsed and not taken
+	first  int      // of ahead
+	need   int      // bytes that must be there before parsing is worth trying again
+	filled int      // reads in a row that filled the buffer
+	small  int      // reads in a row that would have done with a buffer of readBuffer bytes
 	// state of a command that is not whole yet, so that none of it is parsed twice
 	left  int // arguments that are to come; 0 = between commands
-	pos   int // of the next one, from r
+	pos   int // of the next one, from p
 	cuts  []int
 	taken int
 	came  int64
 	seen  int // bytes of a line that has no end yet, in which none was found
 }
 
+// Call is a command that is whole.
+type Call struct {
+	Args  [][]byte
+	bytes int // that it had
+}
+
 // NewReader reads from src.
 func NewReader(src io.Reader, lim Limits) *Reader { return &Reader{src: src, lim: lim} }
 
-// SetLimits changes the bounds for commands that are not parsed yet.
+// SetLimits changes the bounds of commands that are not parsed yet.
 func (r *Reader) SetLimits(lim Limits) { r.lim = lim }
 
 // Buffered is how many bytes were read and not taken.
@@ -89,6 +100,7 @@ func (r *Reader) Held() int { return cap(r.buf) }
 // Fill reads once from the source. It makes room as data comes in, so that a length that lies costs nothing. What Next
 // gave before is invalid then.
 func (r *Reader) Fill() error {
+	r.again()
 	r.room()
 	n, err := r.src.Read(r.buf[r.w:])
 	r.w += n
@@ -112,9 +124,20 @@ func (r *Reader) Fill() error {
 	return err //nolint:wrapcheck // as an io.Reader's
 }
 
+// again has what was parsed and not taken parsed once more: it is about to move.
+func (r *Reader) again() {
+	if r.first == len(r.ahead) {
+		return
+	}
+	r.ahead, r.first = r.ahead[:0], 0
+	r.p = r.r
+	r.left, r.pos, r.need, r.seen = 0, 0, 0, 0
+	r.cuts = r.cuts[:0]
+}
+
 func (r *Reader) room() {
 	if r.r == r.w {
-		r.r, r.w = 0, 0
+		r.r, r.p, r.w = 0, 0, 0
 		if len(r.buf) > keepBuffer || len(r.buf) > readBuffer && r.small > manySmall {
 			r.buf = nil
 		}
@@ -125,7 +148,7 @@ func (r *Reader) room() {
 	if r.r > 0 && (r.w == len(r.buf) || r.need > len(r.buf)-r.r) {
 		copy(r.buf, r.buf[r.r:r.w])
 		r.w -= r.r
-		r.r = 0
+		r.r, r.p = 0, 0
 	}
 	switch {
 	case r.w == len(r.buf):
@@ -141,9 +164,53 @@ func (r *Reader) grow(n int) {
 	r.buf = b
 }
 
-// Next gives the arguments of the next command, which lie in the buffer until Fill is called. Empty lines and arrays
-// without elements are passed over. The error is ErrIncomplete or a *ProtocolError.
+// Next takes the next command. Its arguments lie in the buffer until Fill is called. Empty lines and arrays without elements
+// are passed over. The error is ErrIncomplete or a *ProtocolError.
 func (r *Reader) Next() ([][]byte, error) {
+	if r.first == len(r.ahead) {
+		if err := r.parse(1); err != nil {
+			return nil, err
+		}
+	}
+	call := r.ahead[r.first]
+	r.ahead[r.first] = Call{} // it may be large
+	r.first++
+	r.r += call.bytes
+	if r.first == len(r.ahead) {
+		r.r = r.p
+	}
+	r.taken = call.bytes
+	return call.Args, nil
+}
+
+// Ahead gives the commands that Next will give, up to n of them and few if they are large. They are valid until Next or Fill is
+// called. What is wrong behind them is Next's to say.
+func (r *Reader) Ahead(n int) []Call {
+	if r.first == len(r.ahead) {
+		_ = r.parse(n) // Next meets it again
+	}
+	return r.ahead[r.first:]
+}
+
+// parse parses up to n commands, when none is ahead; an error if there is not even one.
+func (r *Reader) parse(n int) error {
+	r.ahead, r.args, r.first = r.ahead[:0], r.args[:0], 0
+	for from := r.r; len(r.ahead) < n && r.p-r.r < mostAhead; from = r.p {
+		args, err := r.command()
+		if err != nil {
+			if len(r.ahead) == 0 {
+				r.r = r.p // of empty lines nothing is left
+				return err
+			}
+			return nil
+		}
+		r.ahead = append(r.ahead, Call{Args: args, bytes: r.p - from})
+	}
+	return nil
+}
+
+// command parses one.
+func (r *Reader) command() ([][]byte, error) {
 	for {
 		if r.left == 0 {
 			begun, args, err := r.begin()
@@ -164,21 +231,20 @@ func (r *Reader) Next() ([][]byte, error) {
 // begin reads the head of a command: true if arguments follow, or an inline command whole.
 func (r *Reader) begin() (begun bool, args [][]byte, err error) {
 	r.need = 0
-	line, after, err := r.line(r.r)
+	line, after, err := r.line(r.p)
 	if err != nil {
 		return false, nil, err
 	}
 	if len(line) == 0 || line[0] != '*' {
-		r.taken = after - r.r
-		r.r = after
-		args, err := splitInline(line, r.args[:0])
+		args, err := splitInline(line, r.args[len(r.args):])
 		if err != nil {
 			return false, nil, err
 		}
+		r.p = after
 		if len(args) == 0 {
 			return false, nil, nil
 		}
-		return false, args, nil
+		return false, r.kept(args), nil
 	}
 	n, ok := number(line[1:])
 	if !ok || n > int64(r.lim.Args) {
@@ -188,10 +254,10 @@ func (r *Reader) begin() (begun bool, args [][]byte, err error) {
 		return false, nil, &ProtocolError{"invalid multibulk length"}
 	}
 	if n <= 0 {
-		r.r = after
+		r.p = after
 		return false, nil, nil
 	}
-	r.left, r.pos = int(n), after-r.r
+	r.left, r.pos = int(n), after-r.p
 	r.cuts = r.cuts[:0]
 	return true, nil, nil
 }
@@ -199,7 +265,7 @@ func (r *Reader) begin() (begun bool, args [][]byte, err error) {
 // bulks reads the arguments that are still to come.
 func (r *Reader) bulks() ([][]byte, error) {
 	for r.left > 0 {
-		line, after, err := r.line(r.r + r.pos)
+		line, after, err := r.line(r.p + r.pos)
 		if err != nil {
 			return nil, err
 		}
@@ -218,31 +284,38 @@ func (r *Reader) bulks() ([][]byte, error) {
 			return nil, &ProtocolError{"invalid bulk length"}
 		}
 		end := after + int(n) + 2
-		if r.lim.Total > 0 && end-r.r > r.lim.Total {
+		if r.lim.Total > 0 && end-r.p > r.lim.Total {
 			return nil, &ProtocolError{"unauthenticated command too large"}
 		}
 		if end > r.w {
-			r.need = end - r.r
+			r.need = end - r.p
 			return nil, ErrIncomplete
 		}
-		r.cuts = append(r.cuts, after-r.r, after-r.r+int(n))
-		r.pos = end - r.r
+		r.cuts = append(r.cuts, after-r.p, after-r.p+int(n))
+		r.pos = end - r.p
 		r.left--
 	}
-	args := r.args[:0]
+	args := r.args[len(r.args):]
 	for i := 0; i < len(r.cuts); i += 2 {
-		args = append(args, r.buf[r.r+r.cuts[i]:r.r+r.cuts[i+1]:r.r+r.cuts[i+1]])
+		args = append(args, r.buf[r.p+r.cuts[i]:r.p+r.cuts[i+1]:r.p+r.cuts[i+1]])
 	}
-	if cap(args) <= maxArgs {
-		r.args = args
-	}
-	r.r += r.pos
-	r.taken = r.pos
+	args = r.kept(args)
+	r.p += r.pos
 	r.pos, r.need = 0, 0
 	if cap(r.cuts) > 4*maxArgs {
 		r.cuts = nil
 	}
 	return args, nil
+}
+
+// kept has the arguments of the next command lie behind those of this one.
+func (r *Reader) kept(args [][]byte) [][]byte {
+	if n := len(r.args); n+len(args) <= cap(r.args) {
+		r.args = r.args[:n+len(args)]
+	} else { // these lie somewhere else
+		r.args = make([][]byte, 0, min(2*(cap(r.args)+len(args)), maxArgs))
+	}
+	return slices.Clip(args)
 }
 
 // line gives a line without its end and the offset behind it. Of a line that comes in pieces each is looked through once.

@@ -155,6 +155,97 @@ func TestEverySplitGivesTheSameCommands(t *testing.T) {
 	}
 }
 
+// ahead is parse by who looks ahead, at random.
+func ahead(t *testing.T, src io.Reader, lim Limits, rng *rand.Rand) (commands []string, end string, r *Reader) {
+	t.Helper()
+	r = NewReader(src, lim)
+	var known []Call
+	for {
+		if rng.IntN(3) == 0 {
+			known = slices.Clone(r.Ahead(1 + rng.IntN(20)))
+			for _, call := range known {
+				_ = fmt.Sprint(call.Args)
+			}
+		}
+		args, err := r.Next()
+		switch {
+		case err == nil:
+			if len(known) > 0 && known[0].bytes != r.Taken() {
+				t.Fatalf("a command of %d bytes was seen ahead, and one of %d taken", known[0].bytes, r.Taken())
+			}
+			known = known[min(1, len(known)):]
+			commands = append(commands, fmt.Sprintf("%q", args))
+		case !errors.Is(err, ErrIncomplete):
+			return commands, err.Error(), r
+		}
+		if err != nil || rng.IntN(10) == 0 { // also while there is more
+			known = nil
+			if err := r.Fill(); err != nil {
+				return append(commands, rest(r)...), err.Error(), r
+			}
+		}
+	}
+}
+
+// rest gives what is there.
+func rest(r *Reader) (commands []string) {
+	for {
+		args, err := r.Next()
+		if err != nil {
+			return commands
+		}
+		commands = append(commands, fmt.Sprintf("%q", args))
+	}
+}
+
+func TestWhoLooksAheadGetsTheSameCommands(t *testing.T) {
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		var stream strings.Builder
+		for range 1 + rng.IntN(60) {
+			sent, _ := randomCommand(rng)
+			stream.WriteString(sent)
+		}
+		if rng.IntN(2) == 0 {
+			stream.WriteString("*1\r\n$x\r\n")
+		}
+		want, wantEnd, _ := parse(strings.NewReader(stream.String()), Full)
+		got, end, r := ahead(t, split([]byte(stream.String()), 1+rng.IntN(2000), rng), Full, rng)
+		if d := cmp.Diff(want, got); d != "" || end != wantEnd && end != "EOF" {
+			t.Fatalf("seed %d: ended by %s, %s", seed, end, d)
+		}
+		if cap(r.args) > maxArgs {
+			t.Errorf("room for %d arguments is kept", cap(r.args))
+		}
+	}
+}
+
+// TestWhatIsAheadCounts sees that bytes which were parsed and not taken are still there for who bounds them.
+func TestWhatIsAheadCounts(t *testing.T) {
+	in := command("SET", "a", "b")
+	r := NewReader(strings.NewReader(in+in+in+"*2\r\n"), Full)
+	if err := r.Fill(); err != nil {
+		t.Fatal(err)
+	}
+	all := r.Buffered()
+	if n := len(r.Ahead(16)); n != 3 || r.Buffered() != all {
+		t.Errorf("%d commands are ahead, and %d bytes of %d are left", n, r.Buffered(), all)
+	}
+	if _, err := r.Next(); err != nil || r.Buffered() != all-len(in) || r.Taken() != len(in) {
+		t.Errorf("after a command %d bytes of %d are left: %v", r.Buffered(), all, err)
+	}
+	if n := len(r.Ahead(16)); n != 2 {
+		t.Errorf("%d commands are ahead after one was taken", n)
+	}
+	large := command("SET", "a", strings.Repeat("b", mostAhead))
+	r = NewReader(strings.NewReader(large+large), Full)
+	for r.Fill() == nil {
+	}
+	if n := len(r.Ahead(16)); n != 1 {
+		t.Errorf("%d large commands are parsed ahead", n)
+	}
+}
+
 // TestNoByteIsLookedAtTwice watches how far a line was searched: what comes byte by byte must not be searched from its
 // beginning each time.
 func TestNoByteIsLookedAtTwice(t *testing.T) {
@@ -275,6 +366,9 @@ func FuzzReader(f *testing.F) {
 		whole, end, r := parse(bytes.NewReader(in), lim)
 		rng := rand.New(rand.NewPCG(seed, 1))
 		cut, cutEnd, _ := parse(split(in, 1+rng.IntN(64), rng), lim)
+		if seen, _, _ := ahead(t, split(in, 1+rng.IntN(64), rng), lim, rng); !slices.Equal(whole, seen) {
+			t.Errorf("whole %q, by who looks ahead %q", whole, seen)
+		}
 		if !slices.Equal(whole, cut) || end != cutEnd {
 			t.Errorf("whole %q then %s, in pieces %q then %s", whole, end, cut, cutEnd)
 		}
