@@ -33,13 +33,10 @@ func (s *Server) tick(round int64) {
 	defer e.Unlock()
 	s.broadcast()
 	s.saveLook()
-	if s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.counts.output) {
-		s.trimLook()
+	if s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.counts.output) && s.reclaim.due(s.load()) {
+		s.purge()
 	}
 	s.counts.peak = max(s.counts.peak, e.Used())
-	if round == 0 {
-		s.releaseLook()
-	}
 	for id, c := range s.clients {
 		if id%cronRounds == round {
 			s.look(c, e.Now())

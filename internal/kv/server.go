@@ -75,7 +75,6 @@ type Server struct {
 	clients  map[int64]*client
 	draining bool
 	counts   counts
-	trim     trim
 	pubsub   hub
 	tracked  tracked
 	monitors map[*client]struct{}
@@ -83,7 +82,7 @@ type Server struct {
 	late     latency
 	acl      acl
 	saving   saving
-	release  release
+	reclaim  reclaim
 	scripts  *script.Scripts
 	failing  error // nothing can be kept
 	users    keptUsers
