@@ -93,6 +93,21 @@ func (r jobRecorder) Finished(name, jobType string, status queue.Status, took ti
 	r.JobFinished(name, jobType, string(status), took)
 }
 
+// requestRecorder gives the measurements of the HTTP API to the metrics.
+type requestRecorder struct{ *observe.Metrics }
+
+func (r requestRecorder) RequestDone(ctx context.Context, a httpapi.Answer) {
+	r.Metrics.RequestDone(ctx, observe.Answer(a))
+}
+
+// traceOf gives the trace id that a context carries: of a request, or of a job that one started.
+func traceOf(ctx context.Context) string {
+	if ids := httpapi.RequestIDs(ctx); ids.Request != "" {
+		return ids.Trace
+	}
+	return queue.TraceOf(ctx).TraceID
+}
+
 // idsOf gives the ids that tie log lines of a request, and of the jobs it started, together.
 func idsOf(ctx context.Context) []slog.Attr {
 	ids := httpapi.RequestIDs(ctx)

@@ -93,6 +93,7 @@ type appliance struct {
 	keys     *idempotency.Keys
 	alerts   *alert.Engine
 	server   *httpapi.Server
+	sizes    *sizes
 	kv       *kv.Server // nil = there is none
 	kvLog    *aof.Log
 
@@ -123,6 +124,7 @@ func Run(ctx context.Context, cfg config.Config, env Env) error {
 	if err := a.open(ctx); err != nil {
 		return errors.Join(err, a.close())
 	}
+	a.sizes = &sizes{app: a, every: a.cfg.Metrics.Interval}
 	err = a.serve(ctx)
 	return errors.Join(err, a.close())
 }
@@ -174,6 +176,7 @@ func (a *appliance) openObservation(context.Context) error {
 	a.onClose("log", logs.Close)
 	a.metrics = observe.NewMetrics(observe.MetricsConfig{
 		Version: a.env.Version, Revision: a.env.Revision, GoVersion: goVersion(), Environment: a.cfg.Service.Environment,
+		Compat: a.cfg.Metrics.Compat, Trace: traceOf,
 	})
 	return nil
 }

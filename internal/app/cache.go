@@ -58,6 +58,17 @@ func (a *appliance) kvFull() error {
 	return nil
 }
 
+// cacheKeeper gives the engine of the cache, nil where it is off or elsewhere.
+func (a *appliance) cacheKeeper() *engine.Engine {
+	switch {
+	case !a.cfg.Cache.Enabled || a.cfg.Cache.URL != "":
+		return nil
+	case a.kv != nil:
+		return a.kv.Engine()
+	}
+	return a.cacheEngine
+}
+
 // startCache runs what openCache opened.
 func (a *appliance) startCache(ctx context.Context, parts *services) {
 	if a.cacheEngine != nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -120,8 +119,12 @@ type workerRecorder struct {
 }
 
 // DecodeEnded counts a verdict.
-func (r workerRecorder) DecodeEnded(plugin string, status runtime.Status, took time.Duration) {
-	r.PluginDecoded(plugin, string(status), took)
+func (r workerRecorder) DecodeEnded(ctx context.Context, plugin string, res *runtime.Result) {
+	v := observe.Verdict{Plugin: plugin, Status: string(res.Status), Took: res.Duration, Read: res.BytesRead, Rows: res.Rows}
+	for _, t := range res.Tables {
+		v.Written += t.Bytes
+	}
+	r.PluginDecoded(ctx, v)
 }
 
 // PluginChanged counts a plugin that came into a state, and tells of it as it is now: p may be a version that does not

@@ -25,7 +25,7 @@ func (a *appliance) openHTTP(context.Context) error {
 		Listen: string(a.cfg.Server.Listen), Hosts: a.cfg.Server.Hosts, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		FilesRaw: a.cfg.Files.Raw, SlowRequest: a.cfg.Server.SlowRequest, UploadIdle: a.cfg.Server.UploadStall,
 		AnswerIdle: a.cfg.Server.AnswerStall, Connections: a.cfg.Server.Connections,
-		Version: a.env.Version, Temp: a.folder.tmp(), Recorder: a.metrics, Start: start, Logger: a.logs.Logger("api"),
+		Version: a.env.Version, Temp: a.folder.tmp(), Recorder: requestRecorder{a.metrics}, Start: start, Logger: a.logs.Logger("api"),
 		TLSCert: a.cfg.Server.TLSCert, TLSKey: a.cfg.Server.TLSKey, RateLimit: a.cfg.Server.RateLimit, RateBurst: a.cfg.Server.RateBurst,
 		Auth: a.access, Audit: a.logs.Logger("audit"),
 		Deps: httpapi.Deps{
@@ -76,6 +76,7 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "tokens", a.access.Run)
 	parts.start(ctx, "batches", a.batches.Run)
 	a.startKV(ctx, parts)
+	parts.start(ctx, "sizes", a.sizes.run)
 	parts.start(ctx, "alerts", a.alerts.Run)
 	parts.start(ctx, "http", a.server.Run)
 	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)

@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	goruntime "runtime"
 	"strconv"
 	"strings"
@@ -75,15 +73,8 @@ func (s *system) data(ctx context.Context) httpapi.DataInfo {
 }
 
 // folderBytes adds up the sizes of the files below a folder; what vanishes meanwhile does not count.
-func folderBytes(ctx context.Context, dir string) (sum int64) {
-	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error { // errors are of files that vanish
-		if err == nil && e.Type().IsRegular() {
-			if info, ierr := e.Info(); ierr == nil {
-				sum += info.Size()
-			}
-		}
-		return ctx.Err()
-	})
+func folderBytes(ctx context.Context, dir string) int64 {
+	_, sum := folderFiles(ctx, dir)
 	return sum
 }
 
@@ -137,32 +128,7 @@ func (a *appliance) attach(ctx context.Context) {
 		a.health.Register("redis", false, a.kvHealth)
 	}
 	a.health.Register("cache", false, a.cacheHealth)
-	sources := observe.Sources{
-		Workers: func() int { return len(a.pool.Stats().Workers) },
-		Plugins: func() map[string]int {
-			states := map[string]int{}
-			for _, p := range a.registry.Plugins() {
-				states[string(p.State)]++
-			}
-			return states
-		},
-		Disk: func() (free, total int64) {
-			h := a.db.Health()
-			return h.FreeBytes, h.TotalBytes
-		},
-		Database: func() bool { return a.db.Health().Broken == "" },
-		Queues:   func() []observe.QueueDepth { return a.queueDepths(ctx) },
-		Batches: func() (batches, files map[string]int) {
-			s := a.batches.Stats()
-			return map[string]int{"queued": s.Queued, "running": s.Running}, map[string]int{"pending": s.Pending, "running": s.Working}
-		},
-		CacheRatio: func() float64 { return a.cache.Status().Ratio() },
-		Health:     func() observe.Report { return a.health.Ready(ctx) },
-	}
-	if a.kv != nil {
-		sources.KV = a.kvStats
-	}
-	a.metrics.Attach(sources)
+	a.metrics.Attach(a.sources(ctx))
 }
 
 func (a *appliance) decodersHealth(context.Context) (observe.Status, string) {
@@ -194,18 +160,4 @@ func (a *appliance) workersHealth(context.Context) (observe.Status, string) {
 		return observe.Degraded, fmt.Sprintf("confined with less: %v", st.Confinement.Missing)
 	}
 	return observe.OK, ""
-}
-
-func (a *appliance) queueDepths(ctx context.Context) []observe.QueueDepth {
-	counts, err := a.engine.Counts(ctx)
-	if err != nil {
-		return nil // the queue is closed: there is nothing to show any more
-	}
-	var out []observe.QueueDepth
-	for _, q := range counts {
-		for state, n := range q.Counts {
-			out = append(out, observe.QueueDepth{Queue: q.Queue, State: string(state), Jobs: n})
-		}
-	}
-	return out
 }

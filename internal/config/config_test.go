@@ -86,7 +86,7 @@ func TestFixedDefaults(t *testing.T) {
 }
 
 func TestLayers(t *testing.T) {
-	file := write(t, "log:\n  level: debug\ncache.ttl: 5\nmetrics.compat: false\nqueue:\n  weights: {email: 9, mine: 1}\n  timeout: 2h\n")
+	file := write(t, "log:\n  level: debug\ncache.ttl: 5\nqueue.lease: 20s\nqueue:\n  weights: {email: 9, mine: 1}\n  timeout: 2h\n")
 	fs := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	AddFlags(fs)
 	if err := fs.Parse([]string{"--config", file, "--listen", "[::1]:0", "--kv-listen=off"}); err != nil {
@@ -112,11 +112,11 @@ func TestLayers(t *testing.T) {
 	if c.KV.Listen.Enabled() || c.Cache.TTL != 6*time.Minute || c.Queue.Weights["mine"] != 1 {
 		t.Errorf("values: %+v", c.KV)
 	}
-	if !slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, "metrics.compat") }) {
+	if !slices.ContainsFunc(c.Warnings(), func(w string) bool { return strings.Contains(w, "queue.lease") }) {
 		t.Errorf("no warning for a part that is not built: %v", c.Warnings())
 	}
-	if e := entry(t, c, "metrics.compat"); e.Built {
-		t.Error("metrics.compat says it is built")
+	if e := entry(t, c, "queue.lease"); e.Built {
+		t.Error("queue.lease says it is built")
 	}
 }
 

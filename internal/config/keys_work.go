@@ -304,7 +304,7 @@ func observeKeys() []key {
 			doc: "A second address that answers `/metrics` alone.",
 		},
 		{
-			name: "metrics.compat", def: "true", at: func(c *Config) any { return &c.Metrics.Compat },
+			name: "metrics.compat", def: "true", at: func(c *Config) any { return &c.Metrics.Compat }, built: true,
 			doc: "Whether the families without a prefix (`api_requests_total` …) are there too.",
 		},
 		{

@@ -60,8 +60,8 @@ type Registry interface {
 
 // Recorder counts finished decodes; nil = nobody counts.
 type Recorder interface {
-	// FileProcessed is called once a decode: status is success or error.
-	FileProcessed(format, status string, took time.Duration)
+	// FileProcessed is called once a decode: status is success or error. The context is that of the job.
+	FileProcessed(ctx context.Context, format, status string, took time.Duration)
 }
 
 // Config is what a Decoder works with. All fields but Logger, Recorder and Now are needed.
@@ -148,7 +148,7 @@ func (d *Decoder) find(ctx context.Context, a *attempt) queue.Outcome {
 		case err != nil:
 			return d.failed(ctx, a, err)
 		case ok:
-			return d.finish(a)
+			return d.finish(ctx, a)
 		}
 	}
 }
@@ -247,7 +247,7 @@ func (d *Decoder) run(ctx context.Context, a *attempt) queue.Outcome {
 	}
 	apply(&a.rec, res, a.plugin)
 	d.Memory.remember(ctx, resultOf(a.file.SHA256, a.rec, a.refused), a.rec)
-	return d.finish(a)
+	return d.finish(ctx, a)
 }
 
 // choosePlugin finds the decoder to run and waits until it is usable. If the version that the decode was recorded with
@@ -358,7 +358,7 @@ func apply(rec *catalog.Decode, res runtime.Result, pl *runtime.Plugin) {
 }
 
 // finish gives the outcome of a decode that has a verdict: the record's last state commits with the job's end.
-func (d *Decoder) finish(a *attempt) queue.Outcome {
+func (d *Decoder) finish(ctx context.Context, a *attempt) queue.Outcome {
 	rec, now := a.rec, d.Now()
 	rec.FinishedAt = now.UTC()
 	out := queue.Outcome{}
@@ -370,7 +370,7 @@ func (d *Decoder) finish(a *attempt) queue.Outcome {
 		if rec.Status == catalog.Done || rec.Status == catalog.Partial {
 			status = "success"
 		}
-		d.Recorder.FileProcessed(rec.Format, status, now.Sub(a.started))
+		d.Recorder.FileProcessed(ctx, rec.Format, status, now.Sub(a.started))
 	}
 	out.Commit = func(b *store.Batch) error {
 		if a.family != nil {
@@ -407,7 +407,7 @@ func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outco
 		a.rec.Status, a.rec.Progress = catalog.Failed, 1
 		a.rec.Error = &catalog.Failure{Code: r.Code, Message: r.Message, Offset: r.Offset}
 		d.Memory.remember(ctx, resultOf(a.file.SHA256, a.rec, a.refused), a.rec)
-		return d.finish(a)
+		return d.finish(ctx, a)
 	}
 	switch code := errcode.Of(err); {
 	case errors.Is(cause, queue.ErrShutdown), code == errcode.ShuttingDown:
@@ -415,7 +415,7 @@ func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outco
 	case errors.Is(cause, queue.ErrCancelled):
 		a.rec.Status = catalog.Cancelled
 		a.rec.Error = &catalog.Failure{Code: errcode.Cancelled, Message: "cancelled by request"}
-		out := d.finish(a)
+		out := d.finish(ctx, a)
 		out.Err = cause
 		return out
 	case errors.Is(err, errCompiling):
@@ -427,7 +427,7 @@ func (d *Decoder) failed(ctx context.Context, a *attempt, err error) queue.Outco
 	case code == errcode.PluginRejected, code == errcode.DecoderDisabled, code == errcode.NotFound, code == errcode.ValidationFailed:
 		a.rec.Status = catalog.Failed
 		a.rec.Error = &catalog.Failure{Code: code, Message: err.Error()}
-		return d.finish(a)
+		return d.finish(ctx, a)
 	default:
 		return queue.Outcome{Err: err}
 	}
@@ -458,7 +458,7 @@ func (d *Decoder) Dead(b *store.Batch, j queue.Job, code errcode.Code, message s
 	}
 	rec.Error = &catalog.Failure{Code: code, Message: message}
 	if d.Recorder != nil {
-		d.Recorder.FileProcessed(rec.Format, "error", rec.FinishedAt.Sub(rec.StartedAt))
+		d.Recorder.FileProcessed(ctx, rec.Format, "error", rec.FinishedAt.Sub(rec.StartedAt))
 	}
 	return d.stage(b, rec)
 }

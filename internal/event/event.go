@@ -41,6 +41,7 @@ type Bus struct {
 	ring    []Event    // event s is at (s-1) % len
 	head    uint64     // seq of the newest event, 0 = none yet
 	dropped map[string]uint64
+	missed  uint64 // times that a reader was told that events were lost
 	subs    map[string]map[*Sub]struct{} // by topic; "" = all topics
 	closed  bool
 }
@@ -107,6 +108,19 @@ func (b *Bus) Head() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.head
+}
+
+// Stats counts what a bus has passed on since it was made.
+type Stats struct {
+	Published uint64 // events
+	Missed    uint64 // times that a reader was told that events were lost
+}
+
+// Stats tells what the bus has passed on.
+func (b *Bus) Stats() Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return Stats{Published: b.head, Missed: b.missed}
 }
 
 // Subscribe returns a reader of the given topics, of all topics if none is given, that begins after the event with
@@ -223,6 +237,7 @@ func (s *Sub) take() (Event, bool, error) {
 	}
 	if s.overrun() {
 		s.cursor = b.head
+		b.missed++
 		return Event{Seq: b.head, Reset: true}, true, nil
 	}
 	size := uint64(len(b.ring))
@@ -233,6 +248,9 @@ func (s *Sub) take() (Event, bool, error) {
 		s.cursor++
 		ev := b.ring[(s.cursor-1)%size]
 		if _, ok := s.topics[ev.Topic]; ok || s.topics == nil {
+			if ev.Reset {
+				b.missed++
+			}
 			return ev, true, nil
 		}
 	}

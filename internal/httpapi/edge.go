@@ -90,7 +90,7 @@ func (s *Server) finish(c echo.Context, st *state, method, endpoint string) {
 		status = statusGone
 	}
 	if s.cfg.Recorder != nil {
-		s.cfg.Recorder.RequestDone(method, endpoint, status, took, st.stream)
+		s.cfg.Recorder.RequestDone(r.Context(), Answer{method, endpoint, status, took, st.stream})
 	}
 	level := slog.LevelInfo
 	if st.quiet {
@@ -123,9 +123,13 @@ func methodLabel(method string) string {
 	}
 }
 
-// template gives the route as the documentation writes it: /api/v1/files/{id}.
+// template gives the route as the documentation writes it: /api/v1/files/{id}. A route that does not have the method is none:
+// else whoever tries all methods on all routes would multiply what is counted.
 func (s *Server) template(c echo.Context) string {
 	path := c.Path()
+	if _, known := s.scopes[c.Request().Method+" "+path]; !known {
+		return unmatched
+	}
 	if t, known := s.templates[path]; known {
 		return t
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -118,14 +119,14 @@ func (r *recorder) RequestStarted(string, string) {
 	r.running++
 }
 
-func (r *recorder) RequestDone(method, endpoint string, status int, d time.Duration, long bool) {
+func (r *recorder) RequestDone(ctx context.Context, a Answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.running--
-	if d <= 0 {
-		endpoint += " without duration"
+	if a.Took <= 0 || RequestIDs(ctx).Request == "" {
+		a.Endpoint += " without duration or ids"
 	}
-	r.done = append(r.done, fmt.Sprint(method, " ", endpoint, " ", status))
+	r.done = append(r.done, fmt.Sprint(a.Method, " ", a.Endpoint, " ", a.Status))
 }
 
 func TestRecorder(t *testing.T) {
@@ -145,7 +146,7 @@ func TestRecorder(t *testing.T) {
 	w.do(http.MethodHead, "/health", nil)
 	w.get("//evil")
 	want := []string{
-		"GET /api/v1/files/{id} 200", "GET /api/v1/files/{id} 404", "GET unmatched 404", "OTHER /api/v1/files 405",
+		"GET /api/v1/files/{id} 200", "GET /api/v1/files/{id} 404", "GET unmatched 404", "OTHER unmatched 405",
 		"GET /api/v1/decodes/{id}/tables/{table}.{format} 200", "GET /api/v1/decodes/{id}/tables/{table}/rows 200",
 		"GET /api/v1/files/{id} 500", "HEAD /health 200", "GET unmatched 404",
 	}

@@ -149,7 +149,16 @@ type Access interface {
 // Recorder counts requests. The endpoint is the route's template, or "unmatched".
 type Recorder interface {
 	RequestStarted(method, endpoint string)
-	RequestDone(method, endpoint string, status int, d time.Duration, long bool)
+	// RequestDone has the context of the request, which knows its ids.
+	RequestDone(ctx context.Context, a Answer)
+}
+
+// Answer is how a request was answered. One that is long by its nature, such as a stream, is never slow.
+type Answer struct {
+	Method, Endpoint string
+	Status           int
+	Took             time.Duration
+	Long             bool
 }
 
 // Pages are what a browser gets.

@@ -9,3 +9,5 @@
 // owns no goroutine. Locks: Logs' writer and Health have one each, and neither is held while calling out of the
 // package.
 package observe
+
+//go:generate go test -run TestListIsCurrent -update .

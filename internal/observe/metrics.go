@@ -1,10 +1,9 @@
 package observe
 
 import (
+	"context"
 	"net/http"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,15 +18,20 @@ type MetricsConfig struct {
 	Revision    string // of its source
 	GoVersion   string
 	Environment string // default "production"
+	Compat      bool   // also the families without a prefix
+	// Trace gives the trace id that a context carries, "" = none. It becomes an exemplar of what is timed. nil = none has any.
+	Trace func(ctx context.Context) string
 }
 
 // Metrics measures the appliance. Its methods are what other packages declare as their Recorder. Any number of
 // goroutines may use it; none of the methods blocks.
 //
 // Families that dashboards of earlier systems use have exact names, labels and buckets; those that
-// begin with wayside_ are ours.
+// begin with wayside_ are ours. What the older ones without a prefix say is counted beside the others, in compat.go.
 type Metrics struct {
 	registry *prometheus.Registry
+	families families
+	trace    func(ctx context.Context) string
 	api      apiMetrics
 	files    fileMetrics
 	database databaseMetrics
@@ -35,6 +39,7 @@ type Metrics struct {
 	batches  batchMetrics
 	workers  workerMetrics
 	cache    cacheMetrics
+	compat   *compatMetrics // nil = they are off
 	logFlush prometheus.Histogram
 	counted  counted
 	sources  atomic.Pointer[Sources]
@@ -45,23 +50,25 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 	if cfg.Environment == "" {
 		cfg.Environment = "production"
 	}
-	m := &Metrics{
-		registry: prometheus.NewRegistry(),
-		api:      newAPIMetrics(),
-		files:    newFileMetrics(),
-		database: newDatabaseMetrics(),
-		jobs:     newJobMetrics(),
-		batches:  newBatchMetrics(),
-		workers:  newWorkerMetrics(),
-		cache:    newCacheMetrics(),
-		logFlush: newLogFlush(),
+	if cfg.Trace == nil {
+		cfg.Trace = func(context.Context) string { return "" }
 	}
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	for _, family := range [][]prometheus.Collector{m.api.all(), m.files.all(), m.database.all(), m.jobs.all(), m.batches.all(), m.workers.all(), m.cache.all()} {
-		m.registry.MustRegister(family...)
+	m := &Metrics{registry: prometheus.NewRegistry(), trace: cfg.Trace}
+	f := &m.families
+	m.api, m.files, m.database, m.jobs = newAPIMetrics(f), newFileMetrics(f), newDatabaseMetrics(f), newJobMetrics(f)
+	m.batches, m.workers, m.cache, m.logFlush = newBatchMetrics(f), newWorkerMetrics(f), newCacheMetrics(f), newLogFlush(f)
+	if cfg.Compat {
+		m.compat = newCompatMetrics(f)
 	}
-	m.registry.MustRegister(m.logFlush, newSampler(m, cfg))
+	m.registry.MustRegister(newSampler(m, cfg))
+	m.registry.MustRegister(f.made...)
+	m.registry.MustRegister(ofProcess()...)
 	return m
+}
+
+// ofProcess tells of Go and of the process.
+func ofProcess() []prometheus.Collector {
+	return []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
 }
 
 // Handler serves the metrics as Prometheus text or OpenMetrics.
@@ -77,142 +84,14 @@ func (m *Metrics) Handler() http.Handler {
 // Attach gives the functions that are asked at each scrape. Before, their metrics are absent.
 func (m *Metrics) Attach(s Sources) { m.sources.Store(&s) }
 
-// bounded keeps a label from growing without end, whoever chooses its values: after max different ones it is other.
-type bounded struct {
-	max   int
-	other string
+// maxTrace is the length of the longest trace id that becomes an exemplar: those of W3C have 32 digits.
+const maxTrace = 64
 
-	mu   sync.RWMutex // guards seen
-	seen map[string]struct{}
-}
-
-func newBounded(most int, other string) *bounded {
-	return &bounded{max: most, other: other, seen: map[string]struct{}{}}
-}
-
-func (b *bounded) label(value string) string {
-	value = strings.ToValidUTF8(value, "?") // Prometheus takes nothing else
-	if value == "" {
-		return b.other
+// observe adds a time to a histogram, with the trace it belongs to.
+func observe(o prometheus.Observer, took time.Duration, trace string) {
+	if e, ok := o.(prometheus.ExemplarObserver); ok && trace != "" && len(trace) <= maxTrace && strings.Trim(trace, "0123456789abcdef") == "" {
+		e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": trace})
+		return
 	}
-	b.mu.RLock()
-	_, known := b.seen[value]
-	b.mu.RUnlock()
-	if known {
-		return value
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, known := b.seen[value]; !known {
-		if len(b.seen) >= b.max {
-			return b.other
-		}
-		b.seen[value] = struct{}{}
-	}
-	return value
-}
-
-// apiMetrics are the requests of the HTTP API.
-type apiMetrics struct {
-	requests  *prometheus.CounterVec
-	duration  *prometheus.HistogramVec
-	running   *prometheus.GaugeVec
-	endpoints *bounded
-}
-
-func newAPIMetrics() apiMetrics {
-	return apiMetrics{
-		requests: counters("atp_api_requests_total", "Requests answered.", "method", "endpoint", "status"),
-		duration: histograms("atp_api_request_duration_seconds", "Time to answer a request.",
-			[]float64{.01, .05, .1, .5, 1, 2.5, 5, 10}, "method", "endpoint"),
-		running:   gauges("atp_api_requests_in_progress", "Requests being answered.", "method", "endpoint"),
-		endpoints: newBounded(500, "unmatched"),
-	}
-}
-
-func (a apiMetrics) all() []prometheus.Collector {
-	return []prometheus.Collector{a.requests, a.duration, a.running}
-}
-
-// methodLabel keeps invented methods out of the labels.
-func methodLabel(method string) string {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-		return method
-	}
-	return "OTHER"
-}
-
-// RequestStarted counts a request that is being answered. The endpoint is the route's template, empty for none.
-func (m *Metrics) RequestStarted(method, endpoint string) {
-	m.api.running.WithLabelValues(methodLabel(method), m.api.endpoints.label(endpoint)).Inc()
-}
-
-// RequestDone counts an answer. It follows a RequestStarted with the same method and endpoint. What is long by its nature,
-// such as a stream, is no sign of a slow appliance.
-func (m *Metrics) RequestDone(method, endpoint string, status int, took time.Duration, long bool) {
-	m.counted.answered(status, took, long)
-	method, endpoint = methodLabel(method), m.api.endpoints.label(endpoint)
-	m.api.running.WithLabelValues(method, endpoint).Dec()
-	m.api.requests.WithLabelValues(method, endpoint, strconv.Itoa(status)).Inc()
-	m.api.duration.WithLabelValues(method, endpoint).Observe(took.Seconds())
-}
-
-// fileMetrics are recordings received and decoded.
-type fileMetrics struct {
-	processed *prometheus.CounterVec
-	duration  *prometheus.HistogramVec
-	size      *prometheus.HistogramVec
-	types     *bounded
-}
-
-func newFileMetrics() fileMetrics {
-	return fileMetrics{
-		processed: counters("atp_files_processed_total", "Recordings decoded.", "file_type", "status"),
-		duration: histograms("atp_file_decode_duration_seconds", "Time to decode a recording.",
-			[]float64{.1, .5, 1, 5, 10, 30, 60, 120, 300}, "file_type"),
-		size: histograms("atp_file_size_bytes", "Size of recordings received.",
-			[]float64{1024, 10240, 102400, 1048576, 10485760, 104857600}, "file_type"),
-		types: newBounded(500, "unknown"),
-	}
-}
-
-func (f fileMetrics) all() []prometheus.Collector {
-	return []prometheus.Collector{f.processed, f.duration, f.size}
-}
-
-// FileReceived counts a recording that was stored. The format is empty where none is known.
-func (m *Metrics) FileReceived(format string, size int64) {
-	m.files.size.WithLabelValues(m.files.types.label(format)).Observe(float64(size))
-}
-
-// FileProcessed counts a decode; the status is success or error.
-func (m *Metrics) FileProcessed(format, status string, took time.Duration) {
-	format = m.files.types.label(format)
-	m.counted.decodes.Add(1)
-	if status != "success" {
-		m.counted.decodesFailed.Add(1)
-	}
-	m.files.processed.WithLabelValues(format, status).Inc()
-	m.files.duration.WithLabelValues(format).Observe(took.Seconds())
-}
-
-func counters(name, help string, labels ...string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-}
-
-func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
-}
-
-func histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
-}
-
-func counter(name, help string) prometheus.Counter {
-	return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-}
-
-func histogram(name, help string, buckets []float64) prometheus.Histogram {
-	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+	o.Observe(took.Seconds())
 }

@@ -42,26 +42,22 @@ type KVLog struct {
 // kvSampler gives the server's metrics from one look at it.
 type kvSampler struct {
 	single                           []kvSeries
-	keys, ends                       *prometheus.Desc
-	calls, failed, rejected, seconds *prometheus.Desc
+	keys, ends                       series
+	calls, failed, rejected, seconds series
 }
 
 // kvSeries is a metric without labels.
 type kvSeries struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
+	series
 	value func(k *KV) float64
 }
 
-func newKVSampler() kvSampler {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("wayside_kv_"+name, help, labels, nil)
-	}
+func newKVSampler(f *families) kvSampler {
 	gauge := func(name, help string, value func(k *KV) float64) kvSeries {
-		return kvSeries{desc(name, help), prometheus.GaugeValue, value}
+		return kvSeries{f.sampledGauge("wayside_kv_"+name, help), value}
 	}
 	count := func(name, help string, value func(k *KV) int64) kvSeries {
-		return kvSeries{desc(name, help), prometheus.CounterValue, func(k *KV) float64 { return float64(value(k)) }}
+		return kvSeries{f.sampledCounter("wayside_kv_"+name, help), func(k *KV) float64 { return float64(value(k)) }}
 	}
 	return kvSampler{
 		single: []kvSeries{
@@ -87,47 +83,35 @@ func newKVSampler() kvSampler {
 				func(k *KV) float64 { return number(k.Log.Failing) }),
 			gauge("aof_rewrite_failed", "1 when the last compaction of the log has failed.", func(k *KV) float64 { return number(k.Log.RewriteFailed) }),
 		},
-		keys:     desc("keys", "Keys by database.", "db"),
-		ends:     desc("keys_expiring", "Keys that have an end, by database.", "db"),
-		calls:    desc("commands_total", "Commands that ran, by family.", "family"),
-		failed:   desc("commands_failed_total", "Commands that ran and were answered with an error, by family.", "family"),
-		rejected: desc("commands_rejected_total", "Commands that were refused before they ran, by family.", "family"),
-		seconds:  desc("commands_seconds_total", "Time that commands ran, by family.", "family"),
+		keys:     f.sampledGauge("wayside_kv_keys", "Keys by database.", "db"),
+		ends:     f.sampledGauge("wayside_kv_keys_expiring", "Keys that have an end, by database.", "db"),
+		calls:    f.sampledCounter("wayside_kv_commands_total", "Commands that ran, by family.", "family"),
+		failed:   f.sampledCounter("wayside_kv_commands_failed_total", "Commands that ran and were answered with an error, by family.", "family"),
+		rejected: f.sampledCounter("wayside_kv_commands_rejected_total", "Commands that were refused before they ran, by family.", "family"),
+		seconds:  f.sampledCounter("wayside_kv_commands_seconds_total", "Time that commands ran, by family.", "family"),
 	}
 }
 
-func (s *kvSampler) describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.keys, s.ends, s.calls, s.failed, s.rejected, s.seconds} {
-		ch <- d
-	}
+func (s *kvSampler) collect(k *KV, out samples) {
 	for _, m := range s.single {
-		ch <- m.desc
-	}
-}
-
-func (s *kvSampler) collect(k *KV, ch chan<- prometheus.Metric) {
-	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, kind, v, labels...)
-	}
-	for _, m := range s.single {
-		send(m.desc, m.kind, m.value(k))
+		out.add(m.series, m.value(k))
 	}
 	for i, d := range k.Databases {
 		db := strconv.Itoa(i)
-		send(s.keys, prometheus.GaugeValue, float64(d.Keys), db)
-		send(s.ends, prometheus.GaugeValue, float64(d.Ends), db)
+		out.add(s.keys, float64(d.Keys), db)
+		out.add(s.ends, float64(d.Ends), db)
 	}
 	for family, c := range k.Families {
-		send(s.calls, prometheus.CounterValue, float64(c.Calls), family)
-		send(s.failed, prometheus.CounterValue, float64(c.Failed), family)
-		send(s.rejected, prometheus.CounterValue, float64(c.Rejected), family)
-		send(s.seconds, prometheus.CounterValue, c.Took.Seconds(), family)
+		out.add(s.calls, float64(c.Calls), family)
+		out.add(s.failed, float64(c.Failed), family)
+		out.add(s.rejected, float64(c.Rejected), family)
+		out.add(s.seconds, c.Took.Seconds(), family)
 	}
 }
 
 // newLogFlush times the flushes of the Redis-protocol server's log.
-func newLogFlush() prometheus.Histogram {
-	return histogram("wayside_kv_aof_fsync_seconds", "Time of flushing the log of changes to the disk.",
+func newLogFlush(f *families) prometheus.Histogram {
+	return f.histogram("wayside_kv_aof_fsync_seconds", "Time of flushing the log of changes to the disk.",
 		[]float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5})
 }
 

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 func exercisedKV() *Metrics {
@@ -56,26 +54,5 @@ func TestKVValues(t *testing.T) {
 		if strings.HasPrefix(line, "wayside_kv_clients") {
 			t.Errorf("without a server there is %s", line)
 		}
-	}
-}
-
-// Names, units and helps of our own families are as Prometheus has them.
-func TestOwnFamiliesFollowTheRules(t *testing.T) {
-	families, err := exercisedKV().registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := families[:0]
-	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), "wayside_") {
-			own = append(own, f)
-		}
-	}
-	problems, err := promlint.NewWithMetricFamilies(own).Lint()
-	if err != nil || len(own) < 50 {
-		t.Fatalf("%d families, %v", len(own), err)
-	}
-	for _, p := range problems {
-		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 }

@@ -29,22 +29,22 @@ func TestSignalsAreOfTheLastWhile(t *testing.T) {
 	answer := func(n, status int, took time.Duration, long bool) {
 		for range n {
 			m.RequestStarted("GET", "/x")
-			m.RequestDone("GET", "/x", status, took, long)
+			m.RequestDone(t.Context(), Answer{"GET", "/x", status, took, long})
 		}
 	}
 	answer(90, 200, 3*time.Millisecond, false)
 	answer(10, 500, 1800*time.Millisecond, false)
 	answer(100, 200, time.Minute, true)
 	for range 3 {
-		m.FileProcessed("rail", "success", time.Second)
+		m.FileProcessed(t.Context(), "rail", "success", time.Second)
 	}
-	m.FileProcessed("rail", "error", time.Second)
+	m.FileProcessed(t.Context(), "rail", "error", time.Second)
 	busy, total = 10, 40
 	now = now.Add(15 * time.Second)
 	if got = s.Sample(now); !near(got.ErrorRate, 5) || !near(got.ResponseTime, 1.75) || !math.IsNaN(got.DecodeFailures) {
 		t.Errorf("%+v", got)
 	}
-	m.FileProcessed("rail", "error", time.Second)
+	m.FileProcessed(t.Context(), "rail", "error", time.Second)
 	for range 19 {
 		m.CacheOperation("get", "hit", time.Millisecond)
 	}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"io/fs"
 	"log/slog"
 	goruntime "runtime"
@@ -48,7 +49,8 @@ type Sandbox struct {
 // Recorder takes what happens in the runtime, for metrics. Its methods are called from many goroutines and must not
 // block.
 type Recorder interface {
-	DecodeEnded(plugin string, status Status, d time.Duration)
+	// DecodeEnded tells of a verdict, with the context of the decode.
+	DecodeEnded(ctx context.Context, plugin string, r *Result)
 	WorkerStarted(plugin, role string)
 	WorkerEnded(plugin, reason string)
 	PluginChanged(p Plugin)
@@ -57,10 +59,10 @@ type Recorder interface {
 // noRecorder is the Recorder of a Config without one.
 type noRecorder struct{}
 
-func (noRecorder) DecodeEnded(string, Status, time.Duration) {}
-func (noRecorder) WorkerStarted(string, string)              {}
-func (noRecorder) WorkerEnded(string, string)                {}
-func (noRecorder) PluginChanged(Plugin)                      {}
+func (noRecorder) DecodeEnded(context.Context, string, *Result) {}
+func (noRecorder) WorkerStarted(string, string)                 {}
+func (noRecorder) WorkerEnded(string, string)                   {}
+func (noRecorder) PluginChanged(Plugin)                         {}
 
 func withDefaults(c Config) Config {
 	if c.Self == "" {

@@ -51,7 +51,7 @@ func (p *Pool) Decode(ctx context.Context, req Request) (Result, error) {
 	res := a.result(e)
 	res.Duration = time.Since(began)
 	p.count(e.id(), &res)
-	p.cfg.Recorder.DecodeEnded(e.id(), res.Status, res.Duration)
+	p.cfg.Recorder.DecodeEnded(ctx, e.id(), &res)
 	return res, nil
 }
 

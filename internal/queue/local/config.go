@@ -88,6 +88,8 @@ type Space interface {
 type Recorder interface {
 	// Enqueued reports a new job.
 	Enqueued(queue, jobType string)
+	// Leased reports a job handed out: how long it was ready, and how long the handing out took.
+	Leased(queue string, waited, took time.Duration)
 	// Finished reports the end of a run: the status the job has then (Ready, Scheduled: released) and how long it ran.
 	Finished(queue, jobType string, status queue.Status, took time.Duration)
 	// ClockBehind reports that the clock shows less than was known before, and that it does no longer.
@@ -97,6 +99,7 @@ type Recorder interface {
 type noRecorder struct{}
 
 func (noRecorder) Enqueued(_, _ string)                                  {}
+func (noRecorder) Leased(string, time.Duration, time.Duration)           {}
 func (noRecorder) ClockBehind(bool)                                      {}
 func (noRecorder) Finished(_, _ string, _ queue.Status, _ time.Duration) {}
 

@@ -229,6 +229,7 @@ func (e *Engine) startOne(ctx context.Context, h *hold) (bool, error) {
 	r, j, err := e.loadLeased(ctx, h)
 	at := e.now()
 	h.stored = r
+	waited := age(at.wall, j.CreatedAt, r.RunAt)
 	if err == nil {
 		r.State, err = startState(r.State, at.wall)
 	}
@@ -251,6 +252,7 @@ func (e *Engine) startOne(ctx context.Context, h *hold) (bool, error) {
 			e.table.keys.letGo(spent, h.n)
 		}
 		e.unclaim(e.table.claims[h.n])
+		e.cfg.Recorder.Leased(r.queue, waited, e.cfg.Clock.Elapsed()-h.started)
 		return true, nil
 	}
 	return false, e.putBack(h, err)
