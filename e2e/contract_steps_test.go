@@ -24,6 +24,8 @@ func contractSteps() []step {
 		{request: "GET /health/live", want: 200},
 		{request: "GET /health/ready", want: 200},
 		{request: "GET /metrics", want: 200},
+		{request: "GET /prometheus/metrics", want: 200},
+		{request: "GET /metrics/prometheus", want: 200},
 		{request: "GET " + v1 + "/openapi.json", want: 200},
 		{request: "GET " + v1 + "/system", want: 200},
 

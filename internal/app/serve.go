@@ -38,7 +38,10 @@ func (a *appliance) openHTTP(context.Context) error {
 		},
 	}
 	if a.cfg.Metrics.Enabled {
-		cfg.Metrics = a.metrics.Handler()
+		cfg.Metrics, cfg.MetricsToken = a.metrics.Handler(), a.cfg.Metrics.Token
+		if a.cfg.Metrics.Listen.Enabled() {
+			cfg.MetricsListen = string(a.cfg.Metrics.Listen)
+		}
 	}
 	cfg.Forwarded = a.cfg.Server.ProxyHeader == "forwarded"
 	for _, p := range a.cfg.Server.TrustedProxies {
@@ -81,6 +84,9 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "http", a.server.Run)
 	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)
 	a.health.Started()
+	if addr := a.server.MetricsAddr(); addr != nil {
+		a.log.InfoContext(ctx, "metrics have an address of their own", "address", addr.String())
+	}
 	fmt.Fprintf(a.env.Stderr, "ready %s\n", a.server.URL())
 	a.notify(daemon.SdNotifyReady)
 	a.log.InfoContext(ctx, "appliance ready", "address", a.server.Addr().String(), "version", a.env.Version,

@@ -53,8 +53,8 @@ func (c *Config) checkAccess() []rule {
 			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true", c.Server.Listen),
 		},
 		{
-			c.Metrics.Listen.Loopback() || c.Auth.Required, "metrics.listen",
-			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true", c.Metrics.Listen),
+			c.Metrics.Listen.Loopback() || c.Auth.Required || c.Metrics.Token != "", "metrics.listen",
+			fmt.Sprintf("%s can be reached from other machines; that needs auth.required: true, or metrics.token", c.Metrics.Listen),
 		},
 		{
 			c.KV.Listen.Loopback() || c.KV.Password != "", "kv.listen",

@@ -244,8 +244,9 @@ type Log struct {
 // Metrics is the Prometheus exposition.
 type Metrics struct {
 	Enabled  bool
-	Listen   Addr // a second listener; Off = only the main one
-	Compat   bool // also the unprefixed family names
+	Listen   Addr   // a second listener; Off = only the main one
+	Token    string // that the metrics are asked for with; "" = what auth says
+	Compat   bool   // also the unprefixed family names
 	Interval time.Duration
 }
 

@@ -67,7 +67,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 			t.Errorf("%s is %q, its default %q", e.Key, e.Value, d.Value)
 		}
 	}
-	if least := len(full.Entries()) - 12; set < least {
+	if least := len(full.Entries()) - 13; set < least {
 		t.Errorf("%d keys have a value in the file, want at least %d", set, least)
 	}
 }

@@ -300,8 +300,12 @@ func observeKeys() []key {
 			doc: "Whether `/metrics` answers.",
 		},
 		{
-			name: "metrics.listen", def: "off", at: func(c *Config) any { return &c.Metrics.Listen }, older: []string{"PROMETHEUS_PORT"},
-			doc: "A second address that answers `/metrics` alone.",
+			name: "metrics.listen", def: "off", at: func(c *Config) any { return &c.Metrics.Listen }, built: true, older: []string{"PROMETHEUS_PORT"},
+			doc: "A second address that answers `/metrics` alone, over TLS where the main one does. An address that other machines can reach needs `auth.required` or `metrics.token`.",
+		},
+		{
+			name: "metrics.token", at: func(c *Config) any { return &c.Metrics.Token }, secret: true, built: true,
+			doc: "Token that is asked for at `/metrics`, on both addresses and also from this machine. It opens nothing else; a token with scope read does as well.",
 		},
 		{
 			name: "metrics.compat", def: "true", at: func(c *Config) any { return &c.Metrics.Compat }, built: true,

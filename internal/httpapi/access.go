@@ -40,7 +40,19 @@ func (s *Server) authorize(c echo.Context) error {
 	r := c.Request()
 	st := stateOf(r.Context())
 	need, ok := s.scopes[r.Method+" "+c.Path()]
-	if st.need = need; s.cfg.Auth == nil || !ok || need == scopeOpen || (c.Path() == "/metrics" && s.fromLoopback(r)) {
+	st.need = need
+	metrics := ok && isMetrics(c.Path())
+	guarded := metrics && s.cfg.MetricsToken != ""
+	switch {
+	case !ok || need == scopeOpen:
+		return nil
+	case guarded && s.hasMetricsToken(r):
+		return nil
+	case guarded && s.cfg.Auth == nil:
+		st.denied = true
+		return errNoMetricsToken
+	case guarded:
+	case s.cfg.Auth == nil || (metrics && s.fromLoopback(r)):
 		return nil
 	}
 	grant, err := s.identify(r)
@@ -53,6 +65,9 @@ func (s *Server) authorize(c echo.Context) error {
 		return s.require(r, need)
 	}
 	st.denied = true
+	if guarded {
+		return errNoMetricsToken
+	}
 	if s.cfg.Auth.Required() {
 		return errcode.New(errcode.Unauthorized, "a token is needed: Authorization: Bearer … or X-API-Key")
 	}
@@ -187,6 +202,9 @@ func allowedHosts(cfg Config) map[string]struct{} {
 	hosts := map[string]struct{}{"localhost": {}, "127.0.0.1": {}, "::1": {}}
 	own, _, err := net.SplitHostPort(cfg.Listen)
 	if err == nil && own != "" {
+		hosts[strings.ToLower(own)] = struct{}{}
+	}
+	if own, _, err := net.SplitHostPort(cfg.MetricsListen); err == nil && own != "" {
 		hosts[strings.ToLower(own)] = struct{}{}
 	}
 	for _, h := range cfg.Hosts {

@@ -36,6 +36,7 @@ type listener struct {
 	patience time.Duration
 	refuser  refuser
 	silent   bool // one too many is told nothing: it could not read it
+	metrics  bool // its requests get the metrics and nothing else
 
 	open      atomic.Int64
 	away      atomic.Int64 // turned away, since the start
@@ -113,7 +114,7 @@ func (l *listener) Accept() (net.Conn, error) {
 			l.open.Add(-1)
 			return nil, errors.Join(fmt.Errorf("accept: a connection of type %T", c), c.Close())
 		}
-		return &conn{TCPConn: tcp, patience: l.patience, refuser: &l.refuser, closed: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+		return &conn{TCPConn: tcp, patience: l.patience, refuser: &l.refuser, metrics: l.metrics, closed: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
 	}
 }
 
@@ -160,6 +161,7 @@ type conn struct {
 	*net.TCPConn
 	patience time.Duration
 	refuser  *refuser
+	metrics  bool // see listener
 	closed   func()
 	set      atomic.Int64 // when the deadline was last moved, in nanoseconds
 	own      atomic.Bool  // somebody else sets the deadlines

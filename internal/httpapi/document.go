@@ -286,8 +286,11 @@ func (s *Server) documentPlain(doc *huma.OpenAPI) {
 	ready.Servers, ready.Get.Description = root, "200, also while decoders are compiled; 503 with the parts if not"
 	ready.Get.Responses["503"] = &huma.Response{Ref: problemRef(doc.Components, http.StatusServiceUnavailable, []errcode.Code{errcode.Unavailable, errcode.ShuttingDown})}
 	if s.cfg.Metrics != nil {
-		m := add("/metrics", "get-metrics", "Get the metrics, for Prometheus", true, map[string]*huma.Response{"200": streams("The metrics", metricsTypes()...)})
-		m.Servers, m.Get.Description = root, "Open from the appliance itself, else with scope read."
+		for i, path := range metricsPaths() {
+			id := []string{"get-metrics", "get-metrics-older", "get-metrics-oldest"}[i]
+			m := add(path, id, "Get the metrics, for Prometheus", true, map[string]*huma.Response{"200": streams("The metrics", metricsTypes()...)})
+			m.Servers, m.Get.Description = root, "Open from the appliance itself, else with scope read; with metrics.token only with that token, or one with scope read."
+		}
 	}
 	add("/docs", "get-docs", "Read this document as a page", false, ok(htmlType, text)).Servers = root
 	add("/docs/{name}", "get-docs-asset", "Get what the page needs", false, map[string]*huma.Response{"200": streams("The file", "text/css; charset=utf-8", "text/javascript; charset=utf-8")})
@@ -313,11 +316,6 @@ const (
 	openAPIType = "application/openapi+json"
 	htmlType    = "text/html; charset=utf-8"
 )
-
-// metricsTypes are the forms that Prometheus may ask for.
-func metricsTypes() []string {
-	return []string{"text/plain", "application/openmetrics-text", "application/vnd.google.protobuf"}
-}
 
 // security says that a token is needed, or none where the appliance asks for none.
 func security() []map[string][]string {

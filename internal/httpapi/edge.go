@@ -153,6 +153,9 @@ func templateOf(path string) string {
 func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
+		if forMetrics(r) && !isMetrics(c.Path()) {
+			return errcode.New(errcode.NotFound, "this address answers with the metrics alone")
+		}
 		if s.draining() && !always(c.Path()) {
 			c.Response().Header().Set("Connection", "close")
 			return errClosed
@@ -177,7 +180,7 @@ func (s *Server) admit(next echo.HandlerFunc) echo.HandlerFunc {
 
 // always reports whether a route is served while the appliance drains: whoever watches it must see that.
 func always(path string) bool {
-	return path == "/metrics" || path == "/health" || strings.HasPrefix(path, "/health/")
+	return isMetrics(path) || path == "/health" || strings.HasPrefix(path, "/health/")
 }
 
 // idleBody gives the reads of a body their time. A client that sends next to nothing for so long is cut off; one that is

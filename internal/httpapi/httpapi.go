@@ -191,9 +191,13 @@ type Config struct {
 	Auth     Access       // nil = open, and without tokens
 	Audit    *slog.Logger // who changed what; nil = discard
 	Recorder Recorder     // nil = none
-	Metrics  http.Handler // serves /metrics, nil = no such route
-	Start    Pages        // serves / and /assets/, nil = nothing there
-	Logger   *slog.Logger // nil = discard
+	Metrics  http.Handler // serves the paths of MetricsPaths, nil = no such routes
+	// MetricsListen is an address that answers with the metrics alone, "" = none (metrics.listen); MetricsToken is asked for
+	// wherever they are, "" = what Auth says (metrics.token).
+	MetricsListen, MetricsToken string
+
+	Start  Pages        // serves / and /assets/, nil = nothing there
+	Logger *slog.Logger // nil = discard
 }
 
 // Deps is the behaviour behind the routes. All are needed.
@@ -317,6 +321,7 @@ type Server struct {
 	failures    *limiter     // of wrong tokens, by address
 	cert        *certificate // nil = plain HTTP
 	listener    *listener
+	metrics     *listener // nil = there is no such address
 	http        *http.Server
 	origins     *http.CrossOriginProtection
 	drain       context.Context         //nolint:containedctx // ends when Drain is called; what waits, waits on it too
@@ -344,13 +349,12 @@ func Open(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", cfg.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	if s.listener, err = s.listen(cfg.Listen, cfg.Connections); err != nil {
+		return nil, err
 	}
-	s.listener = newListener(l, cfg.Connections, cfg.AnswerIdle, refuser{s.fixed, cfg.Logger})
-	s.listener.silent = s.cert != nil
+	if err := s.listenForMetrics(); err != nil {
+		return nil, errors.Join(err, s.listener.Close())
+	}
 	return s, nil
 }
 
@@ -401,29 +405,6 @@ func (s *Server) URL() string {
 	return "http://" + s.Addr().String()
 }
 
-// Run serves until Close, or until ctx ends; it then closes at once. Its error is nil after Close.
-func (s *Server) Run(ctx context.Context) error {
-	closed := make(chan struct{})
-	unhook := context.AfterFunc(ctx, func() {
-		defer close(closed)
-		_ = s.Close(ctx) // its error is that it did not wait, which is what was asked for
-	})
-	var err error
-	if s.cert != nil {
-		s.http.TLSConfig = s.cert.config()
-		err = s.http.ServeTLS(s.listener, "", "")
-	} else {
-		err = s.http.Serve(s.listener)
-	}
-	if !unhook() {
-		<-closed
-	}
-	if !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve http: %w", err)
-	}
-	return nil
-}
-
 // Drain makes new requests fail with shutting_down while those under way go on. The listener stays open, so that
 // callers get the answer and know when to come back. Health and metrics are served on; requests that wait for a decode
 // are answered at once. It may be called more than once.
@@ -443,7 +424,11 @@ func (s *Server) Close(ctx context.Context) error {
 		}
 		s.events.taken.Wait() // they end with the drain, each within its patience
 		s.stop(errClosed)
-		_ = s.listener.Close() // closed already if Run was ever called
+		for _, l := range []*listener{s.listener, s.metrics} {
+			if l != nil {
+				_ = l.Close() // closed already if Run was ever called
+			}
+		}
 	})
 	return err
 }

@@ -302,7 +302,9 @@ func (s *Server) route() error {
 	}
 	s.show(pathPrefix+"/openapi.json", scopeRead, s.serveOpenAPI)
 	if s.cfg.Metrics != nil {
-		s.show("/metrics", scopeRead, echo.WrapHandler(s.cfg.Metrics))
+		for _, path := range metricsPaths() {
+			s.show(path, scopeRead, echo.WrapHandler(s.cfg.Metrics))
+		}
 	}
 	if s.cfg.Start != nil {
 		s.show("/", scopeOpen, s.servePage)
