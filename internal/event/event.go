@@ -41,7 +41,7 @@ type Bus struct {
 	ring    []Event    // event s is at (s-1) % len
 	head    uint64     // seq of the newest event, 0 = none yet
 	dropped map[string]uint64
-	missed  uint64 // times that a reader was told that events were lost
+	missed  uint64                       // times that a reader was told that events were lost
 	subs    map[string]map[*Sub]struct{} // by topic; "" = all topics
 	closed  bool
 }

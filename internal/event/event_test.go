@@ -85,6 +85,18 @@ func TestSlowReaderIsReset(t *testing.T) {
 	if ev := next(t, b.Subscribe(5000)); !ev.Reset || ev.Seq != 6 {
 		t.Errorf("reader of another run got %+v", ev)
 	}
+	if got, want := b.Stats(), (Stats{Published: 6, Missed: 3}); got != want {
+		t.Errorf("counted: %+v, want %+v", got, want)
+	}
+	b.Lose("none")
+	for range 2 { // the second finds nothing
+		if _, _, err := other.TryNext(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := b.Stats(), (Stats{Published: 7, Missed: 4}); got != want {
+		t.Errorf("counted with one that its publisher left out: %+v, want %+v", got, want)
+	}
 }
 
 func TestNextWaits(t *testing.T) {

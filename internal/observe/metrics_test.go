@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // The methods that the measured packages call, with the signatures they declare.
@@ -209,37 +211,73 @@ func TestValues(t *testing.T) {
 	scrape(t, NewMetrics(MetricsConfig{}), "") // nothing attached
 }
 
-// Clients choose paths and methods; they must not make the appliance remember them.
+// What clients choose must not make the appliance remember it.
 func TestLabelsAreBounded(t *testing.T) {
-	m := NewMetrics(MetricsConfig{})
+	m := NewMetrics(MetricsConfig{Compat: true})
+	var names []Queue
 	var wg sync.WaitGroup
 	for g := range 4 {
+		for i := range 1000 {
+			names = append(names, Queue{Name: fmt.Sprintf("/%d/%d", g, i), Weight: i, Jobs: map[string]int64{"ready": 1}, Oldest: time.Second})
+		}
 		wg.Go(func() {
 			for i := range 1000 {
 				e := fmt.Sprintf("/%d/%d", g, i)
 				m.RequestStarted("M"+e, e)
-				m.RequestDone(t.Context(), Answer{Method: "M" + e, Endpoint: e, Status: 404})
+				m.RequestDone(inTrace(e), Answer{Method: "M" + e, Endpoint: e, Status: 404})
 				m.FileReceived(e+"\xff", 1)
-				m.JobFinished(e, e, "dead", 0)
+				m.FileProcessed(inTrace(e), e, "success", 0)
+				m.Enqueued(e, e)
+				for j := range 40 {
+					m.JobFinished(fmt.Sprint("q", i%60), fmt.Sprint("t", j), "dead", 0)
+				}
+				m.Leased(e, 0, 0)
+				m.Query("get", e, "ok", 0)
+				m.PluginDecoded(inTrace(e), Verdict{Plugin: e, Status: "done"})
+				m.PluginInState(e, "active")
+				m.WorkerStarted(e, "decode")
+				m.WorkerEnded(e, e)
 				m.BatchEnded(e, 0)
 				m.BatchFiles(e, 1)
 			}
 		})
 	}
 	wg.Wait()
+	m.Attach(Sources{
+		Queues: func() []Queue { return names },
+		Plugins: func() (all []Plugin) {
+			for _, q := range names {
+				all = append(all, Plugin{ID: q.Name, State: "active"})
+			}
+			return all
+		},
+		Workers: func() Workers {
+			w := Workers{Memory: map[string]int64{}}
+			for _, q := range names {
+				w.Memory[q.Name] = 1
+			}
+			return w
+		},
+	})
 	m.RequestStarted("GET", "")
 	lines := scrape(t, m, "")
-	for name, most := range map[string]int{
-		"atp_api_requests_total": 501, "wayside_batches_finished_total": 21, "wayside_batch_files_total": 21, "wayside_batch_duration_seconds_count": 21,
-	} {
-		n := 0
-		for _, s := range lines {
-			if strings.HasPrefix(s, name+"{") {
-				n++
-			}
+	series := map[string]int{}
+	for _, s := range lines {
+		if name, _, ok := strings.Cut(s, "{"); ok {
+			series[name]++
 		}
-		if n > most || n == 0 {
-			t.Errorf("%d series of %s", n, name)
+	}
+	for name, most := range map[string]int{
+		"atp_api_requests_total": 501, "api_requests_total": 501, "atp_files_processed_total": 201, "atp_file_size_bytes_count": 201,
+		"wayside_jobs_enqueued_total": 301, "wayside_job_duration_seconds_count": 301, "wayside_job_wait_seconds_count": 101,
+		"background_tasks_processed_total": 101, "db_queries_total": 51, "wayside_plugin_decode_seconds_count": 101, "model_server_requests_total": 101,
+		"wayside_plugin_changes_total": 101, "wayside_worker_ends_total": 5200,
+		"wayside_queue_jobs": 101, "wayside_queue_oldest_ready_seconds": 101, "background_tasks_queued": 101, "wayside_plugin_active": 101,
+		"wayside_worker_resident_memory_bytes": 101, "model_server_availability": 101,
+		"wayside_batches_finished_total": 21, "wayside_batch_files_total": 21, "wayside_batch_duration_seconds_count": 21,
+	} {
+		if n := series[name]; n > most || n == 0 {
+			t.Errorf("%d series of %s, want at most %d", n, name, most)
 		}
 	}
 	if !slices.Contains(lines, `atp_api_requests_in_progress{endpoint="unmatched",method="GET"} 1`) {
@@ -249,5 +287,83 @@ func TestLabelsAreBounded(t *testing.T) {
 		return strings.HasPrefix(s, `atp_api_requests_total{endpoint="unmatched",method="OTHER",status="404"} 3`)
 	}) {
 		t.Error("the endpoints beyond the bound are not counted together")
+	}
+}
+
+// However many requests end at once, each is counted once.
+func TestRequestsAreCountedExactly(t *testing.T) {
+	const clients, each = 16, 500
+	m := NewMetrics(MetricsConfig{Compat: true, Trace: traceIn})
+	ctx := inTrace("4bf92f3577b34da6a3ce929d0e0e4736")
+	done := make(chan struct{})
+	var scraping sync.WaitGroup
+	scraping.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				scrape(t, m, "")
+			}
+		}
+	})
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for range each {
+				m.RequestStarted("GET", "/x")
+				m.RequestDone(ctx, Answer{"GET", "/x", 200 + c%2, 20 * time.Millisecond, false})
+			}
+		})
+	}
+	wg.Wait()
+	close(done)
+	scraping.Wait()
+	lines := scrape(t, m, "")
+	for _, prefix := range []string{"atp_", ""} {
+		for format, n := range map[string]int{
+			`%sapi_requests_total{endpoint="/x",method="GET",status="200"} %d`:               clients * each / 2,
+			`%sapi_requests_total{endpoint="/x",method="GET",status="201"} %d`:               clients * each / 2,
+			`%sapi_request_duration_seconds_count{endpoint="/x",method="GET"} %d`:            clients * each,
+			`%sapi_request_duration_seconds_bucket{endpoint="/x",method="GET",le="0.05"} %d`: clients * each,
+			`%sapi_requests_in_progress{endpoint="/x",method="GET"} %d`:                      0,
+		} {
+			if want := fmt.Sprintf(format, prefix, n); !slices.Contains(lines, want) {
+				t.Errorf("no line %s", want)
+			}
+		}
+	}
+}
+
+// Times have the trace they belong to, for those who ask for OpenMetrics; what is no trace id is none.
+func TestExemplars(t *testing.T) {
+	m := exercised()
+	for name, lines := range map[string][]string{"OpenMetrics": scrape(t, m, "application/openmetrics-text;version=1.0.0"), "text": scrape(t, m, "")} {
+		got := map[string]string{}
+		for _, s := range lines {
+			if series, exemplar, ok := strings.Cut(s, " # "); ok && !strings.HasPrefix(s, "#") {
+				series, _, _ = strings.Cut(series, "{")
+				id, _, _ := strings.Cut(exemplar, " ")
+				got[strings.TrimSuffix(series, "_bucket")] += id
+			}
+		}
+		want := map[string]string{}
+		if name == "OpenMetrics" {
+			want = map[string]string{
+				"atp_api_request_duration_seconds": `{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"}`,
+				"api_request_duration_seconds":     `{trace_id="4bf92f3577b34da6a3ce929d0e0e4736"}`,
+				"atp_file_decode_duration_seconds": `{trace_id="a1"}`,
+				"wayside_plugin_decode_seconds":    `{trace_id="b2"}`,
+				"model_server_latency_seconds":     `{trace_id="b2"}`,
+			}
+			for family := range got {
+				if !exemplars(family) {
+					t.Errorf("%s is not listed as one with exemplars", family)
+				}
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
 	}
 }

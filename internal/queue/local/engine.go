@@ -92,6 +92,7 @@ type hold struct {
 	worker   string
 	progress queue.Progress
 	started  time.Duration
+	waited   time.Duration // how long the job was ready
 	onCancel func(queue.Lease)
 	cancel   func(*store.Batch) error // staged if the job ends as cancelled
 	ext      *outside                 // nil = its holder is in the process

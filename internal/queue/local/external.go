@@ -157,6 +157,7 @@ func (e *Engine) stageStart(
 	at := e.now()
 	r, j, err := e.loadLeased(ctx, h)
 	h.stored = r
+	waited := age(at.wall, j.CreatedAt, r.RunAt)
 	if err == nil {
 		r.State, err = startState(r.State, at.wall)
 	}
@@ -183,6 +184,7 @@ func (e *Engine) stageStart(
 	kept.Payload = nil // a worker may take many jobs, and their payloads are large
 	b.OnCommit(func() {
 		now := e.cfg.Clock.Elapsed()
+		e.cfg.Recorder.Leased(r.queue, waited, now-h.started)
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		h.stored, h.rec, h.job = r, r, kept

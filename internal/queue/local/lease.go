@@ -213,6 +213,7 @@ func (e *Engine) start(ctx context.Context, holds []*hold) ([]queue.Leased, erro
 			failed = err
 		}
 		if ok {
+			e.cfg.Recorder.Leased(h.lane.queue.name, h.waited, e.cfg.Clock.Elapsed()-h.started)
 			j := h.job
 			j.Payload = bytes.Clone(j.Payload)
 			out = append(out, queue.Leased{Job: j, Lease: queue.Lease{ID: j.ID, Token: h.token}})
@@ -229,7 +230,7 @@ func (e *Engine) startOne(ctx context.Context, h *hold) (bool, error) {
 	r, j, err := e.loadLeased(ctx, h)
 	at := e.now()
 	h.stored = r
-	waited := age(at.wall, j.CreatedAt, r.RunAt)
+	h.waited = age(at.wall, j.CreatedAt, r.RunAt)
 	if err == nil {
 		r.State, err = startState(r.State, at.wall)
 	}
@@ -252,7 +253,6 @@ func (e *Engine) startOne(ctx context.Context, h *hold) (bool, error) {
 			e.table.keys.letGo(spent, h.n)
 		}
 		e.unclaim(e.table.claims[h.n])
-		e.cfg.Recorder.Leased(r.queue, waited, e.cfg.Clock.Elapsed()-h.started)
 		return true, nil
 	}
 	return false, e.putBack(h, err)
