@@ -12,7 +12,7 @@ RACE          := $(if $(HAVE_CC),-race,)
 export CGO_ENABLED ?= $(if $(HAVE_CC),1,0)
 
 .DEFAULT_GOAL := help
-.PHONY: man help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web redis-suite bench-kv kv-probes
+.PHONY: man help build run demo plugins test test-unit test-e2e fuzz lint bench bench-http bench-runtime soak e2e generate install clean sdk-examples sdk-test sdk-python bench-queue e2e-clients tutorial contract generate-web redis-suite bench-kv kv-probes e2e-prometheus
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -108,6 +108,9 @@ e2e-clients: build ## other people's programs against the binary: clients of tus
 	python3 -m venv .cache/clients
 	.cache/clients/bin/pip install -q --disable-pip-version-check $(foreach f,$(wildcard e2e/clients/requirements*.txt),-r $(f))
 	APPLIANCE_BIN=$(CURDIR)/$(BIN) .cache/clients/bin/python -m unittest discover -s e2e/clients -p '$(CLIENTS)*_test.py'
+
+e2e-prometheus: build ## the shipped dashboards, rules and scrape configuration, and an old one, with a real Prometheus (needs prometheus and promtool: Debian's package prometheus)
+	E2E_PROMETHEUS=1 CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -timeout 10m -run 'TestPrometheus|TestShippedRules|TestOldScrape' ./e2e
 
 tutorial: build ## run the commands of docs/tutorial-decoder.md, without a network
 	CGO_ENABLED=0 $(GO) test -tags e2e -count=1 -v -run Tutorial ./e2e
