@@ -52,6 +52,15 @@ for doc in "$here/README.md" "$here/CHANGELOG.md" "$here/LICENSE" "$here"/docs/*
 	fi
 done
 
+for file in scrape.yml rules.yml rules_test.yml; do
+	put 644 "$here/packaging/prometheus/$file" "$PREFIX/share/wayside/prometheus/$file"
+done
+for board in "$here"/packaging/grafana/*.json; do
+	put 644 "$board" "$PREFIX/share/wayside/grafana/$(basename "$board")"
+done
+sed "s|path: /usr/share/|path: $PREFIX/share/|" "$here/packaging/grafana/provider.yaml" >"$work/provider.yaml"
+put 644 "$work/provider.yaml" "$PREFIX/share/wayside/grafana/provider.yaml"
+
 # Completions and manual pages come from the binary; one built for another machine cannot write them here.
 if "$BIN" completion bash >"$work/bash" 2>/dev/null && "$BIN" completion zsh >"$work/zsh" 2>/dev/null &&
 	"$BIN" completion fish >"$work/fish" 2>/dev/null && "$BIN" man "$work/man1" 2>/dev/null; then

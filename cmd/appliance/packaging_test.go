@@ -126,7 +126,8 @@ func TestInstallWritesOnlyBelowDestdir(t *testing.T) {
 		"opt/w/bin/wayside": 0o755, "opt/w/lib/systemd/system/wayside.service": 0o644,
 		"opt/w/lib/sysusers.d/wayside.conf": 0o644, "etc/wayside/wayside.yaml": 0o644,
 		"opt/w/share/doc/wayside/cli.md": 0o644, "opt/w/share/bash-completion/completions/wayside": 0o644,
-		"opt/w/share/man/man1/wayside.1": 0o644,
+		"opt/w/share/man/man1/wayside.1": 0o644, "opt/w/share/wayside/prometheus/rules.yml": 0o644,
+		"opt/w/share/wayside/prometheus/scrape.yml": 0o644, "opt/w/share/wayside/grafana/overview.json": 0o644,
 	} {
 		info, err := os.Stat(filepath.Join(dest, path))
 		if err != nil || info.Mode().Perm() != mode {
@@ -136,6 +137,10 @@ func TestInstallWritesOnlyBelowDestdir(t *testing.T) {
 	unit, err := os.ReadFile(filepath.Join(dest, "opt/w/lib/systemd/system/wayside.service"))
 	if err != nil || !strings.Contains(string(unit), "ExecStart=/opt/w/bin/wayside serve ") {
 		t.Errorf("the unit does not start what was installed: %v", err)
+	}
+	provider, err := os.ReadFile(filepath.Join(dest, "opt/w/share/wayside/grafana/provider.yaml"))
+	if err != nil || !strings.Contains(string(provider), "path: /opt/w/share/wayside/grafana\n") {
+		t.Errorf("Grafana is not shown to the dashboards that were installed: %v %s", err, provider)
 	}
 	own := filepath.Join(dest, "etc/wayside/wayside.yaml")
 	cfg, err := config.Load(config.Options{File: own, Env: []string{"HOME=" + t.TempDir()}})
