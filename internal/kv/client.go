@@ -155,7 +155,7 @@ func (c *client) batch(waited bool) (more, waits, closing bool) {
 	c.srv.counts.input += c.in.Came()
 	for n := 0; !c.s.Blocked() && !c.closing; n++ {
 		if n%batchAhead == 0 {
-			if len(c.out.Buf) > 0 && time.Since(begun) > batchTime { // commands that take no time by themselves
+			if n > 0 && time.Since(begun) > batchTime { // commands that take no time by themselves
 				more = true
 				break
 			}
