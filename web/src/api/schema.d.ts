@@ -1110,9 +1110,29 @@ export interface paths {
         };
         /**
          * Get the metrics, for Prometheus
-         * @description Open from the appliance itself, else with scope read.
+         * @description Open from the appliance itself, else with scope read; with metrics.token only with that token, or one with scope read.
          */
         get: operations["get-metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics/prometheus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the metrics, for Prometheus
+         * @description Open from the appliance itself, else with scope read; with metrics.token only with that token, or one with scope read.
+         */
+        get: operations["get-metrics-oldest"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1231,6 +1251,26 @@ export interface paths {
          * @description Looks at all files whether they seem to have changed or not, and gives what was rejected another try.
          */
         post: operations["reload-plugin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prometheus/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the metrics, for Prometheus
+         * @description Open from the appliance itself, else with scope read; with metrics.token only with that token, or one with scope read.
+         */
+        get: operations["get-metrics-older"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -7847,6 +7887,45 @@ export interface operations {
             500: components["responses"]["internal"];
         };
     };
+    "get-metrics-oldest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
+                    "application/vnd.google.protobuf": string;
+                    "text/plain": string;
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            500: components["responses"]["internal"];
+        };
+    };
     "get-openapi": {
         parameters: {
             query?: never;
@@ -8183,6 +8262,45 @@ export interface operations {
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
             503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-metrics-older": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/openmetrics-text": string;
+                    "application/vnd.google.protobuf": string;
+                    "text/plain": string;
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            500: components["responses"]["internal"];
         };
     };
     "get-queue-mode": {
