@@ -167,6 +167,16 @@ func data(t *testing.T, p *prometheus, where, expr string, over bool) []sample {
 	if err != nil || len(got) == 0 {
 		t.Errorf("%s: %v: no data for %s", where, err, filled)
 	}
+	// Where a part may be missing, as in "errors or 0", the whole has an answer without it: here every part is there.
+	parsed, err := boardtest.Parse(filled)
+	if err != nil {
+		t.Errorf("%s: %v", where, err)
+	}
+	for _, s := range parsed.Selectors {
+		if series, err := p.ask(s.Text, false); err != nil || len(series) == 0 {
+			t.Errorf("%s: %v: no series %s", where, err, s.Text)
+		}
+	}
 	return got
 }
 

@@ -230,7 +230,7 @@ func placeProblems(b *Board) []string {
 	return out
 }
 
-// TestRules: every rule says how grave it is and what is wrong, and those that need a test have one.
+// TestRules: every rule says how grave it is and what is wrong, has a test, and is in the documentation.
 func TestRules(t *testing.T) {
 	list, err := Rules(filepath.Join(shipped, "prometheus", "rules.yml"))
 	if err != nil {
@@ -240,8 +240,15 @@ func TestRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page, err := os.ReadFile("../../../docs/observability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	names := map[string]bool{}
 	for _, r := range list {
+		if !strings.Contains(string(page), "`"+r.Alert+"`") {
+			t.Errorf("rule %s is not in docs/observability.md", r.Alert)
+		}
 		if !regexp.MustCompile(`^Wayside[A-Za-z]+$`).MatchString(r.Alert) || names[r.Alert] {
 			t.Errorf("rule %q", r.Alert)
 		}
@@ -260,6 +267,11 @@ func TestRules(t *testing.T) {
 		}
 		if silent := regexp.MustCompile(`(?s)alertname: ` + r.Alert + `\b[^\n]*\n\s*exp_alerts: \[\]`); !silent.Match(tests) {
 			t.Errorf("no test in which %s does not fire", r.Alert)
+		}
+	}
+	for _, name := range regexp.MustCompile("`(Wayside[A-Za-z]+)`").FindAllStringSubmatch(string(page), -1) {
+		if !names[name[1]] {
+			t.Errorf("docs/observability.md has a rule %s, which is none", name[1])
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 type Selector struct {
 	Metric string
 	Labels []string
+	Text   string // as it stands in the expression, without a range
 }
 
 // Expression is what an expression of PromQL names.
@@ -99,6 +100,7 @@ func balanced(expr string, list []token) error {
 
 // parser reads what an expression names.
 type parser struct {
+	expr string
 	list []token
 	at   int
 	out  Expression
@@ -110,7 +112,7 @@ func Parse(expr string) (Expression, error) {
 	if err != nil {
 		return Expression{}, err
 	}
-	p := parser{list: list}
+	p := parser{expr: expr, list: list}
 	for p.at < len(p.list) {
 		if err := p.step(); err != nil {
 			return Expression{}, fmt.Errorf("%w in %s", err, expr)
@@ -176,6 +178,7 @@ func (p *parser) grouping(what string) error {
 
 func (p *parser) selector(metric string) error {
 	s := Selector{Metric: metric}
+	from := p.list[p.at].from
 	p.at++
 	if p.is(0, "{") {
 		for p.at++; !p.is(0, "}"); {
@@ -190,6 +193,7 @@ func (p *parser) selector(metric string) error {
 		}
 		p.at++
 	}
+	s.Text = p.expr[from:p.list[p.at-1].to]
 	p.out.Selectors = append(p.out.Selectors, s)
 	return nil
 }

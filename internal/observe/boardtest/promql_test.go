@@ -9,14 +9,14 @@ import (
 
 func TestParse(t *testing.T) {
 	for expr, want := range map[string]Expression{
-		"up": {Selectors: []Selector{{Metric: "up"}}},
+		"up": {Selectors: []Selector{{Metric: "up", Text: "up"}}},
 		`sum by (a, b) (rate(x_total{c="(by)", d!~'q\'[',}[5m] offset 1d)) * 2e3 / on (e) group_left (f) y:z@end()`: {
-			Selectors: []Selector{{"x_total", []string{"c", "d"}}, {"y:z", nil}}, Grouping: []string{"a", "b", "e", "f"}, Keeps: []string{"a", "b", "f"},
+			Selectors: []Selector{{"x_total", []string{"c", "d"}, `x_total{c="(by)", d!~'q\'[',}`}, {"y:z", nil, "y:z"}}, Grouping: []string{"a", "b", "e", "f"}, Keeps: []string{"a", "b", "f"},
 		},
 		"sum(x) without (a) + count by () (y) > bool 0 and ignoring (b) group_right z": {
-			Selectors: []Selector{{Metric: "x"}, {Metric: "y"}, {Metric: "z"}}, Grouping: []string{"a", "b"},
+			Selectors: []Selector{{"x", nil, "x"}, {"y", nil, "y"}, {"z", nil, "z"}}, Grouping: []string{"a", "b"},
 		},
-		"-x{a=\"b\"} atan2 Inf\n\tunless by": {Selectors: []Selector{{"x", []string{"a"}}}},
+		"-x{a=\"b\"} atan2 Inf\n\tunless by": {Selectors: []Selector{{"x", []string{"a"}, `x{a="b"}`}}},
 	} {
 		got, err := Parse(expr)
 		if strings.HasSuffix(expr, "by") {
