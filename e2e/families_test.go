@@ -314,8 +314,11 @@ func TestStrangersDoNotGrowTheMetrics(t *testing.T) {
 		for i := range 300 {
 			n := from + i
 			for _, r := range [][2]string{
-				{http.MethodGet, fmt.Sprint("/nothing/", n)}, {http.MethodGet, fmt.Sprint("/api/v1/files/f", n)}, {fmt.Sprint("M", n), "/api/v1/files"},
-				{http.MethodPatch, "/api/v1/jobs"}, {http.MethodGet, fmt.Sprint("/metrics/", n)},
+				{http.MethodGet, fmt.Sprint("/nothing/", n)},
+				{http.MethodGet, fmt.Sprint("/api/v1/files/f", n)},
+				{fmt.Sprint("M", n), "/api/v1/files"},
+				{http.MethodPatch, "/api/v1/jobs"},
+				{http.MethodGet, fmt.Sprint("/metrics/", n)},
 			} {
 				if _, _, err := a.call(t.Context(), r[0], r[1], nil, nil); err != nil {
 					t.Fatal(err)

@@ -60,7 +60,9 @@ type Registry interface {
 
 // Recorder counts finished decodes; nil = nobody counts.
 type Recorder interface {
-	// FileProcessed is called once a decode: status is success or error. The context is that of the job.
+	// FileReceived is called for a recording that is decoded without being stored: who stores one counts it himself.
+	FileReceived(format string, size int64)
+	// FileProcessed is called once a decode: status is success or error. The context is that of the job or the request.
 	FileProcessed(ctx context.Context, format, status string, took time.Duration)
 }
 
@@ -365,13 +367,7 @@ func (d *Decoder) finish(ctx context.Context, a *attempt) queue.Outcome {
 	if a.family != nil {
 		rec.Children, out.Settled = a.family.IDs(), a.family.Release
 	}
-	if d.Recorder != nil {
-		status := "error"
-		if rec.Status == catalog.Done || rec.Status == catalog.Partial {
-			status = "success"
-		}
-		d.Recorder.FileProcessed(ctx, rec.Format, status, now.Sub(a.started))
-	}
+	d.count(ctx, rec.Format, rec.Status == catalog.Done || rec.Status == catalog.Partial, now.Sub(a.started))
 	out.Commit = func(b *store.Batch) error {
 		if a.family != nil {
 			if err := a.family.Stage(b); err != nil {
@@ -389,6 +385,18 @@ func (d *Decoder) finish(ctx context.Context, a *attempt) queue.Outcome {
 		return d.stage(b, rec)
 	}
 	return out
+}
+
+// count counts a decode that has ended.
+func (d *Decoder) count(ctx context.Context, format string, ok bool, took time.Duration) {
+	if d.Recorder == nil {
+		return
+	}
+	status := "error"
+	if ok {
+		status = "success"
+	}
+	d.Recorder.FileProcessed(ctx, format, status, took)
 }
 
 func (d *Decoder) stage(b *store.Batch, rec catalog.Decode) error {
@@ -457,9 +465,7 @@ func (d *Decoder) Dead(b *store.Batch, j queue.Job, code errcode.Code, message s
 		rec.StartedAt = rec.FinishedAt
 	}
 	rec.Error = &catalog.Failure{Code: code, Message: message}
-	if d.Recorder != nil {
-		d.Recorder.FileProcessed(ctx, rec.Format, "error", rec.FinishedAt.Sub(rec.StartedAt))
-	}
+	d.count(ctx, rec.Format, false, rec.FinishedAt.Sub(rec.StartedAt))
 	return d.stage(b, rec)
 }
 

@@ -105,7 +105,7 @@ func (d *Decoder) Direct(ctx context.Context, r DirectRequest, begin func(Direct
 		p.Fill(&req)
 		req.Input = u.file
 	}
-	res, err := d.Pool.Decode(ctx, req)
+	res, err := d.runDirect(ctx, format, req)
 	if err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
@@ -119,6 +119,19 @@ func (d *Decoder) Direct(ctx context.Context, r DirectRequest, begin func(Direct
 		return out.writeWhole(w, document{Decode: summary(pl, format, params, res), res: res})
 	}
 	return d.writeTable(r, res, out, begin, w)
+}
+
+// runDirect decodes, and counts it as one recording that came in and was decoded. One whose caller has gone is no decode.
+func (d *Decoder) runDirect(ctx context.Context, format string, req runtime.Request) (runtime.Result, error) {
+	if d.Recorder != nil {
+		d.Recorder.FileReceived(format, req.Size)
+	}
+	began := d.Now()
+	res, err := d.Pool.Decode(ctx, req)
+	if ctx.Err() == nil {
+		d.count(ctx, format, err == nil && res.Status != runtime.Failed, d.Now().Sub(began))
+	}
+	return res, err //nolint:wrapcheck // the caller does
 }
 
 // choose finds the decoder, and waits until it can be used.

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
@@ -116,7 +115,7 @@ func TestMetricsAddressFails(t *testing.T) {
 			if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "serve http on ") {
 				t.Errorf("run: %v", err)
 			}
-			if err := s.Close(context.Background()); err != nil {
+			if err := s.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
 			w.events.Close()
