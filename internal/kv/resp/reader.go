@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	goruntime "runtime"
 	"slices"
 )
 
@@ -38,12 +39,14 @@ func (e *ProtocolError) Error() string { return "Protocol error: " + e.Reason }
 var ErrIncomplete = errors.New("resp: incomplete command")
 
 const (
-	startBuffer = 4 << 10  // ten thousand idle clients cost 40 MiB
-	readBuffer  = 16 << 10 // of a client that fills the first
-	keepBuffer  = 64 << 10 // a larger one is let go of when it is empty
-	manySmall   = 64       // small reads after which a buffer of more than readBuffer is let go of
-	maxArgs     = 128      // capacity of the argument list that is kept
-	mostAhead   = 16 << 10 // bytes of commands that are parsed ahead
+	startBuffer = 4 << 10   // ten thousand idle clients cost 40 MiB
+	readBuffer  = 16 << 10  // of a client that fills the first
+	keepBuffer  = 64 << 10  // a larger one is let go of when it is empty
+	manySmall   = 64        // small reads after which a buffer of more than readBuffer is let go of
+	maxArgs     = 128       // capacity of the argument list that is kept
+	mostAhead   = 16 << 10  // bytes of commands that are parsed ahead
+	copyPiece   = 64 << 10  // bytes that are copied at once
+	mostRead    = 256 << 10 // bytes that are read at once: megabytes take the system milliseconds
 )
 
 // Reader takes commands from a stream. Next gives what is there, Ahead what Next will give; Fill reads more, which makes the
@@ -102,10 +105,11 @@ func (r *Reader) Held() int { return cap(r.buf) }
 func (r *Reader) Fill() error {
 	r.again()
 	r.room()
-	n, err := r.src.Read(r.buf[r.w:])
+	space := r.buf[r.w:min(len(r.buf), r.w+mostRead)]
+	n, err := r.src.Read(space)
 	r.w += n
 	r.came += int64(n)
-	if n == len(r.buf)-(r.w-n) {
+	if n == len(space) {
 		r.filled++
 	} else {
 		r.filled = 0
@@ -158,9 +162,18 @@ func (r *Reader) room() {
 	}
 }
 
+// grow takes a buffer of n bytes. What is there is copied in pieces between which others may run: a copy of all of it into
+// memory that the system gives page by page takes tens of milliseconds in which the goroutine cannot be interrupted, and
+// when the garbage collector wants to stop all for a moment, all wait for that.
 func (r *Reader) grow(n int) {
 	b := make([]byte, n)
-	copy(b, r.buf[:r.w])
+	for from := 0; from < r.w; from += copyPiece {
+		to := min(from+copyPiece, r.w)
+		copy(b[from:to], r.buf[from:to])
+		if to < r.w {
+			goruntime.Gosched()
+		}
+	}
 	r.buf = b
 }
 

@@ -377,3 +377,34 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// greedy gives as much as it is asked for, and remembers the most.
+type greedy struct{ most int }
+
+func (g *greedy) Read(p []byte) (int, error) {
+	g.most = max(g.most, len(p))
+	for i := range p {
+		p[i] = 'x'
+	}
+	return len(p), nil
+}
+
+// TestALongArgumentComesInPieces reads 64 MB of an argument: no read takes so much that others wait for it, and what is moved
+// to a larger buffer is what came.
+func TestALongArgumentComesInPieces(t *testing.T) {
+	g := &greedy{}
+	const size = 64 << 20
+	r := NewReader(io.MultiReader(strings.NewReader(fmt.Sprintf("*1\r\n$%d\r\n", size)), io.LimitReader(g, size), strings.NewReader("\r\n")), Full)
+	args, err := r.Next()
+	for errors.Is(err, ErrIncomplete) {
+		if err = r.Fill(); err == nil {
+			args, err = r.Next()
+		}
+	}
+	if err != nil || len(args) != 1 || len(args[0]) != size || bytes.Count(args[0], []byte("x")) != size {
+		t.Fatalf("%d arguments, %v", len(args), err)
+	}
+	if g.most > 1<<20 {
+		t.Errorf("a read of %d bytes", g.most)
+	}
+}
