@@ -68,6 +68,8 @@ type client struct {
 type output struct {
 	out       resp.Writer
 	later     resp.Writer // messages that came while a command's answer is being written
+	full      [][]byte    // buffers that go out before out, the oldest first
+	fullBytes int         // in them
 	spare     []byte      // the buffer that is not being filled
 	room      sync.Cond   // the state of the output has changed
 	doing     bool        // the client's own goroutine runs a command, and will send what there is
@@ -263,16 +265,19 @@ func (c *client) flush(own bool) (waits, closing bool) {
 	for {
 		c.settle()
 		busy := c.writing || own && c.scheduled
+		if busy {
+			c.seal()
+		}
 		c.account()
 		switch {
 		case busy && own && (c.closing || c.pending() > c.mayLeave()):
 			c.room.Wait()
 			continue
-		case busy:
-		case len(c.out.Buf) > 0 && own && !c.closing: // one that is closing has nothing to read meanwhile
+		case busy, !own && c.doing: // who is busy goes on with it
+		case c.has() && own && !c.closing: // one that is closing has nothing to read meanwhile
 			c.offer(e)
 			continue
-		case len(c.out.Buf) > 0:
+		case c.has():
 			c.write(e)
 			continue
 		case own && c.s.Blocked() && !c.closing && c.in.Buffered() > keepInput:
@@ -315,7 +320,7 @@ func (c *client) offer(e *engine.Engine) {
 	}
 	e.Lock()
 	c.taken(b, n, err)
-	if len(c.out.Buf) > 0 && !c.closing { // else flush goes on with it
+	if c.has() && !c.closing { // else flush goes on with it
 		c.scheduled = true
 		c.srv.wg.Go(c.deliver)
 	}
@@ -331,10 +336,9 @@ func (c *client) write(e *engine.Engine) {
 	c.taken(b, len(b), err)
 }
 
-// take takes the buffer and waits until what it tells of is kept. It releases the lock.
+// take takes the buffer that is the first to go out and waits until what it tells of is kept. It releases the lock.
 func (c *client) take(e *engine.Engine) ([]byte, error) {
-	b := c.out.Buf
-	c.out.Buf, c.spare = c.spare[:0], nil
+	b := c.next()
 	c.writing = true
 	c.unsent.Store(int64(len(b)))
 	p := c.srv.keeper
@@ -364,12 +368,10 @@ func (c *client) taken(b []byte, n int, err error) {
 	switch {
 	case err != nil:
 		c.closing = true
-		c.out.Buf = nil
+		c.drop()
 	case n < len(b):
-		rest := append(make([]byte, 0, len(b)-n+len(c.out.Buf)), b[n:]...)
-		c.out.Buf = append(rest, c.out.Buf...)
-	}
-	if cap(b) <= keepOutput {
+		c.back(b[n:])
+	case cap(b) <= keepOutput:
 		c.spare = b
 	}
 	if c.overSince != 0 && c.pending() <= c.limit().Soft {
@@ -427,7 +429,8 @@ func (s *Server) leave(c *client) {
 	if s.clients[c.s.ID] != c {
 		return
 	}
-	c.out.Buf, c.later.Buf = nil, nil
+	c.drop()
+	c.later.Buf = nil
 	c.account()
 	s.unsubscribeAll(c)
 	s.trackingOff(c)

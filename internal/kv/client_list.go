@@ -71,7 +71,7 @@ func (c *client) line(now int64) string {
 	if c.writing {
 		events = "rw"
 	}
-	waiting, held := len(c.out.Buf)+len(c.later.Buf), c.held
+	waiting, held := c.waiting(), c.held
 	buffered, taken := c.buffered, 0
 	if c.doing { // it is the own goroutine that asks
 		taken, held = c.in.Taken(), c.in.Held()
@@ -82,7 +82,7 @@ func (c *client) line(now int64) string {
 		" lib-name=%s lib-ver=%s\n",
 		c.s.ID, c.addr, c.laddr, c.s.ID, c.name, (now-c.born)/1000, (now-c.active)/1000, c.flags(), c.s.DB(), channels, patterns, shards, queued,
 		buffered, max(held-buffered, 0), taken, c.s.QueuedBytes(), cap(c.out.Buf)+cap(c.spare), waiting, waiting, min(c.unsent.Load(), 1), c.pending(),
-		int64(held+cap(c.out.Buf)+cap(c.spare)+cap(c.later.Buf)+c.s.QueuedBytes())+c.unsent.Load(), events, last, user, redirect, c.out.Version(),
+		int64(held+c.s.QueuedBytes())+c.memory(), events, last, user, redirect, c.out.Version(),
 		c.libName, c.libVer)
 }
 

@@ -127,7 +127,7 @@ func (s *Server) memoryStatsCmd(c *engine.Ctx) {
 // clientBytes is what the buffers of all clients take.
 func (s *Server) clientBytes() (n int64) {
 	for _, c := range s.clients {
-		n += int64(c.held+cap(c.out.Buf)+cap(c.spare)+cap(c.later.Buf)+c.s.QueuedBytes()) + c.unsent.Load()
+		n += int64(c.held+c.s.QueuedBytes()) + c.memory()
 	}
 	return n
 }

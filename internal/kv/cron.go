@@ -47,7 +47,7 @@ func (s *Server) tick(round int64) {
 // look closes a client whose time is over, and lets go of what one that is silent does not need.
 func (s *Server) look(c *client, now int64) {
 	silent := time.Duration(now-c.active) * time.Millisecond
-	if silent > keepSpare && !c.writing && len(c.out.Buf) == 0 {
+	if silent > keepSpare && !c.writing && !c.has() {
 		c.out.Buf, c.spare = nil, nil
 		if len(c.later.Buf) == 0 {
 			c.later.Buf = nil

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"slices"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
@@ -33,10 +34,15 @@ func (c *client) push(write func(w *resp.Writer)) {
 		c.kill()
 		return
 	}
-	if !c.doing && !c.writing && !c.scheduled {
-		c.scheduled = true
-		c.srv.wg.Go(c.deliver)
+	if c.doing {
+		return
 	}
+	if c.writing || c.scheduled {
+		c.seal()
+		return
+	}
+	c.scheduled = true
+	c.srv.wg.Go(c.deliver)
 }
 
 // deliver sends messages that came while the client's own goroutine had nothing to send.
@@ -63,9 +69,58 @@ func (c *client) settle() {
 	}
 }
 
+// has says that there is something to send.
+func (c *client) has() bool { return len(c.out.Buf) > 0 || len(c.full) > 0 }
+
+// seal has a buffer that is large wait for its turn as it is, and another be filled. One that grew on, while the client does
+// not read, would be copied each time to one of twice the size, under the lock. A command that runs knows places in its buffer.
+func (c *client) seal() {
+	if c.doing || len(c.out.Buf) < batchOutput {
+		return
+	}
+	c.full = append(c.full, c.out.Buf)
+	c.fullBytes += len(c.out.Buf)
+	c.out.Buf = nil
+	c.limits()
+}
+
+// next takes the buffer away that goes out first.
+func (c *client) next() []byte {
+	if len(c.full) == 0 {
+		b := c.out.Buf
+		c.out.Buf, c.spare = c.spare[:0], nil
+		return b
+	}
+	b := c.full[0]
+	c.full = slices.Delete(c.full, 0, 1)
+	c.fullBytes -= len(b)
+	c.limits()
+	return b
+}
+
+// back puts the rest of a buffer to where it was.
+func (c *client) back(b []byte) {
+	c.full = slices.Insert(c.full, 0, b)
+	c.fullBytes += len(b)
+	c.limits()
+}
+
+// drop forgets what there is.
+func (c *client) drop() {
+	c.full, c.fullBytes, c.out.Buf = nil, 0, nil
+}
+
 // pending is how many bytes wait for the client to read.
 func (c *client) pending() int64 {
-	return c.unsent.Load() + int64(len(c.out.Buf)+len(c.later.Buf))
+	return c.unsent.Load() + c.waiting()
+}
+
+// waiting is pending without what is being written.
+func (c *client) waiting() int64 { return int64(c.fullBytes + len(c.out.Buf) + len(c.later.Buf)) }
+
+// memory is what the buffers take.
+func (c *client) memory() int64 {
+	return c.unsent.Load() + int64(c.fullBytes+cap(c.out.Buf)+cap(c.spare)+cap(c.later.Buf))
 }
 
 // limit is the bound of the client's class: who gets messages, and who asks for answers.
@@ -93,9 +148,11 @@ func (c *client) within() bool {
 	return now-c.overSince <= l.For.Milliseconds()
 }
 
-// limits bounds what one answer may be, after the class of the client or its bound has changed.
+// limits bounds what one answer may be, after the class of the client, its bound or what waits before it has changed.
 func (c *client) limits() {
-	c.out.Max = int(c.limit().Hard)
+	if c.out.Max = int(c.limit().Hard); c.out.Max > 0 {
+		c.out.Max = max(c.out.Max-c.fullBytes, 1)
+	}
 }
 
 // finish ends the connection when what runs is done and its answers are sent.
