@@ -263,3 +263,20 @@ func TestNumbersInStrings(t *testing.T) {
 		}
 	}
 }
+
+// TestARunawayRecursionEndsSoon counts what one that fails makes: a list of the calls that led there, for which the interpreter
+// looks through all of them for each, would be megabytes.
+func TestARunawayRecursionEndsSoon(t *testing.T) {
+	b := newBox()
+	const text = "local function f() return 1 + f() end return f()"
+	want := b.do("EVAL", text, "0")
+	if !strings.HasPrefix(want, "-ERR user_script:1: stack overflow") {
+		t.Fatalf("it answers %q", want)
+	}
+	if n := testing.AllocsPerRun(10, func() { b.do("EVAL", text, "0") }); n > 1000 {
+		t.Errorf("%v objects are made by a call", n)
+	}
+	if got := b.do("EVAL", "error(nil)", "0"); !strings.HasPrefix(got, "-ERR nil script: ") {
+		t.Errorf("an error without a text: %q", got)
+	}
+}
