@@ -184,11 +184,11 @@ class Tasks(Scenario):
 
     def test_revoke_before_it_runs(self):
         key = self.key()
-        result = self.s("mark", key, "never").apply_async(countdown=2)
+        result = self.s("mark", key, "never").apply_async(countdown=10)  # time to revoke it, also on a busy machine
         until(lambda: any(result.id in str(t) for t in (self.app.control.inspect().scheduled() or {}).values()), "it is scheduled")
         result.revoke()
         with self.assertRaises(TaskRevokedError):
-            result.get(timeout=30)
+            result.get(timeout=60)
         self.assertEqual(self.noted(key), [])
 
     def test_revoke_while_it_runs(self):
