@@ -166,7 +166,7 @@ func (a *appliance) openObservation(context.Context) error {
 	logs, err := observe.OpenLogs(observe.LogConfig{
 		Lines:   a.lines,
 		Service: a.cfg.Service.Name, Level: slog.Level(a.cfg.Log.Level), Modules: levels(a.cfg.Log.Modules),
-		Format: a.cfg.Log.Format, Output: a.cfg.Log.Output, Context: idsOf, Journal: os.Getenv("JOURNAL_STREAM"),
+		Format: a.cfg.Log.Format, Output: a.cfg.Log.Output, MaxSize: int64(a.cfg.Log.MaxSize), Keep: a.cfg.Log.Keep, Context: idsOf, Journal: os.Getenv("JOURNAL_STREAM"),
 		Stdout: a.env.Stdout, Stderr: a.env.Stderr,
 	})
 	if err != nil {

@@ -120,6 +120,7 @@ func (c *Config) checkNames() []rule {
 	file := c.Log.Output == "stdout" || c.Log.Output == "stderr" || filepath.IsAbs(c.Log.Output)
 	external := c.Cache.URL == "" || strings.HasPrefix(c.Cache.URL, "redis://") || strings.HasPrefix(c.Cache.URL, "rediss://")
 	return []rule{
+		{c.Log.MaxSize == 0 || c.Log.MaxSize >= 1<<20, "log.max_size", "0, or at least 1 MiB"},
 		{c.Service.Name != "" && len(c.Service.Name) <= longest, "service.name", "must be 1 to 128 bytes long"},
 		{c.Service.Environment != "" && len(c.Service.Environment) <= longest, "service.environment", "must be 1 to 128 bytes long"},
 		{file, "log.output", "must be stdout, stderr or the absolute path of a file"},

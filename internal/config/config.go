@@ -238,6 +238,8 @@ type Log struct {
 	Level   Level
 	Format  string // json or console
 	Output  string // stdout, stderr or a file
+	MaxSize Size   // of a file, at which it is set aside; 0 = never
+	Keep    int    // files that were set aside
 	Modules map[string]Level
 }
 

@@ -292,6 +292,14 @@ func observeKeys() []key {
 			doc: "stdout, stderr, or the path of a file that is appended to.",
 		},
 		{
+			name: "log.max_size", def: "100MiB", at: func(c *Config) any { return &c.Log.MaxSize }, built: true,
+			doc: "Size at which a log file is set aside, compressed, under its name with the time; `0`: never.",
+		},
+		{
+			name: "log.keep", def: "10", at: func(c *Config) any { return &c.Log.Keep }, lo: 1, hi: 1000, built: true,
+			doc: "How many log files that were set aside are kept.",
+		},
+		{
 			name: "log.modules", def: "{}", at: func(c *Config) any { return &c.Log.Modules }, built: true, live: true, older: []string{"LOG_MODULE_LEVELS"},
 			doc: "Levels of single loggers (api, audit, decoder, database, performance, queue, kv, plugin), where they differ from `log.level`.",
 		},

@@ -27,6 +27,8 @@ type LogConfig struct {
 	Modules map[string]slog.Level // by logger name; "queue" counts for "queue.local" too
 	Format  string                // "json" (default) or "console"
 	Output  string                // "stdout" (default), "stderr" or a file, which is appended to
+	MaxSize int64                 // bytes at which a file is set aside, whole MiB; 0 = never
+	Keep    int                   // files that were set aside; 0 = all
 
 	// Context gives what belongs to the request or job of a context: request_id, correlation_id. They come before the
 	// fields of the line; empty ones are left out. nil = none.
@@ -228,11 +230,11 @@ func openOutput(cfg LogConfig) (*output, error) {
 	case "stderr":
 		return stream(cfg.Stderr, cfg.Journal), nil
 	}
-	o := &output{path: cfg.Output}
-	if err := o.reopen(); err != nil {
+	f := &logFile{path: cfg.Output, maxSize: cfg.MaxSize, keep: cfg.Keep, complain: cfg.Stderr}
+	if err := f.reopen(); err != nil {
 		return nil, err
 	}
-	return o, nil
+	return &output{w: f, file: f}, nil
 }
 
 func stream(w io.Writer, journal string) *output {

@@ -4,20 +4,18 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 )
 
 // output writes whole lines to a stream or a file.
 type output struct {
-	path     string // "" = a stream
 	terminal bool
 	journal  bool
 
 	mu     sync.Mutex // guards what follows, also while a line is written: lines must not mix
-	w      io.Writer
-	file   *os.File
-	torn   bool // the last line was not written whole
+	w      io.Writer  // nil = closed
+	file   *logFile   // nil = a stream
+	torn   bool       // the last line was not written whole
 	prefix []byte
 }
 
@@ -66,35 +64,21 @@ func priority(line []byte) string {
 }
 
 func (o *output) reopen() error {
-	if o.path == "" {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.file == nil || o.w == nil {
 		return nil
 	}
-	f, err := os.OpenFile(o.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640) //nolint:gosec // the group reads logs
-	if err != nil {
-		return fmt.Errorf("open log: %w", err)
-	}
-	o.mu.Lock()
-	old := o.file
-	o.file, o.w, o.torn = f, f, false
-	o.mu.Unlock()
-	if old != nil {
-		_ = old.Close()
-	}
-	return nil
+	o.torn = false
+	return o.file.reopen()
 }
 
 func (o *output) close() error {
 	o.mu.Lock()
-	f := o.file
-	if f != nil {
-		o.file, o.w = nil, nil
-	}
-	o.mu.Unlock()
-	if f == nil {
+	defer o.mu.Unlock()
+	if o.file == nil || o.w == nil {
 		return nil
 	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("close log: %w", err)
-	}
-	return nil
+	o.w = nil
+	return o.file.close()
 }
