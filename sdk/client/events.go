@@ -41,9 +41,18 @@ var errSilent = errors.New("the stream of events is silent")
 // that breaks is opened again, and what happened meanwhile comes first; lost, which may be nil, is told of that. After
 // is the id of an event to begin behind, "" = now. Refusals of the appliance that will not pass end it.
 func (c *Client) Events(ctx context.Context, topics []string, after string, handle func(Event) error, lost func(error)) error {
+	q := url.Values{}
+	if len(topics) > 0 {
+		q.Set("topics", joinNames(topics))
+	}
+	return c.follow(ctx, "/events", q, after, handle, lost)
+}
+
+// follow reads a stream of events, and again when it breaks.
+func (c *Client) follow(ctx context.Context, path string, q url.Values, after string, handle func(Event) error, lost func(error)) error {
 	at := place{after: after, pause: reconnect}
 	for {
-		err := c.readEvents(ctx, topics, &at, handle)
+		err := c.readEvents(ctx, path, q, &at, handle)
 		var stopped *handlerError
 		switch {
 		case errors.As(err, &stopped):
@@ -82,13 +91,10 @@ func passing(err error) bool {
 }
 
 // readEvents reads one stream to its end.
-func (c *Client) readEvents(ctx context.Context, topics []string, at *place, handle func(Event) error) error {
+func (c *Client) readEvents(ctx context.Context, path string, q url.Values, at *place, handle func(Event) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := request{method: http.MethodGet, path: "/events", header: http.Header{"Accept": {"text/event-stream"}}}
-	if len(topics) > 0 {
-		r.query = url.Values{"topics": {joinNames(topics)}}
-	}
+	r := request{method: http.MethodGet, path: path, query: q, header: http.Header{"Accept": {"text/event-stream"}}}
 	if at.after != "" {
 		r.header.Set("Last-Event-ID", at.after)
 	}
