@@ -420,3 +420,42 @@ func fetch(t *testing.T, url, token string) (status int, text string) {
 	}
 	return resp.StatusCode, string(body)
 }
+
+// TestMetricsDoNotWaitForScripts: a client's script may hold the Redis-protocol server; the metrics come all the same, and
+// all that was known of it before.
+func TestMetricsDoNotWaitForScripts(t *testing.T) {
+	addr := kvAddress(t)
+	a := start(t, t.TempDir(), "--kv-listen", addr)
+	busy, other := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
+	other.Do("SET", "a", "1")
+	before := a.exposition()
+	ended, told := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		busy.Do("EVAL", "while true do end", "0")
+	}()
+	go func() { // the script is answered for once it has run for five seconds
+		defer close(told)
+		for !strings.HasPrefix(kvtest.Text(other.Do("PING")), "-BUSY") {
+		}
+	}()
+	for held := true; held; {
+		began := time.Now()
+		now := a.exposition()
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		for name := range before.types {
+			if now.types[name] == "" {
+				t.Errorf("%s is gone", name)
+			}
+		}
+		select {
+		case <-told:
+			held = false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	other.Do("SCRIPT", "KILL")
+	<-ended
+}

@@ -94,7 +94,9 @@ type appliance struct {
 	alerts   *alert.Engine
 	server   *httpapi.Server
 	sizes    *sizes
-	kv       *kv.Server // nil = there is none
+	kvSeen   glance[observe.KV] // a script of a client may hold the server for seconds
+	kvUsers  glance[error]      // the same, of its users' file
+	kv       *kv.Server         // nil = there is none
 	kvLog    *aof.Log
 
 	kvMissing string // which addresses it does without, and why
@@ -125,6 +127,11 @@ func Run(ctx context.Context, cfg config.Config, env Env) error {
 		return errors.Join(err, a.close())
 	}
 	a.sizes = &sizes{app: a, every: a.cfg.Metrics.Interval}
+	if a.kv != nil {
+		a.kvSeen.look, a.kvUsers.look = a.kvStats, a.kv.UsersFailure
+		a.onClose("look at the redis server", a.kvSeen.close)
+		a.onClose("look at its users", a.kvUsers.close)
+	}
 	err = a.serve(ctx)
 	return errors.Join(err, a.close())
 }
@@ -176,7 +183,7 @@ func (a *appliance) openObservation(context.Context) error {
 	a.onClose("log", logs.Close)
 	a.metrics = observe.NewMetrics(observe.MetricsConfig{
 		Version: a.env.Version, Revision: a.env.Revision, GoVersion: goVersion(), Environment: a.cfg.Service.Environment,
-		Compat: a.cfg.Metrics.Compat, Trace: traceOf,
+		Compat: a.cfg.Metrics.Compat, Trace: traceOf, Logger: a.logs.Logger("performance"),
 	})
 	return nil
 }

@@ -133,11 +133,12 @@ func (a *appliance) kvHealth(context.Context) (observe.Status, string) {
 		return observe.Degraded, a.kvMissing
 	}
 	st := a.kvLog.Status()
+	users, _ := a.kvUsers.get()
 	switch {
 	case st.Failure != nil:
 		return observe.Degraded, "the log cannot be written, commands that write are refused: " + st.Failure.Error()
-	case a.kv.UsersFailure() != nil:
-		return observe.Degraded, a.kv.UsersFailure().Error()
+	case users != nil:
+		return observe.Degraded, users.Error()
 	case len(st.Load.Damaged) > 0:
 		return observe.Degraded, fmt.Sprintf("the log was damaged; what could not be repeated is kept in %v", st.Load.Damaged)
 	case a.kvMissing != "":

@@ -42,7 +42,7 @@ func (a *appliance) sources(ctx context.Context) observe.Sources {
 		HTTP: func() observe.HTTP { return observe.HTTP(a.server.Use()) },
 	}
 	if a.kv != nil {
-		src.KV = a.kvStats
+		src.KV = a.kvSeen.get
 	}
 	return src
 }
@@ -80,10 +80,16 @@ func (a *appliance) queues(ctx context.Context) []observe.Queue {
 // last counts.
 func (a *appliance) cacheUse() observe.Cache {
 	u, known := a.sizes.cacheUsage()
-	if engine := a.cacheKeeper(); engine != nil {
+	switch engine := a.cacheKeeper(); {
+	case engine == nil:
+	case engine == a.cacheEngine: // nobody has it for long
 		engine.Lock()
 		u.MemoryBytes, u.Evictions, known = engine.Used(), engine.Stats().Evicted, true
 		engine.Unlock()
+	default:
+		var k observe.KV
+		k, known = a.kvSeen.get()
+		u.MemoryBytes, u.Evictions = k.Used, k.Evicted
 	}
 	return observe.Cache{Ratio: a.cache.Status().Ratio(), Known: known, Memory: u.MemoryBytes, Evictions: u.Evictions}
 }

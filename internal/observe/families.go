@@ -109,7 +109,11 @@ func (f *families) sample(name, help string, kind prometheus.ValueType, labels [
 type samples chan<- prometheus.Metric
 
 func (out samples) add(s series, v float64, labels ...string) {
-	out <- prometheus.MustNewConstMetric(s.desc, s.kind, v, labels...)
+	m, err := prometheus.NewConstMetric(s.desc, s.kind, v, labels...)
+	if err != nil {
+		m = prometheus.NewInvalidMetric(s.desc, err) // left out and logged: the others are worth having
+	}
+	out <- m
 }
 
 // addEach adds a value for each value of the one label of a family.

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -17,8 +18,9 @@ type MetricsConfig struct {
 	Version     string // of the appliance
 	Revision    string // of its source
 	GoVersion   string
-	Environment string // default "production"
-	Compat      bool   // also the families without a prefix
+	Environment string       // default "production"
+	Compat      bool         // also the families without a prefix
+	Logger      *slog.Logger // of what cannot be shown; nil = discard
 	// Trace gives the trace id that a context carries, "" = none. It becomes an exemplar of what is timed. nil = none has any.
 	Trace func(ctx context.Context) string
 }
@@ -32,6 +34,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	families families
 	trace    func(ctx context.Context) string
+	logger   *slog.Logger
 	api      apiMetrics
 	files    fileMetrics
 	database databaseMetrics
@@ -50,10 +53,17 @@ func NewMetrics(cfg MetricsConfig) *Metrics {
 	if cfg.Environment == "" {
 		cfg.Environment = "production"
 	}
+	// From a variable of the environment these may be anything; Prometheus takes UTF-8.
+	for _, text := range []*string{&cfg.Environment, &cfg.Version, &cfg.Revision, &cfg.GoVersion} {
+		*text = strings.ToValidUTF8(*text, "?")
+	}
 	if cfg.Trace == nil {
 		cfg.Trace = func(context.Context) string { return "" }
 	}
-	m := &Metrics{registry: prometheus.NewRegistry(), trace: cfg.Trace}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	m := &Metrics{registry: prometheus.NewRegistry(), trace: cfg.Trace, logger: cfg.Logger}
 	f := &m.families
 	m.api, m.files, m.database, m.jobs = newAPIMetrics(f), newFileMetrics(f), newDatabaseMetrics(f), newJobMetrics(f)
 	m.batches, m.workers, m.cache, m.logFlush = newBatchMetrics(f), newWorkerMetrics(f), newCacheMetrics(f), newLogFlush(f)
@@ -75,6 +85,7 @@ func ofProcess() []prometheus.Collector {
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,
+		ErrorLog:            slog.NewLogLogger(m.logger.Handler(), slog.LevelWarn),
 		ErrorHandling:       promhttp.ContinueOnError,
 		MaxRequestsInFlight: 8,
 		Timeout:             10 * time.Second,

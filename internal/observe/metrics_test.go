@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -287,6 +288,22 @@ func TestLabelsAreBounded(t *testing.T) {
 		return strings.HasPrefix(s, `atp_api_requests_total{endpoint="unmatched",method="OTHER",status="404"} 3`)
 	}) {
 		t.Error("the endpoints beyond the bound are not counted together")
+	}
+}
+
+// What Prometheus does not take is left out and logged: it neither ends the appliance nor hides the rest.
+func TestWhatCannotBeShown(t *testing.T) {
+	var log strings.Builder
+	m := NewMetrics(MetricsConfig{Environment: "\xff", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	m.Attach(Sources{Batches: func() (map[string]int, map[string]int) { return map[string]int{"\xff": 1, "queued": 2}, nil }})
+	lines := scrape(t, m, "")
+	for _, want := range []string{`atp_application_info{environment="?",version=""} 1`, `wayside_batches{state="queued"} 2`} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("no line %s", want)
+		}
+	}
+	if !strings.Contains(log.String(), "wayside_batches") || !strings.Contains(log.String(), "level=WARN") {
+		t.Errorf("log %q", log.String())
 	}
 }
 

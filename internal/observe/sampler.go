@@ -103,8 +103,9 @@ func (s *sampler) Collect(ch chan<- prometheus.Metric) {
 	s.collectCache(src, out)
 	s.collectHealth(src, out)
 	if src.KV != nil {
-		k := src.KV()
-		s.kv.collect(&k, out)
+		if k, ok := src.KV(); ok {
+			s.kv.collect(&k, out)
+		}
 	}
 	if src.Events != nil {
 		for bus, e := range src.Events() {

@@ -10,14 +10,14 @@ import (
 func exercisedKV() *Metrics {
 	m := exercised()
 	src := *m.sources.Load()
-	src.KV = func() KV {
+	src.KV = func() (KV, bool) {
 		return KV{
 			Clients: 3, Blocked: 1, Accepted: 10, Refused: 2, Received: 1000, Sent: 2000, Used: 4096, MaxMemory: 65536, Expired: 5, Evicted: 6,
 			Hits: 7, Misses: 8, Errors: 9, CommandsPerSecond: 1.5,
 			Databases: []KVDatabase{{Keys: 20, Ends: 11}, {}},
 			Families:  map[string]KVCommands{"string": {Calls: 100, Failed: 12, Rejected: 13, Took: 1500 * time.Millisecond}, "list": {}},
 			Log:       KVLog{Size: 300, Base: 200, Backlog: 14, Rewrites: 15, Failing: true, RewriteFailed: true},
-		}
+		}, true
 	}
 	m.Attach(src)
 	m.LogFlushed(3 * time.Millisecond)

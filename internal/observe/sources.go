@@ -13,8 +13,8 @@ type Sources struct {
 	Batches  func() (batches, files map[string]int) // those that go on, and what of them has not ended, by state
 	Cache    func() Cache
 	Health   func() Report
-	KV       func() KV   // the Redis-protocol server
-	Data     func() Data // found in the background
+	KV       func() (KV, bool) // the Redis-protocol server, where it can be looked at
+	Data     func() Data       // found in the background
 	Events   func() map[string]Events
 	HTTP     func() HTTP
 }
