@@ -1,6 +1,7 @@
 package app
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,11 +10,11 @@ import (
 // TestGlance: who asks gets what is seen now, or after a short while what was seen last; one look is under way at most.
 func TestGlance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		looks, hold := 0, make(chan struct{})
+		var looks atomic.Int64
+		hold := make(chan struct{})
 		g := &glance[int]{}
 		g.look = func() int {
-			looks++
-			n := looks
+			n := int(looks.Add(1))
 			<-hold
 			return n
 		}
@@ -28,8 +29,8 @@ func TestGlance(t *testing.T) {
 		}
 		want("held up, nothing seen yet", 0, false, glanceWait)
 		want("still held up", 0, false, glanceWait)
-		if looks != 1 {
-			t.Errorf("%d looks at once", looks)
+		if n := looks.Load(); n != 1 {
+			t.Errorf("%d looks at once", n)
 		}
 		hold <- struct{}{}
 		synctest.Wait()

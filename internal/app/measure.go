@@ -80,9 +80,9 @@ func (a *appliance) queues(ctx context.Context) []observe.Queue {
 // last counts.
 func (a *appliance) cacheUse() observe.Cache {
 	u, known := a.sizes.cacheUsage()
-	switch engine := a.cacheKeeper(); {
-	case engine == nil:
-	case engine == a.cacheEngine: // nobody has it for long
+	switch engine := a.cacheKeeper(); engine {
+	case nil:
+	case a.cacheEngine: // nobody has it for long
 		engine.Lock()
 		u.MemoryBytes, u.Evictions, known = engine.Used(), engine.Stats().Evicted, true
 		engine.Unlock()
