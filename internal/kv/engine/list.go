@@ -113,7 +113,7 @@ func (l *list) unlink(c *chunk) {
 func (l *list) pushFront(b []byte) {
 	size := packedSize(len(b))
 	c := l.head
-	if c == nil || !l.roomIn(c, size, true) {
+	if c == nil || c.from < size && !l.roomIn(c, size, true) {
 		c = l.link(nil, size, true)
 	}
 	c.pushFront(b)
@@ -123,7 +123,7 @@ func (l *list) pushFront(b []byte) {
 func (l *list) pushBack(b []byte) {
 	size := packedSize(len(b))
 	c := l.tail
-	if c == nil || !l.roomIn(c, size, false) {
+	if c == nil || len(c.buf)-c.end < size && !l.roomIn(c, size, false) {
 		c = l.link(l.tail, size, false)
 	}
 	c.pushBack(b)

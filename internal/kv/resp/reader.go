@@ -304,11 +304,17 @@ func (r *Reader) bulks() ([][]byte, error) {
 			r.need = end - r.p
 			return nil, ErrIncomplete
 		}
+		if len(r.cuts) == cap(r.cuts) {
+			r.growCuts()
+		}
 		r.cuts = append(r.cuts, after-r.p, after-r.p+int(n))
 		r.pos = end - r.p
 		r.left--
 	}
 	args := r.args[len(r.args):]
+	if n := len(r.cuts) / 2; n > maxArgs {
+		args = make([][]byte, 0, n) // growing on, a million would be copied as often as they double, and by the collector's rules
+	}
 	for i := 0; i < len(r.cuts); i += 2 {
 		args = append(args, r.buf[r.p+r.cuts[i]:r.p+r.cuts[i+1]:r.p+r.cuts[i+1]])
 	}
@@ -320,6 +326,23 @@ func (r *Reader) bulks() ([][]byte, error) {
 	}
 	return args, nil
 }
+
+// growCuts has room for twice as many. What is there is copied as in grow, but without letting others run, who may wait for a
+// lock that the caller has.
+func (r *Reader) growCuts() {
+	n := len(r.cuts)
+	more := make([]int, n, max(2*n, 16))
+	for from := 0; from < n; from += copyPiece / 8 {
+		to := min(from+copyPiece/8, n)
+		copyInts(more[from:to], r.cuts[from:to])
+	}
+	r.cuts = more
+}
+
+// copyInts is a place where the goroutine can be interrupted, which a loop without calls has none of.
+//
+//go:noinline
+func copyInts(to, from []int) { copy(to, from) }
 
 // kept has the arguments of the next command lie behind those of this one.
 func (r *Reader) kept(args [][]byte) [][]byte {
