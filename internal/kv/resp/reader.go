@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	goruntime "runtime"
 	"slices"
 )
 
@@ -45,7 +44,6 @@ const (
 	manySmall   = 64        // small reads after which a buffer of more than readBuffer is let go of
 	maxArgs     = 128       // capacity of the argument list that is kept
 	mostAhead   = 16 << 10  // bytes of commands that are parsed ahead
-	copyPiece   = 64 << 10  // bytes that are copied at once
 	mostRead    = 256 << 10 // bytes that are read at once: megabytes take the system milliseconds
 )
 
@@ -70,6 +68,9 @@ type Reader struct {
 	taken int
 	came  int64
 	seen  int // bytes of a line that has no end yet, in which none was found
+	// what is behind buf of a command of which much is still to come
+	parts     [][]byte
+	partBytes int
 }
 
 // Call is a command that is whole.
@@ -85,7 +86,7 @@ func NewReader(src io.Reader, lim Limits) *Reader { return &Reader{src: src, lim
 func (r *Reader) SetLimits(lim Limits) { r.lim = lim }
 
 // Buffered is how many bytes were read and not taken.
-func (r *Reader) Buffered() int { return r.w - r.r }
+func (r *Reader) Buffered() int { return r.w - r.r + r.partBytes }
 
 // Taken is how many bytes the last command had.
 func (r *Reader) Taken() int { return r.taken }
@@ -98,17 +99,26 @@ func (r *Reader) Came() int64 {
 }
 
 // Held is how much memory the reader has.
-func (r *Reader) Held() int { return cap(r.buf) }
+func (r *Reader) Held() int {
+	n := cap(r.buf)
+	for _, part := range r.parts {
+		n += cap(part)
+	}
+	return n
+}
 
 // Fill reads once from the source. It makes room as data comes in, so that a length that lies costs nothing. What Next
 // gave before is invalid then.
 func (r *Reader) Fill() error {
 	r.again()
+	if r.long() {
+		n, err := r.readPart()
+		return r.read(n, err)
+	}
 	r.room()
 	space := r.buf[r.w:min(len(r.buf), r.w+mostRead)]
 	n, err := r.src.Read(space)
 	r.w += n
-	r.came += int64(n)
 	if n == len(space) {
 		r.filled++
 	} else {
@@ -119,6 +129,12 @@ func (r *Reader) Fill() error {
 	} else {
 		r.small = 0
 	}
+	return r.read(n, err)
+}
+
+// read counts what was read; an error if it is nothing.
+func (r *Reader) read(n int, err error) error {
+	r.came += int64(n)
 	if n > 0 {
 		return nil
 	}
@@ -162,18 +178,9 @@ func (r *Reader) room() {
 	}
 }
 
-// grow takes a buffer of n bytes. What is there is copied in pieces between which others may run: a copy of all of it into
-// memory that the system gives page by page takes tens of milliseconds in which the goroutine cannot be interrupted, and
-// when the garbage collector wants to stop all for a moment, all wait for that.
 func (r *Reader) grow(n int) {
 	b := make([]byte, n)
-	for from := 0; from < r.w; from += copyPiece {
-		to := min(from+copyPiece, r.w)
-		copy(b[from:to], r.buf[from:to])
-		if to < r.w {
-			goruntime.Gosched()
-		}
-	}
+	r.move(b, 0, r.buf[:r.w])
 	r.buf = b
 }
 

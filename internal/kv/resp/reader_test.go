@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -389,22 +391,73 @@ func (g *greedy) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestALongArgumentComesInPieces reads 64 MB of an argument: no read takes so much that others wait for it, and what is moved
-// to a larger buffer is what came.
-func TestALongArgumentComesInPieces(t *testing.T) {
-	g := &greedy{}
-	const size = 64 << 20
-	r := NewReader(io.MultiReader(strings.NewReader(fmt.Sprintf("*1\r\n$%d\r\n", size)), io.LimitReader(g, size), strings.NewReader("\r\n")), Full)
-	args, err := r.Next()
-	for errors.Is(err, ErrIncomplete) {
-		if err = r.Fill(); err == nil {
-			args, err = r.Next()
+// TestLongArgumentsComeInPieces reads arguments of 64 MB together: no read takes so much that others wait for it, and what
+// came is not moved again and again.
+func TestLongArgumentsComeInPieces(t *testing.T) {
+	const all = 64 << 20
+	for _, n := range []int{1, 2, 100} {
+		size, g := all/n, &greedy{}
+		stream := []io.Reader{strings.NewReader(fmt.Sprintf("*%d\r\n", n))}
+		for range n {
+			stream = append(stream, strings.NewReader(fmt.Sprintf("$%d\r\n", size)), io.LimitReader(g, int64(size)), strings.NewReader("\r\n"))
+		}
+		stream = append(stream, strings.NewReader("PING\r\n"))
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		src := io.MultiReader(stream...)
+		if n == 2 {
+			src = iotest.HalfReader(src)
+		}
+		r := NewReader(src, Full)
+		args, err := r.Next()
+		for errors.Is(err, ErrIncomplete) {
+			if err = r.Fill(); err == nil {
+				args, err = r.Next()
+			}
+		}
+		goruntime.ReadMemStats(&after)
+		if err != nil || len(args) != n {
+			t.Fatalf("%d arguments, %v", len(args), err)
+		}
+		for i, arg := range args {
+			if len(arg) != size || bytes.Count(arg, []byte("x")) != size {
+				t.Fatalf("argument %d has %d bytes, %d as they were sent", i, len(arg), bytes.Count(arg, []byte("x")))
+			}
+		}
+		if g.most > 1<<20 {
+			t.Errorf("a read of %d bytes", g.most)
+		}
+		if made := after.TotalAlloc - before.TotalAlloc; made > 5*all {
+			t.Errorf("%d bytes are made for %d arguments of %d", made, n, size)
+		}
+		for args, err = r.Next(); errors.Is(err, ErrIncomplete); args, err = r.Next() {
+			if err := r.Fill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err != nil || len(args) != 1 || string(args[0]) != "PING" {
+			t.Errorf("after it %q, %v", args, err)
 		}
 	}
-	if err != nil || len(args) != 1 || len(args[0]) != size || bytes.Count(args[0], []byte("x")) != size {
-		t.Fatalf("%d arguments, %v", len(args), err)
-	}
-	if g.most > 1<<20 {
-		t.Errorf("a read of %d bytes", g.most)
+}
+
+// TestALengthThatLies announces half a gigabyte and sends little of it: memory is taken for what came.
+func TestALengthThatLies(t *testing.T) {
+	for _, came := range []int{0, 100, 10_000, 1 << 20} {
+		r := NewReader(io.MultiReader(strings.NewReader("*2\r\n$3\r\nGET\r\n$536870912\r\n"), io.LimitReader(&greedy{}, int64(came))), Full)
+		for {
+			if _, err := r.Next(); !errors.Is(err, ErrIncomplete) {
+				t.Fatal(err)
+			}
+			if r.Fill() != nil {
+				break
+			}
+		}
+		if n := r.Buffered(); n < came {
+			t.Errorf("%d bytes came, %d are there", came, n)
+		}
+		if held := r.Held(); held > 2*came+keepBuffer {
+			t.Errorf("%d bytes are held for %d", held, came)
+		}
 	}
 }
