@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	goruntime "runtime"
 	"syscall"
 	"time"
 
@@ -114,6 +115,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		if err == nil {
 			rest = acceptRest
 			s.welcome(conn)
+			goruntime.Gosched() // of ten thousand that come at once each has its turn before the next: others wait behind one
 			continue
 		}
 		if ctx.Err() != nil {
