@@ -92,7 +92,9 @@ func (c *client) next() []byte {
 		return b
 	}
 	b := c.full[0]
-	c.full = slices.Delete(c.full, 0, 1)
+	if c.full = slices.Delete(c.full, 0, 1); len(c.full) == 0 {
+		c.full = nil
+	}
 	c.fullBytes -= len(b)
 	c.limits()
 	return b

@@ -60,7 +60,7 @@ func burn(n int) {
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			for time.Now().Before(until) { //nolint:revive // it is to be busy
+			for time.Now().Before(until) {
 			}
 		})
 	}
@@ -74,7 +74,7 @@ func witnessElsewhere(b *testing.B, addr string) (end func() (p99, longest time.
 	if err != nil {
 		b.Fatal(err)
 	}
-	cmd := exec.CommandContext(b.Context(), self, "-test.run", "^TestWitness$", "-test.v") //nolint:gosec // this very program
+	cmd := exec.CommandContext(b.Context(), self, "-test.run", "^TestWitness$", "-test.v")
 	cmd.Env = append(os.Environ(), "KV_WITNESS="+addr)
 	in, err := cmd.StdinPipe()
 	if err != nil {
