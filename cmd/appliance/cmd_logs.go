@@ -94,11 +94,11 @@ configuration again (systemctl reload wayside).`,
 		case f.json:
 			return r.printJSON(now)
 		}
-		out := now.Level + "\n"
+		lines := []string{now.Level}
 		for _, name := range slices.Sorted(maps.Keys(now.Loggers)) {
-			out += printable(name) + " " + now.Loggers[name] + "\n"
+			lines = append(lines, printable(name)+" "+now.Loggers[name])
 		}
-		return r.print(out)
+		return r.print(strings.Join(lines, "\n") + "\n")
 	})
 	cmd.Flags().StringVar(&logger, "logger", "", "only this one")
 	return cmd

@@ -182,7 +182,7 @@ var walls = map[string][]string{
 	"github.com/netresearch":        {"internal/queue/local"},
 	"github.com/coreos/go-systemd":  {"internal/app"},
 	"github.com/spf13/cobra":        {"cmd/appliance"},
-	"github.com/DeRuina/timberjack":  {"internal/observe"},
+	"github.com/DeRuina/timberjack": {"internal/observe"},
 	"github.com/lmittmann/tint":     {"internal/observe"},
 	"github.com/alicebob/miniredis": {"internal/kv"},
 	"github.com/stretchr/testify":   nil,
