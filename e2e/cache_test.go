@@ -158,7 +158,7 @@ func TestCache(t *testing.T) {
 	if other := a.upload("other", data, ""); other.Decode.Cached {
 		t.Errorf("after the decode was deleted: %+v", other.Decode)
 	}
-	if status, detail := a.part("cache"); status != "ok" {
+	if status, detail := a.part("cache"); status != "healthy" {
 		t.Errorf("%s: %s", status, detail)
 	}
 }
@@ -193,7 +193,7 @@ func TestCacheOff(t *testing.T) {
 	if n := kvtest.Dial(t, addr).Do("DBSIZE"); n != int64(0) {
 		t.Errorf("%v keys", n)
 	}
-	if status, detail := a.part("cache"); status != "ok" || !strings.Contains(detail, "off") {
+	if status, detail := a.part("cache"); status != "healthy" || !strings.Contains(detail, "off") {
 		t.Errorf("%s: %s", status, detail)
 	}
 }
@@ -233,7 +233,7 @@ func TestCacheElsewhere(t *testing.T) {
 	if again != addr {
 		t.Fatal(again)
 	}
-	until(t, "the cache is well", func() bool { status, _ := a.part("cache"); return status == "ok" })
+	until(t, "the cache is well", func() bool { status, _ := a.part("cache"); return status == "healthy" })
 	if !a.upload("third", example(t), "").Decode.Cached { // from the catalog: the server has forgotten
 		t.Error("not cached")
 	}

@@ -141,7 +141,7 @@ func TestRedisServerStopsWithoutLoss(t *testing.T) {
 	a.get("/health/ready", &h)
 	found := false
 	for _, part := range h.Components {
-		found = found || part.Name == "redis" && part.Status == "degraded" && strings.Contains(part.Detail, "taken")
+		found = found || part.Name == "kv" && part.Status == "degraded" && strings.Contains(part.Detail, "taken")
 	}
 	if !found {
 		t.Errorf("health does not say that the port is taken: %+v", h)

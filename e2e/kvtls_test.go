@@ -79,7 +79,7 @@ func TestRedisServerWithoutTakenAddresses(t *testing.T) {
 	}
 	a.get("/health/ready", &h)
 	for _, part := range h.Components {
-		if part.Name == "redis" {
+		if part.Name == "kv" {
 			if part.Status != "degraded" || !strings.Contains(part.Detail, "kv.tls_listen: "+taken.Addr().String()) ||
 				!strings.Contains(part.Detail, "kv.unix_socket: "+socket) || strings.Contains(part.Detail, "kv.listen") {
 				t.Errorf("health says %+v", part)

@@ -128,7 +128,7 @@ func (s *kvSoak) judgeDamage(ctx context.Context, l *kvLife, path string, data [
 			s.tally.broke("failed", "%v", err)
 		}
 		if !slices.ContainsFunc(h.Components, func(c struct{ Name, Status, Detail string }) bool {
-			return c.Name == "redis" && c.Status == "degraded" && strings.Contains(c.Detail, ".damaged")
+			return c.Name == "kv" && c.Status == "degraded" && strings.Contains(c.Detail, ".damaged")
 		}) {
 			s.tally.broke("silent", "health says nothing of a damaged log: %+v", h)
 		}

@@ -115,7 +115,7 @@ type closer struct {
 // Run opens the appliance, serves until ctx ends or a part fails, and shuts down. It prints "ready http://HOST:PORT"
 // on env.Stderr once it answers.
 func Run(ctx context.Context, cfg config.Config, env Env) error {
-	a := &appliance{cfg: cfg, env: env, started: time.Now(), health: &observe.Health{}, hangup: make(chan os.Signal, 1)}
+	a := &appliance{cfg: cfg, env: env, started: time.Now(), hangup: make(chan os.Signal, 1)}
 	// Before anything else: a SIGHUP would end the process otherwise, also while it starts.
 	signal.Notify(a.hangup, syscall.SIGHUP)
 	defer signal.Stop(a.hangup)
@@ -181,6 +181,7 @@ func (a *appliance) openObservation(context.Context) error {
 	}
 	a.logs, a.log = logs, logs.Logger("app")
 	a.onClose("log", logs.Close)
+	a.health = observe.NewHealth(a.log)
 	a.metrics = observe.NewMetrics(observe.MetricsConfig{
 		Version: a.env.Version, Revision: a.env.Revision, GoVersion: goVersion(), Environment: a.cfg.Service.Environment,
 		Compat: a.cfg.Metrics.Compat, Trace: traceOf, Logger: a.logs.Logger("performance"),

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/wayside-edge/wayside/internal/cache"
 	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/internal/kv/engine"
-	"github.com/wayside-edge/wayside/internal/observe"
 )
 
 // openCache opens the cache: on the Redis-protocol server's engine, on one of its own where there is no such server, or on
@@ -75,18 +73,6 @@ func (a *appliance) startCache(ctx context.Context, parts *services) {
 		parts.start(ctx, "cache engine", a.cacheEngine.Run)
 	}
 	parts.start(ctx, "cache", a.cache.Run)
-}
-
-// cacheHealth says how the cache is. It never keeps the appliance from its work.
-func (a *appliance) cacheHealth(context.Context) (observe.Status, string) {
-	s := a.cache.Status()
-	switch s.State {
-	case cache.StateOff:
-		return observe.OK, "it is off"
-	case cache.StateFailing:
-		return observe.Degraded, fmt.Sprintf("%s; decodes go on without it since %s", s.Detail, s.Since.UTC().Format(time.RFC3339))
-	}
-	return observe.OK, ""
 }
 
 // reloadCache puts in effect what may change while the appliance runs.

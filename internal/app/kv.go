@@ -127,26 +127,6 @@ func (a *appliance) startKV(ctx context.Context, parts *services) {
 	parts.start(ctx, "redis server", a.kv.Run)
 }
 
-// kvHealth says how the Redis-protocol server is.
-func (a *appliance) kvHealth(context.Context) (observe.Status, string) {
-	if a.kv == nil {
-		return observe.Degraded, a.kvMissing
-	}
-	st := a.kvLog.Status()
-	users, _ := a.kvUsers.get()
-	switch {
-	case st.Failure != nil:
-		return observe.Degraded, "the log cannot be written, commands that write are refused: " + st.Failure.Error()
-	case users != nil:
-		return observe.Degraded, users.Error()
-	case len(st.Load.Damaged) > 0:
-		return observe.Degraded, fmt.Sprintf("the log was damaged; what could not be repeated is kept in %v", st.Load.Damaged)
-	case a.kvMissing != "":
-		return observe.Degraded, a.kvMissing
-	}
-	return observe.OK, ""
-}
-
 // kvStats looks at the Redis-protocol server for the metrics.
 func (a *appliance) kvStats() observe.KV {
 	st, log := a.kv.Stats(), a.kvLog.Status()

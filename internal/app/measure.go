@@ -30,7 +30,7 @@ func (a *appliance) sources(ctx context.Context) observe.Sources {
 			return map[string]int{"queued": s.Queued, "running": s.Running}, map[string]int{"pending": s.Pending, "running": s.Working}
 		},
 		Cache:  a.cacheUse,
-		Health: func() observe.Report { return a.health.Ready(ctx) },
+		Health: a.health.Report,
 		Data:   a.sizes.data,
 		Events: func() map[string]observe.Events {
 			of := func(b *event.Bus) observe.Events {

@@ -83,6 +83,8 @@ func (a *appliance) serve(ctx context.Context) error {
 	parts.start(ctx, "alerts", a.alerts.Run)
 	parts.start(ctx, "http", a.server.Run)
 	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)
+	a.health.Look(ctx)
+	parts.start(ctx, "health", a.health.Run)
 	a.health.Started()
 	if addr := a.server.MetricsAddr(); addr != nil {
 		a.log.InfoContext(ctx, "metrics have an address of their own", "address", addr.String())

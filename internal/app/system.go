@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	goruntime "runtime"
 	"strconv"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/httpapi"
 	"github.com/wayside-edge/wayside/internal/observe"
-	"github.com/wayside-edge/wayside/internal/runtime"
 )
 
 func goVersion() string { return goruntime.Version() }
@@ -44,12 +42,18 @@ func (s *system) Info(ctx context.Context) httpapi.SystemInfo {
 	}
 }
 
-// Health asks every part how it does.
-func (s *system) Health(ctx context.Context) httpapi.Health {
-	r := s.health.Ready(ctx)
+// Health gives what is known of every part. It asks none.
+func (s *system) Health(context.Context) httpapi.Health {
+	r := s.health.Report()
 	out := httpapi.Health{Ready: r.Ready, Components: make([]httpapi.Component, len(r.Components))}
 	for i, c := range r.Components {
-		out.Components[i] = httpapi.Component{Name: c.Name, Status: string(c.Status), Detail: c.Detail}
+		part := httpapi.Component{
+			Name: c.Name, Status: string(c.Status), Detail: c.Detail(), Since: httpapi.Stamp(c.Since), Reasons: make([]httpapi.Reason, len(c.Reasons)),
+		}
+		for j, reason := range c.Reasons {
+			part.Reasons[j] = httpapi.Reason{Code: reason.Code, Text: reason.Text, Status: string(reason.Status), Since: httpapi.Stamp(reason.Since)}
+		}
+		out.Components[i] = part
 	}
 	return out
 }
@@ -105,59 +109,6 @@ func (s *system) kernel() []httpapi.KernelFeature {
 
 // attach registers the parts with health and metrics.
 func (a *appliance) attach(ctx context.Context) {
-	ctx = context.WithoutCancel(ctx) // asked until the very end
-	a.health.Register("database", true, func(context.Context) (observe.Status, string) {
-		h := a.db.Health()
-		switch {
-		case h.Broken != "":
-			return observe.Down, "the database cannot be opened"
-		case h.LostCommits > 0:
-			return observe.Degraded, fmt.Sprintf("%d durable commits were missing at the start", h.LostCommits)
-		}
-		return observe.OK, ""
-	})
-	a.health.Register("disk", false, func(context.Context) (observe.Status, string) {
-		if h := a.db.Health(); h.LowSpace {
-			return observe.Degraded, fmt.Sprintf("%d bytes free, %d are kept: nothing new is stored", h.FreeBytes, h.ReserveBytes)
-		}
-		return observe.OK, ""
-	})
-	a.health.Register("decoders", false, a.decodersHealth)
-	a.health.Register("workers", false, a.workersHealth)
-	if a.kv != nil || a.kvMissing != "" {
-		a.health.Register("redis", false, a.kvHealth)
-	}
-	a.health.Register("cache", false, a.cacheHealth)
-	a.metrics.Attach(a.sources(ctx))
-}
-
-func (a *appliance) decodersHealth(context.Context) (observe.Status, string) {
-	plugins := a.registry.Plugins()
-	rejected, compiling := 0, 0
-	for _, p := range plugins {
-		switch p.State {
-		case runtime.Rejected:
-			rejected++
-		case runtime.Compiling:
-			compiling++
-		case runtime.Active, runtime.Disabled, runtime.Standby, runtime.Removed:
-		}
-	}
-	switch {
-	case len(plugins) == 0:
-		return observe.Degraded, "no decoders are installed"
-	case rejected > 0:
-		return observe.Degraded, fmt.Sprintf("%d of %d decoders are rejected", rejected, len(plugins))
-	case compiling > 0:
-		return observe.OK, fmt.Sprintf("%d of %d decoders are being compiled", compiling, len(plugins))
-	}
-	return observe.OK, ""
-}
-
-func (a *appliance) workersHealth(context.Context) (observe.Status, string) {
-	st := a.pool.Stats()
-	if len(st.Confinement.Missing) > 0 {
-		return observe.Degraded, fmt.Sprintf("confined with less: %v", st.Confinement.Missing)
-	}
-	return observe.OK, ""
+	a.watchHealth()
+	a.metrics.Attach(a.sources(context.WithoutCancel(ctx))) // asked until the very end
 }

@@ -71,7 +71,7 @@ func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{t: tb, dir: tb.TempDir(), events: event.New(0), schemas: []*table.Schema{testSchema(), table.Issues()}, queue: newFakeQueue()}
 	w.cache, w.kv = newFakeCache(), newFakeKV()
-	w.health = Health{Ready: true, Components: []Component{{Name: "store", Status: "ok"}}}
+	w.health = Health{Ready: true, Components: []Component{{Name: "store", Status: "healthy", Reasons: []Reason{}}}}
 	w.plugins = []runtime.Plugin{{
 		ID: "rail", Name: "Rail", Version: "1.0.0", SHA256: strings.Repeat("a", 64), Source: runtime.BuiltIn, State: runtime.Active,
 		Formats: []runtime.Format{{ID: "rail.ru", Name: "recorder log", Extensions: []string{"ru"}}}, Tables: w.schemas[:1],

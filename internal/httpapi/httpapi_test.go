@@ -207,7 +207,7 @@ func TestHealth(t *testing.T) {
 		}
 	}
 	w.mu.Lock()
-	w.health = Health{Components: []Component{{Name: "store", Status: "down", Detail: "opening"}}}
+	w.health = Health{Components: []Component{{Name: "store", Status: "unhealthy", Detail: "opening", Reasons: []Reason{{Code: "store_broken", Text: "opening", Status: "unhealthy"}}}}}
 	w.mu.Unlock()
 	res := w.get("/health/ready")
 	wantProblem(t, res, 503, "unavailable")

@@ -25,8 +25,19 @@ type Health struct {
 // Component is a part of the appliance on the wire.
 type Component struct {
 	Name   string `json:"name"`
-	Status string `json:"status" enum:"ok,degraded,down"`
-	Detail string `json:"detail" doc:"what is wrong or noteworthy; may be empty"`
+	Status string `json:"status" enum:"healthy,degraded,unhealthy"`
+	Since  Stamp  `json:"since" doc:"of the status"`
+	Detail string `json:"detail" doc:"the reasons in one line; may be empty"`
+	// Reasons are never nil.
+	Reasons []Reason `json:"reasons" nullable:"false" doc:"what is wrong or noteworthy, the worst first"`
+}
+
+// Reason says why a part is as it is, on the wire.
+type Reason struct {
+	Code   string `json:"code" doc:"one of those that docs/observability.md lists"`
+	Text   string `json:"text" doc:"for people"`
+	Status string `json:"status" enum:"healthy,degraded,unhealthy" doc:"what it makes of the part; healthy: it is only noteworthy"`
+	Since  Stamp  `json:"since"`
 }
 
 // SystemInfo is what the appliance is and uses, on the wire. Sizes are bytes.

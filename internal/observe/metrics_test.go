@@ -98,7 +98,7 @@ func exercise(m *Metrics) {
 			return map[string]int{"queued": 1, "running": 2}, map[string]int{"pending": 30, "running": 4}
 		},
 		Health: func() Report {
-			return Report{Ready: true, Components: []Component{{"disk", Degraded, ""}, {"store", OK, ""}, {"store", Down, ""}}}
+			return Report{Ready: true, Components: []Component{{Name: "disk", Status: Degraded}, {Name: "store", Status: Healthy}, {Name: "store", Status: Unhealthy}}}
 		},
 	})
 	m.RequestStarted("GET", "/api/v1/files")

@@ -54,7 +54,7 @@ func newSampler(m *Metrics, cfg MetricsConfig) *sampler {
 		batches:     f.sampledGauge("wayside_batches", "Batches that go on, by state.", "state"),
 		batchFiles:  f.sampledGauge("wayside_batch_files_open", "Files of batches that have not ended, by state.", "state"),
 		cacheRatio:  f.sampledGauge("atp_cache_hit_ratio", "Part of the keys asked for that were in the cache, 0 to 1, since the start."),
-		component:   f.sampledGauge("wayside_component_up", "Parts of the appliance: 1 ok, 0.5 degraded, 0 down.", "component"),
+		component:   f.sampledGauge("wayside_component_up", "Parts of the appliance: 1 healthy, 0.5 degraded, 0 unhealthy.", "component"),
 		readiness:   f.sampledGauge("wayside_ready", "Whether the appliance takes work."),
 		blobs:       f.sampledGauge("wayside_blobs", "Recordings that are stored, the same bytes once."),
 		data:        f.sampledGauge("wayside_data_bytes", "Size of the data folder's parts: blobs, results, store. It is looked at in the background.", "part"),
@@ -251,7 +251,7 @@ func (s *sampler) collectHealth(src *Sources, out samples) {
 	}
 	r := src.Health()
 	out.add(s.readiness, number(r.Ready))
-	up := map[Status]float64{OK: 1, Degraded: .5, Down: 0}
+	up := map[Status]float64{Healthy: 1, Degraded: .5, Unhealthy: 0}
 	seen := map[string]bool{}
 	for _, c := range r.Components {
 		if !seen[c.Name] { // a name twice would spoil the whole answer

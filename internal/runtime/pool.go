@@ -34,6 +34,7 @@ type Pool struct {
 	ready   bool             // conf is set
 	warned  bool
 	usage   map[string]Usage // by plugin id
+	crashes []time.Time      // the last CrashesKept
 
 	active sync.WaitGroup // decodes in progress
 	stop   chan struct{}  // closed by Close
@@ -402,6 +403,10 @@ func (p *Pool) forget(w *proc, reason string) {
 	w.dispose()
 	p.mu.Lock()
 	delete(p.procs, w)
+	if reason == "crashed" || reason == "failed to start" {
+		p.crashes = append(p.crashes, time.Now())
+		p.crashes = p.crashes[max(0, len(p.crashes)-CrashesKept):]
+	}
 	p.mu.Unlock()
 	p.cfg.Recorder.WorkerEnded(w.plugin, reason)
 }

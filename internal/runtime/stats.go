@@ -3,14 +3,19 @@ package runtime
 import (
 	"cmp"
 	"slices"
+	"time"
 )
+
+// CrashesKept is how many crashes Stats knows of.
+const CrashesKept = 8
 
 // Stats is what the pool does at a moment, for health and the system page.
 type Stats struct {
 	Workers     []WorkerStats
-	Places      int  // most workers at a time
-	Waiting     int  // decodes that wait for a worker
-	Confined    bool // Confinement is known: a worker has started
+	Places      int         // most workers at a time
+	Waiting     int         // decodes that wait for a worker
+	Crashes     []time.Time // the last of the processes that ended unasked, the oldest first; at most CrashesKept
+	Confined    bool        // Confinement is known: a worker has started
 	Confinement Confinement
 }
 
@@ -70,7 +75,7 @@ type Confinement struct {
 // Stats gives what the pool does now.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
-	s := Stats{Places: p.cfg.Workers, Waiting: len(p.waiters), Confined: p.ready, Confinement: Confinement{
+	s := Stats{Places: p.cfg.Workers, Waiting: len(p.waiters), Crashes: slices.Clone(p.crashes), Confined: p.ready, Confinement: Confinement{
 		NoNewPrivs: p.conf.NoNewPrivs, NotDumpable: p.conf.NotDumpable,
 		LandlockABI: p.conf.LandlockABI, Seccomp: p.conf.Seccomp, Missing: slices.Clone(p.conf.Missing),
 	}}

@@ -129,7 +129,9 @@ func (c *committer) run() {
 	for {
 		group, closed := c.next()
 		if len(group) > 0 {
+			c.db.busy.Store(int64(time.Since(c.db.opened)) + 1) // 0 is no time
 			c.commit(group)
+			c.db.busy.Store(0)
 			continue
 		}
 		if closed {

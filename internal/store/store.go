@@ -139,7 +139,9 @@ type DB struct {
 	witness   *witness
 	committer *committer
 	number    atomic.Uint64 // of the last commit
-	lost      uint64        // commits the witness knew and the database did not, on open
+	opened    time.Time
+	busy      atomic.Int64 // when the committer began what it does now, in ns after opened; 0: it waits
+	lost      uint64       // commits the witness knew and the database did not, on open
 
 	spacesMu sync.Mutex // guards spaces
 	spaces   map[string]struct{}
@@ -150,14 +152,15 @@ type DB struct {
 
 // Health is the state of the database for health reports.
 type Health struct {
-	FreeBytes    int64  // on the disk of the database, for a process without privileges
-	TotalBytes   int64  // size of that disk
-	ReserveBytes int64  // below it only essential batches are accepted
-	LowSpace     bool   // FreeBytes is below ReserveBytes
-	Ballast      bool   // the ballast file is there
-	CommitNumber uint64 // of the last durable transaction
-	LostCommits  uint64 // transactions that were durable once and were missing when the database was opened
-	Broken       string // why the engine could not be reopened after a failure; empty when it works
+	FreeBytes    int64         // on the disk of the database, for a process without privileges
+	TotalBytes   int64         // size of that disk
+	ReserveBytes int64         // below it only essential batches are accepted
+	LowSpace     bool          // FreeBytes is below ReserveBytes
+	Ballast      bool          // the ballast file is there
+	CommitNumber uint64        // of the last durable transaction
+	LostCommits  uint64        // transactions that were durable once and were missing when the database was opened
+	Committing   time.Duration // how long the committer has been at the group it writes now; 0: it waits for work
+	Broken       string        // why the engine could not be reopened after a failure; empty when it works
 }
 
 // Open opens or makes the database. It repairs what a crash can leave behind, and fails with a disk_full error if
@@ -170,7 +173,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err := disk.MkdirAll(cfg.FS, cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("make database folder: %w", err)
 	}
-	db := &DB{cfg: cfg, guard: newGuard(cfg), spaces: map[string]struct{}{}}
+	db := &DB{cfg: cfg, guard: newGuard(cfg), spaces: map[string]struct{}{}, opened: time.Now()}
 	if err := db.guard.admitOpen(); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -283,9 +286,19 @@ func (db *DB) Health() Health {
 	if free, total, err := db.guard.measure(); err == nil {
 		h.FreeBytes, h.TotalBytes = free, total
 	}
-	h.LowSpace = db.guard.low.Load()
+	h.LowSpace, h.Committing = db.guard.low.Load(), db.Committing()
 	if err := db.engine.broken(); err != nil {
 		h.Broken = err.Error()
 	}
 	return h
+}
+
+// Committing gives how long the committer has been at what it does now; 0: it waits for work. It is answered at once, also
+// while the disk does not answer.
+func (db *DB) Committing() time.Duration {
+	began := db.busy.Load()
+	if began == 0 {
+		return 0
+	}
+	return time.Since(db.opened) - time.Duration(began)
 }

@@ -201,6 +201,42 @@ func TestCloseCommitsWhatWaits(t *testing.T) {
 	}
 }
 
+// TestCommittingIsKnownWhileItHangs holds a commit and asks for how long it goes on: the answer must not wait for it.
+func TestCommittingIsKnownWhileItHangs(t *testing.T) {
+	cfg := testConfig(t)
+	gate, entered := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	cfg.Hook = func(p Point) error {
+		if p == BeforeCommit {
+			once.Do(func() { close(entered); <-gate })
+		}
+		return nil
+	}
+	db := openTest(t, cfg)
+	if d := db.Committing(); d != 0 {
+		t.Errorf("%v before any commit", d)
+	}
+	done := make(chan error, 1)
+	b := db.Batch()
+	b.Set(db.Space("x/"), []byte("k"), nil)
+	db.CommitAsync(b, func(err error) { done <- err })
+	<-entered
+	first := db.Committing()
+	if next := db.Health().Committing; first <= 0 || next <= first {
+		t.Errorf("%v, then %v while a commit hangs", first, next)
+	}
+	close(gate)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil { // joins the committer
+		t.Fatal(err)
+	}
+	if d := db.Committing(); d != 0 {
+		t.Errorf("%v after the last commit", d)
+	}
+}
+
 // TestModel compares the database with a map, over commits, failed commits and reopening.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

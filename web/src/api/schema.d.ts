@@ -2068,11 +2068,18 @@ export interface components {
             unit: string;
         };
         Component: {
-            /** @description what is wrong or noteworthy; may be empty */
+            /** @description the reasons in one line; may be empty */
             detail: string;
             name: string;
+            /** @description what is wrong or noteworthy, the worst first */
+            reasons: components["schemas"]["Reason"][];
+            /**
+             * Format: date-time
+             * @description of the status
+             */
+            since: string | null;
             /** @enum {string} */
-            status: "ok" | "degraded" | "down";
+            status: "healthy" | "degraded" | "unhealthy";
         };
         CreatedToken: {
             /** Format: date-time */
@@ -3628,6 +3635,19 @@ export interface components {
              * @description its share of the turns; 0 or none: as configured
              */
             weight?: number;
+        };
+        Reason: {
+            /** @description one of those that docs/observability.md lists */
+            code: string;
+            /** Format: date-time */
+            since: string | null;
+            /**
+             * @description what it makes of the part; healthy: it is only noteworthy
+             * @enum {string}
+             */
+            status: "healthy" | "degraded" | "unhealthy";
+            /** @description for people */
+            text: string;
         };
         RedecodeRequest: {
             /** @description plugin or format id; without it the content decides */
