@@ -52,7 +52,7 @@ type run struct {
 	dirty   int64
 	budget  *budget
 	made    int   // bytes since the process was weighed last
-	before  int64 // what the process had then at first; 0 = it was not weighed
+	before  int64 // the least that the process had then; 0 = it was not weighed
 	memory  int64 // bytes by which it may grow
 	loading bool  // a library's code, for which nobody is let in
 	log     func(level int, text string)
@@ -97,6 +97,7 @@ func (b *budget) end(err error) {
 func newMachine(s *Scripts) *machine {
 	m := &machine{s: s, locked: map[*lua.LTable]bool{}, called: map[string]*lua.LFunction{}, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))} //nolint:gosec // for scripts, not for secrets
 	m.l = lua.NewState(lua.Options{SkipOpenLibs: true, CallStackSize: callDepth, RegistrySize: 4 << 10, RegistryMaxSize: registryMost, RegistryGrowStep: 4 << 10})
+	m.l.Options.MinimizeStackMemory, m.l.Options.RegistrySize = true, 256 // of coroutines, whose stacks grow from next to nothing
 	m.budget = &budget{Context: context.Background(), look: func() {}}
 	m.l.SetContext(m.budget)
 	m.globals = m.l.G.Global

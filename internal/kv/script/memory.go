@@ -10,14 +10,14 @@ import (
 // stop it. What it makes is counted, too much rather than too little, and now and then it is looked at what the process
 // really has; what other parts of it take meanwhile counts too, which the bound has room for.
 const (
-	weighEvery     = 32 << 20  // bytes that are made between two looks
-	perInstruction = 64        // bytes that one makes at most, on average
-	perValue       = 48        // of a value in a table
-	perTable       = 200       // of a table without anything
-	perCoroutine   = 800 << 10 // a stack of callDepth frames
-	perScriptByte  = 100       // of a text that is compiled
-	mostMemory     = 128 << 20 // that a script may keep
-	mostString     = 64 << 20  // one doubles up to that in 60 ms, and up to 512 MiB in 2 s
+	weighEvery     = 16 << 20 // bytes that are made between two looks
+	perInstruction = 64       // bytes that one makes at most, on average
+	perValue       = 48       // of a value in a table
+	perTable       = 200      // of a table without anything
+	perCoroutine   = 20 << 10 // what its stacks begin with
+	perScriptByte  = 100      // of a text that is compiled
+	mostMemory     = 64 << 20 // that a script may keep: everybody waits while it makes that, a fifth of a second where it is tables
+	mostString     = 32 << 20 // one doubles up to that in 30 ms, and up to 512 MiB in 2 s
 )
 
 var errMemory = errors.New("ERR script uses too much memory")
@@ -47,19 +47,25 @@ func (r *run) charge(n int) {
 	}
 }
 
-// weigh ends the script if the process has grown too much since it was weighed first. What is no longer used has to be
-// collected to know that; it is when there seems to be too much.
+// weigh ends the script if the process has grown too much since it had least. What is no longer used has to be collected to
+// know that; it is when there seems to be too much.
 func (r *run) weigh() {
-	now := heapBytes()
-	switch {
-	case r.before == 0:
-		r.before = now
-	case now-r.before > r.memory:
-		goruntime.GC()
-		if heapBytes()-r.before > r.memory && r.budget.err == nil {
-			r.budget.end(errMemory)
-		}
+	if r.grown() <= r.memory {
+		return
 	}
+	goruntime.GC()
+	if r.grown() > r.memory && r.budget.err == nil {
+		r.budget.end(errMemory)
+	}
+}
+
+// grown is by how much. What one script left behind is collected while the next runs, which must not have its room.
+func (r *run) grown() int64 {
+	now := heapBytes()
+	if r.before == 0 || now < r.before {
+		r.before = now
+	}
+	return now - r.before
 }
 
 // heapBytes is what Go's objects take, those that are not collected yet included.

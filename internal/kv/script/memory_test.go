@@ -39,3 +39,14 @@ func TestWhatAScriptLetsGoOfIsNotCounted(t *testing.T) {
 		t.Errorf("it answers %s", got)
 	}
 }
+
+// TestManyCoroutines keeps a thousand, whose stacks together would be far more than a script may keep if each were made for
+// the deepest call.
+func TestManyCoroutines(t *testing.T) {
+	const text = `local t = {} for i = 1, 1000 do t[i] = coroutine.wrap(function(n) local m = coroutine.yield(n) return n + m end) t[i](i) end
+		local function deep(n) if n == 0 then return 0 end return 1 + deep(n - 1) end
+		return {t[1000](1), coroutine.wrap(deep)(5000)}`
+	if got := newBoxOf(script.Config{Limit: time.Hour, Memory: 32 << 20}).do("EVAL", text, "0"); got != "*2\r\n:1001\r\n:5000\r\n" {
+		t.Errorf("it answers %s", got)
+	}
+}

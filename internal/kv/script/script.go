@@ -15,8 +15,8 @@ import (
 // Config bounds scripts.
 type Config struct {
 	Limit   time.Duration // after which others are let in; 0 = 5 s
-	String  int           // bytes of a string that a script makes; 0 = 64 MiB
-	Memory  int64         // bytes that all it keeps may have; 0 = 128 MiB
+	String  int           // bytes of a string that a script makes; 0 = 32 MiB
+	Memory  int64         // bytes that all it keeps may have; 0 = 64 MiB
 	Version string        // that scripts are told, as Redis's
 	Log     func(level int, text string)
 	Double  func(b []byte, f float64) []byte // writes a number as an answer has it; resp.AppendDouble
