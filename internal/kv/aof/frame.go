@@ -17,6 +17,9 @@ const (
 	frameBytes = 1 << 20 // of a payload, from which on a group goes on in another frame
 	mostBytes  = 1 << 30 // of a payload: one command at most beyond frameBytes
 	flagMore   = 1       // the group goes on in the next frame
+
+	manyArgs    = 128
+	numberBytes = 6 // that the length of a short argument takes, with what is around it, and more
 )
 
 // castagnoli is made where it is needed: crc32 keeps the table.
@@ -50,6 +53,9 @@ func (f *framer) add(db int, args [][]byte) {
 }
 
 func (f *framer) command(args [][]byte) {
+	if len(args) > manyArgs {
+		f.room(args)
+	}
 	f.number('*', len(args))
 	for _, a := range args {
 		f.number('$', len(a))
@@ -58,7 +64,29 @@ func (f *framer) command(args [][]byte) {
 	}
 }
 
+// room has a large command find its room at once: the lock is held, and a buffer that doubles is copied each time.
+func (f *framer) room(args [][]byte) {
+	need := 0
+	for _, a := range args {
+		need += len(a) + numberBytes + 2
+	}
+	if need <= cap(f.buf)-len(f.buf) {
+		return
+	}
+	b := make([]byte, len(f.buf), max(2*len(f.buf), len(f.buf)+need))
+	copy(b, f.buf)
+	f.buf = b
+}
+
 func (f *framer) number(kind byte, n int) {
+	switch { // most are short
+	case n < 10:
+		f.buf = append(f.buf, kind, byte('0'+n), '\r', '\n')
+		return
+	case n < 100:
+		f.buf = append(f.buf, kind, byte('0'+n/10), byte('0'+n%10), '\r', '\n')
+		return
+	}
 	f.buf = append(f.buf, kind)
 	f.buf = strconv.AppendInt(f.buf, int64(n), 10)
 	f.buf = append(f.buf, '\r', '\n')

@@ -88,3 +88,32 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// TestLengths frames arguments of each length, few and many of them at once, and reads them again.
+func TestLengths(t *testing.T) {
+	for _, n := range []int{1, 9, 10, 99, 100, 101, manyArgs + 1, 5000} {
+		f := framer{db: -1}
+		var args [][]byte
+		for i := range n {
+			args = append(args, bytes.Repeat([]byte{'x'}, i%1003))
+		}
+		f.add(3, args)
+		f.close(0)
+		r := resp.NewReader(&payloads{r: bytes.NewReader(f.buf), left: int64(len(f.buf))}, logLimits)
+		var got [][]byte
+		for range 2 { // SELECT goes before it
+			var err error
+			for got, err = r.Next(); errors.Is(err, resp.ErrIncomplete); got, err = r.Next() {
+				if err := r.Fill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.EqualFunc(got, args, bytes.Equal) {
+			t.Errorf("%d arguments are %d others when they are read", n, len(got))
+		}
+	}
+}
