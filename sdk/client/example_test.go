@@ -105,3 +105,28 @@ func ExampleCached() {
 	}
 	fmt.Println(p.Line, p.KM)
 }
+
+func ExampleClient_Alerts() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := client.New(client.Config{Server: "http://127.0.0.1:8000"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	alerts, err := c.Alerts(ctx, client.AlertFilter{State: "firing"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, a := range alerts {
+		fmt.Println(a.Level, a.Text)
+	}
+	// Nobody is to be told of the processor's load while the archive is decoded anew.
+	silence, err := c.CreateSilence(ctx, client.NewSilence{Rule: "cpu", For: 2 * time.Hour, Comment: "the archive is decoded anew"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("silent until", silence.Until)
+}

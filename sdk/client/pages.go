@@ -7,8 +7,13 @@ import (
 
 // all reads a list page by page. An empty one is no nil, so that it is written as a list.
 func all[T any](ctx context.Context, c *Client, path string) ([]T, error) {
+	return allOf[T](ctx, c, path, url.Values{})
+}
+
+// allOf is all of a list with parameters, which it adds its own to.
+func allOf[T any](ctx context.Context, c *Client, path string, q url.Values) ([]T, error) {
 	items := []T{}
-	q := url.Values{"limit": {"1000"}}
+	q.Set("limit", "1000")
 	for {
 		var page struct {
 			Items []T    `json:"items"`
