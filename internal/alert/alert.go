@@ -84,7 +84,7 @@ func (a *Alert) next(now time.Time, window time.Duration) (Kind, bool) {
 	if a.told.criticalAt.After(last) {
 		last = a.told.criticalAt
 	}
-	if was.rank() < level.rank() && !last.IsZero() && now.Sub(last) < window {
+	if was.rank() < level.rank() && !last.IsZero() && within(now, last, window) {
 		return "", false
 	}
 	a.told.level = level
@@ -102,6 +102,10 @@ func (a *Alert) next(now time.Time, window time.Duration) (Kind, bool) {
 	return Eased, true
 }
 
+// within tells whether two times are less than a window apart. One that is further ahead was noted while the clock was wrong: it
+// must not keep anything quiet until the clock is there again.
+func within(now, then time.Time, window time.Duration) bool { return now.Sub(then).Abs() < window }
+
 // Silence keeps notifiers from being told of alerts for a while. The alerts are there all the same.
 type Silence struct {
 	ID        string    `json:"id"`
@@ -114,5 +118,8 @@ type Silence struct {
 }
 
 func (s Silence) holds(now time.Time, a *Alert) bool {
+	if now.Before(s.CreatedAt.Add(-clockSlack)) {
+		return false // it was made while the clock was ahead: nobody knows when it was to end
+	}
 	return now.Before(s.Until) && (s.Rule == "" || s.Rule == a.Rule) && (s.Subject == "" || s.Subject == a.Subject)
 }

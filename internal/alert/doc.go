@@ -13,6 +13,8 @@
 // The package is apart because it knows nothing of where figures come from or how people are told: app gives it the
 // readings, and notifiers stand behind one interface.
 //
-// Goroutines: none but Run's caller, from which notifiers are called too. Locks: Engine.mu guards all state and is never
+// Goroutines: Run's caller judges. Readings and each notifier have one of their own for a turn, which Run waits for as long as is
+// good for the judging: a disk, a database or a notifier that hangs costs itself alone. What was told is recorded when it was
+// told, so that after a crash it may be told twice, and is never lost. Locks: Engine.mu guards all state and is never
 // held over I/O or a notifier.
 package alert

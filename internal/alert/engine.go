@@ -15,13 +15,16 @@ import (
 
 // Bounds.
 const (
-	maxTracks   = 2000 // rules and subjects watched at once
+	maxSubjects = 500  // of a rule that are beyond its limits, or were just now
 	maxHistory  = 1000 // alerts that are resolved
 	maxSilences = 100
 	maxSilence  = 366 * 24 * time.Hour
 
-	tellTime   = 30 * time.Second // of all notifiers, of what one turn has to tell
+	tellTime   = 10 * time.Second // that a turn waits for notifiers, less than an interval
+	heedTime   = time.Second      // that a notifier takes to give up
 	sampleTime = 10 * time.Second // of the readings of one turn
+	recordTime = 5 * time.Second  // that a turn waits for the database
+	clockSlack = time.Minute      // a clock that is set back by less is being kept right
 
 	defaultInterval = 15 * time.Second
 	defaultWindow   = 5 * time.Minute
@@ -36,7 +39,8 @@ var (
 // Notifier tells people or programs of alerts.
 type Notifier interface {
 	// Notify tells of a change. It is called by one goroutine at a time, in the order of the changes, and gives up when
-	// ctx ends. What it could not tell is logged, not told again.
+	// ctx ends. What it could not tell, or was too busy to be told, is logged, not told again. After a crash it may be told
+	// the same a second time.
 	Notify(ctx context.Context, n Notification) error
 }
 
@@ -83,11 +87,17 @@ type Engine struct {
 	rules    []Rule
 	window   time.Duration
 	tracks   map[key]*track
-	latest   map[key]*Alert // the newest of each rule and subject that is not forgotten
-	alerts   []*Alert       // in the order they were made
+	subjects map[string]int  // tracks of each rule
+	untold   map[*Alert]told // what notifiers were told before of alerts that they are being told of
+	latest   map[key]*Alert  // the newest of each rule and subject that is not forgotten
+	alerts   []*Alert        // in the order they were made
 	silences []Silence
 	dirty    map[*Alert]bool // changed and not recorded yet
-	crowded  bool            // more rules and subjects than are watched, which was said
+	adding   int             // silences on their way into the database
+	crowded  map[string]bool // rules with more subjects than are watched, which was said
+
+	reading chan []Reading // of a turn before that is not back yet; only Run's goroutine uses it
+	tellers []*teller      // likewise
 }
 
 // Open reads what was there before.
@@ -109,7 +119,10 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, log: cfg.Logger, rules: cfg.Rules, window: cfg.Window, tracks: map[key]*track{}, latest: map[key]*Alert{},
-		dirty: map[*Alert]bool{},
+		dirty: map[*Alert]bool{}, subjects: map[string]int{}, untold: map[*Alert]told{}, crowded: map[string]bool{},
+	}
+	for _, to := range cfg.Notifiers {
+		e.tellers = append(e.tellers, &teller{to: to, log: cfg.Logger, done: make(chan struct{}, 1)})
 	}
 	var err error
 	if e.db, err = openRecords(cfg.DB); err != nil {
@@ -118,14 +131,26 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if e.alerts, e.silences, err = e.db.load(ctx, e.log); err != nil {
 		return nil, err
 	}
+	e.restore()
+	return e, nil
+}
+
+// restore goes on with the alerts that were open.
+func (e *Engine) restore() {
 	for _, a := range e.alerts {
 		k := key{a.Rule, a.Subject}
+		if old := e.latest[k]; old != nil && old.State == Firing { // its end was not recorded, a newer one was
+			old.State, old.ResolvedAt = Resolved, new(a.StartedAt)
+			e.dirty[old] = true
+		}
 		e.latest[k] = a
+	}
+	for k, a := range e.latest {
 		if a.State == Firing {
 			e.tracks[k] = &track{warning: latch{on: true}, critical: latch{on: a.Level == Critical}, value: a.Value}
+			e.subjects[k.rule]++
 		}
 	}
-	return e, nil
 }
 
 // SetRules changes the rules and the time of de-duplication while running. An alert whose rule is gone is resolved by the
@@ -159,24 +184,37 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // turn is one look: read, judge, record, tell.
 func (e *Engine) turn(ctx context.Context) {
-	readCtx, cancel := context.WithTimeout(ctx, sampleTime)
-	readings := e.cfg.Readings(readCtx)
-	cancel()
-	if ctx.Err() != nil {
+	readings, ok := e.read(ctx)
+	if !ok || ctx.Err() != nil {
 		return
 	}
-	e.notify(ctx, e.Evaluate(ctx, readings))
+	list := e.Evaluate(ctx, readings)
+	e.notify(ctx, list)
+	e.wasTold(ctx, list)
 }
 
-func (e *Engine) notify(ctx context.Context, list []Notification) {
-	ctx, cancel := context.WithTimeout(ctx, tellTime)
+// read reads the signals. What is not back in time, as from a disk that does not answer, is waited for in the turns after.
+func (e *Engine) read(ctx context.Context) ([]Reading, bool) {
+	ctx, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
-	for _, n := range list {
-		for _, to := range e.cfg.Notifiers {
-			if err := to.Notify(ctx, n); err != nil {
-				e.log.ErrorContext(ctx, "alert could not be told", "alert", n.Alert.Rule, "subject", n.Alert.Subject, "error", err)
-			}
-		}
+	if e.reading == nil {
+		back := make(chan []Reading, 1)
+		e.reading = back
+		go func() { back <- e.cfg.Readings(ctx) }() // ends with the readings
+	}
+	select {
+	case readings := <-e.reading:
+		e.reading = nil
+		return readings, true
+	case <-ctx.Done():
+	}
+	select {
+	case readings := <-e.reading: // it heeded its context
+		e.reading = nil
+		return readings, true
+	default:
+		e.log.ErrorContext(ctx, "figures could not be read in time, no alerts are judged", "wait", sampleTime.String())
+		return nil, false
 	}
 }
 
@@ -191,9 +229,7 @@ func (e *Engine) Evaluate(ctx context.Context, readings []Reading) []Notificatio
 		had := a.told
 		if kind, ok := a.next(now, e.window); ok {
 			list = append(list, Notification{Kind: kind, Alert: *a})
-		}
-		if a.told != had {
-			e.dirty[a] = true
+			e.untold[a] = had
 		}
 	}
 	tell := make([]Alert, 0, len(changed))
@@ -232,12 +268,18 @@ func (e *Engine) judge(now time.Time, readings []Reading) map[*Alert]bool {
 		}
 		for _, reading := range bySignal[signal] {
 			k := key{r.Name, reading.Subject}
-			t := e.track(k)
-			if t == nil || t.seen {
+			t := e.tracks[k]
+			if t == nil {
+				t = &track{}
+			}
+			if t.seen {
 				continue
 			}
 			t.seen = true
-			e.apply(now, k, r, t, t.step(now, r, reading.Value), changed)
+			level := t.step(now, r, reading.Value)
+			if e.keep(k, t) {
+				e.apply(now, k, r, t, level, changed)
+			}
 		}
 	}
 	for k, t := range e.tracks {
@@ -247,28 +289,38 @@ func (e *Engine) judge(now time.Time, readings []Reading) map[*Alert]bool {
 				r = Rule{Name: k.rule, Warning: math.NaN(), Critical: math.NaN()}
 			}
 			e.apply(now, k, r, t, None, changed)
-			delete(e.tracks, k)
+			e.drop(k)
 		} else if t.idle() {
-			delete(e.tracks, k)
+			e.drop(k)
 		}
 	}
 	return changed
 }
 
-func (e *Engine) track(k key) *track {
-	if t := e.tracks[k]; t != nil {
-		return t
+// keep takes a track that is worth it among those that are watched, if there is room: what is within its limits takes none,
+// and no rule takes that of another.
+func (e *Engine) keep(k key, t *track) bool {
+	if e.tracks[k] != nil || t.idle() {
+		return true
 	}
-	if len(e.tracks) >= maxTracks {
-		if !e.crowded {
-			e.crowded = true
-			e.log.Warn("too many rules and subjects are beyond their limits: further ones are not watched", "most", maxTracks)
+	if e.subjects[k.rule] >= maxSubjects {
+		if !e.crowded[k.rule] {
+			e.crowded[k.rule] = true
+			e.log.Warn("too many subjects of a rule are beyond its limits: further ones are not watched", "rule", k.rule, "most", maxSubjects)
 		}
-		return nil
+		return false
 	}
-	t := &track{}
 	e.tracks[k] = t
-	return t
+	e.subjects[k.rule]++
+	return true
+}
+
+func (e *Engine) drop(k key) {
+	delete(e.tracks, k)
+	if e.subjects[k.rule]--; e.subjects[k.rule] == 0 {
+		delete(e.subjects, k.rule)
+		delete(e.crowded, k.rule)
+	}
 }
 
 // apply makes the alert of a track what its level says.
@@ -299,7 +351,7 @@ func (e *Engine) apply(now time.Time, k key, r Rule, t *track, level Level, chan
 
 // open makes the alert of a track that fires: the last one anew, if it ended just now, else a new one.
 func (e *Engine) open(now time.Time, k key, last *Alert) *Alert {
-	if last != nil && last.ResolvedAt != nil && e.window > 0 && now.Sub(*last.ResolvedAt) < e.window {
+	if last != nil && last.ResolvedAt != nil && e.window > 0 && within(now, *last.ResolvedAt, e.window) {
 		last.State, last.ResolvedAt = Firing, nil
 		last.Times++
 		return last

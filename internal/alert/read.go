@@ -68,18 +68,25 @@ func (e *Engine) AddSilence(ctx context.Context, s Silence) (Silence, error) {
 		return Silence{}, errcode.New(errcode.ValidationFailed, fmt.Sprintf("rule: there is no rule %q", s.Rule))
 	}
 	over := e.dropEnded(now)
-	if len(e.silences) >= maxSilences {
+	if len(e.silences)+e.adding >= maxSilences {
 		e.mu.Unlock()
 		return Silence{}, ErrTooMany
 	}
 	s.ID, s.CreatedAt = e.db.id(), now
+	e.adding++
 	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.adding--
+	}()
 
 	v, err := json.Marshal(s)
 	if err != nil {
 		return Silence{}, fmt.Errorf("encode silence: %w", err)
 	}
 	b := e.db.db.Batch()
+	b.Essential() // that the disk is full is what people may want to hear no more of; silences are few
 	b.Set(e.db.space, silenceKey(s.ID), v)
 	for _, old := range over {
 		b.Delete(e.db.space, silenceKey(old.ID))

@@ -86,40 +86,69 @@ func (r records) load(ctx context.Context, log *slog.Logger) ([]*Alert, []Silenc
 func alertKey(id string) []byte   { return append([]byte{alertPrefix}, id...) }
 func silenceKey(id string) []byte { return append([]byte{silencePrefix}, id...) }
 
-// record makes what changed durable, and forgets the oldest alerts that are resolved. What the database refuses is tried
-// again by the next look.
+// recordMost is how many alerts go into one batch: far fewer than one takes.
+const recordMost = 256
+
+// record makes what changed durable, and forgets the oldest alerts that are resolved. What the database refuses, or does not
+// take in time, is tried again by the next look.
 func (e *Engine) record(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	defer cancel()
 	e.mu.Lock()
 	gone := e.forget()
-	if len(e.dirty) == 0 && len(gone) == 0 {
-		e.mu.Unlock()
-		return
+	e.mu.Unlock()
+	for {
+		b, written := e.stage(ctx, &gone)
+		if b == nil {
+			return
+		}
+		if err := e.db.db.Commit(ctx, b); err != nil {
+			e.log.WarnContext(ctx, "alerts could not be recorded; it is tried again", "error", err)
+			e.mu.Lock()
+			for _, a := range written {
+				e.dirty[a] = true
+			}
+			e.mu.Unlock()
+			return
+		}
 	}
-	b := e.db.db.Batch()
+}
+
+// stage makes a batch of some that changed and some that are gone, nil: there are none.
+func (e *Engine) stage(ctx context.Context, gone *[]*Alert) (b *store.Batch, written []*Alert) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, a := range *gone {
+		delete(e.dirty, a)
+	}
+	if len(e.dirty) == 0 && len(*gone) == 0 {
+		return nil, nil
+	}
+	b = e.db.db.Batch()
 	b.Essential() // that the disk is full is worth a record
-	written := e.dirty
-	e.dirty = map[*Alert]bool{}
-	for a := range written {
-		v, err := json.Marshal(record{Alert: *a, Told: a.told.level, WarningAt: a.told.warningAt, CriticalAt: a.told.criticalAt})
+	for a := range e.dirty {
+		if len(written) == recordMost {
+			break
+		}
+		delete(e.dirty, a)
+		t := a.told
+		if had, telling := e.untold[a]; telling {
+			t = had // until they were told: rather twice than never
+		}
+		v, err := json.Marshal(record{Alert: *a, Told: t.level, WarningAt: t.warningAt, CriticalAt: t.criticalAt})
 		if err != nil { // a value that is no number, which a rule cannot be beyond
 			e.log.ErrorContext(ctx, "alert could not be recorded", "alert", a.Rule, "error", err)
 			continue
 		}
 		b.Set(e.db.space, alertKey(a.ID), v)
+		written = append(written, a)
 	}
-	for _, a := range gone {
-		delete(written, a)
+	n := min(recordMost, len(*gone))
+	for _, a := range (*gone)[:n] {
 		b.Delete(e.db.space, alertKey(a.ID))
 	}
-	e.mu.Unlock()
-	if err := e.db.db.Commit(ctx, b); err != nil {
-		e.log.WarnContext(ctx, "alerts could not be recorded; it is tried again", "error", err)
-		e.mu.Lock()
-		for a := range written {
-			e.dirty[a] = true
-		}
-		e.mu.Unlock()
-	}
+	*gone = (*gone)[n:]
+	return b, written
 }
 
 // forget takes the oldest resolved alerts beyond the bound out of the list. The newest alert of all stays, for its number.
@@ -139,6 +168,7 @@ func (e *Engine) forget() []*Alert {
 		}
 		gone = append(gone, a)
 		e.alerts = slices.Delete(e.alerts, i, i+1)
+		delete(e.untold, a)
 		if k := (key{a.Rule, a.Subject}); e.latest[k] == a {
 			delete(e.latest, k)
 		}

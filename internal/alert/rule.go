@@ -123,6 +123,13 @@ type track struct {
 
 // step tells the track a reading and gives the level that holds now.
 func (t *track) step(now time.Time, r Rule, value float64) Level {
+	// A limit that the rules have no more ends at once: nothing can be said of it.
+	if math.IsNaN(r.Warning) {
+		t.warning = latch{}
+	}
+	if math.IsNaN(r.Critical) {
+		t.critical = latch{}
+	}
 	if !math.IsNaN(value) {
 		keep := r.Keep
 		if keep == 0 {
