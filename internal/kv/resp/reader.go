@@ -334,23 +334,6 @@ func (r *Reader) bulks() ([][]byte, error) {
 	return args, nil
 }
 
-// growCuts has room for twice as many. What is there is copied as in grow, but without letting others run, who may wait for a
-// lock that the caller has.
-func (r *Reader) growCuts() {
-	n := len(r.cuts)
-	more := make([]int, n, max(2*n, 16))
-	for from := 0; from < n; from += copyPiece / 8 {
-		to := min(from+copyPiece/8, n)
-		copyInts(more[from:to], r.cuts[from:to])
-	}
-	r.cuts = more
-}
-
-// copyInts is a place where the goroutine can be interrupted, which a loop without calls has none of.
-//
-//go:noinline
-func copyInts(to, from []int) { copy(to, from) }
-
 // kept has the arguments of the next command lie behind those of this one.
 func (r *Reader) kept(args [][]byte) [][]byte {
 	if n := len(r.args); n+len(args) <= cap(r.args) {
