@@ -64,7 +64,7 @@ func TestMetricsAddress(t *testing.T) {
 			t.Errorf("%s: %d %s", path, res.StatusCode, res.body)
 		}
 	}
-	for _, path := range []string{"/", "/health", "/health/live", "/api/v1/files", "/api/v1/events", "/api/v1/session", "/nothing", "/metrics/"} {
+	for _, path := range []string{"/", "/health", "/health/live", "/api/v1/files", "/api/v1/session", "/nothing", "/metrics/"} {
 		wantProblem(t, w.at(addr, http.MethodGet, path), 404, "not_found")
 	}
 	for _, path := range []string{"/api/v1/files", "/api/v1/decode", "/api/v1/session"} {
