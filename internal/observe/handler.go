@@ -13,9 +13,6 @@ import (
 	"github.com/wayside-edge/wayside/internal/redact"
 )
 
-// maxText bounds one text of a line. The journal cuts lines at 48 KiB, and nothing worth more is said in one.
-const maxText = 8 << 10
-
 // handler is the one way from a logger to the output. It keeps what With and WithGroup added itself, because the
 // fields that every line has stand at its root whatever groups were opened.
 type handler struct {
@@ -166,7 +163,7 @@ func cleanAny(v any) slog.Value {
 	}
 	hidden := (redact.Redactor{}).Value(v)
 	if s, ok := hidden.(string); ok {
-		return slog.StringValue(short(s))
+		return slog.StringValue(s)
 	}
 	return slog.AnyValue(hidden)
 }
@@ -193,14 +190,4 @@ func describe(err error) (s string, ok bool) {
 }
 
 // text hides what is private in a text and bounds it.
-func text(s string) string { return short((redact.Redactor{}).String(clip(s))) }
-
-// clip bounds the work on a text before anything is looked for; short bounds what is written.
-func clip(s string) string { return s[:min(len(s), 4*maxText)] }
-
-func short(s string) string {
-	if len(s) <= maxText {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxText], "") + fmt.Sprintf("… (%d bytes more)", len(s)-maxText)
-}
+func text(s string) string { return redact.Redactor{}.Text(s) }

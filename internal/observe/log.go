@@ -18,6 +18,7 @@ import (
 	"github.com/lmittmann/tint"
 
 	"github.com/wayside-edge/wayside/internal/event"
+	"github.com/wayside-edge/wayside/internal/redact"
 )
 
 // LogConfig says what is logged, how and where.
@@ -149,7 +150,7 @@ func shortened(line []byte) []byte {
 		LeftOut       int    `json:"left_out_bytes"`
 	}
 	head.LeftOut = len(line)
-	if json.Unmarshal(line, &head) != nil || len(head.Message) > maxText*2 {
+	if json.Unmarshal(line, &head) != nil || len(head.Message) > redact.MaxText*2 {
 		head.Message = "a line that is too long to be kept"
 	}
 	out, err := json.Marshal(head)

@@ -296,7 +296,7 @@ func TestOrdinaryTextStays(t *testing.T) {
 // The work grows with the length of a text, not with its square.
 func TestStringIsLinear(t *testing.T) {
 	for _, unit := range []string{
-		"token=", "://", "://u:p@", "password:\"", "email: [", "a=", "%25", "bearer ", "4111 ", "@", "a@b.c",
+		"token=", "://", "://u:p@", "password:\"", "email: [", "a=", "%25", ".RU", "/.ru", "a.mmi ", "--token ", "--a", `\\u0070`, `\\\\`, "bearer ", "4111 ", "@", "a@b.c",
 		"token=\\\"", "1", "token= ", " ", "authorization:", "4111-1111-1111-1112 ",
 	} {
 		s := strings.Repeat(unit, 1<<18/len(unit))
@@ -309,7 +309,7 @@ func TestStringIsLinear(t *testing.T) {
 }
 
 func FuzzString(f *testing.F) {
-	for _, s := range []string{"password=x", "%", "%2", "a=%zz@b.c:d", "\\\"token\\\":\\\"", "Authorization:", "4111-", "://:@", "[[[", "token={"} {
+	for _, s := range []string{"password=x", "%", "%2", "a=%zz@b.c:d", "\\\"token\\\":\\\"", "Authorization:", "4111-", "://:@", "[[[", "token={", "/a b/1.RU", "--token x", "pass\\u0077ord:x"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -2,6 +2,7 @@ package redact
 
 import (
 	"encoding/base64"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -47,6 +48,8 @@ func plain(s string) bool {
 			}
 		case (c == 'b' || c == 'B') && (hasFold(s[i:], "bearer") || hasFold(s[i:], "basic")):
 			return false
+		case c == '-' && hasFold(s[i:], "--"), c == '.' && recorderEnding(s[i:]) > 0:
+			return false
 		}
 	}
 	return true
@@ -59,8 +62,10 @@ func hasFold(s, prefix string) bool {
 // once hides what is private at one level of encoding.
 func (r Redactor) once(s string) string {
 	s = r.pairs(s)
+	s = r.flags(s)
 	s = credentials(s)
 	s = userinfo(s)
+	s = missions(s)
 	s = emails(s)
 	return cards(s)
 }
@@ -92,6 +97,42 @@ func (r Redactor) pairs(s string) string {
 	return out.String()
 }
 
+// flags hides the values of `--key value`, as command lines have them.
+func (r Redactor) flags(s string) string {
+	var out strings.Builder
+	done := 0
+	for i := 0; i+2 < len(s); i++ {
+		if s[i] != '-' || s[i+1] != '-' || i > 0 && (wordByte(s[i-1]) || s[i-1] == '-') {
+			continue
+		}
+		end := i + 2
+		for end < len(s) && (wordByte(s[end]) || s[end] == '-') {
+			end++
+		}
+		from := end
+		for from < len(s) && s[from] == ' ' {
+			from++
+		}
+		if from == end || from == len(s) || s[from] == '-' || strings.HasPrefix(s[from:], Mask) || !r.Key(s[i+2:end]) {
+			i = end - 1
+			continue
+		}
+		from, to := valueAfter(s, from, false)
+		if to <= from {
+			i = end - 1
+			continue
+		}
+		out.WriteString(s[done:from])
+		out.WriteString(Mask)
+		done, i = to, to-1
+	}
+	if done == 0 {
+		return s
+	}
+	out.WriteString(s[done:])
+	return out.String()
+}
+
 // wholeLine reports keys whose value goes on to the end of the line: headers with several words in their value.
 func (Redactor) wholeLine(key string) bool {
 	words := split(key, nil)
@@ -109,10 +150,16 @@ func keyBefore(s string) string {
 	s = strings.TrimRight(s, "\"'`")
 	s = strings.TrimRight(s, `\`)
 	start := len(s)
-	for start > 0 && len(s)-start < maxKey && keyByte(s[start-1]) {
+	for start > 0 && len(s)-start < maxKey && (keyByte(s[start-1]) || escapeAt(s[start-1:])) {
 		start--
 	}
 	key := s[start:]
+	if strings.IndexByte(key, '\\') >= 0 {
+		key = strings.TrimRight(unescapeJSON(key), "\"'`")
+		if i := strings.LastIndexAny(key, "&;?#\"'{,/"); i >= 0 {
+			key = key[i+1:]
+		}
+	}
 	if strings.IndexByte(key, '%') >= 0 {
 		for range maxDepth {
 			key = unescape(key)
@@ -122,6 +169,33 @@ func keyBefore(s string) string {
 		}
 	}
 	return key
+}
+
+// escapeAt reports that s begins with a letter as JSON may write it, `\u0070`, with any number of backslashes.
+func escapeAt(s string) bool {
+	rest := strings.TrimLeft(s, `\`)
+	if len(rest) == len(s) || len(rest) < 5 || rest[0] != 'u' {
+		return false
+	}
+	_, err := strconv.ParseUint(rest[1:5], 16, 16)
+	return err == nil
+}
+
+// unescapeJSON undoes the escapes that escapeAt knows.
+func unescapeJSON(s string) string {
+	var b strings.Builder
+	for s != "" {
+		if !escapeAt(s) {
+			b.WriteByte(s[0])
+			s = s[1:]
+			continue
+		}
+		s = strings.TrimLeft(s, `\`)
+		c, _ := strconv.ParseUint(s[1:5], 16, 16) // escapeAt has seen that it is one
+		b.WriteRune(rune(c))
+		s = s[5:]
+	}
+	return b.String()
 }
 
 func keyByte(c byte) bool {

@@ -5,6 +5,8 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"math"
 	"net/url"
 	"reflect"
 	"strings"
@@ -12,124 +14,299 @@ import (
 	"unicode/utf8"
 )
 
-// maxNesting is how deep values are followed; what lies deeper is not shown. It also ends cycles of pointers.
-const maxNesting = 32
+const (
+	// maxNesting is how deep values are followed; what lies deeper is not shown. It also ends cycles of pointers.
+	maxNesting = 32
+	// maxValues and maxBytes bound what is looked at of one value: a tree whose branches meet again has few parts and
+	// more ways to them than can be walked.
+	maxValues = 4096
+	maxBytes  = 256 << 10
+	// MaxText bounds one text of a value. The journal cuts lines at 48 KiB, and nothing worth more is said in one.
+	MaxText = 8 << 10
+	// more stands for what is left out.
+	more = "…"
+)
 
 // Value hides what is private in a value of any type. Structs become maps by the names JSON gives their fields, errors
-// and Stringers become text. Numbers, booleans and times stay as they are. The value itself is never changed.
-func (r Redactor) Value(v any) any { return r.value(v, 0) }
+// and Stringers become text. Numbers, booleans and times stay as they are. The value itself is never changed. What is
+// beyond some thousand parts, or some hundred thousand bytes, is left out.
+func (r Redactor) Value(v any) any {
+	w := walk{r: r, values: maxValues, bytes: maxBytes}
+	return w.value(v, 0)
+}
 
-func (r Redactor) value(v any, depth int) any {
-	switch v := v.(type) {
-	case nil, bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64,
-		time.Duration, time.Time, json.Number:
-		return v
-	case string:
-		return r.String(v)
-	case []string:
-		out := make([]any, len(v))
-		for i, s := range v {
-			out[i] = r.String(s)
-		}
-		return out
-	case json.RawMessage:
-		return r.rawJSON(v, depth)
-	case []byte:
-		if !utf8.Valid(v) {
-			return fmt.Sprintf("<%d bytes>", len(v))
-		}
-		return r.String(string(v))
-	case url.URL:
-		return r.String(v.String())
+// Text is String for texts of any length: of a long one it gives the beginning, and says how much it left out.
+func (r Redactor) Text(s string) string {
+	const edge = 512 // what stands at a cut may be the beginning of something private, which cannot be told any more
+	whole := len(s)
+	if whole > 4*MaxText {
+		s = r.String(s[:4*MaxText])
+		s = s[:max(0, len(s)-edge)]
+	} else {
+		s = r.String(s)
 	}
-	return r.other(v, depth)
+	if len(s) <= MaxText && whole <= 4*MaxText {
+		return s
+	}
+	s = strings.ToValidUTF8(s[:min(len(s), MaxText)], "")
+	return s + fmt.Sprintf("… (%d bytes more)", max(0, whole-len(s)))
+}
+
+// walk is one way through a value: what it may still look at.
+type walk struct {
+	r      Redactor
+	values int
+	bytes  int
+}
+
+// spent takes one value, and reports that there is no room for it.
+func (w *walk) spent() bool {
+	w.values--
+	return w.values < 0 || w.bytes < 0
+}
+
+// string hides what is private in a text of the value.
+func (w *walk) string(s string) string {
+	if w.bytes < 0 {
+		return more
+	}
+	s = w.r.Text(s)
+	w.bytes -= len(s)
+	return s
+}
+
+func (w *walk) value(v any, depth int) any {
+	if w.spent() {
+		return more
+	}
+	switch v := v.(type) {
+	case nil, bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, time.Duration, time.Time, json.Number:
+		return v
+	case float64:
+		return finite(v, v)
+	case float32:
+		return finite(v, float64(v))
+	case string:
+		return w.string(v)
+	case json.RawMessage:
+		return w.rawJSON(v, depth)
+	case []byte:
+		return w.raw(v)
+	case url.URL:
+		return w.string(v.String())
+	case slog.Value:
+		return w.logged(v, depth)
+	case slog.Attr:
+		return w.attrs([]slog.Attr{v}, depth)
+	case []slog.Attr:
+		return w.attrs(v, depth)
+	}
+	return w.other(v, depth)
+}
+
+// finite gives a number as it is, and as text what JSON has no number for: it would refuse all that stands around it.
+func finite(v any, f float64) any {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return fmt.Sprint(f)
+	}
+	return v
+}
+
+// raw shows bytes that are text.
+func (w *walk) raw(b []byte) any {
+	if !utf8.Valid(b) {
+		return fmt.Sprintf("<%d bytes>", len(b))
+	}
+	return w.string(string(b))
+}
+
+// logged follows a value of the log, which may hide others until it is asked.
+func (w *walk) logged(v slog.Value, depth int) any {
+	v = v.Resolve()
+	if v.Kind() == slog.KindGroup {
+		return w.attrs(v.Group(), depth)
+	}
+	return w.value(v.Any(), depth+1)
+}
+
+func (w *walk) attrs(attrs []slog.Attr, depth int) any {
+	if depth >= maxNesting {
+		return more
+	}
+	out := make(map[string]any, len(attrs))
+	for i, a := range attrs {
+		if w.full(out, len(attrs)-i) {
+			break
+		}
+		w.put(out, a.Key, a.Key, depth, func() any { return a.Value })
+	}
+	return paired(out, w.r)
+}
+
+// full notes in a map how many of its entries are left out, where there is no room for more.
+func (w *walk) full(out map[string]any, left int) bool {
+	if w.values > 0 && w.bytes >= 0 {
+		return false
+	}
+	out[more] = left
+	return true
+}
+
+// put adds an entry to a map, hidden where one of its two names is private.
+func (w *walk) put(out map[string]any, name, alias string, depth int, get func() any) {
+	if w.r.Key(name) || w.r.Key(alias) {
+		w.values--
+		out[w.string(name)] = Mask
+		return
+	}
+	out[w.string(name)] = w.value(get(), depth+1)
+}
+
+// paired hides the value of an entry whose name stands beside it: {"name": "password", "value": …}.
+func paired(out map[string]any, r Redactor) map[string]any {
+	if len(out) > 8 { // such an object has few fields
+		return out
+	}
+	private := false
+	for k, v := range out {
+		switch strings.ToLower(k) {
+		case "name", "key", "header", "field", "param", "parameter":
+			s, ok := v.(string)
+			private = private || ok && r.Key(s)
+		}
+	}
+	if !private {
+		return out
+	}
+	for k, v := range out {
+		switch strings.ToLower(k) {
+		case "value", "values", "val":
+			if v != nil {
+				out[k] = Mask
+			}
+		}
+	}
+	return out
 }
 
 // other follows types that are not known by name.
-func (r Redactor) other(v any, depth int) any {
+func (w *walk) other(v any, depth int) any {
 	if depth >= maxNesting {
-		return "…"
+		return more
 	}
 	rv := reflect.ValueOf(v)
 	if nilable(rv) && rv.IsNil() {
 		return nil
 	}
 	switch v := v.(type) {
+	case slog.LogValuer:
+		return w.logged(slog.AnyValue(v), depth)
 	case error:
-		return r.text(v.Error)
+		return w.text(v.Error)
 	case json.Marshaler:
-		b, err := json.Marshal(v)
-		if err != nil {
-			return "!ERROR " + r.String(err.Error())
-		}
-		return r.rawJSON(b, depth)
+		return w.marshalled(func() ([]byte, error) { return json.Marshal(v) }, depth)
 	case encoding.TextMarshaler:
-		b, err := v.MarshalText()
-		if err != nil {
-			return "!ERROR " + r.String(err.Error())
-		}
-		return r.String(string(b))
+		return w.text(func() string {
+			b, err := v.MarshalText()
+			if err != nil {
+				return "!ERROR " + err.Error()
+			}
+			return string(b)
+		})
 	case fmt.Stringer:
-		return r.text(v.String)
+		return w.text(v.String)
 	}
-	return r.reflected(rv, depth)
+	return w.reflected(rv, depth)
 }
 
 // text calls a method of a foreign type, which may panic.
-func (r Redactor) text(get func() string) (s string) {
+func (w *walk) text(get func() string) (s string) {
 	defer func() {
 		if p := recover(); p != nil {
 			s = "!PANIC"
 		}
 	}()
-	return r.String(get())
+	return w.string(get())
 }
 
-func (r Redactor) reflected(rv reflect.Value, depth int) any {
+// marshalled follows what a foreign type says it is in JSON.
+func (w *walk) marshalled(get func() ([]byte, error), depth int) (out any) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = "!PANIC"
+		}
+	}()
+	b, err := get()
+	if err != nil {
+		return "!ERROR " + w.string(err.Error())
+	}
+	return w.rawJSON(b, depth)
+}
+
+func (w *walk) reflected(rv reflect.Value, depth int) any {
 	switch rv.Kind() {
 	case reflect.Pointer, reflect.Interface:
-		return r.value(rv.Elem().Interface(), depth+1)
+		return w.value(rv.Elem().Interface(), depth+1)
 	case reflect.Map:
-		out := make(map[string]any, rv.Len())
-		for it := rv.MapRange(); it.Next(); {
-			name := r.mapKey(it.Key())
-			if r.Key(name) {
-				out[name] = Mask
-			} else {
-				out[r.String(name)] = r.value(it.Value().Interface(), depth+1)
-			}
+		out := make(map[string]any, min(rv.Len(), maxValues))
+		left := rv.Len()
+		for it := rv.MapRange(); it.Next() && !w.full(out, left); left-- {
+			name := w.mapKey(it.Key())
+			w.put(out, name, name, depth, func() any { return it.Value().Interface() })
 		}
-		return out
+		return paired(out, w.r)
 	case reflect.Slice, reflect.Array:
-		out := make([]any, rv.Len())
-		for i := range out {
-			out[i] = r.value(rv.Index(i).Interface(), depth+1)
-		}
-		return out
+		return w.list(rv, depth)
 	case reflect.Struct:
 		out := make(map[string]any, rv.NumField())
-		r.fields(out, rv, depth)
-		return out
+		w.fields(out, rv, depth)
+		return paired(out, w.r)
 	case reflect.String:
-		return r.String(rv.String())
+		return w.string(rv.String())
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Uintptr:
 		return rv.Type().String()
 	case reflect.Complex64, reflect.Complex128:
 		return fmt.Sprint(rv.Complex())
+	case reflect.Float32, reflect.Float64:
+		return finite(rv.Interface(), rv.Float())
 	default: // named numbers and booleans
 		return rv.Interface()
 	}
 }
 
-func (r Redactor) mapKey(k reflect.Value) string {
+// list follows a list. One of bytes is a text, whatever its type is named.
+func (w *walk) list(rv reflect.Value, depth int) any {
+	if rv.Type().Elem().Kind() == reflect.Uint8 {
+		b := make([]byte, rv.Len())
+		for i := range b {
+			b[i] = byte(rv.Index(i).Uint())
+		}
+		return w.raw(b)
+	}
+	out := make([]any, 0, min(rv.Len(), maxValues))
+	for i := range rv.Len() {
+		if w.values <= 0 || w.bytes < 0 {
+			return append(out, fmt.Sprintf("… (%d more)", rv.Len()-i))
+		}
+		out = append(out, w.value(rv.Index(i).Interface(), depth+1))
+	}
+	return out
+}
+
+func (w *walk) mapKey(k reflect.Value) (name string) {
 	if k.Kind() == reflect.String {
 		return k.String()
 	}
-	return r.text(func() string { return fmt.Sprint(k.Interface()) })
+	defer func() {
+		if p := recover(); p != nil {
+			name = "!PANIC"
+		}
+	}()
+	return fmt.Sprint(k.Interface())
 }
 
 // fields adds the exported fields of a struct by their JSON names. A field is private by either of its names.
-func (r Redactor) fields(out map[string]any, rv reflect.Value, depth int) {
+func (w *walk) fields(out map[string]any, rv reflect.Value, depth int) {
 	t := rv.Type()
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -140,22 +317,21 @@ func (r Redactor) fields(out map[string]any, rv reflect.Value, depth int) {
 				fv = fv.Elem()
 			}
 			if fv.Kind() == reflect.Struct && depth < maxNesting {
-				r.fields(out, fv, depth+1)
+				w.fields(out, fv, depth+1)
 				continue
 			}
 		}
 		if !f.IsExported() || tag == "-" {
 			continue
 		}
+		if w.full(out, t.NumField()-i) {
+			return
+		}
 		name := f.Name
 		if tag != "" {
 			name = tag
 		}
-		if r.Key(name) || r.Key(f.Name) {
-			out[name] = Mask
-		} else {
-			out[name] = r.value(fv.Interface(), depth+1)
-		}
+		w.put(out, name, f.Name, depth, fv.Interface)
 	}
 }
 
@@ -168,27 +344,30 @@ func nilable(rv reflect.Value) bool {
 	}
 }
 
-// rawJSON hides what is private in a JSON document; what is none is treated as text.
-func (r Redactor) rawJSON(b []byte, depth int) any {
+// rawJSON hides what is private in a JSON document; what is none, or very long, is treated as text.
+func (w *walk) rawJSON(b []byte, depth int) any {
+	if len(b) > maxBytes {
+		return w.raw(b)
+	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil || dec.More() {
-		return r.String(string(b))
+		return w.raw(b)
 	}
-	return r.value(v, depth+1)
+	return w.value(v, depth+1)
 }
 
 // Query hides what is private in a raw query string and leaves the rest as it was written.
 func (r Redactor) Query(raw string) string {
-	if raw == "" {
-		return ""
-	}
 	var out strings.Builder
-	for i, pair := range strings.FieldsFunc(raw, func(c rune) bool { return c == '&' || c == ';' }) {
-		if i > 0 {
-			out.WriteByte('&')
+	for raw != "" {
+		end := strings.IndexAny(raw, "&;")
+		pair, sep := raw, ""
+		if end >= 0 {
+			pair, sep = raw[:end], raw[end:end+1]
 		}
+		raw = raw[len(pair)+len(sep):]
 		name, value, ok := strings.Cut(pair, "=")
 		plainName := name
 		for range maxDepth {
@@ -202,6 +381,7 @@ func (r Redactor) Query(raw string) string {
 		default:
 			out.WriteString(r.queryValue(name))
 		}
+		out.WriteString(sep)
 	}
 	return out.String()
 }
