@@ -69,6 +69,7 @@ func unseenBecause() map[string]string {
 		"import-jobs 507":        space,
 		"create-decode 507":      space,
 		"install-plugin 507":     space,
+		"create-silence 507":     "needs a disk without a byte: a silence is small, and kept where recordings are refused",
 		"get-file-hex 409":       "needs a stored archive that cannot be unwrapped any more; internal/decode has it",
 		"install-plugin 409":     "needs plugins.dirs without the data folder's; internal/runtime has it",
 		"disable-plugin 409":     "needs a decoder that is disabled in the configuration; internal/runtime has it",
