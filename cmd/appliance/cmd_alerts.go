@@ -275,9 +275,12 @@ Changes are told here also of alerts that are silenced or came again within the 
 			return fmt.Errorf("list alerts: %w", err)
 		}
 		err = c.Events(ctx, []string{client.AlertTopic}, "", func(e client.Event) error {
+			if e.Topic != client.AlertTopic {
+				return r.note("wayside: changes were left out; \"wayside alerts list\" has what fires\n")
+			}
 			var a client.Alert
-			if e.Topic != client.AlertTopic || json.Unmarshal(e.Data, &a) != nil {
-				return nil // events were left out: the list has what counts
+			if err := json.Unmarshal(e.Data, &a); err != nil {
+				return fmt.Errorf("read alert %s: %w", e.ID, err)
 			}
 			return show(a)
 		}, func(err error) {

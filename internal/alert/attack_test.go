@@ -102,7 +102,7 @@ func TestAddingAtOnceKeepsTheBound(t *testing.T) {
 	var all sync.WaitGroup
 	for range 3 * maxSilences {
 		all.Go(func() {
-			_, err := b.AddSilence(context.Background(), Silence{Until: b.now.Add(time.Hour)})
+			_, err := b.AddSilence(t.Context(), Silence{Until: b.now.Add(time.Hour)})
 			if err == nil {
 				made.Add(1)
 			} else if !errors.Is(err, ErrTooMany) {
@@ -214,7 +214,7 @@ func (f notifier) Notify(ctx context.Context, n Notification) error { return f(c
 // lamed runs an engine in virtual time, with parts that do not do what they should, and counts what a good notifier is told.
 func lamed(t *testing.T, hook func(store.Point) error, readings func(context.Context) []Reading, to ...Notifier) (told func() int) {
 	t.Helper()
-	db, err := store.Open(context.Background(), store.Config{Dir: filepath.Join(t.TempDir(), "db"), Reserve: 1, Ballast: -1, Hook: hook})
+	db, err := store.Open(t.Context(), store.Config{Dir: filepath.Join(t.TempDir(), "db"), Reserve: 1, Ballast: -1, Hook: hook})
 	if err != nil {
 		t.Fatal(err)
 	}
