@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,10 +24,28 @@ func (s *says) check(context.Context) []Reason {
 	return nil
 }
 
+// readLog is a log that is read while it is written.
+type readLog struct {
+	mu  sync.Mutex // guards out
+	out bytes.Buffer
+}
+
+func (k *readLog) Write(p []byte) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.out.Write(p) //nolint:wrapcheck // of memory
+}
+
+func (k *readLog) String() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.out.String()
+}
+
 // watched runs what looks at parts in virtual time and is ended with the test.
-func watched(t *testing.T, parts map[string]Check) (*Health, *bytes.Buffer) {
+func watched(t *testing.T, parts map[string]Check) (*Health, *readLog) {
 	t.Helper()
-	var out bytes.Buffer
+	var out readLog
 	h := NewHealth(slog.New(slog.NewTextHandler(&out, nil)))
 	for name, check := range parts {
 		h.Register(name, name == "store", check)
