@@ -91,7 +91,12 @@ func tryStart(tb testing.TB, dir string, args ...string) (*appliance, error) {
 		}
 		a.done <- cmd.Wait()
 	}()
-	tb.Cleanup(func() { a.kill() })
+	tb.Cleanup(func() {
+		a.kill()
+		if line := a.log.shown(); line != "" {
+			tb.Errorf("the log shows a secret: %s", line)
+		}
+	})
 	select {
 	case a.url = <-ready:
 		return a, nil
@@ -126,20 +131,43 @@ func (a *appliance) stop() (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// logBuffer keeps the last part of what the process printed.
+// logBuffer keeps the last part of what the process printed, and of all that it printed the first line with a secret of the
+// tests in it.
 type logBuffer struct {
-	mu  sync.Mutex
-	buf []byte
+	mu   sync.Mutex
+	buf  []byte
+	line []byte // that is not ended yet
+	leak string
 }
 
 func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.buf = append(l.buf, p...)
+	l.look(p)
 	if n := len(l.buf) - 256<<10; n > 0 {
 		l.buf = l.buf[n:]
 	}
 	return len(p), nil
+}
+
+// look looks at the lines that p ends for secrets.
+func (l *logBuffer) look(p []byte) {
+	l.line = append(l.line, p...)
+	end := bytes.LastIndexByte(l.line, '\n') + 1
+	for line := range bytes.Lines(l.line[:end]) {
+		if l.leak == "" && (bytes.Contains(line, []byte(planted)) || bytes.Contains(line, []byte(plantedCard))) {
+			l.leak = string(line)
+		}
+	}
+	l.line = append(l.line[:0], l.line[end:]...)
+}
+
+// shown gives the first line with a secret in it, "" for none.
+func (l *logBuffer) shown() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leak
 }
 
 func (l *logBuffer) tail() string {
