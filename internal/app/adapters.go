@@ -75,10 +75,15 @@ func (r recogniser) Detect(ctx context.Context, head []byte, size int64, name st
 type direct struct{ decoder *decode.Decoder }
 
 func (d direct) Direct(ctx context.Context, r httpapi.DirectRequest, w httpapi.TableWriter) error {
-	ids := httpapi.RequestIDs(ctx)
+	var attrs []any
+	for _, a := range idsOf(ctx) {
+		if a.Value.String() != "" {
+			attrs = append(attrs, a)
+		}
+	}
 	err := d.decoder.Direct(ctx, decode.DirectRequest{
 		Body: r.Body, Name: r.Name, Decoder: r.Decoder, Params: r.Params, To: r.To, Table: r.Table, Limit: r.Limit,
-		Options: r.Options, LogAttrs: []any{"request_id", ids.Request, "correlation_id", ids.Correlation},
+		Options: r.Options, LogAttrs: attrs,
 	}, func(i decode.DirectInfo) { w.Describe(i.Status, i.Issues, i.Children) }, w)
 	if err != nil {
 		return fmt.Errorf("direct decode: %w", err)
@@ -115,10 +120,10 @@ func idsOf(ctx context.Context) []slog.Attr {
 		t := queue.TraceOf(ctx)
 		ids = httpapi.IDs{Request: t.RequestID, Correlation: t.CorrelationID, Trace: t.TraceID}
 	}
-	if ids.Request == "" && ids.Correlation == "" {
+	if ids.Request == "" && ids.Correlation == "" && ids.Trace == "" {
 		return nil
 	}
-	return []slog.Attr{slog.String("request_id", ids.Request), slog.String("correlation_id", ids.Correlation)}
+	return []slog.Attr{slog.String("request_id", ids.Request), slog.String("correlation_id", ids.Correlation), slog.String("trace_id", ids.Trace)}
 }
 
 func levels(of map[string]config.Level) map[string]slog.Level {

@@ -291,12 +291,18 @@ var errCompiling = errors.New("the decoder is still being compiled")
 var errRemoved = errors.New("the decoder has just been removed")
 
 func (d *Decoder) request(ctx context.Context, rec catalog.Decode, f catalog.File, input *os.File, s *table.Staging) runtime.Request {
+	attrs := []any{"decode_id", rec.ID}
 	trace := queue.TraceOf(ctx)
+	for _, id := range [][2]string{{"request_id", trace.RequestID}, {"correlation_id", trace.CorrelationID}, {"trace_id", trace.TraceID}} {
+		if id[1] != "" {
+			attrs = append(attrs, id[0], id[1])
+		}
+	}
 	last := time.Time{}
 	return runtime.Request{
 		Plugin: rec.Decoder.SHA256, Input: input, Size: f.Size, SHA256: f.SHA256, Name: f.Name, Params: rec.Params,
 		Form: table.Parquet, Options: table.EncodeOptions{Metadata: d.metadata(rec, f.SHA256)}, Reveal: rec.Reveal,
-		LogAttrs: []any{"decode_id", rec.ID, "request_id", trace.RequestID, "correlation_id", trace.CorrelationID},
+		LogAttrs: attrs,
 		Create:   func(t *table.Schema) (*os.File, error) { return s.Create(t.Name) },
 		Progress: func(p runtime.Progress) {
 			d.Catalog.SetProgress(rec.ID, catalog.Progress{
@@ -368,6 +374,7 @@ func (d *Decoder) finish(ctx context.Context, a *attempt) queue.Outcome {
 		rec.Children, out.Settled = a.family.IDs(), a.family.Release
 	}
 	d.count(ctx, rec.Format, rec.Status == catalog.Done || rec.Status == catalog.Partial, now.Sub(a.started))
+	d.logEnd(ctx, rec, now.Sub(a.started))
 	out.Commit = func(b *store.Batch) error {
 		if a.family != nil {
 			if err := a.family.Stage(b); err != nil {
@@ -385,6 +392,15 @@ func (d *Decoder) finish(ctx context.Context, a *attempt) queue.Outcome {
 		return d.stage(b, rec)
 	}
 	return out
+}
+
+// logEnd says how a decode ended: the ids of the request that asked for it are in ctx.
+func (d *Decoder) logEnd(ctx context.Context, rec catalog.Decode, took time.Duration) {
+	level, attrs := slog.LevelDebug, []any{"decode_id", rec.ID, "file_id", rec.FileID, "format", rec.Format, "status", rec.Status, "duration", took}
+	if rec.Error != nil {
+		level, attrs = slog.LevelInfo, append(attrs, "code", rec.Error.Code, "error", rec.Error.Message)
+	}
+	d.Logger.Log(ctx, level, "decode finished", attrs...)
 }
 
 // count counts a decode that has ended.

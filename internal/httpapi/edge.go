@@ -38,6 +38,9 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		maps.Copy(res.Header(), s.fixed)
 		res.Header().Set("X-Request-ID", st.ids.Request)
 		res.Header().Set("X-Correlation-ID", st.ids.Correlation)
+		if st.ids.parent != "" {
+			res.Header().Set("Traceparent", st.ids.parent)
+		}
 		res.Before(func() {
 			res.Header().Set("X-Response-Time", fmt.Sprintf("%.3fs", time.Since(st.started).Seconds()))
 		})

@@ -47,8 +47,25 @@ func TestRequestIDs(t *testing.T) {
 		if want := strings.ReplaceAll(tc.wantCorrelation, "=", id); corr != want {
 			t.Errorf("%+v: correlation id %q", tc, corr)
 		}
+		back := res.Header.Get("Traceparent")
+		if traced := tc.wantCorrelation == trace; traced != regexp.MustCompile("^00-"+trace+"-[0-9a-f]{16}-01$").MatchString(back) || !traced && back != "" ||
+			traced && back == tc.traceparent {
+			t.Errorf("%+v: traceparent %q", tc, back)
+		}
 		if rt := res.Header.Get("X-Response-Time"); !regexp.MustCompile(`^\d+\.\d{3}s$`).MatchString(rt) {
 			t.Errorf("X-Response-Time %q", rt)
+		}
+	}
+}
+
+func TestTraceFlags(t *testing.T) {
+	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	for h, want := range map[string]string{
+		"00-" + trace + "-b7ad6b7169203331-01": "01", "00-" + trace + "-b7ad6b7169203331-00": "00", "00-" + trace + "-b7ad6b7169203331-fe": "00",
+		"01-" + trace + "-b7ad6b7169203331-03-more": "01", "00-" + trace + "-b7ad6b7169203331-zz": "", "": "",
+	} {
+		if id, flags := traceOf(h); flags != want || (id == trace) != (want != "") {
+			t.Errorf("%q: %q %q", h, id, flags)
 		}
 	}
 }

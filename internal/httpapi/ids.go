@@ -17,6 +17,7 @@ type IDs struct {
 	Request     string // X-Request-ID
 	Correlation string // X-Correlation-ID, the same as Request unless the caller gave one
 	Trace       string // trace id of a W3C traceparent, else ""
+	parent      string // the traceparent of what this request does itself, else ""
 }
 
 // RequestIDs gives the ids of the request that ctx belongs to; all are empty outside of a request.
@@ -56,7 +57,10 @@ func stateOf(ctx context.Context) *state {
 
 func newState(r *http.Request) *state {
 	ids := IDs{Request: r.Header.Get("X-Request-ID"), Correlation: r.Header.Get("X-Correlation-ID")}
-	ids.Trace = traceID(r.Header.Get("Traceparent"))
+	var flags string
+	if ids.Trace, flags = traceOf(r.Header.Get("Traceparent")); ids.Trace != "" {
+		ids.parent = "00-" + ids.Trace + "-" + newID()[:16] + "-" + flags
+	}
 	if !validID(ids.Request) {
 		ids.Request = newID()
 	}
@@ -81,20 +85,25 @@ func validID(s string) bool {
 	return s != "" && len(s) <= 128 && strings.Trim(s, idAlphabet) == ""
 }
 
-// traceID gives the trace id of a W3C traceparent header, "" if it is not a valid one.
-func traceID(h string) string {
+// traceOf gives the trace id of a W3C traceparent header, "" if it is not a valid one, and the flags to hand on: of those
+// of later versions only what this one knows.
+func traceOf(h string) (id, flags string) {
 	const hexDigits = "0123456789abcdef"
 	parts := strings.Split(h, "-")
 	if len(parts) < 4 || len(parts[0]) != 2 || parts[0] == "ff" || (parts[0] == "00" && len(parts) != 4) {
-		return ""
+		return "", ""
 	}
 	for i, size := range []int{2, 32, 16, 2} {
 		if len(parts[i]) != size || strings.Trim(parts[i], hexDigits) != "" {
-			return ""
+			return "", ""
 		}
 	}
 	if strings.Trim(parts[1], "0") == "" || strings.Trim(parts[2], "0") == "" {
-		return ""
+		return "", ""
 	}
-	return parts[1]
+	flags = "00"
+	if b, err := hex.DecodeString(parts[3]); err == nil && b[0]&1 == 1 {
+		flags = "01" // whoever called keeps its trace
+	}
+	return parts[1], flags
 }
