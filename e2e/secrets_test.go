@@ -109,9 +109,15 @@ func TestNoSecretInTheLog(t *testing.T) {
 	failWithSecrets(t, a)
 	c := kvtest.Dial(t, addr)
 	for _, cmd := range [][]string{
-		{"AUTH", planted}, {"AUTH", "default", planted}, {"HELLO", "3", "AUTH", "default", planted}, {"NOSUCH", "password=" + planted},
-		{"SET", "token", planted}, {"EVAL", "error('password=" + planted + "')", "0"}, {"CLIENT", "SETNAME", "secret=" + planted},
-		{"CONFIG", "SET", "requirepass", ""}, {"ACL", "SETUSER", "someone", "on", ">" + planted},
+		{"AUTH", planted},
+		{"AUTH", "default", planted},
+		{"HELLO", "3", "AUTH", "default", planted},
+		{"NOSUCH", "password=" + planted},
+		{"SET", "token", planted},
+		{"EVAL", "error('password=" + planted + "')", "0"},
+		{"CLIENT", "SETNAME", "secret=" + planted},
+		{"CONFIG", "SET", "requirepass", ""},
+		{"ACL", "SETUSER", "someone", "on", ">" + planted},
 	} {
 		c.Do(cmd...)
 	}
