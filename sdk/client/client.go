@@ -177,6 +177,7 @@ func (c *Client) open(ctx context.Context, r request) (*http.Response, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
+	setTrace(ctx, req.Header)
 	maps.Copy(req.Header, r.header)
 	if r.body != nil {
 		req.ContentLength = r.size

@@ -258,7 +258,7 @@ func (w *Worker) logger(j *client.Job) *slog.Logger {
 }
 
 func withIDs(ctx context.Context, j *client.Job) context.Context {
-	return context.WithValue(ctx, idsKey, idsOf(j))
+	return client.WithTrace(context.WithValue(ctx, idsKey, idsOf(j)), j.CorrelationID, j.TraceID)
 }
 
 func idsOf(j *client.Job) []any {
