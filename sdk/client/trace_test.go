@@ -23,7 +23,7 @@ func TestCallsCarryTheIDsOfTheirContext(t *testing.T) {
 	const trace = "0af7651916cd43dd8448eb211c80319c"
 	parent := regexp.MustCompile("^00-" + trace + "-[0-9a-f]{16}-00$")
 	for _, tc := range []struct {
-		ctx         context.Context
+		ctx         context.Context //nolint:containedctx // one a case
 		correlation string
 		trace       bool
 	}{
