@@ -11,4 +11,4 @@
 // package.
 package observe
 
-//go:generate go test -run TestListIsCurrent -update .
+//go:generate go test -run "Test(Log)?ListIsCurrent" -update .
