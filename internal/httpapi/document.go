@@ -242,6 +242,7 @@ func documentedHeaders() map[string]*huma.Header {
 	return map[string]*huma.Header{
 		"X-Request-ID":     text(true, "id of the request: the one that was sent, or a new one. The log has it too"),
 		"X-Correlation-ID": text(true, "id of what the request belongs to: the one that was sent, else that of the request"),
+		"Traceparent":      text(false, "W3C trace context, where one was sent: the same trace, and the request as a span of it"),
 		"X-Response-Time":  text(false, "seconds until the answer began, with an s; not of event streams"),
 		"ETag":             text(false, "tag of the answer, for If-None-Match"),
 		"WWW-Authenticate": text(true, "how to sign in"),
@@ -253,7 +254,7 @@ func documentedHeaders() map[string]*huma.Header {
 
 func answerHeaders() map[string]*huma.Header {
 	out := map[string]*huma.Header{}
-	for _, name := range []string{"X-Request-ID", "X-Correlation-ID", "X-Response-Time"} {
+	for _, name := range []string{"X-Request-ID", "X-Correlation-ID", "Traceparent", "X-Response-Time"} {
 		out[name] = headerRef(name)
 	}
 	return out

@@ -147,6 +147,7 @@ func shortened(line []byte) []byte {
 		Logger        string `json:"logger"`
 		RequestID     string `json:"request_id,omitempty"`
 		CorrelationID string `json:"correlation_id,omitempty"`
+		TraceID       string `json:"trace_id,omitempty"`
 		LeftOut       int    `json:"left_out_bytes"`
 	}
 	head.LeftOut = len(line)

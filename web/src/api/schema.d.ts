@@ -3948,6 +3948,7 @@ export interface components {
         /** @description `conflict`: The thing is not in a state in which this is possible. */
         "423.conflict": {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -3965,6 +3966,7 @@ export interface components {
         /** @description `conflict`: The thing is not in a state in which this is possible. */
         "460.conflict": {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -3982,6 +3984,7 @@ export interface components {
         /** @description `conflict`: The thing is not in a state in which this is possible. */
         conflict: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4003,6 +4006,7 @@ export interface components {
          */
         "conflict.decoder_disabled": {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4020,6 +4024,7 @@ export interface components {
         /** @description `decoder_disabled`: The decoder is disabled or was rejected. */
         decoder_disabled: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4038,6 +4043,7 @@ export interface components {
         disk_full: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4055,6 +4061,7 @@ export interface components {
         /** @description `forbidden`: The token lacks the scope; or Host or Origin are not this appliance's (`server.hosts`). */
         forbidden: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4072,6 +4079,7 @@ export interface components {
         /** @description `internal`: A fault of the appliance; the log has the cause under `request_id`. */
         internal: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4089,6 +4097,7 @@ export interface components {
         /** @description `malformed`: The request cannot be read: broken JSON, broken multipart, a body that was cut off, a cursor that no list gave. */
         malformed: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4106,6 +4115,7 @@ export interface components {
         /** @description `not_found`: No such path, file, decode, table, plugin, job, queue, worker, schedule, flow or key. */
         not_found: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4123,6 +4133,7 @@ export interface components {
         /** @description `precondition_failed`: If-Match, If-None-Match or If-Unmodified-Since do not hold; nothing was changed. */
         precondition_failed: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4140,6 +4151,7 @@ export interface components {
         /** @description `range_not_satisfiable`: The Range lies outside of the resource; `Content-Range` gives its size. */
         range_not_satisfiable: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4158,6 +4170,7 @@ export interface components {
         rate_limited: {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4175,6 +4188,7 @@ export interface components {
         /** @description `too_large`: The body is larger than the limit (`server.max_upload`, or the one of the route), or the headers are. */
         too_large: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4192,6 +4206,7 @@ export interface components {
         /** @description `unauthorized`: A token is needed and none, or one that is not valid, was sent. */
         unauthorized: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -4215,6 +4230,7 @@ export interface components {
         "unavailable.shutting_down": {
             headers: {
                 "Retry-After": components["headers"]["Retry-After"];
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4232,6 +4248,7 @@ export interface components {
         /** @description `unsupported_media_type`: The route does not take a body of this Content-Type. */
         unsupported_media_type: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4249,6 +4266,7 @@ export interface components {
         /** @description `validation_failed`: A parameter or a field of the body has a wrong type or value; `errors` names each. */
         validation_failed: {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4272,6 +4290,7 @@ export interface components {
          */
         "validation_failed.unknown_format.decode_failed": {
             headers: {
+                Traceparent: components["headers"]["Traceparent"];
                 "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                 "X-Request-ID": components["headers"]["X-Request-ID"];
                 "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4294,6 +4313,8 @@ export interface components {
         ETag: string;
         /** @description seconds after which to come back */
         "Retry-After": number;
+        /** @description W3C trace context, where one was sent: the same trace, and the request as a span of it */
+        Traceparent: string;
         /** @description how to sign in */
         "WWW-Authenticate": string;
         /** @description id of what the request belongs to: the one that was sent, else that of the request */
@@ -4320,6 +4341,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4332,6 +4354,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4371,6 +4394,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4383,6 +4407,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4419,6 +4444,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4431,6 +4457,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4467,6 +4494,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4479,6 +4507,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4521,6 +4550,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4562,6 +4592,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4574,6 +4605,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4610,6 +4642,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4642,6 +4675,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4656,6 +4690,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4692,6 +4727,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4704,6 +4740,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4768,6 +4805,7 @@ export interface operations {
             201: {
                 headers: {
                     Location?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4816,6 +4854,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4828,6 +4867,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4865,6 +4905,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4897,6 +4938,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4931,6 +4973,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4969,6 +5012,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -4981,6 +5025,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5028,6 +5073,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5044,6 +5090,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5091,6 +5138,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5103,6 +5151,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5137,6 +5186,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5149,6 +5199,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5176,6 +5227,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5216,6 +5268,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5257,6 +5310,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5296,6 +5350,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5308,6 +5363,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5356,6 +5412,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5395,6 +5452,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5449,6 +5507,7 @@ export interface operations {
             /** @description The table */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5500,6 +5559,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5512,6 +5572,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5555,6 +5616,7 @@ export interface operations {
             /** @description It was there already */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5569,6 +5631,7 @@ export interface operations {
                 headers: {
                     "Idempotent-Replayed"?: string;
                     Location?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5613,6 +5676,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5625,6 +5689,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5661,6 +5726,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5693,6 +5759,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5742,6 +5809,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5754,6 +5822,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5790,6 +5859,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5802,6 +5872,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5852,6 +5923,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5869,6 +5941,7 @@ export interface operations {
             /** @description A part of the stored Parquet file */
             206: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5881,6 +5954,7 @@ export interface operations {
             /** @description Not modified */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5932,6 +6006,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5944,6 +6019,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -5995,6 +6071,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6007,6 +6084,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6046,6 +6124,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6079,6 +6158,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6091,6 +6171,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6119,6 +6200,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6132,6 +6214,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6167,6 +6250,7 @@ export interface operations {
             /** @description The events, without an end */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6213,6 +6297,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6225,6 +6310,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6279,6 +6365,7 @@ export interface operations {
             /** @description It was there already */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6293,6 +6380,7 @@ export interface operations {
                 headers: {
                     "Idempotent-Replayed"?: string;
                     Location?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6335,6 +6423,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6347,6 +6436,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6383,6 +6473,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6417,6 +6508,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6429,6 +6521,7 @@ export interface operations {
             /** @description A part of the bytes */
             206: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6441,6 +6534,7 @@ export interface operations {
             /** @description Not modified */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6482,6 +6576,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6494,6 +6589,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6532,6 +6628,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6544,6 +6641,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6597,6 +6695,7 @@ export interface operations {
             201: {
                 headers: {
                     Location?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6638,6 +6737,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6650,6 +6750,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6681,6 +6782,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6712,6 +6814,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6724,6 +6827,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6748,6 +6852,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6760,6 +6865,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6784,6 +6890,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6796,6 +6903,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6849,6 +6957,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6861,6 +6970,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6907,6 +7017,7 @@ export interface operations {
             /** @description It was there already */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6921,6 +7032,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -6971,6 +7083,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7024,6 +7137,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7036,6 +7150,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7067,6 +7182,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7107,6 +7223,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7119,6 +7236,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7155,6 +7273,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7202,6 +7321,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7240,6 +7360,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7274,6 +7395,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7314,6 +7436,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7326,6 +7449,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7357,6 +7481,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7401,6 +7526,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7413,6 +7539,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7452,6 +7579,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7464,6 +7592,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7521,6 +7650,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7565,6 +7695,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7609,6 +7740,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7658,6 +7790,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7706,6 +7839,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7758,6 +7892,7 @@ export interface operations {
             /** @description Lines of the log */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7793,6 +7928,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7805,6 +7941,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7847,6 +7984,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7881,6 +8019,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7895,6 +8034,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7920,6 +8060,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7934,6 +8075,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7959,6 +8101,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -7973,6 +8116,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8007,6 +8151,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8019,6 +8164,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8062,6 +8208,7 @@ export interface operations {
             /** @description It was there already */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8075,6 +8222,7 @@ export interface operations {
             201: {
                 headers: {
                     Location?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8116,6 +8264,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8128,6 +8277,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8164,6 +8314,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8197,6 +8348,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8231,6 +8383,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8265,6 +8418,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8297,6 +8451,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8311,6 +8466,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8339,6 +8495,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8351,6 +8508,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8393,6 +8551,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8434,6 +8593,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8446,6 +8606,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8481,6 +8642,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8493,6 +8655,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8539,6 +8702,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8581,6 +8745,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8628,6 +8793,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8668,6 +8834,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8701,6 +8868,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8734,6 +8902,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8767,6 +8936,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8805,6 +8975,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8817,6 +8988,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8862,6 +9034,7 @@ export interface operations {
             /** @description It was there already */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8875,6 +9048,7 @@ export interface operations {
             201: {
                 headers: {
                     Location?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8916,6 +9090,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8928,6 +9103,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -8976,6 +9152,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9019,6 +9196,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9051,6 +9229,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9084,6 +9263,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9117,6 +9297,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9153,6 +9334,7 @@ export interface operations {
                 headers: {
                     "Cache-Control"?: string;
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9165,6 +9347,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9202,6 +9385,7 @@ export interface operations {
                 headers: {
                     "Cache-Control"?: string;
                     "Set-Cookie"?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9240,6 +9424,7 @@ export interface operations {
             204: {
                 headers: {
                     "Set-Cookie"?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9270,6 +9455,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9282,6 +9468,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9317,6 +9504,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9329,6 +9517,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9374,6 +9563,7 @@ export interface operations {
                 headers: {
                     "Cache-Control"?: string;
                     Location?: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9415,6 +9605,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9427,6 +9618,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9463,6 +9655,7 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9512,6 +9705,7 @@ export interface operations {
             201: {
                 headers: {
                     Location: string;
+                    Traceparent: components["headers"]["Traceparent"];
                     "Tus-Resumable": string;
                     "Upload-Expires": string;
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
@@ -9547,6 +9741,7 @@ export interface operations {
             /** @description The protocol */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "Tus-Checksum-Algorithm": string;
                     "Tus-Extension": string;
                     "Tus-Resumable": string;
@@ -9582,6 +9777,7 @@ export interface operations {
             /** @description It is gone */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "Tus-Resumable": string;
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -9615,6 +9811,7 @@ export interface operations {
             /** @description How far it is; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "Tus-Resumable": string;
                     "Upload-Expires": string;
                     "Upload-Length": string;
@@ -9667,6 +9864,7 @@ export interface operations {
             /** @description The piece is there for good; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file */
             204: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "Tus-Resumable": string;
                     "Upload-Expires": string;
                     "Upload-Offset": string;
@@ -9713,6 +9911,7 @@ export interface operations {
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9725,6 +9924,7 @@ export interface operations {
             /** @description Not modified: If-None-Match names what there is */
             304: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9756,6 +9956,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
@@ -9789,6 +9990,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    Traceparent: components["headers"]["Traceparent"];
                     "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     "X-Response-Time": components["headers"]["X-Response-Time"];
