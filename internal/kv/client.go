@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	goruntime "runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -87,6 +89,11 @@ type output struct {
 // serve reads and answers until the connection ends.
 func (c *client) serve() {
 	defer c.end()
+	defer func() {
+		if r := recover(); r != nil {
+			c.srv.log.Error("client closed: the server made a mistake with it", "client", c.addr, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
 	if !c.shake() {
 		return
 	}
@@ -151,6 +158,12 @@ func (c *client) batch(waited bool) (more, waits, closing bool) {
 	} else { // nothing to run
 		c.srv.lockLast()
 	}
+	locked := true
+	defer func() {
+		if locked { // a mistake of ours: it must cost this client, not all
+			e.Unlock()
+		}
+	}()
 	c.active, c.spent = e.Now(), 0
 	begun := time.Now()
 	c.srv.counts.reads++
@@ -181,6 +194,7 @@ func (c *client) batch(waited bool) (more, waits, closing bool) {
 		c.kill()
 	}
 	c.srv.broadcast()
+	locked = false
 	waits, closing = c.flush(true)
 	return more, waits, closing
 }
@@ -263,7 +277,9 @@ func forgery(word []byte) bool {
 func (c *client) flush(own bool) (waits, closing bool) {
 	e := c.srv.engine
 	for {
-		c.settle()
+		if own || !c.doing { // within an answer there is no place for a message
+			c.settle()
+		}
 		busy := c.writing || own && c.scheduled
 		if busy {
 			c.seal()
@@ -367,7 +383,7 @@ func (c *client) taken(b []byte, n int, err error) {
 	c.srv.counts.output += int64(n)
 	switch {
 	case err != nil:
-		c.closing = true
+		c.kill() // its own goroutine may be reading
 		c.drop()
 	case n < len(b):
 		c.back(b[n:])

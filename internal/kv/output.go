@@ -107,9 +107,12 @@ func (c *client) back(b []byte) {
 	c.limits()
 }
 
-// drop forgets what there is.
+// drop forgets what there is. A command that runs knows places in its buffer: that one goes where its connection ends.
 func (c *client) drop() {
-	c.full, c.fullBytes, c.out.Buf = nil, 0, nil
+	c.full, c.fullBytes = nil, 0
+	if !c.doing {
+		c.out.Buf = nil
+	}
 }
 
 // pending is how many bytes wait for the client to read.

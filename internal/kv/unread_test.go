@@ -2,6 +2,7 @@ package kv_test
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"strings"
@@ -82,4 +83,28 @@ func TestThoseWhoNeverRead(t *testing.T) {
 			t.Fatalf("%d bytes are kept for clients that are gone", s.Unread())
 		}
 	}
+}
+
+// TestAConnectionThatBreaksBesideItsScript has a write to a client fail while its script runs and others are let in beside: the
+// answer that is being written must stay what it is, and the others be served on.
+func TestAConnectionThatBreaksBesideItsScript(t *testing.T) {
+	_, addr := kvtest.Start(t, kv.Config{})
+	other := kvtest.Dial(t, addr)
+	want(t, other, "OK", "CONFIG", "SET", "lua-time-limit", "20")
+	want(t, other, "OK", "SET", "big", strings.Repeat("x", 8<<20))
+	broken := kvtest.Dial(t, addr)
+	broken.Write(strings.Repeat(kvtest.Command("GET", "big"), 3))
+	eventually(t, "answers wait", func() bool { return strings.Contains(other.Text("CLIENT", "LIST"), " events=rw ") })
+	broken.Write(strings.Repeat(kvtest.Command("PING"), 200) + kvtest.Command("CLIENT", "REPLY", "OFF") + kvtest.Command("EVAL", "while true do end", "0"))
+	eventually(t, "the script takes long", func() bool { return strings.Contains(other.Text("PING"), "BUSY") })
+	conn, ok := broken.Conn.(*net.TCPConn)
+	if !ok {
+		t.Fatalf("the connection is a %T", broken.Conn)
+	}
+	if err := errors.Join(conn.SetLinger(0), conn.Close()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the script is killed", func() bool { return other.Text("SCRIPT", "KILL") != "OK" })
+	eventually(t, "the others are served", func() bool { return other.Text("PING") == "PONG" })
+	eventually(t, "the client is forgotten", func() bool { return strings.Count(other.Text("CLIENT", "LIST"), "id=") == 1 })
 }

@@ -45,6 +45,7 @@ func (r *Reader) assemble() {
 		r.parts[i] = nil
 	}
 	r.buf, r.r, r.p, r.w = b, 0, 0, w
+	clear(r.args[:cap(r.args)])
 	r.parts, r.partBytes = nil, 0
 }
 

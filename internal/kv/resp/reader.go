@@ -149,6 +149,7 @@ func (r *Reader) again() {
 	if r.first == len(r.ahead) {
 		return
 	}
+	clear(r.ahead)
 	r.ahead, r.first = r.ahead[:0], 0
 	r.p = r.r
 	r.left, r.pos, r.need, r.seen = 0, 0, 0, 0
@@ -160,6 +161,7 @@ func (r *Reader) room() {
 		r.r, r.p, r.w = 0, 0, 0
 		if len(r.buf) > keepBuffer || len(r.buf) > readBuffer && r.small > manySmall {
 			r.buf = nil
+			clear(r.args[:cap(r.args)]) // what is kept of earlier commands would hold on to the buffer
 		}
 	}
 	if r.buf == nil {
@@ -182,6 +184,7 @@ func (r *Reader) grow(n int) {
 	b := make([]byte, n)
 	r.move(b, 0, r.buf[:r.w])
 	r.buf = b
+	clear(r.args[:cap(r.args)])
 }
 
 // Next takes the next command. Its arguments lie in the buffer until Fill is called. Empty lines and arrays without elements

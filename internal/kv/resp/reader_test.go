@@ -322,6 +322,29 @@ func TestMemoryFollowsWhatCame(t *testing.T) {
 	}
 }
 
+// TestNoArgumentHoldsALargeBuffer looks at what is kept for the arguments of later commands.
+func TestNoArgumentHoldsALargeBuffer(t *testing.T) {
+	large := command("SET", "k", strings.Repeat("v", 1<<20))
+	r := NewReader(strings.NewReader(large+large+strings.Repeat(command("PING"), 50)), Full)
+	for r.Fill() == nil {
+		for {
+			if _, err := r.Next(); err != nil {
+				break
+			}
+		}
+	}
+	for _, a := range r.args[:cap(r.args)] {
+		if cap(a) > keepBuffer || len(a) > keepBuffer {
+			t.Errorf("an argument of %d bytes is held", len(a))
+		}
+	}
+	for _, call := range r.ahead[:cap(r.ahead)] {
+		if call.Args != nil {
+			t.Errorf("a command of %d arguments is held", len(call.Args))
+		}
+	}
+}
+
 func TestABufferThatIsTooLargeIsLetGoOf(t *testing.T) {
 	p := pieces{[]byte(command("SET", "k", strings.Repeat("v", 40000)))}
 	for range 200 {

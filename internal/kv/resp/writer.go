@@ -242,4 +242,4 @@ func (w *Writer) insert(mark int, head func()) {
 }
 
 // Undo takes back what was written since the mark.
-func (w *Writer) Undo(mark int) { w.Buf = w.Buf[:mark] }
+func (w *Writer) Undo(mark int) { w.Buf = w.Buf[:min(mark, len(w.Buf))] }
