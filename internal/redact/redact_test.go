@@ -44,6 +44,10 @@ func TestString(t *testing.T) {
 	for _, tc := range []struct{ in, want string }{
 		{"login failed: password=hunter2", "login failed: password=" + m},
 		{"password=hunter2&user=x", "password=" + m + "&user=x"},
+		{"password=hun;ter2&user=x", "password=" + m + "&user=x"},
+		{"secret=hun,ter,2 failed", "secret=" + m + " failed"},
+		{"secret=hunter2,user=x;n:1", "secret=" + m + ",user=x;n:1"},
+		{"secret=hunter2, then", "secret=" + m + ", then"},
 		{"dial: password: hunter2, user: x", "dial: password: " + m + ", user: x"},
 		{`{"password":"a \"b\" c","n":1}`, `{"password":"` + m + `","n":1}`},
 		{`{\"password\":\"abc\",\"n\":1}`, `{\"password\":\"` + m + `\",\"n\":1}`},

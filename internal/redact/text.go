@@ -240,11 +240,38 @@ func valueAfter(s string, at int, wholeLine bool) (from, to int) {
 	return at, end
 }
 
+// untilDelimiter gives where a value without quotes ends. A comma or semicolon may be part of it: it ends there only if something
+// else begins behind.
 func untilDelimiter(s string) int {
-	if end := strings.IndexAny(s, " \t\r\n&,;\"'`<>)]}|"); end >= 0 {
-		return end
+	for from := 0; ; {
+		end := strings.IndexAny(s[from:], " \t\r\n&,;\"'`<>)]}|")
+		if end < 0 {
+			return len(s)
+		}
+		end += from
+		if s[end] != ',' && s[end] != ';' || another(s[end+1:]) {
+			return end
+		}
+		from = end + 1
 	}
-	return len(s)
+}
+
+// another says that what follows a comma is no part of the value before it: a blank, a quote, the end, or a name with a value.
+func another(s string) bool {
+	const longest = 64 // of a name
+	if s == "" || strings.IndexByte(" \t\r\n\"'`)]}", s[0]) >= 0 {
+		return true
+	}
+	for i := range min(len(s), longest) {
+		switch c := s[i]; {
+		case c == '=' || c == ':':
+			return i > 0
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // closing gives where a quoted value ends: before the next quote that has as many backslashes before it as the opening
