@@ -48,6 +48,8 @@ func TestString(t *testing.T) {
 		{"secret=hun,ter,2 failed", "secret=" + m + " failed"},
 		{"secret=hunter2,user=x;n:1", "secret=" + m + ",user=x;n:1"},
 		{"secret=hunter2, then", "secret=" + m + ", then"},
+		{"password:\n  hunter2\nuser: x", "password:\n  " + m + "\nuser: x"},
+		{"password:\nuser: x", "password:\nuser: x"},
 		{"dial: password: hunter2, user: x", "dial: password: " + m + ", user: x"},
 		{`{"password":"a \"b\" c","n":1}`, `{"password":"` + m + `","n":1}`},
 		{`{\"password\":\"abc\",\"n\":1}`, `{\"password\":\"` + m + `\",\"n\":1}`},

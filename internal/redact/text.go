@@ -211,6 +211,9 @@ func valueAfter(s string, at int, wholeLine bool) (from, to int) {
 	for at < len(s) && (s[at] == ' ' || s[at] == '\t' || s[at] == '>') {
 		at++ // `=>` too
 	}
+	if next := indented(s, at); next > 0 {
+		at = next
+	}
 	slashes := at
 	for slashes < len(s) && s[slashes] == '\\' {
 		slashes++
@@ -238,6 +241,17 @@ func valueAfter(s string, at int, wholeLine bool) (from, to int) {
 		end = next + untilDelimiter(s[next:])
 	}
 	return at, end
+}
+
+// indented gives where the text of the next line begins, if that is indented: as in YAML it belongs to the name before it. 0 = no.
+func indented(s string, at int) int {
+	rest := strings.TrimPrefix(s[at:], "\r")
+	text, broken := strings.CutPrefix(rest, "\n")
+	words := strings.TrimLeft(text, " \t")
+	if !broken || len(words) == len(text) || words == "" {
+		return 0
+	}
+	return len(s) - len(words)
 }
 
 // untilDelimiter gives where a value without quotes ends. A comma or semicolon may be part of it: it ends there only if something
