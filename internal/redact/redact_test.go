@@ -50,6 +50,8 @@ func TestString(t *testing.T) {
 		{"secret=hunter2, then", "secret=" + m + ", then"},
 		{"password:\n  hunter2\nuser: x", "password:\n  " + m + "\nuser: x"},
 		{"password:\nuser: x", "password:\nuser: x"},
+		{"run -password hunter2 -v", "run -password " + m + " -v"},
+		{"run -v - password", "run -v - password"},
 		{"dial: password: hunter2, user: x", "dial: password: " + m + ", user: x"},
 		{`{"password":"a \"b\" c","n":1}`, `{"password":"` + m + `","n":1}`},
 		{`{\"password\":\"abc\",\"n\":1}`, `{\"password\":\"` + m + `\",\"n\":1}`},

@@ -48,7 +48,7 @@ func plain(s string) bool {
 			}
 		case (c == 'b' || c == 'B') && (hasFold(s[i:], "bearer") || hasFold(s[i:], "basic")):
 			return false
-		case c == '-' && hasFold(s[i:], "--"), c == '.' && recorderEnding(s[i:]) > 0:
+		case c == '-' && (i == 0 || !wordByte(s[i-1])), c == '.' && recorderEnding(s[i:]) > 0:
 			return false
 		}
 	}
@@ -97,15 +97,19 @@ func (r Redactor) pairs(s string) string {
 	return out.String()
 }
 
-// flags hides the values of `--key value`, as command lines have them.
+// flags hides the values of `--key value` and `-key value`, as command lines have them.
 func (r Redactor) flags(s string) string {
 	var out strings.Builder
 	done := 0
 	for i := 0; i+2 < len(s); i++ {
-		if s[i] != '-' || s[i+1] != '-' || i > 0 && (wordByte(s[i-1]) || s[i-1] == '-') {
+		if s[i] != '-' || i > 0 && (wordByte(s[i-1]) || s[i-1] == '-') {
 			continue
 		}
-		end := i + 2
+		name := i + 1
+		if s[name] == '-' {
+			name++
+		}
+		end := name
 		for end < len(s) && (wordByte(s[end]) || s[end] == '-') {
 			end++
 		}
@@ -113,7 +117,7 @@ func (r Redactor) flags(s string) string {
 		for from < len(s) && s[from] == ' ' {
 			from++
 		}
-		if from == end || from == len(s) || s[from] == '-' || strings.HasPrefix(s[from:], Mask) || !r.Key(s[i+2:end]) {
+		if from == end || from == len(s) || s[from] == '-' || strings.HasPrefix(s[from:], Mask) || !r.Key(s[name:end]) {
 			i = end - 1
 			continue
 		}
