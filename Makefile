@@ -121,6 +121,13 @@ man: build ## write the manual pages, one a command, into bin/man1 (`make instal
 generate: ## rebuild committed generated files
 	$(GO) generate ./...
 
+.PHONY: web web-check
+web: ## build the console anew into web/dist, after its checks (needs Node 20)
+	.ci/web build
+
+web-check: ## check the console: types, style, unit tests, and that web/dist is what its sources give (needs Node 20)
+	.ci/web check
+
 .PHONY: contract generate-web
 generate-web: build ## rebuild web/src/api/schema.d.ts, the types of the API for the console (needs Node)
 	BIN=$(BIN) .ci/contract types

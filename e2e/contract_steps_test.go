@@ -16,7 +16,7 @@ func contractSteps() []step {
 	return []step{
 		// beside the API
 		{request: "GET /", want: 200},
-		{request: "GET /assets/start.css", want: 200},
+		{request: "GET /assets/style.css", want: 200},
 		{request: "GET /docs", want: 200},
 		{request: "GET /docs/docs.js", want: 200},
 		{request: "GET /docs/docs.css", want: 200},

@@ -1,84 +1,192 @@
-// Package web owns what a browser gets: for now one start page with the version and the addresses of the appliance.
+// Package web owns what a browser gets: the console, as its build left it in dist.
 //
-// Pages are embedded and complete in themselves: nothing is loaded from anywhere else, no script or style stands
-// inline, so the strictest Content-Security-Policy holds. The package is apart because it is built and tested with
-// other tools than the rest; it imports nothing of Wayside.
+// The console is written in web/src and talks only to the public API. Its built files are committed and embedded, so that
+// building the appliance needs no Node; `make web` builds them anew. Nothing is loaded from anywhere else and no script
+// stands inline, so a strict Content-Security-Policy holds. The package is apart because it is built and tested with other
+// tools than the rest; it imports nothing of Wayside.
 package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"fmt"
-	"html/template"
+	"io/fs"
 	"net/http"
+	"path"
+	"strconv"
 	"strings"
-	"time"
 )
 
-//go:embed start
+//go:embed all:dist
 var files embed.FS
 
-// policy allows nothing but the page's own style sheet.
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy allows the console's own files and the API beside them, and nothing inline. Charts are drawn on canvases and
+// saved as blobs.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page is one rendered answer.
-type page struct {
-	mediaType string
-	body      []byte
-	tag       string
+// Sections are the first segments of the console's addresses: src/routes.ts has the same, and a test compares them.
+func (*Console) Sections() []string {
+	return []string{
+		"batches", "charts", "files", "flows", "jobs", "keys", "logs", "monitor", "plugins", "queues", "schedules",
+		"settings", "track", "workers",
+	}
 }
 
-// Start is the handler of the start page and its style sheet.
-type Start struct {
-	pages map[string]page
+// file is one embedded file, as it is and compressed.
+type file struct {
+	mediaType   string
+	plain, zip  []byte
+	tag, zipTag string
 }
 
-// NewStart renders the start page of the appliance in that version.
-func NewStart(version string) (*Start, error) {
-	tmpl, err := template.ParseFS(files, "start/index.html")
+// Console serves the files of the console, and its page at every address of it.
+type Console struct {
+	files    map[string]file
+	sections map[string]bool
+}
+
+// NewConsole reads the embedded files.
+func NewConsole() (*Console, error) {
+	return newConsole(files)
+}
+
+func newConsole(from fs.FS) (*Console, error) {
+	c := &Console{files: map[string]file{}, sections: map[string]bool{}}
+	for _, s := range c.Sections() {
+		c.sections[s] = true
+	}
+	err := fs.WalkDir(from, "dist", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := fs.ReadFile(from, name)
+		if err != nil {
+			return err //nolint:wrapcheck // wrapped below
+		}
+		f, err := newFile(name, body)
+		c.files[strings.TrimPrefix(name, "dist")] = f
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("parse start page: %w", err)
+		return nil, fmt.Errorf("read the console: %w", err)
 	}
-	var html bytes.Buffer
-	if err := tmpl.Execute(&html, struct{ Version string }{version}); err != nil {
-		return nil, fmt.Errorf("render start page: %w", err)
+	if _, ok := c.files["/index.html"]; !ok {
+		return nil, fmt.Errorf("read the console: %w: dist/index.html", fs.ErrNotExist)
 	}
-	css, err := files.ReadFile("start/start.css")
-	if err != nil {
-		return nil, fmt.Errorf("read style sheet: %w", err)
-	}
-	return &Start{pages: map[string]page{
-		"/":                 newPage("text/html; charset=utf-8", html.Bytes()),
-		"/assets/start.css": newPage("text/css; charset=utf-8", css),
-	}}, nil
+	return c, nil
 }
 
-func newPage(mediaType string, body []byte) page {
+// newFile prepares a file. Its tag is that of its bytes, so browsers ask each time and are told that nothing has changed.
+func newFile(name string, body []byte) (file, error) {
 	sum := sha256.Sum256(body)
-	return page{mediaType: mediaType, body: body, tag: `"` + hex.EncodeToString(sum[:16]) + `"`}
+	tag := hex.EncodeToString(sum[:16])
+	f := file{mediaType: mediaType(name), plain: body, tag: `"` + tag + `"`, zipTag: `"` + tag + `-gzip"`}
+	var zipped bytes.Buffer
+	w, err := gzip.NewWriterLevel(&zipped, gzip.BestCompression)
+	if err != nil {
+		return f, fmt.Errorf("compress %s: %w", name, err)
+	}
+	if _, err := w.Write(body); err != nil {
+		return f, fmt.Errorf("compress %s: %w", name, err)
+	}
+	if err := w.Close(); err != nil {
+		return f, fmt.Errorf("compress %s: %w", name, err)
+	}
+	if zipped.Len() < len(body) {
+		f.zip = zipped.Bytes()
+	}
+	return f, nil
 }
 
-// Has reports whether there is a page at the path.
-func (s *Start) Has(path string) bool {
-	_, ok := s.pages[path]
+func mediaType(name string) string {
+	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	}
+	return "application/octet-stream"
+}
+
+// find gives the file for a path: its own, or the page for an address of the console.
+func (c *Console) find(at string) (file, bool) {
+	if f, ok := c.files[at]; ok && at != "/index.html" {
+		return f, true
+	}
+	section, _, _ := strings.Cut(strings.TrimPrefix(at, "/"), "/")
+	if at == "/" || c.sections[section] {
+		return c.files["/index.html"], true
+	}
+	return file{}, false
+}
+
+// Has reports whether there is something at the path.
+func (c *Console) Has(at string) bool {
+	_, ok := c.find(at)
 	return ok
 }
 
-// ServeHTTP serves the page at the path.
-func (s *Start) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p, ok := s.pages[r.URL.Path]
+// ServeHTTP serves what is at the path.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f, ok := c.find(r.URL.Path)
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", p.mediaType)
+	h.Set("Content-Type", f.mediaType)
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache")
-	h.Set("Etag", p.tag)
-	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(p.body)))
+	h.Add("Vary", "Accept-Encoding")
+	body, tag := f.plain, f.tag
+	if f.zip != nil && acceptsGzip(r.Header.Values("Accept-Encoding")) {
+		body, tag = f.zip, f.zipTag
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("Etag", tag)
+	if match := r.Header.Get("If-None-Match"); match != "" && has(match, tag) {
+		h.Del("Content-Encoding")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // whom it does not reach is gone
+	}
+}
+
+// acceptsGzip says whether a client named gzip, or everything, without refusing it.
+func acceptsGzip(values []string) bool {
+	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		coding, params, _ := strings.Cut(part, ";")
+		coding = strings.ToLower(strings.TrimSpace(coding))
+		if coding != "gzip" && coding != "*" {
+			continue
+		}
+		name, q, found := strings.Cut(strings.TrimSpace(params), "=")
+		weight, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
+		return !found || !strings.EqualFold(strings.TrimSpace(name), "q") || err != nil || weight > 0
+	}
+	return false
+}
+
+// has says whether a list of tags has this one.
+func has(list, tag string) bool {
+	for part := range strings.SplitSeq(list, ",") {
+		part = strings.TrimPrefix(strings.TrimSpace(part), "W/")
+		if part == tag || part == "*" {
+			return true
+		}
+	}
+	return false
 }

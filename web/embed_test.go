@@ -1,47 +1,180 @@
 package web
 
 import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-func get(t *testing.T, path string) *httptest.ResponseRecorder {
+func console(t *testing.T) *Console {
 	t.Helper()
-	s, err := NewStart(`1.2.3 <b>"&`)
+	c, err := NewConsole()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+func get(t *testing.T, at string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, at, nil)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	console(t).ServeHTTP(w, r)
 	return w
 }
 
-func TestStartPageIsCompleteInItself(t *testing.T) {
+func TestPageIsCompleteInItself(t *testing.T) {
 	w := get(t, "/")
 	body := w.Body.String()
-	if w.Code != http.StatusOK || !strings.Contains(body, "1.2.3 &lt;b&gt;") {
-		t.Fatalf("status %d, body without the escaped version: %s", w.Code, body)
+	if w.Code != http.StatusOK || !strings.Contains(body, `<div id="app">`) {
+		t.Fatalf("status %d: %s", w.Code, body)
 	}
-	if csp := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'; script-src 'self';") || strings.Contains(csp, "unsafe") {
 		t.Errorf("policy %q", csp)
 	}
-	for _, bad := range []string{"<script", "<style", " style=", " onload=", "//cdn", "https://"} {
+	for _, bad := range []string{"<style", " style=", " onload=", "//cdn", "https://", "http://"} {
 		if strings.Contains(body, bad) {
 			t.Errorf("page contains %q", bad)
 		}
 	}
-	for _, m := range regexp.MustCompile(`<link rel="stylesheet" href="([^"]+)"`).FindAllStringSubmatch(body, -1) {
-		if css := get(t, m[1]); css.Code != http.StatusOK || !strings.Contains(css.Body.String(), "light-dark(") {
-			t.Errorf("%s: status %d", m[1], css.Code)
+	if inline := regexp.MustCompile(`<script[^>]*>[^<]`).FindString(body); inline != "" {
+		t.Errorf("inline script %q", inline)
+	}
+	links := regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllStringSubmatch(body, -1)
+	if len(links) < 3 {
+		t.Errorf("%d links", len(links))
+	}
+	for _, m := range links {
+		if w := get(t, m[1]); w.Code != http.StatusOK || w.Body.Len() == 0 {
+			t.Errorf("%s: status %d", m[1], w.Code)
 		}
 	}
 }
 
-func TestStartHasOnlyItsPages(t *testing.T) {
-	if w := get(t, "/start/start.css"); w.Code != http.StatusNotFound {
-		t.Errorf("status %d", w.Code)
+func TestAddressesOfTheConsole(t *testing.T) {
+	page := get(t, "/").Body.String()
+	for _, at := range []string{"/files", "/files/f0000000001/records", "/jobs", "/settings/tokens"} {
+		if w := get(t, at); w.Code != http.StatusOK || w.Body.String() != page {
+			t.Errorf("%s: status %d", at, w.Code)
+		}
+	}
+	for _, at := range []string{"/index.html", "/filesx", "/api/v1/files", "/assets/none.js", "/assets/", "/dist/index.html", "/..", "/assets/../embed.go"} {
+		if console(t).Has(at) {
+			t.Errorf("%s is there", at)
+		}
+		if w := get(t, at); w.Code != http.StatusNotFound {
+			t.Errorf("%s: status %d", at, w.Code)
+		}
+	}
+}
+
+// The appliance answers an address of the console only if it knows it.
+func TestSectionsAreThoseOfTheRoutes(t *testing.T) {
+	source, err := os.ReadFile("src/routes.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []string
+	for _, m := range regexp.MustCompile(`pattern: '/([a-z]+)`).FindAllSubmatch(source, -1) {
+		routes = append(routes, string(m[1]))
+	}
+	slices.Sort(routes)
+	if routes = slices.Compact(routes); !slices.Equal(routes, console(t).Sections()) {
+		t.Errorf("routes %v, sections %v", routes, console(t).Sections())
+	}
+}
+
+func TestCompressedAndConditional(t *testing.T) {
+	const at = "/assets/style.css"
+	plain, zipped := get(t, at), get(t, at, "Accept-Encoding", "br, gzip;q=0.5")
+	if plain.Header().Get("Content-Encoding") != "" || zipped.Header().Get("Content-Encoding") != "gzip" {
+		t.Fatalf("encodings %q, %q", plain.Header().Get("Content-Encoding"), zipped.Header().Get("Content-Encoding"))
+	}
+	r, err := gzip.NewReader(bytes.NewReader(zipped.Body.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, plain.Body.Bytes()) {
+		t.Errorf("compressed: %d bytes, %v; plain %d", len(got), err, plain.Body.Len())
+	}
+	if refused := get(t, at, "Accept-Encoding", "gzip;q=0"); refused.Header().Get("Content-Encoding") != "" {
+		t.Error("compressed though it was refused")
+	}
+	tag := zipped.Header().Get("Etag")
+	if tag == "" || tag == plain.Header().Get("Etag") {
+		t.Errorf("tag %q of both forms", tag)
+	}
+	again := get(t, at, "Accept-Encoding", "gzip", "If-None-Match", `"x", W/`+tag)
+	if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
+		t.Errorf("status %d with %d bytes", again.Code, again.Body.Len())
+	}
+}
+
+// What the first view takes: the script of the page, what it imports at once, the words, and the first page.
+func TestSizeOfScripts(t *testing.T) {
+	const first, all = 60_000, 150_000
+	c := console(t)
+	total := 0
+	for at, f := range c.files {
+		if strings.HasSuffix(at, ".js") {
+			total += min(len(f.zip)+len(f.plain)*btoi(f.zip == nil), len(f.plain))
+		}
+	}
+	seen := map[string]bool{}
+	var walk func(at string)
+	imports := regexp.MustCompile(`(?:from|import)\s*["']\./([A-Za-z0-9_.-]+\.js)["']`)
+	walk = func(at string) {
+		if seen[at] {
+			return
+		}
+		seen[at] = true
+		for _, m := range imports.FindAllSubmatch(c.files[at].plain, -1) {
+			walk("/assets/" + string(m[1]))
+		}
+	}
+	for _, at := range []string{"/assets/theme.js", "/assets/index.js", "/assets/en.js", "/assets/Overview.js"} {
+		if len(c.files[at].plain) == 0 {
+			t.Fatalf("%s is not there", at)
+		}
+		walk(at)
+	}
+	view := 0
+	for at := range seen {
+		view += len(c.files[at].zip)
+	}
+	t.Logf("first view %d bytes of %d, all %d of %d", view, first, total, all)
+	if view > first || total > all {
+		t.Errorf("compressed scripts: first view %d of %d bytes, all %d of %d", view, first, total, all)
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func TestBrokenBuildIsNoConsole(t *testing.T) {
+	if _, err := newConsole(os.DirFS(t.TempDir())); err == nil {
+		t.Error("no error without files")
+	}
+	dir := t.TempDir()
+	if err := os.MkdirAll(dir+"/dist/assets", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newConsole(os.DirFS(dir)); err == nil || !strings.Contains(err.Error(), fs.ErrNotExist.Error()) {
+		t.Errorf("error %v", err)
 	}
 }

@@ -17,15 +17,15 @@ import (
 )
 
 func (a *appliance) openHTTP(context.Context) error {
-	start, err := web.NewStart(a.env.Version)
+	console, err := web.NewConsole()
 	if err != nil {
-		return fmt.Errorf("open start page: %w", err)
+		return fmt.Errorf("open console: %w", err)
 	}
 	cfg := httpapi.Config{
 		Listen: string(a.cfg.Server.Listen), Hosts: a.cfg.Server.Hosts, MaxUpload: int64(a.cfg.Server.MaxUpload),
 		FilesRaw: a.cfg.Files.Raw, SlowRequest: a.cfg.Server.SlowRequest, UploadIdle: a.cfg.Server.UploadStall,
 		AnswerIdle: a.cfg.Server.AnswerStall, Connections: a.cfg.Server.Connections,
-		Version: a.env.Version, Temp: a.folder.tmp(), Recorder: requestRecorder{a.metrics}, Start: start, Logger: a.logs.Logger("api"),
+		Version: a.env.Version, Temp: a.folder.tmp(), Recorder: requestRecorder{a.metrics}, Console: console, Logger: a.logs.Logger("api"),
 		TLSCert: a.cfg.Server.TLSCert, TLSKey: a.cfg.Server.TLSKey, RateLimit: a.cfg.Server.RateLimit, RateBurst: a.cfg.Server.RateBurst,
 		Auth: a.access, Audit: a.logs.Logger("audit"),
 		Deps: httpapi.Deps{

@@ -121,7 +121,7 @@ func (c *contract) validate(op string, keys []string, body []byte) {
 // TestEveryRouteIsDocumented walks the router and the document, and wants the same in both.
 func TestEveryRouteIsDocumented(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.Metrics, w.cfg.Start, w.cfg.Auth = http.NotFoundHandler(), noPages{}, realAccess(t, false)
+	w.cfg.Metrics, w.cfg.Console, w.cfg.Auth = http.NotFoundHandler(), noPages{}, realAccess(t, false)
 	w.cfg.Deps.Uploads = newFakeUploads()
 	w.start()
 	c := newContract(t, w)
@@ -186,6 +186,7 @@ type noPages struct{}
 
 func (noPages) ServeHTTP(http.ResponseWriter, *http.Request) {}
 func (noPages) Has(string) bool                              { return false }
+func (noPages) Sections() []string                           { return nil }
 
 // TestExamplesAreValid holds the examples of the document against their schemas, and the lines of the tables in
 // document.go against the operations.

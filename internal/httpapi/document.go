@@ -297,11 +297,11 @@ func (s *Server) documentPlain(doc *huma.OpenAPI) {
 	add("/docs/{name}", "get-docs-asset", "Get what the page needs", false, map[string]*huma.Response{"200": streams("The file", "text/css; charset=utf-8", "text/javascript; charset=utf-8")})
 	doc.Paths["/docs/{name}"].Servers = root
 	doc.Paths["/docs/{name}"].Get.Parameters = []*huma.Param{nameParam("docs.css", "docs.js")}
-	if s.cfg.Start != nil {
-		add("/", "get-start", "See the start page", false, ok(htmlType, text)).Servers = root
-		add("/assets/{name}", "get-asset", "Get what the start page needs", false, map[string]*huma.Response{"200": streams("The file", "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml")})
+	if s.cfg.Console != nil {
+		add("/", "get-console", "Get the page of the console", false, ok(htmlType, text)).Servers = root
+		add("/assets/{name}", "get-asset", "Get what the console needs", false, map[string]*huma.Response{"200": streams("The file", "text/css; charset=utf-8", "text/javascript; charset=utf-8", "image/svg+xml")})
 		doc.Paths["/assets/{name}"].Servers = root
-		doc.Paths["/assets/{name}"].Get.Parameters = []*huma.Param{nameParam("start.css")}
+		doc.Paths["/assets/{name}"].Get.Parameters = []*huma.Param{nameParam("style.css", "index.js", "icon.svg")}
 	}
 }
 

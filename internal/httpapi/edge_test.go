@@ -379,15 +379,20 @@ func TestRedecodeCancelDelete(t *testing.T) {
 	}
 }
 
-func TestStartPage(t *testing.T) {
+func TestConsole(t *testing.T) {
 	w := newWorld(t)
-	var err error
-	if w.cfg.Start, err = web.NewStart("1.2.3"); err != nil {
+	console, err := web.NewConsole()
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.cfg.Console = console
 	w.start()
-	res := w.get("/")
-	if res.StatusCode != 200 || !strings.Contains(string(res.body), "1.2.3") || !strings.Contains(res.Header.Get("Content-Security-Policy"), "style-src 'self'") {
-		t.Errorf("%d %v", res.StatusCode, res.Header)
+	for _, at := range []string{"/", "/files", "/files/f0000000001/records?sort=-speed", "/settings/tokens"} {
+		res := w.get(at)
+		if res.StatusCode != 200 || !strings.Contains(string(res.body), `id="app"`) || !strings.Contains(res.Header.Get("Content-Security-Policy"), "script-src 'self'") {
+			t.Errorf("%s: %d %v", at, res.StatusCode, res.Header)
+		}
 	}
+	wantProblem(t, w.get("/assets/none.js"), 404, "not_found")
+	wantProblem(t, w.get("/nowhere"), 404, "not_found")
 }

@@ -165,6 +165,7 @@ type Answer struct {
 type Pages interface {
 	http.Handler
 	Has(path string) bool
+	Sections() []string // first segments of the addresses at which there is a page
 }
 
 // Config says where the server listens, what it limits, and what it serves.
@@ -177,7 +178,7 @@ type Config struct {
 	UploadIdle  time.Duration // a client that sends less than 1 KiB of its body in so long is cut off, default 60 s
 	AnswerIdle  time.Duration // a client that takes less than 1 KiB of its answer in so long is cut off, default 60 s
 	Connections int           // most connections at once, default 4096
-	Version     string        // shown on the start page and in the OpenAPI document
+	Version     string        // shown in the OpenAPI document
 	Temp        string        // folder for temporary files, "" = the system's
 	TLSCert     string        // PEM files, "" = plain HTTP (server.tls_cert, server.tls_key)
 	TLSKey      string
@@ -196,8 +197,8 @@ type Config struct {
 	// wherever they are, "" = what Auth says (metrics.token).
 	MetricsListen, MetricsToken string
 
-	Start  Pages        // serves / and /assets/, nil = nothing there
-	Logger *slog.Logger // nil = discard
+	Console Pages        // serves /, /assets/ and the addresses of its sections, nil = nothing there
+	Logger  *slog.Logger // nil = discard
 }
 
 // Deps is the behaviour behind the routes. All are needed.

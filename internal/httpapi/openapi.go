@@ -306,9 +306,13 @@ func (s *Server) route() error {
 			s.show(path, scopeRead, echo.WrapHandler(s.cfg.Metrics))
 		}
 	}
-	if s.cfg.Start != nil {
+	if s.cfg.Console != nil {
 		s.show("/", scopeOpen, s.servePage)
 		s.show("/assets/:name", scopeOpen, s.servePage)
+		for _, section := range s.cfg.Console.Sections() {
+			s.show("/"+section, scopeOpen, s.servePage)
+			s.show("/"+section+"/*", scopeOpen, s.servePage)
+		}
 	}
 	return nil
 }
@@ -330,10 +334,10 @@ func withRequest(next echo.HandlerFunc) echo.HandlerFunc {
 }
 
 func (s *Server) servePage(c echo.Context) error {
-	if !s.cfg.Start.Has(c.Request().URL.Path) {
+	if !s.cfg.Console.Has(c.Request().URL.Path) {
 		return echo.ErrNotFound
 	}
-	s.cfg.Start.ServeHTTP(c.Response(), c.Request())
+	s.cfg.Console.ServeHTTP(c.Response(), c.Request())
 	return nil
 }
 

@@ -1,0 +1,1 @@
+import{G as e,W as t,i as n,t as r}from"./Head.js";function i(i,a){e(a,!0);let o=n();r(i,{get title(){return o.t.settings.title}}),t()}export{i as default};

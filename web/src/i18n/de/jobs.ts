@@ -1,0 +1,6 @@
+import type { jobs as en } from '../en/jobs';
+import type { Words } from '../types';
+
+export const jobs: Words<typeof en> = {
+  title: 'Aufträge',
+};

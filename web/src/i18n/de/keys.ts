@@ -1,0 +1,6 @@
+import type { keys as en } from '../en/keys';
+import type { Words } from '../types';
+
+export const keys: Words<typeof en> = {
+  title: 'Schlüssel',
+};

@@ -1,0 +1,6 @@
+import type { overview as en } from '../en/overview';
+import type { Words } from '../types';
+
+export const overview: Words<typeof en> = {
+  title: 'Übersicht',
+};

@@ -1,0 +1,3 @@
+export const flows = {
+  title: 'Flows',
+};

@@ -1,0 +1,44 @@
+import { common } from './common';
+import { shell } from './shell';
+import { overview } from './overview';
+import { files } from './files';
+import { uploads } from './uploads';
+import { file } from './file';
+import { charts } from './charts';
+import { mission } from './mission';
+import { track } from './track';
+import { batches } from './batches';
+import { queues } from './queues';
+import { jobs } from './jobs';
+import { schedules } from './schedules';
+import { flows } from './flows';
+import { workers } from './workers';
+import { plugins } from './plugins';
+import { keys } from './keys';
+import { logs } from './logs';
+import { monitor } from './monitor';
+import { settings } from './settings';
+import type { Text } from '../en';
+
+export const text: Text = {
+  common,
+  shell,
+  overview,
+  files,
+  uploads,
+  file,
+  charts,
+  mission,
+  track,
+  batches,
+  queues,
+  jobs,
+  schedules,
+  flows,
+  workers,
+  plugins,
+  keys,
+  logs,
+  monitor,
+  settings,
+};

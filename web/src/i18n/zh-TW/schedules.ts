@@ -1,0 +1,6 @@
+import type { schedules as en } from '../en/schedules';
+import type { Words } from '../types';
+
+export const schedules: Words<typeof en> = {
+  title: '排程',
+};

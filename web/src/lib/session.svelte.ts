@@ -1,0 +1,34 @@
+import { data, done, type Api } from '../api/client';
+import type { Session as Info } from '../api/types';
+
+export type Scope = 'read' | 'upload' | 'work' | 'admin';
+
+/** What this browser may do. The token itself is never kept: the appliance sets a cookie that scripts cannot read. */
+export class Session {
+  info: Info | undefined = $state.raw();
+  /** An answer said that a token is needed. */
+  asked = $state(false);
+
+  constructor(private api: Api) {}
+
+  async load(): Promise<void> {
+    this.info = await data(this.api.GET('/session'));
+    this.asked = this.info.required && !this.info.signed_in;
+  }
+
+  async signIn(token: string): Promise<void> {
+    this.info = await data(this.api.POST('/session', { body: { token } }));
+    this.asked = false;
+  }
+
+  async signOut(): Promise<void> {
+    await done(this.api.DELETE('/session'));
+    await this.load();
+  }
+
+  /** The scope admin includes the others. */
+  may(scope: Scope): boolean {
+    const scopes = this.info?.scopes ?? [];
+    return scopes.includes(scope) || scopes.includes('admin');
+  }
+}

@@ -1,0 +1,17 @@
+import { mount } from 'svelte';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/frame.css';
+import './styles/controls.css';
+import './styles/table.css';
+import './styles/pages.css';
+import Root from './Root.svelte';
+import { I18n } from './i18n/i18n.svelte';
+import { App } from './lib/app.svelte';
+import { routes } from './routes';
+
+const i18n = new I18n();
+const app = new App(routes, i18n);
+await i18n.load(app.prefs.language);
+const target = document.getElementById('app');
+if (target) mount(Root, { target, props: { app } });
