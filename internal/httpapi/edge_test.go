@@ -388,11 +388,11 @@ func TestConsole(t *testing.T) {
 	w.cfg.Console = console
 	w.start()
 	for _, at := range []string{"/", "/files", "/files/f0000000001/records?sort=-speed", "/settings/tokens"} {
-		res := w.get(at)
+		res := w.get("http://" + w.server.Addr().String() + at)
 		if res.StatusCode != 200 || !strings.Contains(string(res.body), `id="app"`) || !strings.Contains(res.Header.Get("Content-Security-Policy"), "script-src 'self'") {
 			t.Errorf("%s: %d %v", at, res.StatusCode, res.Header)
 		}
 	}
-	wantProblem(t, w.get("/assets/none.js"), 404, "not_found")
-	wantProblem(t, w.get("/nowhere"), 404, "not_found")
+	wantProblem(t, w.get("http://"+w.server.Addr().String()+"/assets/none.js"), 404, "not_found")
+	wantProblem(t, w.get("http://"+w.server.Addr().String()+"/nowhere"), 404, "not_found")
 }

@@ -114,6 +114,9 @@ func (w *world) start() *world {
 }
 
 func (w *world) url(path string) string {
+	if strings.HasPrefix(path, "http://") {
+		return path
+	}
 	if strings.HasPrefix(path, "/api") || strings.HasPrefix(path, "/health") || path == "/" || strings.HasPrefix(path, "//") || strings.HasPrefix(path, "/docs") {
 		return "http://" + w.server.Addr().String() + path
 	}
