@@ -3,11 +3,15 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -92,6 +96,38 @@ func TestSectionsAreThoseOfTheRoutes(t *testing.T) {
 	slices.Sort(routes)
 	if routes = slices.Compact(routes); !slices.Equal(routes, console(t).Sections()) {
 		t.Errorf("routes %v, sections %v", routes, console(t).Sections())
+	}
+}
+
+// The build leaves the sum of its sources behind: vite.config.ts says how it is made.
+func TestBuiltFilesAreThoseOfTheSources(t *testing.T) {
+	names := []string{"index.html", "package-lock.json", "svelte.config.js", "vite.config.ts"}
+	for _, dir := range []string{"src", "public"} {
+		err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() && !strings.HasSuffix(name, ".test.ts") {
+				names = append(names, filepath.ToSlash(name))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(names)
+	sum := sha256.New()
+	for _, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
+	}
+	want, err := os.ReadFile("dist/sources.sha256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != strings.TrimSpace(string(want)) {
+		t.Errorf("web/dist was not built from these sources: make web")
 	}
 }
 
