@@ -281,6 +281,8 @@ func tableAttacks() []attack {
 	for _, q := range []string{
 		"sort=none", "sort=../x", "sort=%00", "sort=" + strings.Repeat("x", 100), "order=sideways", "columns=none", "columns=seq,none", "columns=%00", "columns=..%2f..",
 		"limit=0", "limit=10001", "limit=-1", "limit=NaN", "cursor=%21", "cursor=AAAAAAAAAAAA", "int64=float", "q=" + strings.Repeat("x", 2_000), strings.Repeat("where=seq:eq:1&", 500), "sort=seq&cursor=AAAA",
+		"offset=-1", "offset=x", "offset=1.5", "offset=9007199254740992", "offset=99999999999999999999", "offset=1&cursor=AAAA", "position_of=-2", "position_of=99999999", "position_of=x",
+		"position_of=9223372036854775808", "count=maybe", "row_numbers=2",
 	} {
 		out = append(out, attack{name: "rows " + q[:min(len(q), 30)], raw: request("GET", rows+"rows?"+q, "", ""), want: "validation_failed|malformed"})
 	}

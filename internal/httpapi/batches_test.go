@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -205,6 +206,22 @@ func TestBatchTables(t *testing.T) {
 	if got := strings.Join(files, ","); got != want {
 		t.Errorf("rows: %s", got)
 	}
+	const row = at + "/points/rows?columns=seq&limit=2&row_numbers=true&"
+	for query, want := range map[string]string{
+		"offset=3":                            `"rows":[[4],[1]],"next_cursor":"…","total":7,"row_numbers":[3,0],"decodes":["d0002","d0001"]`,
+		"offset=6":                            `"rows":[[3]],"next_cursor":null,"total":7,"row_numbers":[2],"decodes":["d0001"]`,
+		"offset=7":                            `"rows":[],"next_cursor":null,"total":7,"row_numbers":[],"decodes":[]`,
+		"where=seq:ge:3&count=true":           `"rows":[[3],[4]],"next_cursor":"…","total":3,"row_numbers":[2,3],"decodes":["d0002","d0002"]`,
+		"where=seq:ge:3&offset=2&count=true":  `"rows":[[3]],"next_cursor":null,"total":3,"row_numbers":[2],"decodes":["d0001"]`,
+		"where=seq:ge:3&offset=1":             `"rows":[[4],[3]],"next_cursor":null,"total":null,"row_numbers":[3,2],"decodes":["d0002","d0001"]`,
+		"where=file:contains:1)&offset=2":     `"rows":[[3]],"next_cursor":null,"total":null,"row_numbers":[2],"decodes":["d0001"]`,
+		"where=file:contains:none&count=true": `"rows":[],"next_cursor":null,"total":0,"row_numbers":[],"decodes":[]`,
+	} {
+		got := regexp.MustCompile(`"next_cursor":"[^"]+"`).ReplaceAllString(string(w.get(row+query).body), `"next_cursor":"…"`)
+		if want = `{"columns":["seq"],` + want + "}"; strings.TrimSpace(got) != want {
+			t.Errorf("%s:\n got %s\nwant %s", query, got, want)
+		}
+	}
 	if r := w.get(at + "/points.csv?columns=file,seq&where=file:contains:1)"); string(r.body) != "file,seq\nr.ru (f0001),1\nr.ru (f0001),2\nr.ru (f0001),3\n" {
 		t.Errorf("filtered: %q", r.body)
 	}
@@ -221,6 +238,7 @@ func TestBatchTables(t *testing.T) {
 		"/none.csv": 404, "/points": 404, "/points.doc": 422, "/none/rows": 404, "/points.csv?where=seq:eq:x": 422, "/points.csv?columns=nope": 422,
 		"/points/rows?cursor=x": 400, "/points/rows?cursor=" + batchCursor{At: 1, Decode: "d0003"}.String(): 400,
 		"/points/rows?cursor=" + batchCursor{At: 0, Decode: "d0001"}.String(): 409, "/points/rows?limit=10001": 422,
+		"/points/rows?offset=-1": 422, "/points/rows?offset=1&cursor=" + batchCursor{At: 0, Decode: "d0002"}.String(): 422,
 		"/points/rows?cursor=" + batchCursor{At: 0, Decode: "d0002", Rows: "x"}.String(): 400,
 	} {
 		if r := w.get(at + path); r.StatusCode != status {

@@ -52,6 +52,7 @@ type batchRowsInput struct {
 	IDParam
 	TableParam
 	UnionParams
+	WindowParams
 	Limit  int    `query:"limit" minimum:"1" maximum:"10000" default:"100" doc:"most rows of the answer"`
 	Cursor string `query:"cursor" maxLength:"2048" doc:"next_cursor of the answer before"`
 	Int64  string `query:"int64" enum:"number,string" default:"number" doc:"how 64-bit integers are written"`
@@ -72,7 +73,8 @@ func (s *Server) routeBatchTables(api huma.API) {
 	register(s, api, operation{
 		id: "get-batch-rows", method: http.MethodGet, path: "/batches/{id}/tables/{table}/rows", scope: scopeRead,
 		summary: "Get rows of a table of all files of a batch, page by page",
-		detail:  "The rows of one file after the other, in the order of the batch; the column file names it.",
+		detail: "The rows of one file after the other, in the order of the batch; the column file names it. offset costs nothing where all " +
+			"rows are wanted; with conditions the rows of the files before it are counted, once, as that is remembered for a while.",
 	}, s.getBatchRows)
 	register(s, api, operation{
 		id: "export-batch-table", method: http.MethodGet, path: batchExportRoute, scope: scopeRead,
@@ -89,6 +91,7 @@ type member struct {
 	at     int    // its place in the batch
 	file   string // its name; with its id where another file of the batch has the same one
 	decode string
+	rows   int64 // of its table, where one is meant
 }
 
 // members gives the decoded files of a batch, in its order.
@@ -154,6 +157,7 @@ func (s *Server) unite(ctx context.Context, members []member, only string) (name
 				all[t.Name], names = u, append(names, t.Name)
 			}
 			u.union.Add(schemas[i])
+			m.rows = t.Rows
 			u.members, u.rows = append(u.members, m), u.rows+t.Rows
 		}
 	}
@@ -246,31 +250,39 @@ func (s *Server) getBatchRows(ctx context.Context, in *batchRowsInput) (*rowsOut
 	if err := u.union.Check(q); err != nil {
 		return nil, fmt.Errorf("read table %s of batch %s: %w", in.Table, in.ID, err)
 	}
+	if in.Offset > 0 && in.Cursor != "" {
+		return nil, errcode.Invalid("offset", "say either an offset or a cursor")
+	}
 	left, at, err := u.start(in.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	out := &rowsOutput{Body: Rows{Columns: []string{}, Rows: []scalar{}}}
-	if in.whole() {
-		out.Body.Total = &u.rows
+	for i := range u.union.Schema().Columns {
+		out.Body.Columns = append(out.Body.Columns, u.union.Schema().Columns[i].Name)
 	}
-	for i, m := range left {
+	if len(q.Columns) > 0 {
+		out.Body.Columns = q.Columns
+	}
+	if in.RowNumbers {
+		out.Body.RowNumbers, out.Body.Decodes = []int64{}, []string{}
+	}
+	var skip int64
+	if left, skip, out.Body.Total, err = s.batchWindow(ctx, u, in, left); err != nil {
+		return nil, err
+	}
+	for _, m := range left {
 		if len(out.Body.Rows) == in.Limit {
 			out.Body.NextCursor = text(batchCursor{At: m.at, Decode: m.decode}.String())
 			break
 		}
-		page, err := s.batchPage(ctx, u, m, q, in, at, in.Limit-len(out.Body.Rows))
+		win := table.Window{Limit: in.Limit - len(out.Body.Rows), Cursor: at, Offset: skip, Int64AsString: in.Int64 == "string"}
+		page, err := s.batchPage(ctx, u, m, in, win)
 		if err != nil {
 			return nil, err
 		}
-		if i == 0 {
-			for k := range page.Columns {
-				out.Body.Columns = append(out.Body.Columns, page.Columns[k].Name)
-			}
-		}
-		for _, r := range page.Rows {
-			out.Body.Rows = append(out.Body.Rows, scalar(r))
-		}
+		addOfBatch(&out.Body, &page, m, in.RowNumbers)
+		skip = 0
 		if at = page.NextCursor; at != "" {
 			out.Body.NextCursor = text(batchCursor{At: m.at, Decode: m.decode, Rows: at}.String())
 			break
@@ -279,13 +291,72 @@ func (s *Server) getBatchRows(ctx context.Context, in *batchRowsInput) (*rowsOut
 	return out, nil
 }
 
-func (s *Server) batchPage(ctx context.Context, u *united, m member, q table.UnionQuery, in *batchRowsInput, cursor string, limit int) (table.Page, error) {
+// addOfBatch adds rows of one file to an answer.
+func addOfBatch(r *Rows, page *table.Page, m member, numbered bool) {
+	for i, row := range page.Rows {
+		r.Rows = append(r.Rows, scalar(row))
+		if numbered {
+			r.RowNumbers, r.Decodes = append(r.RowNumbers, page.Numbers[i]), append(r.Decodes, m.decode)
+		}
+	}
+}
+
+// batchWindow gives the files from the one on in which the answer begins, how many of its rows come before, and the number
+// of all rows that match where that is known or asked for.
+func (s *Server) batchWindow(ctx context.Context, u *united, in *batchRowsInput, members []member) (left []member, skip int64, total *int64, err error) {
+	if in.whole() {
+		total = &u.rows
+	}
+	if in.Count && !in.whole() {
+		sum := int64(0)
+		for _, m := range u.members {
+			n, err := s.countMember(ctx, u, m, in)
+			if err != nil {
+				return nil, 0, nil, err
+			}
+			sum += n
+		}
+		total = &sum
+	}
+	left, skip = members, in.Offset
+	for skip > 0 && len(left) > 0 {
+		n, err := s.countMember(ctx, u, left[0], in)
+		if err != nil {
+			return nil, 0, nil, err
+		}
+		if skip < n {
+			break
+		}
+		left, skip = left[1:], skip-n
+	}
+	return left, skip, total, nil
+}
+
+// countMember counts the rows of one file that match.
+func (s *Server) countMember(ctx context.Context, u *united, m member, in *batchRowsInput) (int64, error) {
+	if in.whole() || m.rows == 0 {
+		return m.rows, nil
+	}
+	t, err := s.openTable(ctx, m.decode, in.Table)
+	if err != nil {
+		return 0, err
+	}
+	defer t.close()
+	n, err := u.union.Count(ctx, in.query(), m.file, t.reader, table.Window{Views: s.views, Source: storedTag(t)})
+	if err != nil {
+		return 0, fmt.Errorf("count rows of table %s of decode %s: %w", in.Table, m.decode, err)
+	}
+	return n, nil
+}
+
+func (s *Server) batchPage(ctx context.Context, u *united, m member, in *batchRowsInput, win table.Window) (table.Page, error) {
 	t, err := s.openTable(ctx, m.decode, in.Table)
 	if err != nil {
 		return table.Page{}, err
 	}
 	defer t.close()
-	page, err := u.union.Page(ctx, q, m.file, t.reader, limit, cursor, in.Int64 == "string")
+	win.Views, win.Source = s.views, storedTag(t)
+	page, err := u.union.Page(ctx, in.query(), m.file, t.reader, win)
 	if err != nil {
 		return page, fmt.Errorf("read table %s of decode %s: %w", in.Table, m.decode, err)
 	}

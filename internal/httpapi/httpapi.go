@@ -242,6 +242,7 @@ const (
 	maxHeaderBytes     = 64 << 10
 	cutTimeout         = 200 * time.Millisecond // for handlers to answer once their contexts have ended
 	pathPrefix         = "/api/v1"
+	viewBytes          = 4 << 20 // of what is remembered of views: up to 300 KB for a sorted table, 1 KB for a filtered one
 )
 
 func (c Config) withDefaults() Config {
@@ -333,6 +334,7 @@ type Server struct {
 	changes     changeLocks
 	events      eventHub
 	unused      unused
+	views       *table.Views  // what was found out of filtered and sorted tables
 	books       chan struct{} // one for each workbook that is being written
 	bodies      sync.Pool     // buffers for bodies of readJSON: what is decoded from one holds none of its bytes
 }
@@ -364,7 +366,7 @@ func newServer(cfg Config) (*Server, error) {
 		cfg: cfg, log: cfg.Logger, deps: cfg.Deps, hosts: allowedHosts(cfg), scopes: map[string]scope{}, onceRules: map[string]onceRule{}, origins: http.NewCrossOriginProtection(),
 		events: eventHub{epoch: newEpoch(), renderers: map[string]func(context.Context, event.Event) (any, bool, error){}}, changes: newChangeLocks(), unused: unused{conns: map[net.Conn]struct{}{}},
 		fixed: fixedHeaders(cfg), limiter: newLimiter(cfg.RateLimit, cfg.RateBurst), failures: newLimiter(failureRate, failureBurst),
-		books: make(chan struct{}, maxBooks),
+		views: table.NewViews(viewBytes), books: make(chan struct{}, maxBooks),
 	}
 	if cfg.TLSCert != "" {
 		var err error

@@ -103,13 +103,22 @@ type tablesOutput struct {
 	Body []Table `nullable:"false"`
 }
 
+// WindowParams say where in the rows that match an answer begins. Exported for the same reason as IDParam.
+type WindowParams struct {
+	Offset     int64 `query:"offset" minimum:"0" maximum:"9007199254740991" doc:"rows that match before the first of the answer: where it begins, whatever came before; not with cursor"`
+	Count      bool  `query:"count" doc:"give total, even if all rows have to be looked at for it; it is remembered for a while"`
+	RowNumbers bool  `query:"row_numbers" doc:"give row_numbers"`
+}
+
 type rowsInput struct {
 	IDParam
 	TableParam
 	FilterParams
-	Limit  int    `query:"limit" minimum:"1" maximum:"10000" default:"100" doc:"most rows of the answer"`
-	Cursor string `query:"cursor" maxLength:"1024" doc:"next_cursor of the answer before"`
-	Int64  string `query:"int64" enum:"number,string" default:"number" doc:"how 64-bit integers are written"`
+	WindowParams
+	PositionOf int64  `query:"position_of" minimum:"-1" maximum:"9007199254740991" default:"-1" doc:"number of a row in the table, from 0, whose position among the rows that match is wanted; -1 = of none"`
+	Limit      int    `query:"limit" minimum:"1" maximum:"10000" default:"100" doc:"most rows of the answer"`
+	Cursor     string `query:"cursor" maxLength:"1024" doc:"next_cursor of the answer before"`
+	Int64      string `query:"int64" enum:"number,string" default:"number" doc:"how 64-bit integers are written"`
 }
 
 // Rows is one answer of rows.
@@ -118,6 +127,16 @@ type Rows struct {
 	Rows       []scalar `json:"rows" nullable:"false" doc:"each the array of a row's values"`
 	NextCursor text     `json:"next_cursor"`
 	Total      *int64   `json:"total" doc:"rows that match; null where counting would mean reading on"`
+	// Only where they are asked for.
+	RowNumbers []int64   `json:"row_numbers,omitempty" doc:"of each row its number in the table, from 0; with row_numbers=true"`
+	Decodes    []string  `json:"decodes,omitempty" doc:"of each row the decode whose table it is of; of a batch, with row_numbers=true"`
+	Position   *Position `json:"position,omitempty" doc:"of the row that position_of names"`
+}
+
+// Position is where a row stands among those that match, on the wire.
+type Position struct {
+	Offset int64 `json:"offset" doc:"rows that match before it"`
+	Found  bool  `json:"found" doc:"it matches; if not, offset is where it would stand"`
 }
 
 // MarshalJSON writes the answer.
@@ -150,6 +169,30 @@ func (r Rows) render(b *bytes.Buffer) error {
 	b.Write(next)
 	b.WriteString(`,"total":`)
 	b.Write(numberOrNull(r.Total))
+	return r.renderPlaces(b)
+}
+
+// renderPlaces writes the members that are there only if asked for.
+func (r Rows) renderPlaces(b *bytes.Buffer) error {
+	for _, m := range []struct {
+		name   string
+		there  bool
+		member any
+	}{
+		{"row_numbers", r.RowNumbers != nil, r.RowNumbers},
+		{"decodes", r.Decodes != nil, r.Decodes},
+		{"position", r.Position != nil, r.Position},
+	} {
+		if !m.there {
+			continue
+		}
+		value, err := jsonBytes(m.member)
+		if err != nil {
+			return err
+		}
+		b.WriteString(`,"` + m.name + `":`)
+		b.Write(value)
+	}
 	b.WriteByte('}')
 	return nil
 }
@@ -163,7 +206,9 @@ func (s *Server) routeTables(api huma.API) {
 	}, s.listTables)
 	register(s, api, operation{
 		id: "get-rows", whole: true, method: http.MethodGet, path: "/decodes/{id}/tables/{table}/rows", scope: scopeRead,
-		summary: "Get rows of a table, filtered, sorted, page by page",
+		summary: "Get rows of a table, filtered, sorted, page by page or from any offset on",
+		detail: "offset begins anywhere: in a table as it is stored at no cost; in a filtered one after rows were counted up to there, in a sorted " +
+			"one after they were put in order, once, as what was found out is remembered for a while. A request whose caller has gone stops.",
 	}, s.getRows)
 	s.routeIssues(api)
 	s.routeSeries(api)
@@ -314,6 +359,10 @@ func (s *Server) getRows(ctx context.Context, in *rowsInput) (*rowsOutput, error
 		return nil, err
 	}
 	q.Limit, q.Cursor, q.Int64AsString = in.Limit, in.Cursor, in.Int64 == "string"
+	q.Offset, q.Count, q.Views, q.Source = in.Offset, in.Count, s.views, storedTag(t)
+	if in.PositionOf >= 0 {
+		q.PositionOf = &in.PositionOf
+	}
 	page, err := t.reader.Page(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("read table %s of decode %s: %w", in.Table, in.ID, err)
@@ -327,6 +376,12 @@ func (s *Server) getRows(ctx context.Context, in *rowsInput) (*rowsOutput, error
 	}
 	for _, r := range page.Rows {
 		out.Body.Rows = append(out.Body.Rows, scalar(r))
+	}
+	if in.RowNumbers {
+		out.Body.RowNumbers = append(make([]int64, 0, len(page.Numbers)), page.Numbers...)
+	}
+	if page.Position != nil {
+		out.Body.Position = &Position{Offset: page.Position.Offset, Found: page.Position.Found}
 	}
 	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -95,6 +96,36 @@ func TestRows(t *testing.T) {
 	}
 	if n := len(w.get(base + "?limit=10000").json(t)["rows"].([]any)); n != 1000 {
 		t.Errorf("%d rows", n)
+	}
+}
+
+// TestRowsFromAnyOffset asks for windows of views, and finds rows again.
+func TestRowsFromAnyOffset(t *testing.T) {
+	w, _ := withTable(t, 1000)
+	base := "/decodes/d0001/tables/points/rows?columns=seq&limit=2&"
+	for query, want := range map[string]string{
+		"offset=500":                              `{"columns":["seq"],"rows":[[501],[502]],"next_cursor":"…","total":1000}`,
+		"offset=999&row_numbers=true":             `{"columns":["seq"],"rows":[[1000]],"next_cursor":null,"total":1000,"row_numbers":[999]}`,
+		"offset=1000&row_numbers=true":            `{"columns":["seq"],"rows":[],"next_cursor":null,"total":1000,"row_numbers":[]}`,
+		"where=kind:eq:b&offset=10":               `{"columns":["seq"],"rows":[[22],[24]],"next_cursor":"…","total":500}`,
+		"where=kind:eq:b&count=true":              `{"columns":["seq"],"rows":[[2],[4]],"next_cursor":"…","total":500}`,
+		"sort=seq&order=desc&offset=998":          `{"columns":["seq"],"rows":[[2],[1]],"next_cursor":null,"total":1000}`,
+		"position_of=7":                           `{"columns":["seq"],"rows":[[1],[2]],"next_cursor":"…","total":1000,"position":{"offset":7,"found":true}}`,
+		"where=seq:gt:4&position_of=7&count=true": `{"columns":["seq"],"rows":[[5],[6]],"next_cursor":"…","total":996,"position":{"offset":3,"found":true}}`,
+		"where=seq:ge:999&position_of=0":          `{"columns":["seq"],"rows":[[999],[1000]],"next_cursor":null,"total":2,"position":{"offset":0,"found":false}}`,
+		"sort=seq&order=desc&position_of=0":       `{"columns":["seq"],"rows":[[1000],[999]],"next_cursor":"…","total":1000,"position":{"offset":999,"found":true}}`,
+	} {
+		res := w.get(base + query)
+		got := regexp.MustCompile(`"next_cursor":"[^"]+"`).ReplaceAllString(string(res.body), `"next_cursor":"…"`)
+		if strings.TrimSpace(got) != want {
+			t.Errorf("%s:\n got %s\nwant %s", query, got, want)
+		}
+	}
+	next, _ := w.get(base).json(t)["next_cursor"].(string)
+	for _, query := range []string{"offset=-1", "offset=x", "offset=1&cursor=" + next, "position_of=1000", "position_of=-2", "count=perhaps", "offset=9007199254740992"} {
+		if res := w.get(base + query); res.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d %s", query, res.StatusCode, res.body)
+		}
 	}
 }
 

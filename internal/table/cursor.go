@@ -30,12 +30,17 @@ func (r *Reader) queryID(p *plan) uint32 {
 	for _, key := range slices.Sorted(maps.Keys(r.meta)) {
 		b = strconv.AppendQuote(strconv.AppendQuote(b, key), r.meta[key])
 	}
+	return crc32.ChecksumIEEE(p.appendText(b))
+}
+
+// appendText appends what tells which rows of a table a plan gives, and in which order.
+func (p *plan) appendText(b []byte) []byte {
 	b = strconv.AppendBool(strconv.AppendQuote(b, p.Sort), p.Desc)
 	b = strconv.AppendQuote(b, p.Search)
 	for i := range p.Where {
 		b = strconv.AppendQuote(b, p.Where[i].expr)
 	}
-	return crc32.ChecksumIEEE(b)
+	return b
 }
 
 // parseCursor gives the row of the plan's cursor.

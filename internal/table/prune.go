@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/parquet-go/parquet-go/format"
@@ -16,33 +17,63 @@ type span struct{ from, to int64 }
 // walk filters the table from a row on and calls fn for each batch with matching rows, until fn says false. extra is
 // a column that fn wants to see, -1 = none.
 func (r *Reader) walk(ctx context.Context, f *filter, extra int, from int64, fn func(match) bool) error {
-	cols := f.cols
-	if extra >= 0 {
-		cols = append(append([]int(nil), cols...), extra)
-	}
-	s, err := r.newScan(cols)
+	s, err := r.newWalk(f, extra)
 	if err != nil {
 		return err
 	}
 	s.seek(from)
 	for s.group < len(r.groups) {
-		g := &r.groups[s.group]
-		spans, err := r.spans(f, s.group)
-		if err != nil {
+		if more, err := s.walkGroup(ctx, f, extra >= 0, fn); err != nil || !more {
 			return err
 		}
-		for _, sp := range spans {
-			if g.first+sp.to <= s.row {
-				continue
-			}
-			s.seek(max(s.row, g.first+sp.from))
-			if more, err := s.matches(ctx, f, extra >= 0, g.first+sp.to, fn); err != nil || !more {
-				return err
-			}
-		}
-		s.seek(g.first + g.rows)
 	}
 	return nil
+}
+
+// walkGroups is walk for some row groups, in order.
+func (r *Reader) walkGroups(ctx context.Context, f *filter, extra int, groups []int, fn func(match) bool) error {
+	s, err := r.newWalk(f, extra)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		s.seek(r.groups[g].first)
+		if more, err := s.walkGroup(ctx, f, extra >= 0, fn); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reader) newWalk(f *filter, extra int) (*scan, error) {
+	cols := f.cols
+	if extra >= 0 {
+		cols = append(append([]int(nil), cols...), extra)
+	}
+	return r.newScan(cols)
+}
+
+// walkGroup filters what is left of a row group.
+func (s *scan) walkGroup(ctx context.Context, f *filter, extra bool, fn func(match) bool) (more bool, err error) {
+	if err := ctx.Err(); err != nil { // also where nothing of the group is read
+		return false, fmt.Errorf("read table: %w", err)
+	}
+	g := &s.r.groups[s.group]
+	spans, err := s.r.spans(f, s.group)
+	if err != nil {
+		return false, err
+	}
+	for _, sp := range spans {
+		if g.first+sp.to <= s.row {
+			continue
+		}
+		s.seek(max(s.row, g.first+sp.from))
+		if more, err := s.matches(ctx, f, extra, g.first+sp.to, fn); err != nil || !more {
+			return false, err
+		}
+	}
+	s.seek(g.first + g.rows)
+	return true, nil
 }
 
 // matches filters the rows before end. It says whether fn wants more.

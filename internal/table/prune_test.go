@@ -93,32 +93,7 @@ func TestQueriesAgainstNaive(t *testing.T) {
 		}
 		r := open(t, s, encodePages(t, s, rapid.IntRange(1, 4).Draw(rt, "group"), batches...))
 		rows := oracle(s, batches)
-		q := Query{Limit: rapid.IntRange(1, 30).Draw(rt, "limit")}
-		keep := func(*oracleRow) bool { return true }
-		text := ""
-		for range rapid.IntRange(0, 3).Draw(rt, "conditions") {
-			n, ok := drawNaive(rt, s, rows)
-			if !ok {
-				continue
-			}
-			before := keep
-			keep = func(o *oracleRow) bool { return before(o) && n.holds(o) }
-			q.Where, text = append(q.Where, n.cond), text+" "+n.expr
-		}
-		if rapid.IntRange(0, 4).Draw(rt, "searches") == 0 {
-			q.Search = rapid.SampledFrom([]string{"a", "V1", "ä"}).Draw(rt, "search")
-		}
-		var want []oracleRow
-		for i := range rows {
-			if keep(&rows[i]) && (q.Search == "" || naiveFinds(s, &rows[i], q.Search)) {
-				want = append(want, rows[i])
-			}
-		}
-		if rapid.Bool().Draw(rt, "sorted") {
-			col := rapid.IntRange(0, len(s.Columns)-1).Draw(rt, "sort")
-			q.Sort, q.Desc = s.Columns[col].Name, rapid.Bool().Draw(rt, "desc")
-			naiveSort(s, want, col, q.Desc)
-		}
+		q, want, text := drawView(rt, s, rows)
 		got := collect(t, rt, r, q)
 		if len(got) != len(want) {
 			rt.Fatalf("%s, search %q: %d rows, want %d", text, q.Search, len(got), len(want))
@@ -138,6 +113,35 @@ func TestQueriesAgainstNaive(t *testing.T) {
 			rt.Fatalf("export: %d rows, want %d: %v", len(all), len(want), err)
 		}
 	})
+}
+
+// drawView draws a query and gives the rows that it is to give, in their order, by going through every row by itself.
+func drawView(rt *rapid.T, s *Schema, rows []oracleRow) (q Query, want []oracleRow, text string) {
+	q = Query{Limit: rapid.IntRange(1, 30).Draw(rt, "limit")}
+	keep := func(*oracleRow) bool { return true }
+	for range rapid.IntRange(0, 3).Draw(rt, "conditions") {
+		n, ok := drawNaive(rt, s, rows)
+		if !ok {
+			continue
+		}
+		before := keep
+		keep = func(o *oracleRow) bool { return before(o) && n.holds(o) }
+		q.Where, text = append(q.Where, n.cond), text+" "+n.expr
+	}
+	if rapid.IntRange(0, 4).Draw(rt, "searches") == 0 {
+		q.Search = rapid.SampledFrom([]string{"a", "V1", "ä"}).Draw(rt, "search")
+	}
+	for i := range rows {
+		if keep(&rows[i]) && (q.Search == "" || naiveFinds(s, &rows[i], q.Search)) {
+			want = append(want, rows[i])
+		}
+	}
+	if rapid.Bool().Draw(rt, "sorted") {
+		col := rapid.IntRange(0, len(s.Columns)-1).Draw(rt, "sort")
+		q.Sort, q.Desc = s.Columns[col].Name, rapid.Bool().Draw(rt, "desc")
+		naiveSort(s, want, col, q.Desc)
+	}
+	return q, want, text
 }
 
 func naiveFinds(s *Schema, o *oracleRow, search string) bool {

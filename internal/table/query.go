@@ -28,14 +28,23 @@ type Query struct {
 	Limit         int         // Page: at most MaxLimit, 0 = DefaultLimit. Export: 0 = no limit
 	Cursor        string      // Page only: where the page before ended
 	Int64AsString bool        // Page only: 64-bit integers as JSON strings
+
+	// Page only: places in the view, which is the rows that match in the order wanted.
+	Offset     int64  // rows of the view before the first of the page; not with Cursor
+	Count      bool   // give Total, even if that means reading on
+	PositionOf *int64 // give the Position of the row with this number in the table, from 0; nil = of none
+	Views      *Views // remembers what was found out of views; nil = nothing
+	Source     string // names the stored file: the same name, the same bytes; "" = nothing is remembered
 }
 
 // Page is some rows of a table.
 type Page struct {
 	Columns    []Column
 	Rows       []json.RawMessage // each the JSON array of a row's values
+	Numbers    []int64           // of each row its place in the table, from 0
 	NextCursor string            // "" = this was the last page
 	Total      *int64            // rows that the query matches, nil where counting would mean reading on
+	Position   *Position         // of the row that was asked for
 }
 
 // plan is a checked query.
@@ -77,8 +86,8 @@ func (r *Reader) Page(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
-	if q.Limit < 0 || q.Limit > MaxLimit {
-		return Page{}, errcode.Invalid("limit", "%d is not between 1 and %d", q.Limit, MaxLimit)
+	if err := r.checkPlace(q); err != nil {
+		return Page{}, err
 	}
 	if p.limit = q.Limit; p.limit == 0 {
 		p.limit = DefaultLimit
@@ -89,16 +98,46 @@ func (r *Reader) Page(ctx context.Context, q Query) (Page, error) {
 			return Page{}, err
 		}
 	}
+	w := q.Views.view(r, p)
+	defer q.Views.keep(w) // also what was counted before a caller went away
 	var found selection
 	if p.sort < 0 {
-		found, err = r.selectOrdered(ctx, p, at)
+		found, err = r.selectOrdered(ctx, p, w, at)
 	} else {
-		found, err = r.selectSorted(ctx, p, at)
+		found, err = r.selectSorted(ctx, p, w, at)
 	}
 	if err != nil {
 		return Page{}, err
 	}
-	return r.render(ctx, p, found)
+	page, err := r.render(ctx, p, found)
+	if err == nil && q.PositionOf != nil {
+		page.Position, err = r.position(ctx, p, w, *q.PositionOf)
+	}
+	return page, err
+}
+
+// checkPlace checks what of a query says which of the rows are wanted.
+func (r *Reader) checkPlace(q Query) error {
+	switch {
+	case q.Limit < 0 || q.Limit > MaxLimit:
+		return errcode.Invalid("limit", "%d is not between 1 and %d", q.Limit, MaxLimit)
+	case q.Offset < 0:
+		return errcode.Invalid("offset", "%d is negative", q.Offset)
+	case q.Offset > 0 && q.Cursor != "":
+		return errcode.Invalid("offset", "say either an offset or a cursor")
+	case q.PositionOf != nil && (*q.PositionOf < 0 || *q.PositionOf >= r.rows):
+		return errcode.Invalid("position_of", "there is no row %d: the table has %d, counted from 0", *q.PositionOf, r.rows)
+	}
+	return nil
+}
+
+func (r *Reader) position(ctx context.Context, p *plan, w *view, row int64) (*Position, error) {
+	find := r.positionOrdered
+	if p.sort >= 0 {
+		find = r.positionSorted
+	}
+	at, err := find(ctx, p, w, row)
+	return &at, err
 }
 
 // selection is the rows of a page, in its order.
@@ -108,18 +147,33 @@ type selection struct {
 	total *int64
 }
 
-// selectOrdered finds the next rows in table order after row at.
-func (r *Reader) selectOrdered(ctx context.Context, p *plan, at int64) (selection, error) {
+// selectOrdered finds the next rows in table order after row at, or from the plan's offset on.
+func (r *Reader) selectOrdered(ctx context.Context, p *plan, w *view, at int64) (selection, error) {
 	var s selection
 	if p.filter.none() {
-		for row := at + 1; row < r.rows && len(s.rows) < p.limit; row++ {
+		first := at + 1 + p.Offset // at is -1 where an offset is
+		for row := first; row < r.rows && len(s.rows) < p.limit; row++ {
 			s.rows = append(s.rows, row)
 		}
-		s.more, s.total = r.rows-(at+1) > int64(p.limit), &r.rows
+		s.more, s.total = r.rows-first > int64(p.limit), &r.rows
 		return s, nil
 	}
-	err := r.walk(ctx, &p.filter, -1, at+1, func(m match) bool {
-		for _, i := range m.rows {
+	from, skip := at+1, int64(0)
+	if p.Offset > 0 {
+		var group int
+		var err error
+		if group, skip, err = r.find(ctx, p, w, p.Offset); err != nil {
+			return s, err
+		}
+		from = r.rows
+		if group < len(r.groups) {
+			from = r.groups[group].first
+		}
+	}
+	err := r.walk(ctx, &p.filter, -1, from, func(m match) bool {
+		n := min(skip, int64(len(m.rows)))
+		skip -= n
+		for _, i := range m.rows[n:] {
 			if len(s.rows) == p.limit {
 				s.more = true
 				return false
@@ -128,7 +182,12 @@ func (r *Reader) selectOrdered(ctx context.Context, p *plan, at int64) (selectio
 		}
 		return true
 	})
-	if at < 0 && !s.more {
+	if err == nil && p.Count {
+		err = r.countAll(ctx, p, w)
+	}
+	if n, ok := w.total(); ok {
+		s.total = &n
+	} else if at < 0 && p.Offset == 0 && !s.more {
 		n := int64(len(s.rows))
 		s.total = &n
 	}
@@ -168,7 +227,7 @@ func (r *Reader) render(ctx context.Context, p *plan, s selection) (Page, error)
 	if err != nil {
 		return Page{}, err
 	}
-	out.Rows = out.Rows[:cut]
+	out.Rows, out.Numbers = out.Rows[:cut], s.rows[:cut]
 	if cut > 0 && (s.more || cut < len(s.rows)) {
 		out.NextCursor = r.cursor(p, s.rows[cut-1])
 	}

@@ -400,7 +400,7 @@ func TestWhereOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.limit = 100
-		sel, err := r.selectOrdered(t.Context(), p, -1)
+		sel, err := r.selectOrdered(t.Context(), p, newView(r, viewKey{}), -1)
 		if err != nil {
 			t.Fatal(err)
 		}

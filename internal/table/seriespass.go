@@ -96,7 +96,10 @@ func parts(ctx context.Context, groups []int, n int, work func(ctx context.Conte
 	return all.Wait() //nolint:wrapcheck // an error of this package
 }
 
-func partsOf(groups []int) int { return max(1, min(goruntime.GOMAXPROCS(0), maxParts, len(groups))) }
+func partsOf(groups []int) int { return max(1, min(manyParts(), len(groups))) }
+
+// manyParts is how many goroutines read a table that is long enough.
+func manyParts() int { return min(goruntime.GOMAXPROCS(0), maxParts) }
 
 // extent is the range of x of the rows that count, and their number.
 type extent struct {

@@ -122,9 +122,32 @@ func (t *topKeys) beyond(key int64) bool {
 	return key > top.key
 }
 
-// selectSorted finds the next rows in sorted order after row at. It reads the sorted column of the whole table and
-// keeps the rows of one page.
-func (r *Reader) selectSorted(ctx context.Context, p *plan, at int64) (selection, error) {
+// selectSorted finds the next rows in sorted order after row at, or from the plan's offset on.
+func (r *Reader) selectSorted(ctx context.Context, p *plan, w *view, at int64) (selection, error) {
+	have, _ := w.sorted()
+	if at >= 0 || p.Offset <= topRows && have == nil {
+		return r.selectTop(ctx, p, at)
+	}
+	end := min(p.Offset, r.rows) + int64(p.limit) // an offset may be as large as numbers are
+	got, err := r.sortedRows(ctx, p, w, min(p.Offset, r.rows), end)
+	if err != nil {
+		return selection{}, err
+	}
+	o, err := r.orderOf(ctx, p, w)
+	if err != nil {
+		return selection{}, err
+	}
+	s := selection{more: end < o.total, total: &o.total}
+	if skip := p.Offset - got.from; skip < int64(len(got.rows)) {
+		s.rows = got.rows[skip:min(skip+int64(p.limit), int64(len(got.rows)))]
+	}
+	return s, nil
+}
+
+// selectTop reads the sorted column of the whole table and keeps the rows up to the end of the page.
+func (r *Reader) selectTop(ctx context.Context, p *plan, at int64) (selection, error) {
+	skip := int(p.Offset)
+	most := skip + p.limit
 	top := topKeys{sorter: &sorter{col: &r.schema.Columns[p.sort], desc: p.Desc}}
 	var after *sortKey
 	if at >= 0 {
@@ -140,12 +163,12 @@ func (r *Reader) selectSorted(ctx context.Context, p *plan, at int64) (selection
 		total += int64(len(m.rows))
 		keys = top.fixed(keys, m.extra)
 		for _, i := range m.rows {
-			if len(keys) > 0 && len(top.keys) > p.limit && top.beyond(keys[i]) {
+			if len(keys) > 0 && len(top.keys) > most && top.beyond(keys[i]) {
 				continue
 			}
 			k := top.keyOf(m.extra, i, m.first+int64(i))
 			if after == nil || top.compare(&k, after) > 0 {
-				top.offer(k, p.limit+1)
+				top.offer(k, most+1)
 			}
 		}
 		return true
@@ -154,8 +177,8 @@ func (r *Reader) selectSorted(ctx context.Context, p *plan, at int64) (selection
 		return selection{}, err
 	}
 	slices.SortFunc(top.keys, func(a, b sortKey) int { return top.compare(&a, &b) })
-	s := selection{more: len(top.keys) > p.limit, total: &total}
-	for i := range top.keys[:min(len(top.keys), p.limit)] {
+	s := selection{more: len(top.keys) > most, total: &total}
+	for i := skip; i < min(len(top.keys), most); i++ {
 		s.rows = append(s.rows, top.keys[i].row)
 	}
 	return s, nil

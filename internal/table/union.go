@@ -315,9 +315,32 @@ func nulls(v *Vector, t Type, rows int) {
 	v.Data = make([]byte, rows*t.Width())
 }
 
-// Page gives rows of one file's table as the union has them, after a cursor of the same file ("" = from the first on):
-// at most limit of them.
-func (u *Union) Page(ctx context.Context, q UnionQuery, file string, r *Reader, limit int, cursor string, int64AsString bool) (Page, error) {
+// Window says which of the rows of one file's table a page of a union holds.
+type Window struct {
+	Limit         int
+	Cursor        string // of the same file; "" = from the first on
+	Offset        int64  // rows that match before the first; not with Cursor
+	Int64AsString bool
+	Views         *Views // as in Query
+	Source        string
+}
+
+// Count counts the rows of one file's table that match.
+func (u *Union) Count(ctx context.Context, q UnionQuery, file string, r *Reader, win Window) (int64, error) {
+	p, err := u.plan(q)
+	if err != nil {
+		return 0, err
+	}
+	o, ok, err := p.narrow(r.schema, file)
+	if err != nil || !ok {
+		return 0, err
+	}
+	o.query.Views, o.query.Source = win.Views, win.Source
+	return r.count(ctx, o.query)
+}
+
+// Page gives rows of one file's table as the union has them.
+func (u *Union) Page(ctx context.Context, q UnionQuery, file string, r *Reader, win Window) (Page, error) {
 	p, err := u.plan(q)
 	if err != nil {
 		return Page{}, err
@@ -326,36 +349,39 @@ func (u *Union) Page(ctx context.Context, q UnionQuery, file string, r *Reader, 
 	if err != nil || !ok {
 		return Page{Columns: p.out.Columns}, err
 	}
-	o.query.Limit, o.query.Cursor, o.query.Int64AsString = limit, cursor, int64AsString
+	o.query.Limit, o.query.Cursor, o.query.Offset, o.query.Int64AsString = win.Limit, win.Cursor, win.Offset, win.Int64AsString
+	o.query.Views, o.query.Source = win.Views, win.Source
 	page, err := r.Page(ctx, o.query)
 	if err != nil {
 		return Page{}, err
 	}
-	name := appendJSONString(nil, []byte(file))
-	var cells []json.RawMessage
-	for i, row := range page.Rows {
-		cells = cells[:0]
-		if err := json.Unmarshal(row, &cells); err != nil {
-			return Page{}, corrupt(err, "a row cannot be read")
-		}
-		out := make([]byte, 0, len(row)+len(name)+8)
-		for k, at := range o.from {
-			sep := byte(',')
-			if k == 0 {
-				sep = '['
-			}
-			out = append(out, sep)
-			switch at {
-			case isFile:
-				out = append(out, name...)
-			case isMissing:
-				out = append(out, "null"...)
-			default:
-				out = append(out, cells[at]...)
-			}
-		}
-		page.Rows[i] = append(out, ']')
-	}
 	page.Columns = p.out.Columns
+	name := appendJSONString(nil, []byte(file))
+	for i, row := range page.Rows {
+		if page.Rows[i], err = o.row(row, name); err != nil {
+			return Page{}, err
+		}
+	}
 	return page, nil
+}
+
+// row makes a row of the file's table one of the union.
+func (o *one) row(row, file json.RawMessage) (json.RawMessage, error) {
+	var cells []json.RawMessage
+	if err := json.Unmarshal(row, &cells); err != nil {
+		return nil, corrupt(err, "a row cannot be read")
+	}
+	out := make([]byte, 0, len(row)+len(file)+8)
+	for k, at := range o.from {
+		out = append(out, separator(k))
+		switch at {
+		case isFile:
+			out = append(out, file...)
+		case isMissing:
+			out = append(out, "null"...)
+		default:
+			out = append(out, cells[at]...)
+		}
+	}
+	return append(out, ']'), nil
 }

@@ -98,7 +98,7 @@ func TestUnionAgainstItsParts(t *testing.T) {
 		var paged []string
 		for _, p := range parts {
 			for cursor, more := "", true; more; more = cursor != "" {
-				page, err := u.Page(t.Context(), q, p.name, p.reader, 5, cursor, false)
+				page, err := u.Page(t.Context(), q, p.name, p.reader, Window{Limit: 5, Cursor: cursor})
 				if err != nil {
 					rt.Fatal(err)
 				}

@@ -242,7 +242,7 @@ export interface paths {
         };
         /**
          * Get rows of a table of all files of a batch, page by page
-         * @description The rows of one file after the other, in the order of the batch; the column file names it.
+         * @description The rows of one file after the other, in the order of the batch; the column file names it. offset costs nothing where all rows are wanted; with conditions the rows of the files before it are counted, once, as that is remembered for a while.
          */
         get: operations["get-batch-rows"];
         put?: never;
@@ -495,7 +495,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get rows of a table, filtered, sorted, page by page */
+        /**
+         * Get rows of a table, filtered, sorted, page by page or from any offset on
+         * @description offset begins anywhere: in a table as it is stored at no cost; in a filtered one after rows were counted up to there, in a sorted one after they were put in order, once, as what was found out is remembered for a while. A request whose caller has gone stops.
+         */
         get: operations["get-rows"];
         put?: never;
         post?: never;
@@ -3445,6 +3448,15 @@ export interface components {
             /** @description null if it cannot be read */
             version: string | null;
         };
+        Position: {
+            /** @description it matches; if not, offset is where it would stand */
+            found: boolean;
+            /**
+             * Format: int64
+             * @description rows that match before it
+             */
+            offset: number;
+        };
         Problem: {
             /**
              * @description stable code for programs
@@ -3672,7 +3684,13 @@ export interface components {
         Rows: {
             /** @description names, in the order of the values of a row */
             columns: string[];
+            /** @description of each row the decode whose table it is of; of a batch, with row_numbers=true */
+            decodes?: string[] | null;
             next_cursor: string | null;
+            /** @description of the row that position_of names */
+            position?: components["schemas"]["Position"];
+            /** @description of each row its number in the table, from 0; with row_numbers=true */
+            row_numbers?: number[] | null;
             /** @description each the array of a row's values */
             rows: unknown[];
             /**
@@ -5117,6 +5135,12 @@ export interface operations {
                 q?: string;
                 /** @description column:op:value with eq ne lt le gt ge in contains is_null; repeatable, all have to hold */
                 where?: string[];
+                /** @description rows that match before the first of the answer: where it begins, whatever came before; not with cursor */
+                offset?: number;
+                /** @description give total, even if all rows have to be looked at for it; it is remembered for a while */
+                count?: boolean;
+                /** @description give row_numbers */
+                row_numbers?: boolean;
                 /** @description most rows of the answer */
                 limit?: number;
                 /** @description next_cursor of the answer before */
@@ -5985,6 +6009,14 @@ export interface operations {
                 q?: string;
                 /** @description column:op:value with eq ne lt le gt ge in contains is_null; repeatable, all have to hold */
                 where?: string[];
+                /** @description rows that match before the first of the answer: where it begins, whatever came before; not with cursor */
+                offset?: number;
+                /** @description give total, even if all rows have to be looked at for it; it is remembered for a while */
+                count?: boolean;
+                /** @description give row_numbers */
+                row_numbers?: boolean;
+                /** @description number of a row in the table, from 0, whose position among the rows that match is wanted; -1 = of none */
+                position_of?: number;
                 /** @description most rows of the answer */
                 limit?: number;
                 /** @description next_cursor of the answer before */
