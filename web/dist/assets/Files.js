@@ -1,1 +1,1 @@
-import{G as e,W as t,i as n,t as r}from"./Head.js";function i(i,a){e(a,!0);let o=n();r(i,{get title(){return o.t.files.title}}),t()}export{i as default};
+import{et as e,i as t,t as n,tt as r}from"./Head.js";function i(i,a){r(a,!0);let o=t();n(i,{get title(){return o.t.files.title}}),e()}export{i as default};
