@@ -1,1 +1,1 @@
-import{et as e,i as t,t as n,tt as r}from"./Head.js";function i(i,a){r(a,!0);let o=t();n(i,{get title(){return o.t.track.title}}),e()}export{i as default};
+import{at as e,i as t,it as n,t as r}from"./Head.js";function i(i,a){e(a,!0);let o=t();r(i,{get title(){return o.t.track.title}}),n()}export{i as default};

@@ -9,6 +9,7 @@ import { mission } from './mission';
 import { track } from './track';
 import { batches } from './batches';
 import { queues } from './queues';
+import { grid } from './grid';
 import { jobs } from './jobs';
 import { schedules } from './schedules';
 import { flows } from './flows';
@@ -32,6 +33,7 @@ export const text: Text = {
   track,
   batches,
   queues,
+  grid,
   jobs,
   schedules,
   flows,
