@@ -8,6 +8,7 @@ import { Prefs } from './prefs.svelte';
 import { Router, type Route } from './router.svelte';
 import { Session } from './session.svelte';
 import { Counts } from '../shell/counts.svelte';
+import { Uploads } from '../uploads/uploads.svelte';
 import { Shell } from './shell.svelte';
 
 /** What every page and component may need; made once, given by context. */
@@ -19,6 +20,7 @@ export class App {
   readonly router: Router;
   readonly keys: Keys;
   readonly counts: Counts;
+  readonly uploads = new Uploads(safeStorage());
 
   constructor(
     routes: readonly Route[],
@@ -44,6 +46,14 @@ export class App {
   /** The console's words in the language that was chosen. */
   get t(): Text {
     return this.i18n.text;
+  }
+}
+
+function safeStorage(): Storage | undefined {
+  try {
+    return localStorage;
+  } catch {
+    return undefined;
   }
 }
 

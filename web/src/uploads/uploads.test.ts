@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest';
+import { collect, isClutter, type Found } from './collect';
+import { UnfinishedList } from './unfinished';
+import { UploadItem, Uploads } from './uploads.svelte';
+
+function memory() {
+  const kept = new Map<string, string>();
+  return { getItem: (k: string) => kept.get(k) ?? null, setItem: (k: string, v: string) => void kept.set(k, v), kept };
+}
+
+it('keeps what is unfinished by name, size and time', () => {
+  const storage = memory();
+  const list = new UnfinishedList(storage);
+  list.add({ name: 'a', size: 5, modified: 7, url: '/api/v1/uploads/1' });
+  list.add({ name: 'b', size: 5, modified: 7, url: '/api/v1/uploads/2' });
+  expect(new UnfinishedList(storage).find({ name: 'a', size: 5, lastModified: 7 })?.url).toBe('/api/v1/uploads/1');
+  expect(list.find({ name: 'a', size: 6, lastModified: 7 })).toBeUndefined();
+  list.remove('/api/v1/uploads/1');
+  expect(list.all().map((u) => u.name)).toEqual(['b']);
+  for (let i = 0; i < 300; i++) list.add({ name: 'n' + i, size: 1, modified: 1, url: '/u/' + i });
+  expect(list.all()).toHaveLength(200);
+  storage.setItem('wayside.uploads', '{"broken"');
+  expect(list.all()).toEqual([]);
+});
+
+it('walks through folders in parts', async () => {
+  const file = (name: string) => new File(['x'], name);
+  const fileEntry = (name: string) => ({
+    isDirectory: false,
+    fullPath: '/run/' + name,
+    file: (ok: (f: File) => void) => ok(file(name)),
+  });
+  let asked = 0;
+  const folder = {
+    isDirectory: true,
+    createReader: () => ({
+      readEntries: (ok: (e: unknown[]) => void) =>
+        ok([[fileEntry('a'), fileEntry('b')], [fileEntry('.hidden')], []][asked++] ?? []),
+    }),
+  };
+  const items = [
+    { kind: 'file', webkitGetAsEntry: () => folder, getAsFile: () => null },
+    { kind: 'string', getAsFile: () => null },
+    { kind: 'file', webkitGetAsEntry: () => null, getAsFile: () => file('c') },
+  ];
+  const found: Found[] = [];
+  for await (const f of collect({ items } as unknown as DataTransfer)) found.push(f);
+  expect(found.map((f) => f.path)).toEqual(['run/a', 'run/b', 'run/.hidden', 'c']);
+  expect(found.filter((f) => isClutter(f.path)).map((f) => f.path)).toEqual(['run/.hidden']);
+});
+
+it('measures over the last seconds', () => {
+  const item = new UploadItem(1, new File(['x'.repeat(100)], 'a'), 'a');
+  item.progress(0, 0);
+  item.progress(50, 1000);
+  expect(item.rate).toBe(50);
+  expect(item.left).toBe(1);
+  item.progress(50, 4500);
+  item.progress(50, 5000);
+  expect(item.rate).toBe(0);
+  expect(item.left).toBeUndefined();
+});
+
+it('leaves out what file managers leave behind', async () => {
+  const uploads = new Uploads(memory());
+  const n = await uploads.add([]);
+  expect(n).toBe(0);
+  expect(uploads.active).toBe(0);
+});
