@@ -28,6 +28,7 @@ export const common: Words<typeof en> = {
   selectRow: 'Diese Zeile auswählen',
   sortBy: (column) => `Nach ${column} sortieren`,
   rows: (n, text) => (n === 1 ? '1 Zeile' : `${text} Zeilen`),
+  needs: (scope) => `Dafür braucht es ein Token mit dem Bereich ${scope}.`,
   requestId: 'Anfrage',
   state: {
     queued: 'Eingereiht',
@@ -51,6 +52,14 @@ export const common: Words<typeof en> = {
     info: 'Hinweis',
     warning: 'Warnung',
     error: 'Fehler',
+    standby: 'In Reserve',
+    healthy: 'In Ordnung',
+    degraded: 'Eingeschränkt',
+    unhealthy: 'Gestört',
+    firing: 'Liegt an',
+    critical: 'Kritisch',
+    resolved: 'Behoben',
+    silenced: 'Stumm',
   },
   error: {
     offline: 'Das Gerät antwortet nicht.',

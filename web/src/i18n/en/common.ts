@@ -25,6 +25,7 @@ export const common = {
   selectRow: 'Select this row',
   sortBy: (column: string) => `Sort by ${column}`,
   rows: (n: number, text: string) => (n === 1 ? '1 row' : `${text} rows`),
+  needs: (scope: string) => `This needs a token with the scope ${scope}.`,
   requestId: 'request',
   state: {
     queued: 'Queued',
@@ -48,6 +49,14 @@ export const common = {
     info: 'Info',
     warning: 'Warning',
     error: 'Error',
+    standby: 'Standby',
+    healthy: 'Healthy',
+    degraded: 'Degraded',
+    unhealthy: 'Unhealthy',
+    firing: 'Firing',
+    critical: 'Critical',
+    resolved: 'Resolved',
+    silenced: 'Silenced',
   },
   error: {
     offline: 'The appliance does not answer.',

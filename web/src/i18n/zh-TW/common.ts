@@ -28,6 +28,7 @@ export const common: Words<typeof en> = {
   selectRow: '選取此列',
   sortBy: (column) => `依「${column}」排序`,
   rows: (_n, text) => `${text} 列`,
+  needs: (scope) => `需要具有 ${scope} 權限的權杖。`,
   requestId: '請求',
   state: {
     queued: '已排入',
@@ -51,6 +52,14 @@ export const common: Words<typeof en> = {
     info: '資訊',
     warning: '警告',
     error: '錯誤',
+    standby: '備用',
+    healthy: '正常',
+    degraded: '降級',
+    unhealthy: '異常',
+    firing: '觸發中',
+    critical: '嚴重',
+    resolved: '已解除',
+    silenced: '已靜音',
   },
   error: {
     offline: '設備沒有回應。',
