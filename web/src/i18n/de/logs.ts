@@ -51,13 +51,4 @@ export const logs: Words<typeof en> = {
   openJob: 'Auftrag öffnen',
   openFile: 'Datei öffnen',
   copyLine: 'Zeile kopieren',
-  set: {
-    title: 'Protokollstufen',
-    text: 'Was unter der Stufe liegt, wird nicht protokolliert. Das gilt, bis das Gerät neu startet oder seine Konfiguration neu liest.',
-    all: 'Alle ohne eigene Stufe',
-    own: 'Stufe',
-    standard: (level) => `wie alle (${level})`,
-    failed: 'Die Stufe wurde nicht geändert.',
-    changed: (logger, level) => `${logger}: Ab jetzt wird ab ${level} protokolliert.`,
-  },
 };

@@ -43,13 +43,4 @@ export const logs = {
   openJob: 'Open the job',
   openFile: 'Open the file',
   copyLine: 'Copy line',
-  set: {
-    title: 'Log levels',
-    text: 'What is below its level is not logged. This holds until the appliance is started anew or reads its configuration again.',
-    all: 'All that have none of their own',
-    own: 'level',
-    standard: (level: string) => `as all (${level})`,
-    failed: 'The level was not changed.',
-    changed: (logger: string, level: string) => `${logger}: ${level} and above is logged now.`,
-  },
 };

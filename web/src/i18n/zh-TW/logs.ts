@@ -45,13 +45,4 @@ export const logs: Words<typeof en> = {
   openJob: '開啟工作',
   openFile: '開啟檔案',
   copyLine: '複製此行',
-  set: {
-    title: '日誌等級',
-    text: '低於等級的內容不會記錄。此設定在設備重新啟動或重新讀取設定之前有效。',
-    all: '所有未單獨設定者',
-    own: '等級',
-    standard: (level) => `同上（${level}）`,
-    failed: '等級未變更。',
-    changed: (logger, level) => `${logger}：現在起記錄 ${level} 及以上。`,
-  },
 };
