@@ -1,1 +1,1 @@
-import{ct as e,i as t,st as n,t as r}from"./Head.js";function i(i,a){e(a,!0);let o=t();r(i,{get title(){return o.t.jobs.title}}),n()}export{i as default};
+import{dt as e,i as t,t as n,ut as r}from"./Head.js";function i(i,a){e(a,!0);let o=t();n(i,{get title(){return o.t.jobs.title}}),r()}export{i as default};
