@@ -289,6 +289,9 @@ func tableAttacks() []attack {
 	for _, q := range []string{"", "y=", "y=none", "y=seq,none", "x=none&y=seq", "y=seq&points=0", "y=seq&points=-1", "y=seq&points=999999999", "y=seq&from=x", "y=seq&from=NaN&to=NaN", "y=seq&to=1e999", "y=" + strings.Repeat("seq,", 500), "y=seq&from=%00"} {
 		out = append(out, attack{name: "series " + q[:min(len(q), 30)], raw: request("GET", rows+"series?"+q, "", ""), want: "validation_failed|ok"})
 	}
+	for _, q := range []string{"last=59", "last=86401", "last=x", "points=0", "points=1441", "points=1e3", "subject=" + strings.Repeat("x", 201), "kinds=" + strings.Repeat("x,", 33)} {
+		out = append(out, attack{name: "readings " + q[:min(len(q), 30)], raw: request("GET", "/api/v1/readings?"+q, "", ""), want: "validation_failed"})
+	}
 	for _, f := range []string{"records", "records.", ".csv", "records.exe", "records.csv.exe", "..%2frecords.csv", "none.csv", "records.CSV", "records.parquet%00", "%00.csv", strings.Repeat("x", 100) + ".csv", "records.csv%2f..", "records..csv", "..parquet"} {
 		out = append(out, attack{name: "export " + f[:min(len(f), 30)], raw: request("GET", "/api/v1/decodes/{decode}/tables/"+f, "", ""), want: "not_found|validation_failed"})
 	}

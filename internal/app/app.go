@@ -22,6 +22,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/config"
 	"github.com/wayside-edge/wayside/internal/decode"
 	"github.com/wayside-edge/wayside/internal/event"
+	"github.com/wayside-edge/wayside/internal/history"
 	"github.com/wayside-edge/wayside/internal/httpapi"
 	"github.com/wayside-edge/wayside/internal/idempotency"
 	"github.com/wayside-edge/wayside/internal/ingest"
@@ -92,6 +93,7 @@ type appliance struct {
 	uploads  *upload.Uploads
 	keys     *idempotency.Keys
 	alerts   *alert.Engine
+	history  *history.History
 	server   *httpapi.Server
 	sizes    *sizes
 	kvSeen   glance[observe.KV] // a script of a client may hold the server for seconds
@@ -158,7 +160,7 @@ func (a *appliance) close() error {
 // open opens every part. Whatever it opened before an error is closed by close.
 func (a *appliance) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openKV, a.openCache, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openAlerts, a.openHTTP,
+		a.openObservation, a.openFolder, a.checkListener, a.openStorage, a.openTokens, a.openKV, a.openCache, a.openRuntime, a.openQueue, a.openUseCases, a.openBatches, a.openUploads, a.openAlerts, a.openHistory, a.openHTTP,
 	} {
 		if err := step(ctx); err != nil {
 			return err

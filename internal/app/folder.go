@@ -33,6 +33,7 @@ func (f *folder) tmp() string      { return filepath.Join(f.root, "tmp") }
 func (f *folder) secrets() string  { return filepath.Join(f.root, "secrets") }
 func (f *folder) kv() string       { return filepath.Join(f.root, "kv") }
 func (f *folder) uploads() string  { return filepath.Join(f.root, "uploads") }
+func (f *folder) readings() string { return filepath.Join(f.root, "readings") }
 func (f *folder) slots() string    { return filepath.Join(f.root, "running") }
 
 // openFolder makes the data folder if need be, takes it for this process alone, and checks its layout.

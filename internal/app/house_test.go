@@ -53,6 +53,7 @@ func allowed() map[string][]string {
 		"internal/batch":       with("internal/ingest", "internal/catalog", "internal/queue", "internal/store"),
 		"internal/idempotency": with("internal/store"),
 		"internal/alert":       with("internal/store"),
+		"internal/history":     with(),
 		"internal/upload":      with("internal/ingest", "internal/blob", "internal/catalog", "internal/queue", "internal/store"),
 		"internal/decode": with("internal/runtime", table, "internal/blob", "internal/catalog", "internal/queue",
 			"internal/store", "internal/cache"),

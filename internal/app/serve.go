@@ -34,7 +34,7 @@ func (a *appliance) openHTTP(context.Context) error {
 			Wrapping: wrapping{a.decoder, a.registry}, Queue: a.queue(),
 			Batches: a.batches, Archives: a.decoder,
 			Uploads: a.uploads, Idempotency: a.keys, Cache: cacheFace{a.cache}, CacheAdmin: cacheFace{a.cache}, KV: a.keyspace(),
-			Alerts: a.alerts, Logs: logView{a.lines, a.logs},
+			Alerts: a.alerts, Logs: logView{a.lines, a.logs}, Readings: readingView{a.history},
 		},
 	}
 	if a.cfg.Metrics.Enabled {
@@ -81,6 +81,7 @@ func (a *appliance) serve(ctx context.Context) error {
 	a.startKV(ctx, parts)
 	parts.start(ctx, "sizes", a.sizes.run)
 	parts.start(ctx, "alerts", a.alerts.Run)
+	parts.start(ctx, "readings", a.history.Run)
 	parts.start(ctx, "http", a.server.Run)
 	jobs := parts.start(ctx, "jobs", a.dispatcher().Run)
 	a.health.Look(ctx)

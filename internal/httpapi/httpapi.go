@@ -230,6 +230,8 @@ type Deps struct {
 
 	Alerts Alerts // nil = no /alerts
 	Logs   Logs   // nil = no /logs
+
+	Readings Readings // nil = no /readings
 }
 
 const (

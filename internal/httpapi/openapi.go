@@ -291,6 +291,9 @@ func (s *Server) route() error {
 	if s.deps.Alerts != nil {
 		s.routeAlerts(api)
 	}
+	if s.deps.Readings != nil {
+		s.routeReadings(api)
+	}
 	if s.deps.Logs != nil {
 		s.routeLogs(api)
 	}

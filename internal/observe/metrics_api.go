@@ -88,6 +88,7 @@ func newFileMetrics(f *families) fileMetrics {
 
 // FileReceived counts a recording that was stored. The format is empty where none is known.
 func (m *Metrics) FileReceived(format string, size int64) {
+	m.counted.received.Add(1)
 	m.files.size.WithLabelValues(m.files.types.label(format)).Observe(float64(size))
 }
 

@@ -110,6 +110,9 @@ func (m *Metrics) ClockBehind(behind bool) { m.jobs.behind.Set(number(behind)) }
 // it because the status has a type of the queue there.
 func (m *Metrics) JobFinished(queue, jobType, status string, took time.Duration) {
 	queue, kind := m.jobs.kinds.labels(queue, jobType)
+	if status == "retry" || status == "dead" {
+		m.counted.jobsFailed.Add(1)
+	}
 	m.jobs.finished.WithLabelValues(queue, kind, status).Inc()
 	m.jobs.duration.WithLabelValues(queue, kind).Observe(took.Seconds())
 	if word := taskStatus(status); m.compat != nil && word != "" {
@@ -200,6 +203,7 @@ type Verdict struct {
 func (m *Metrics) PluginDecoded(ctx context.Context, v Verdict) {
 	plugin, trace := m.workers.plugins.label(v.Plugin), m.trace(ctx)
 	observe(m.workers.decodes.WithLabelValues(plugin, v.Status), v.Took, trace)
+	m.counted.bytesRead.Add(max(v.Read, 0))
 	m.workers.read.WithLabelValues(plugin).Add(float64(max(v.Read, 0)))
 	m.workers.written.WithLabelValues(plugin).Add(float64(max(v.Written, 0)))
 	m.workers.rows.WithLabelValues(plugin).Add(float64(max(v.Rows, 0)))

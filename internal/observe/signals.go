@@ -40,6 +40,21 @@ type counted struct {
 	took                   [len(tookBounds) + 1]atomic.Int64 // those that are not long by their nature
 	decodes, decodesFailed atomic.Int64
 	hits, misses           atomic.Int64
+	received, bytesRead    atomic.Int64 // recordings, and bytes of those that were decoded
+	jobsFailed             atomic.Int64 // runs of jobs that did not succeed
+}
+
+// Totals are numbers since the start of the process.
+type Totals struct {
+	Received   int64 // recordings
+	ReadBytes  int64 // of recordings that were decoded
+	JobsFailed int64 // runs of jobs
+}
+
+// Totals gives what was counted until now.
+func (m *Metrics) Totals() Totals {
+	c := &m.counted
+	return Totals{Received: c.received.Load(), ReadBytes: c.bytesRead.Load(), JobsFailed: c.jobsFailed.Load()}
 }
 
 // tally is counted at one moment.

@@ -1421,6 +1421,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/readings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how the figures of the appliance were in the last 24 hours
+         * @description They are read every 10 seconds and kept by the minute, also over a restart. Where the appliance was off is a gap.
+         */
+        get: operations["get-readings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/schedules": {
         parameters: {
             query?: never;
@@ -3647,6 +3667,41 @@ export interface components {
              * @description its share of the turns; 0 or none: as configured
              */
             weight?: number;
+        };
+        ReadingLine: {
+            /** @description one of those that docs/observability.md lists */
+            kind: string;
+            /**
+             * Format: double
+             * @description beyond which it is bad, of disk_free below; null: none
+             */
+            limit: number | null;
+            /** @description largest value of each bucket, or null */
+            max: unknown[];
+            /** @description mean of each bucket, or null */
+            mean: unknown[];
+            /** @description least value of each bucket; null: a gap, the appliance was off or it could not be told */
+            min: unknown[];
+            /** @description name of the queue; null: the appliance */
+            subject: string | null;
+            /** @description for people */
+            text: string;
+            /** @description UCUM; empty: a number of things */
+            unit: string;
+        };
+        ReadingList: {
+            /**
+             * Format: date-time
+             * @description when the first bucket begins
+             */
+            from: string | null;
+            /** @description by kind, then subject */
+            series: components["schemas"]["ReadingLine"][];
+            /**
+             * Format: double
+             * @description seconds of a bucket; the last one is not over
+             */
+            step: number;
         };
         Reason: {
             /** @description one of those that docs/observability.md lists */
@@ -8981,6 +9036,57 @@ export interface operations {
             401: components["responses"]["unauthorized"];
             403: components["responses"]["forbidden"];
             409: components["responses"]["conflict"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-readings": {
+        parameters: {
+            query?: {
+                /** @description only these, separated by commas */
+                kinds?: string[];
+                /** @description only of this queue */
+                subject?: string;
+                /** @description how many seconds back */
+                last?: number;
+                /** @description most buckets */
+                points?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingList"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    Traceparent: components["headers"]["Traceparent"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
             422: components["responses"]["validation_failed"];
             429: components["responses"]["rate_limited"];
             500: components["responses"]["internal"];
