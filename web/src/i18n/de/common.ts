@@ -24,6 +24,7 @@ export const common: Words<typeof en> = {
   of: 'von',
   now: 'jetzt',
   never: 'nie',
+  actions: 'Aktionen',
   selectAll: 'Alle gezeigten auswählen',
   selectRow: 'Diese Zeile auswählen',
   sortBy: (column) => `Nach ${column} sortieren`,

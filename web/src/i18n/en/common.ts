@@ -21,6 +21,7 @@ export const common = {
   of: 'of',
   now: 'now',
   never: 'never',
+  actions: 'Actions',
   selectAll: 'Select all shown',
   selectRow: 'Select this row',
   sortBy: (column: string) => `Sort by ${column}`,

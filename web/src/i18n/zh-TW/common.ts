@@ -24,6 +24,7 @@ export const common: Words<typeof en> = {
   of: '/',
   now: '現在',
   never: '從未',
+  actions: '動作',
   selectAll: '選取所有顯示的項目',
   selectRow: '選取此列',
   sortBy: (column) => `依「${column}」排序`,
