@@ -21,6 +21,16 @@ export class Session {
     this.asked = false;
   }
 
+  /** Asks for another token; what is may still be gone on with. */
+  ask(): void {
+    this.asked = true;
+  }
+
+  /** Whether one may go on without giving one. */
+  get mayStay(): boolean {
+    return this.info !== undefined && (!this.info.required || this.info.signed_in);
+  }
+
   async signOut(): Promise<void> {
     await done(this.api.DELETE('/session'));
     await this.load();

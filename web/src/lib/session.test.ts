@@ -63,3 +63,13 @@ test.each([
   await s.load();
   expect(s.may(scope)).toBe(may);
 });
+
+test('another token may be asked for, and what one has be kept', async () => {
+  const { s } = session([200, info({ signed_in: true, scopes: ['read'] })], [200, info()]);
+  expect(s.mayStay).toBe(false);
+  await s.load();
+  s.ask();
+  expect([s.asked, s.mayStay]).toEqual([true, true]);
+  await s.load();
+  expect(s.mayStay).toBe(false);
+});

@@ -7,8 +7,7 @@ export const keys: Words<typeof en> = {
   keyspace: 'Schlüssel',
   cache: 'Cache',
   needs: 'Für die Schlüssel braucht es ein Token mit dem Bereich admin.',
-  needsText:
-    'Sie sind, was Programme über das Redis-Protokoll hier ablegen. Melden Sie sich unter Einstellungen mit einem solchen Token an.',
+  needsText: 'Sie sind, was Programme über das Redis-Protokoll hier ablegen.',
   off: 'Der Server für das Redis-Protokoll läuft nicht',
   offText: 'Ihn schaltet kv.listen in der Konfiguration; nach einem Neustart mit einer freien Adresse läuft er.',
   db: 'Datenbank',

@@ -44,7 +44,7 @@ export const logs: Words<typeof en> = {
   empty: 'Noch wurde nichts protokolliert',
   emptyText: 'Zeilen erscheinen hier, sobald sie entstehen.',
   needs: 'Für das Protokoll braucht es ein Token mit dem Bereich admin.',
-  needsText: 'Es zeigt die Anfragen aller. Melden Sie sich unter Einstellungen mit einem solchen Token an.',
+  needsText: 'Es zeigt die Anfragen aller.',
   time: 'Zeit',
   filterBy: (name) => `Nur Zeilen mit dieser ${name} zeigen`,
   withThis: (n, text) => (n === 1 ? 'nur in dieser Zeile' : `in ${text} Zeilen`),

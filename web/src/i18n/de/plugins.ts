@@ -131,6 +131,7 @@ export const plugins: Words<typeof en> = {
   },
   passed: {
     module: 'WebAssembly',
+    asked: 'keines in der Datei: das Modul selbst wird danach gefragt',
     rules: 'innerhalb der Grenzen für Module',
     compile: 'übersetzt',
     golden: 'keiner schlägt fehl',

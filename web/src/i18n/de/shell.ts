@@ -37,6 +37,7 @@ export const shell: Words<typeof en> = {
   token: 'Token',
   signInFailed: 'Dieses Token ist ungültig, abgelaufen oder widerrufen.',
   signedInAs: (name) => `Angemeldet als ${name}`,
+  otherToken: 'Anderes Token benutzen',
   signOut: 'Abmelden',
   keyboard: {
     title: 'Tastatur',

@@ -4,7 +4,7 @@ export const keys = {
   keyspace: 'Keys',
   cache: 'Cache',
   needs: 'The keys need a token with the scope admin.',
-  needsText: 'They are what programs keep here over the Redis protocol. Sign in with such a token under Settings.',
+  needsText: 'They are what programs keep here over the Redis protocol.',
   off: 'The Redis-protocol server does not run',
   offText:
     'It is switched by kv.listen in the configuration; the address is free again, or another one is given, after a restart.',

@@ -36,7 +36,7 @@ export const logs = {
   empty: 'Nothing was logged yet',
   emptyText: 'Lines appear here as they are logged.',
   needs: 'The log needs a token with the scope admin.',
-  needsText: 'It tells of everybody’s requests. Sign in with such a token under Settings.',
+  needsText: 'It tells of everybody’s requests.',
   time: 'time',
   filterBy: (name: string) => `Show only lines with this ${name}`,
   withThis: (n: number, text: string) => (n === 1 ? 'only this line has it' : `${text} lines have it`),

@@ -128,6 +128,7 @@ export const plugins = {
   },
   passed: {
     module: 'WebAssembly',
+    asked: 'none in the file: the module itself is asked for it',
     rules: 'within the limits of modules',
     compile: 'compiled',
     golden: 'none fails',

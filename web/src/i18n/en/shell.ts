@@ -33,6 +33,7 @@ export const shell = {
   token: 'Token',
   signInFailed: 'This token is not valid, has ended, or was revoked.',
   signedInAs: (name: string) => `Signed in as ${name}`,
+  otherToken: 'Use another token',
   signOut: 'Sign out',
   keyboard: {
     title: 'Keyboard',

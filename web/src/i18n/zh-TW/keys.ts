@@ -7,7 +7,7 @@ export const keys: Words<typeof en> = {
   keyspace: '鍵值',
   cache: '快取',
   needs: '檢視鍵值需要具有 admin 權限的權杖。',
-  needsText: '這些是程式透過 Redis 協定存放於此的資料。請在設定中以此類權杖登入。',
+  needsText: '這些是程式透過 Redis 協定存放於此的資料。',
   off: 'Redis 協定伺服器未執行',
   offText: '由設定的 kv.listen 控制；指定可用的位址並重新啟動後即可使用。',
   db: '資料庫',

@@ -38,7 +38,7 @@ export const logs: Words<typeof en> = {
   empty: '尚無日誌',
   emptyText: '日誌產生後會出現在此處。',
   needs: '檢視日誌需要具有 admin 權限的權杖。',
-  needsText: '日誌包含所有人的請求。請在設定中以此類權杖登入。',
+  needsText: '日誌包含所有人的請求。',
   time: '時間',
   filterBy: (name) => `只顯示具有此 ${name} 的行`,
   withThis: (n, text) => (n === 1 ? '只有這一行' : `共 ${text} 行`),

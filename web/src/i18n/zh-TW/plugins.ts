@@ -129,6 +129,7 @@ export const plugins: Words<typeof en> = {
   },
   passed: {
     module: 'WebAssembly',
+    asked: '檔案中沒有：將由模組本身提供',
     rules: '在模組限制之內',
     compile: '已編譯',
     golden: '沒有失敗',

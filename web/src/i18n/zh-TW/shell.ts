@@ -36,6 +36,7 @@ export const shell: Words<typeof en> = {
   token: '權杖',
   signInFailed: '此權杖無效、已過期或已被撤銷。',
   signedInAs: (name) => `已登入：${name}`,
+  otherToken: '使用其他權杖',
   signOut: '登出',
   keyboard: {
     title: '鍵盤',
