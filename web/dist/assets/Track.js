@@ -1,1 +1,1 @@
-import{dt as e,i as t,t as n,ut as r}from"./Head.js";function i(i,a){e(a,!0);let o=t();n(i,{get title(){return o.t.track.title}}),r()}export{i as default};
+import{dt as e,ft as t,i as n,t as r}from"./Head.js";function i(i,a){t(a,!0);let o=n();r(i,{get title(){return o.t.track.title}}),e()}export{i as default};
