@@ -1,1 +1,1 @@
-import{dt as e,ft as t,i as n,t as r}from"./Head.js";function i(i,a){t(a,!0);let o=n();r(i,{get title(){return o.t.batches.title}}),e()}export{i as default};
+import{dt as e,ft as t,r as n}from"./app.svelte.js";import{t as r}from"./Head.js";function i(i,a){t(a,!0);let o=n();r(i,{get title(){return o.t.batches.title}}),e()}export{i as default};

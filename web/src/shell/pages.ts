@@ -8,7 +8,7 @@ export interface Link {
 
 /** The entries of the navigation, by group. */
 export function groupsOf(t: Text): { name: string; links: Link[] }[] {
-  const link = (key: 'overview' | Entry, href = '/' + key): Link => ({ key, href, text: t[key].title });
+  const link = (key: 'overview' | Entry, href = '/' + key): Link => ({ key, href, text: t.titles[key] });
   const g = t.shell.groups;
   return [
     { name: '', links: [link('overview', '/')] },

@@ -1,46 +1,5 @@
-import { common } from './common';
-import { shell } from './shell';
-import { overview } from './overview';
-import { files } from './files';
-import { uploads } from './uploads';
-import { file } from './file';
-import { charts } from './charts';
-import { mission } from './mission';
-import { track } from './track';
-import { batches } from './batches';
-import { queues } from './queues';
-import { grid } from './grid';
-import { jobs } from './jobs';
-import { schedules } from './schedules';
-import { flows } from './flows';
-import { workers } from './workers';
-import { plugins } from './plugins';
-import { keys } from './keys';
-import { logs } from './logs';
-import { monitor } from './monitor';
-import { settings } from './settings';
 import type { Text } from '../en';
+import { text as pages } from './pages-de';
+import { text as words } from './words-de';
 
-export const text: Text = {
-  common,
-  shell,
-  overview,
-  files,
-  uploads,
-  file,
-  charts,
-  mission,
-  track,
-  batches,
-  queues,
-  grid,
-  jobs,
-  schedules,
-  flows,
-  workers,
-  plugins,
-  keys,
-  logs,
-  monitor,
-  settings,
-};
+export const text: Text = { ...words, ...pages };

@@ -1,3 +1,21 @@
 export const track = {
   title: 'Track',
+  choose: 'Choose what to draw',
+  chooseText:
+    'Positions of a recording are drawn to scale, without a map: latitude and longitude where it has them, else the way along the line.',
+  none: 'This table has no positions',
+  noneText: 'It needs columns of latitude and longitude, or one with the role position.',
+  map: 'Positions, coloured by a column',
+  colour: 'Colour by',
+  along: 'The way along the line is drawn over time: the recording has no latitude and longitude.',
+  north: 'N',
+  position: 'Position',
+  time: 'Time',
+  value: 'Value',
+  whole: 'Whole track',
+  zoomIn: 'Zoom in',
+  zoomOut: 'Zoom out',
+  chart: 'Chart',
+  points: (n: string, rows: string) => `${n} points drawn of ${rows} rows`,
+  said: (place: string, time: string, value: string) => `${place}, ${time}, ${value}`,
 };

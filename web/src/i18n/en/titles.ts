@@ -1,0 +1,21 @@
+/** Names of the pages, as the navigation has them: they are needed before the words of a page are. */
+export const titles = {
+  overview: 'Overview',
+  files: 'Files',
+  uploads: 'Uploads',
+  file: 'File',
+  charts: 'Charts',
+  mission: 'Mission',
+  track: 'Track',
+  batches: 'Batches',
+  queues: 'Queues',
+  jobs: 'Jobs',
+  schedules: 'Schedules',
+  flows: 'Flows',
+  workers: 'Workers',
+  plugins: 'Plugins',
+  keys: 'Keys',
+  logs: 'Logs',
+  monitor: 'Metrics',
+  settings: 'Settings',
+};
