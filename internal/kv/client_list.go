@@ -1,29 +1,13 @@
 package kv
 
 import (
-	"crypto/tls"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
 )
-
-// describe works out what CLIENT LIST calls the two ends of the connection.
-func (c *client) describe() {
-	switch conn := c.conn.(type) {
-	case *net.UnixConn:
-		c.net = netUnix
-		c.addr = conn.LocalAddr().String() + ":0"
-		c.laddr = c.addr
-		return
-	case *tls.Conn:
-		c.net = netTLS
-	}
-	c.addr, c.laddr = c.conn.RemoteAddr().String(), c.conn.LocalAddr().String()
-}
 
 // flags is what the client is, as CLIENT LIST has it.
 func (c *client) flags() string {
@@ -68,7 +52,7 @@ func (c *client) line(now int64) string {
 		last = c.last.FullName()
 	}
 	events := "r"
-	if c.writing {
+	if c.unsent.Load() > 0 {
 		events = "rw"
 	}
 	waiting, held := c.waiting(), c.held

@@ -136,6 +136,8 @@ func (s *Server) configResetstatCmd(c *engine.Ctx) {
 		}
 	}
 	s.counts = counts{purging: s.counts.purging}
+	s.sent.Store(0)
+	s.writes.Store(0)
 	c.OK()
 }
 

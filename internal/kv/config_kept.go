@@ -105,8 +105,8 @@ func (s *Server) fixedParameters() []*parameter {
 		return &parameter{name: name, get: func() string { return "" }, reason: "can't set protected config"}
 	}
 	host, port, tlsPort := "", "0", "0"
-	for i, l := range s.listeners {
-		a, tcp := l.Addr().(*net.TCPAddr)
+	for i, addr := range s.Addrs() {
+		a, tcp := addr.(*net.TCPAddr)
 		switch {
 		case tcp && i == 0 && s.cfg.Addr != "":
 			host, port = a.IP.String(), strconv.Itoa(a.Port)

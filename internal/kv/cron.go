@@ -33,7 +33,7 @@ func (s *Server) tick(round int64) {
 	defer e.Unlock()
 	s.broadcast()
 	s.saveLook()
-	if s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.counts.output) && s.reclaim.due(s.load()) {
+	if s.counts.rate.sample(e.Now(), e.Stats().Commands, s.counts.input, s.sent.Load()) && s.reclaim.due(s.load()) {
 		s.purge()
 	}
 	s.counts.peak = max(s.counts.peak, e.Used())
@@ -47,7 +47,7 @@ func (s *Server) tick(round int64) {
 // look closes a client whose time is over, and lets go of what one that is silent does not need.
 func (s *Server) look(c *client, now int64) {
 	silent := time.Duration(now-c.active) * time.Millisecond
-	if silent > keepSpare && !c.writing && !c.has() {
+	if silent > keepSpare && c.unsent.Load() == 0 && !c.has() {
 		c.out.Buf, c.spare = nil, nil
 		if len(c.later.Buf) == 0 {
 			c.later.Buf = nil

@@ -161,7 +161,7 @@ func (s *Server) infoMemory(w *infoWriter) {
 func (s *Server) infoStats(w *infoWriter) {
 	st, r := s.engine.Stats(), &s.counts.rate
 	w.fields("total_connections_received", s.counts.accepted, "total_commands_processed", st.Commands, "instantaneous_ops_per_sec", int64(r.perSecond),
-		"total_net_input_bytes", s.counts.input, "total_net_output_bytes", s.counts.output, "total_net_repl_input_bytes", 0,
+		"total_net_input_bytes", s.counts.input, "total_net_output_bytes", s.sent.Load(), "total_net_repl_input_bytes", 0,
 		"total_net_repl_output_bytes", 0, "instantaneous_input_kbps", fmt.Sprintf("%.2f", r.inPerSecond/1024),
 		"instantaneous_output_kbps", fmt.Sprintf("%.2f", r.outPerSecond/1024), "rejected_connections", s.counts.rejected,
 		"sync_full", 0, "sync_partial_ok", 0, "sync_partial_err", 0, "expired_keys", st.Expired, "expired_stale_perc", fmt.Sprintf("%.2f", st.ExpiredStale),
@@ -172,7 +172,7 @@ func (s *Server) infoStats(w *infoWriter) {
 		"active_defrag_misses", 0, "active_defrag_key_hits", 0, "active_defrag_key_misses", 0, "tracking_total_keys", len(s.tracked.keys),
 		"tracking_total_items", s.tracked.items, "tracking_total_prefixes", len(s.tracked.prefixes), "unexpected_error_replies", 0,
 		"total_error_replies", st.Errors, "dump_payload_sanitizations", 0, "total_reads_processed", s.counts.reads,
-		"total_writes_processed", s.counts.writes, "io_threaded_reads_processed", 0, "io_threaded_writes_processed", 0,
+		"total_writes_processed", s.writes.Load(), "io_threaded_reads_processed", 0, "io_threaded_writes_processed", 0,
 		"reply_buffer_shrinks", 0, "reply_buffer_expands", 0)
 }
 

@@ -9,11 +9,7 @@ import (
 	"net/netip"
 	"os"
 	goruntime "runtime"
-	"syscall"
 	"time"
-
-	"github.com/wayside-edge/wayside/internal/kv/engine"
-	"github.com/wayside-edge/wayside/internal/kv/resp"
 )
 
 // ListenError reports an address, as Config has it, that could not be listened on.
@@ -35,24 +31,14 @@ func (s *Server) listen() error {
 	if s.cfg.TLSAddr != "" && s.cfg.TLS == nil {
 		return fmt.Errorf("listen on %s: TLS without a certificate", s.cfg.TLSAddr)
 	}
-	lc := net.ListenConfig{KeepAlive: -1} // each connection gets its own
-	add := func(network, addr string) error {
-		if addr == "" {
-			return nil
+	if s.cfg.Addr != "" {
+		if err := s.open("tcp", s.cfg.Addr); err != nil {
+			return err
 		}
-		l, err := lc.Listen(s.ctx, network, addr)
-		if err != nil {
-			return &ListenError{Addr: addr, Err: err}
-		}
-		s.listeners = append(s.listeners, l)
-		return nil
-	}
-	if err := add("tcp", s.cfg.Addr); err != nil {
-		return err
 	}
 	if s.cfg.Socket != "" {
 		removeStale(s.ctx, s.cfg.Socket)
-		if err := add("unix", s.cfg.Socket); err != nil {
+		if err := s.open("unix", s.cfg.Socket); err != nil {
 			return err
 		}
 		if err := os.Chmod(s.cfg.Socket, 0o600); err != nil {
@@ -62,12 +48,33 @@ func (s *Server) listen() error {
 	if s.cfg.TLSAddr == "" {
 		return nil
 	}
-	if err := add("tcp", s.cfg.TLSAddr); err != nil {
-		return err
+	lc := net.ListenConfig{KeepAlive: -1} // each connection gets its own
+	l, err := lc.Listen(s.ctx, "tcp", s.cfg.TLSAddr)
+	if err != nil {
+		return &ListenError{Addr: s.cfg.TLSAddr, Err: err}
 	}
-	last := len(s.listeners) - 1
-	s.listeners[last] = tls.NewListener(s.listeners[last], s.cfg.TLS)
+	s.secure = tls.NewListener(l, s.cfg.TLS)
 	return nil
+}
+
+// open listens for connections that are not encrypted.
+func (s *Server) open(network, addr string) error {
+	d, err := openDoor(s.ctx, network, addr)
+	if err != nil {
+		return &ListenError{Addr: addr, Err: err}
+	}
+	s.doors = append(s.doors, d)
+	return nil
+}
+
+// closeListeners closes them all where no loop has them.
+func (s *Server) closeListeners() {
+	for _, d := range s.doors {
+		d.close()
+	}
+	if s.secure != nil {
+		_ = s.secure.Close()
+	}
 }
 
 // loopback says whether an address is this machine's alone. A name other than localhost may be anybody's.
@@ -102,20 +109,21 @@ func removeStale(ctx context.Context, path string) {
 	_ = os.Remove(path)
 }
 
+// After an error that may pass, as when there are no descriptors, nobody is accepted for a while.
 const (
-	acceptRest = 10 * time.Millisecond // after an error that may pass, as when there are no descriptors
-	rejectTime = 100 * time.Millisecond
+	acceptRest = 10 * time.Millisecond
+	mostRest   = time.Second
 )
 
-// accept takes connections until the listener is closed.
-func (s *Server) accept(ctx context.Context, l net.Listener) error {
+// accept takes encrypted connections until the listener is closed.
+func (s *Server) accept(ctx context.Context) error {
 	rest := acceptRest
 	for {
-		conn, err := l.Accept()
+		conn, err := s.secure.Accept()
 		if err == nil {
 			rest = acceptRest
-			s.welcome(conn)
-			goruntime.Gosched() // of ten thousand that come at once each has its turn before the next: others wait behind one
+			s.welcome(conn.(*tls.Conn)) //nolint:forcetypeassert // it is what the listener of package tls gives
+			goruntime.Gosched()         // of thousands that come at once each has its turn before the next: others wait behind one
 			continue
 		}
 		if ctx.Err() != nil {
@@ -129,69 +137,28 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(rest):
-			rest = min(2*rest, time.Second)
+			rest = min(2*rest, mostRest)
 		}
 	}
 }
 
-// welcome begins to serve a connection, unless there are too many.
-func (s *Server) welcome(conn net.Conn) {
-	c := &client{srv: s, conn: conn, in: resp.NewReader(conn, resp.Full), raw: rawOf(conn)}
-	c.describe()
-	e := s.engine
-	e.Lock()
+// admits says whether one more client may come. It counts those who come, under the lock.
+func (s *Server) admits() bool {
 	if len(s.clients) >= s.set.maxClients || s.draining {
 		s.counts.rejected++
-		e.Unlock()
-		if c.net != netTLS { // which would have to shake hands first
-			_ = conn.SetWriteDeadline(time.Now().Add(rejectTime))
-			_, _ = conn.Write([]byte("-ERR max number of clients reached\r\n"))
-		}
-		_ = conn.Close()
-		return
+		return false
 	}
 	s.counts.accepted++
-	c.begin(e)
-	s.wg.Go(c.serve)
-	every := s.set.keepAlive
-	e.Unlock()
-	probe(conn, every)
-}
-
-// rawOf gives what writes without waiting; nil where there is none: TLS has its own idea of what a write is.
-func rawOf(conn net.Conn) syscall.RawConn {
-	if c, ok := conn.(syscall.Conn); ok {
-		if raw, err := c.SyscallConn(); err == nil {
-			return raw
-		}
-	}
-	return nil
+	return true
 }
 
 // probe has the system ask a silent client whether it is still there; three questions without an answer end it.
 func probe(conn net.Conn, every time.Duration) {
-	if t, ok := conn.(*tls.Conn); ok {
-		conn = t.NetConn()
-	}
 	if t, ok := conn.(*net.TCPConn); ok && every > 0 {
-		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: every, Interval: max(every/3, time.Second), Count: 3})
+		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: every, Interval: probeInterval(every), Count: probeCount})
 	}
 }
 
-// begin makes the client known.
-func (c *client) begin(e *engine.Engine) {
-	c.s = e.NewSession(c)
-	c.born, c.active = e.Now(), e.Now()
-	c.room.L = lockOf{e}
-	c.srv.clients[c.s.ID] = c
-	c.resetUser()
-	c.in.SetLimits(c.lim)
-	c.setVersion(2)
-	c.limits()
-}
+const probeCount = 3
 
-// lockOf makes the engine's lock a sync.Locker whose time is that of the moment it was taken.
-type lockOf struct{ e *engine.Engine }
-
-func (l lockOf) Lock()   { l.e.Lock() }
-func (l lockOf) Unlock() { l.e.Unlock() }
+func probeInterval(every time.Duration) time.Duration { return max(every/3, time.Second) }

@@ -2,7 +2,6 @@ package kv
 
 import (
 	"slices"
-	"time"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
 	"github.com/wayside-edge/wayside/internal/kv/resp"
@@ -34,23 +33,9 @@ func (c *client) push(write func(w *resp.Writer)) {
 		c.kill()
 		return
 	}
-	if c.doing {
-		return
+	if !c.doing {
+		c.link.deliver()
 	}
-	if c.writing || c.scheduled {
-		c.seal()
-		return
-	}
-	c.scheduled = true
-	c.srv.wg.Go(c.deliver)
-}
-
-// deliver sends messages that came while the client's own goroutine had nothing to send.
-func (c *client) deliver() {
-	c.srv.engine.Lock()
-	c.scheduled = false
-	c.room.Broadcast() // the client's own goroutine may wait for this one, which may find nothing left to send
-	c.flush(false)
 }
 
 // settle puts messages behind the answers.
@@ -163,16 +148,14 @@ func (c *client) limits() {
 // finish ends the connection when what runs is done and its answers are sent.
 func (c *client) finish() {
 	c.closing = true
-	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
-	c.room.Broadcast()
+	c.link.rouse()
 }
 
 // kill ends the connection now.
 func (c *client) kill() {
-	c.closing = true
+	c.closing, c.killed = true, true
 	c.later.Buf = nil
-	_ = c.conn.SetDeadline(time.Unix(1, 0))
-	c.room.Broadcast()
+	c.link.cut()
 }
 
 // Reply implements engine.Peer.
@@ -183,12 +166,10 @@ func (c *client) Reply() engine.Reply {
 	return &c.out
 }
 
-// Wake implements engine.Peer: it cuts the read short in which the client waits. What it is answered may tell of a change
-// that another has made for it.
+// Wake implements engine.Peer: the client is served on. What it is answered may tell of a change that another has made for it.
 func (c *client) Wake() {
 	c.running, c.changed = false, true
-	_ = c.conn.SetReadDeadline(time.Unix(1, 0))
-	c.room.Broadcast()
+	c.link.rouse()
 }
 
 // setVersion changes the version of the protocol.
@@ -202,4 +183,21 @@ func (s *Server) Unread() int64 {
 	s.engine.Lock()
 	defer s.engine.Unlock()
 	return s.unread
+}
+
+// tells gives the positions that have to be kept before what the client is answered goes out: of all changes, and of those
+// that the answers are about.
+func (c *client) tells() (position, own int64) {
+	position = c.srv.position()
+	if c.changed {
+		c.changed, c.own = false, position
+	}
+	return position, c.own
+}
+
+// took says that the client has taken something.
+func (c *client) took() {
+	if c.overSince != 0 && c.pending() <= c.limit().Soft {
+		c.overSince = 0
+	}
 }

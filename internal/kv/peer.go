@@ -9,7 +9,7 @@ import (
 
 // hooks are what the engine tells the server.
 func (s *Server) hooks() engine.Hooks {
-	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Before: s.before, Ran: s.ran, Copying: s.scripts.Rewrite}
+	return engine.Hooks{Event: s.keyEvent, Modified: s.modified, Read: s.read, Before: s.before, Ran: s.ran, Copying: s.scripts.Rewrite, Beside: s.beside}
 }
 
 // clientOf gives the client of a session; nil if it has none, as one that repeats a log.
@@ -91,6 +91,17 @@ func (s *Server) before(es *engine.Session, cmd *engine.Command, args [][]byte) 
 	if c != nil && runsScript(cmd) {
 		c.script, c.scriptArgs = cmd, args
 	}
+}
+
+// beside lets others in while a script runs too long, without the lock: those that the loop serves are served by nobody else
+// while it runs a script.
+func (s *Server) beside(es *engine.Session) bool {
+	c := clientOf(es)
+	if c == nil || c.net == netTLS {
+		return false
+	}
+	s.loop.beside()
+	return true
 }
 
 // shownFirst says that MONITOR shows a command when it begins: a script goes before what it calls, and one that waits is

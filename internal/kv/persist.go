@@ -12,10 +12,10 @@ import (
 type Persistence interface {
 	// Position is behind the last effect that was taken. It is asked under the engine's lock.
 	Position() int64
-	// Wait returns when what was taken before a position is kept as well as was promised: answers go out after it. While
-	// nothing can be kept, what was taken before own, which is the caller's, is enough. It must not be called under the
-	// lock. An error means that this cannot be said; the answers are not sent then.
-	Wait(position, own int64) error
+	// Kept says whether what was taken before a position is kept as well as was promised: answers go out after it. While
+	// nothing can be kept, what was taken before own, which is the caller's, is enough. If it is not, moved is closed when it
+	// is worth asking again. It does not wait.
+	Kept(position, own int64) (kept bool, moved <-chan struct{})
 	// Failure is why nothing can be kept at the moment: commands that write are refused.
 	Failure() error
 	// Rewrite begins to write all keys anew, beside everything else. It does not wait.
@@ -34,6 +34,40 @@ func (s *Server) position() int64 {
 		return 0
 	}
 	return s.keeper.Position()
+}
+
+// patience is how long answers wait for what they tell of to be kept.
+func (s *Server) patience() time.Duration { return orDefault(s.cfg.Patience, 10*time.Second) }
+
+// waitKept waits until what was taken is kept. It must not be called under the lock.
+func (s *Server) waitKept(position, own int64) error {
+	if s.keeper == nil {
+		return nil
+	}
+	var late <-chan time.Time
+	for {
+		kept, moved := s.keeper.Kept(position, own)
+		if kept {
+			return nil
+		}
+		if late == nil {
+			timer := time.NewTimer(s.patience())
+			defer timer.Stop()
+			late = timer.C
+		}
+		select {
+		case <-moved:
+		case <-late:
+			return errNotInTime
+		}
+	}
+}
+
+var errNotInTime = errors.New("it was not kept in time")
+
+// notKept tells of a client that is closed because of that.
+func (s *Server) notKept(c *client, err error) {
+	s.log.Warn("client closed: its answers tell of what could not be kept in time", "client", c.addr, "error", err.Error())
 }
 
 // saving is a rewrite that clients were told of.

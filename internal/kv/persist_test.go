@@ -19,7 +19,7 @@ type keeper struct {
 	position int64
 	kept     chan struct{} // closed when all is kept
 	failure  error
-	lost     error
+	lost     bool // nothing is kept any more
 	status   aof.Status
 	rewrites int
 	took     chan struct{} // something to be kept has come; nil = nobody asks
@@ -36,17 +36,21 @@ func (k *keeper) Effect(int, [][]byte) {
 	}
 }
 
-func (k *keeper) Wait(position, own int64) error {
+func (k *keeper) Kept(position, own int64) (kept bool, moved <-chan struct{}) {
 	k.mu.Lock()
-	kept, lost, failure := k.kept, k.lost, k.failure
-	k.mu.Unlock()
-	if failure != nil {
+	defer k.mu.Unlock()
+	if k.failure != nil {
 		position = own
 	}
-	if position > 0 {
-		<-kept
+	if k.lost {
+		return false, nil
 	}
-	return lost
+	select {
+	case <-k.kept:
+		return true, nil
+	default:
+		return position == 0, k.kept
+	}
 }
 
 func (k *keeper) Failure() error {
@@ -76,7 +80,7 @@ func (k *keeper) change(f func()) {
 // keep starts a server whose log is k.
 func keep(t *testing.T, k *keeper) (addr string) {
 	t.Helper()
-	cfg := kv.Config{Addr: "127.0.0.1:0"}
+	cfg := kv.Config{Addr: "127.0.0.1:0", Patience: 200 * time.Millisecond}
 	cfg.Engine.Effects = k
 	s, err := kv.Open(cfg)
 	if err != nil {
@@ -107,7 +111,7 @@ func TestAnswersWaitForTheLog(t *testing.T) {
 	if got := kvtest.Text(writer.Read()); got != "OK" {
 		t.Errorf("answered %s", got)
 	}
-	k.change(func() { k.lost = errors.New("the disk is gone") })
+	k.change(func() { k.lost = true })
 	writer.Send("SET", "a", "2")
 	if !writer.Closed() {
 		t.Error("a change that may not be kept is not told by the end of the connection")

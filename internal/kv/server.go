@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/disk"
@@ -31,6 +32,7 @@ type Config struct {
 	IdleTimeout time.Duration // after which a silent client is closed; 0 = never
 	AuthTimeout time.Duration // within which a client says who it is, where that is asked; 0 = one minute
 	KeepAlive   time.Duration // between two probes of a silent TCP connection; 0 = five minutes
+	Patience    time.Duration // how long answers may wait for what they tell of to be kept; 0 = ten seconds
 	Drain       time.Duration // how long answers may take to go out when the server ends; 0 = one second
 
 	OutputNormal OutputLimit // zero value = 1 GiB, or 256 MiB for a minute
@@ -54,21 +56,25 @@ type OutputLimit struct {
 
 // Server serves an engine to clients.
 type Server struct {
-	cfg       Config
-	log       *slog.Logger
-	engine    *engine.Engine
-	listeners []net.Listener
-	params    map[string]*parameter // does not change
-	wg        sync.WaitGroup        // clients, and who sends to them
-	stop      context.CancelFunc
-	ctx       context.Context //nolint:containedctx // of Close, which ends Run
-	done      chan struct{}   // Run has returned
-	running   sync.Once
-	begun     time.Time
-	runID     string
-	specs     keySpecs
-	keeper    Persistence // nil = nothing is kept
-	crowd     sync.Mutex  // of lockLast
+	cfg     Config
+	log     *slog.Logger
+	engine  *engine.Engine
+	doors   []*door               // for connections that are not encrypted
+	secure  net.Listener          // for those that are; nil = there are none
+	loop    *loop                 // while Run serves
+	params  map[string]*parameter // does not change
+	wg      sync.WaitGroup        // clients, and who sends to them
+	stop    context.CancelFunc
+	ctx     context.Context //nolint:containedctx // of Close, which ends Run
+	done    chan struct{}   // Run has returned
+	running sync.Once
+	begun   time.Time
+	runID   string
+	specs   keySpecs
+	keeper  Persistence  // nil = nothing is kept
+	crowd   sync.Mutex   // of lockLast
+	sent    atomic.Int64 // bytes
+	writes  atomic.Int64
 
 	// The rest is guarded by the engine's lock.
 	set      settings
@@ -92,8 +98,7 @@ type Server struct {
 // counts are for INFO, beside the engine's.
 type counts struct {
 	accepted, rejected int64
-	input, output      int64
-	reads, writes      int64
+	input, reads       int64
 	peak               int64 // of used memory
 	purging            bool
 	rate               rate
@@ -127,9 +132,7 @@ func Open(cfg Config) (*Server, error) {
 	s.loadUsers()
 	if err := s.listen(); err != nil {
 		s.stop()
-		for _, l := range s.listeners {
-			_ = l.Close()
-		}
+		s.closeListeners()
 		return nil, err
 	}
 	s.params = s.parameters()
@@ -142,8 +145,11 @@ func (s *Server) Engine() *engine.Engine { return s.engine }
 // Addrs is where the server listens: TCP, unix socket, TLS, as far as each was asked for.
 func (s *Server) Addrs() []net.Addr {
 	var list []net.Addr
-	for _, l := range s.listeners {
-		list = append(list, l.Addr())
+	for _, d := range s.doors {
+		list = append(list, d.addr)
+	}
+	if s.secure != nil {
+		list = append(list, s.secure.Addr())
 	}
 	return list
 }
@@ -161,15 +167,27 @@ func (s *Server) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // Close ends Run as its own context does
-	errs := make(chan error, len(s.listeners))
+	loop, err := newLoop(s)
+	if err != nil {
+		s.closeListeners()
+		return fmt.Errorf("run kv server: %w", err)
+	}
+	s.loop = loop
+	defer loop.poll.close()
+	errs := make(chan error, 2)
+	fails := func(err error) {
+		if err != nil {
+			errs <- err
+			cancel()
+		}
+	}
+	s.wg.Go(func() { fails(loop.run(ctx)) })
+	if s.keeper != nil {
+		s.wg.Go(loop.watcher)
+	}
 	var own sync.WaitGroup
-	for _, l := range s.listeners {
-		own.Go(func() {
-			if err := s.accept(ctx, l); err != nil {
-				errs <- err
-				cancel()
-			}
-		})
+	if s.secure != nil {
+		own.Go(func() { fails(s.accept(ctx)) })
 	}
 	own.Go(func() { _ = s.engine.Run(ctx) })
 	own.Go(func() { s.cron(ctx) })
@@ -180,9 +198,10 @@ func (s *Server) run(ctx context.Context) error {
 		users.Go(func() { s.keepUsers(usersCtx) })
 	}
 	<-ctx.Done()
-	for _, l := range s.listeners {
-		_ = l.Close()
+	if s.secure != nil {
+		_ = s.secure.Close()
 	}
+	loop.stop()
 	own.Wait()
 	s.drain()
 	endUsers()
@@ -226,9 +245,7 @@ func (s *Server) drain() {
 func (s *Server) Close() error {
 	s.stop()
 	s.running.Do(func() {
-		for _, l := range s.listeners {
-			_ = l.Close()
-		}
+		s.closeListeners()
 		close(s.done)
 	})
 	<-s.done

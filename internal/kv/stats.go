@@ -36,7 +36,7 @@ func (s *Server) Stats() Stats {
 	es := s.engine.Stats()
 	out := Stats{
 		Clients: len(s.clients), Blocked: s.engine.Blocked(), Accepted: s.counts.accepted, Refused: s.counts.rejected,
-		Received: s.counts.input, Sent: s.counts.output, Used: s.engine.Used(), Expired: es.Expired, Evicted: es.Evicted,
+		Received: s.counts.input, Sent: s.sent.Load(), Used: s.engine.Used(), Expired: es.Expired, Evicted: es.Evicted,
 		Hits: es.Hits, Misses: es.Misses, Errors: es.Errors, CommandsPerSecond: s.counts.rate.perSecond,
 		Databases: make([]DatabaseStats, s.engine.Databases()), Families: map[string]Family{},
 	}

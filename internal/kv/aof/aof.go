@@ -248,31 +248,36 @@ func (l *Log) End() {
 	}
 }
 
-// Position is behind all that was done so far, for Wait. It is asked under the engine's lock.
+// Position is behind all that was done so far, for Kept and Wait. It is asked under the engine's lock.
 func (l *Log) Position() int64 { return l.given }
 
-// Wait returns when everything up to a position is as safe as the policy promises: on the disk with Always; else when not
-// too much of it is waiting to be written, with EverySecond not for long either. While nothing can be written it is enough if this holds up to own, which is
-// behind what the caller itself has changed: others go on reading. It must not be called under the engine's lock.
+// Kept says whether everything up to a position is as safe as the policy promises: on the disk with Always; else when not
+// too much of it is waiting to be written, with EverySecond not for long either. While nothing can be written it is enough if
+// this holds up to own, which is behind what the caller itself has changed: others go on reading. If it is not, moved is
+// closed when it is worth asking again.
+func (l *Log) Kept(pos, own int64) (kept bool, moved <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.status.Failure != nil {
+		pos = min(pos, own)
+	}
+	switch {
+	case l.set.Policy == Always:
+		kept = l.safe >= pos
+	case l.set.Policy == EverySecond && l.status.Failure == nil && pos > l.written && time.Since(l.looked) > mostBehind:
+		// The disk holds the log up. Answers wait rather than promise what a kill would take back.
+	default:
+		kept = pos-l.written <= mostBacklog
+	}
+	return kept, l.moved
+}
+
+// Wait returns when Kept says so. It must not be called under the engine's lock.
 func (l *Log) Wait(pos, own int64) error {
 	var timeout <-chan time.Time
 	for {
-		l.mu.Lock()
-		if l.status.Failure != nil {
-			pos = min(pos, own)
-		}
-		var done bool
-		switch {
-		case l.set.Policy == Always:
-			done = l.safe >= pos
-		case l.set.Policy == EverySecond && l.status.Failure == nil && pos > l.written && time.Since(l.looked) > mostBehind:
-			// The disk holds the log up. Answers wait rather than promise what a kill would take back.
-		default:
-			done = pos-l.written <= mostBacklog
-		}
-		moved := l.moved
-		l.mu.Unlock()
-		if done {
+		kept, moved := l.Kept(pos, own)
+		if kept {
 			return nil
 		}
 		if timeout == nil {

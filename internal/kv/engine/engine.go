@@ -44,6 +44,9 @@ type Hooks struct {
 	Ran func(s *Session, cmd *Command, args [][]byte, took time.Duration)
 	// Before is a command that is about to run.
 	Before func(s *Session, cmd *Command, args [][]byte)
+	// Beside lets others in while a script of a session runs too long. It is the only one that is called without the lock. True =
+	// it did; false = others are waited for elsewhere.
+	Beside func(s *Session) bool
 	// Copying is a copy that begins: emit takes the commands that make anew what is no key.
 	Copying func(emit func(args [][]byte))
 }

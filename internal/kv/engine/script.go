@@ -69,14 +69,19 @@ func (e *Engine) Room() bool { return e.room() }
 
 // Beside lets others in while a script runs too long: commands marked AllowBusy run, others are answered BUSY. It is called
 // by the script's own goroutine, under the lock, which it gives up for a moment and takes again.
-func (e *Engine) Beside() {
+func (c *Ctx) Beside() {
+	e := c.E
 	depth, grouped, silent, now, tick := e.depth, e.grouped, e.silent, e.now, e.tick
 	e.depth, e.grouped = 0, false
 	e.busy = func([][]byte) bool { return false }
-	e.mu.Unlock()
-	goruntime.Gosched()
-	time.Sleep(besideTime)
-	e.mu.Lock()
+	func() {
+		e.mu.Unlock()
+		defer e.mu.Lock()
+		if beside := e.cfg.Hooks.Beside; beside == nil || !beside(c.S) {
+			goruntime.Gosched()
+			time.Sleep(besideTime)
+		}
+	}()
 	e.busy = nil
 	e.depth, e.grouped, e.silent, e.now, e.tick = depth, grouped, silent, now, tick
 }

@@ -41,6 +41,7 @@ const (
 	startBuffer = 4 << 10   // ten thousand idle clients cost 40 MiB
 	readBuffer  = 16 << 10  // of a client that fills the first
 	keepBuffer  = 64 << 10  // a larger one is let go of when it is empty
+	leastOwn    = 512       // of a command that is not whole, when the Reader that took it goes on with others
 	manySmall   = 64        // small reads after which a buffer of more than readBuffer is let go of
 	maxArgs     = 128       // capacity of the argument list that is kept
 	mostAhead   = 16 << 10  // bytes of commands that are parsed ahead
@@ -81,6 +82,44 @@ type Call struct {
 
 // NewReader reads from src.
 func NewReader(src io.Reader, lim Limits) *Reader { return &Reader{src: src, lim: lim} }
+
+// Attach has a Reader that holds nothing read from src from now on. Its buffer is as large as that of a client that sends
+// much: who reads from many sources, one after the other, has few of them.
+func (r *Reader) Attach(src io.Reader, lim Limits) {
+	r.src, r.lim = src, lim
+	if r.buf == nil {
+		r.buf = make([]byte, readBuffer)
+	}
+}
+
+// Detach leaves a Reader that holds nothing without a source. What Next gave before is invalid then.
+func (r *Reader) Detach() {
+	r.src = nil
+	r.r, r.p, r.w, r.came = 0, 0, 0, 0
+	if len(r.buf) > keepBuffer {
+		r.buf = nil
+		clear(r.args[:cap(r.args)]) // they would hold on to it
+	}
+}
+
+// Split gives a Reader of its own to a command that is not whole, with little more memory than it has now; r holds nothing
+// afterwards. What Next gave before is invalid then.
+func (r *Reader) Split() *Reader {
+	r.again()
+	own := *r
+	own.args, own.ahead, own.first, own.filled, own.small = nil, nil, 0, 0, 0
+	n := r.w - r.r
+	size := leastOwn
+	for size <= n {
+		size *= 2
+	}
+	own.buf = make([]byte, size)
+	copy(own.buf, r.buf[r.r:r.w])
+	own.r, own.p, own.w = 0, r.p-r.r, n
+	*r = Reader{buf: r.buf, args: r.args[:0], ahead: r.ahead[:0]}
+	r.Detach()
+	return &own
+}
 
 // SetLimits changes the bounds of commands that are not parsed yet.
 func (r *Reader) SetLimits(lim Limits) { r.lim = lim }

@@ -210,7 +210,7 @@ func (r *run) look() {
 		return
 	}
 	if now := time.Since(r.begun); now > r.limit && now-r.last > besideEvery {
-		r.c.E.Beside()
+		r.c.Beside()
 		r.last = time.Since(r.begun)
 	}
 }
