@@ -14,6 +14,7 @@ import (
 const (
 	yieldEvery  = time.Millisecond // of work without a rest, after which other goroutines have their turn
 	nestedRest  = 1                // milliseconds in which others are waited for beside a script that runs too long
+	mostEndings = 8                // connections that end which have their turn as the others, and in each cycle after them
 	keptBuffers = 64               // of input and of output, that are handed from client to client
 	awaitLook   = time.Second      // between two looks at who waits for the log for too long
 )
@@ -27,6 +28,8 @@ type loop struct {
 	at      []*socket // by descriptor
 	n       int       // of them
 	line    line
+	late    line // connections that end, where many do at once
+	endings int  // that were seen since there was time for all
 	yielded time.Time
 
 	readers []*resp.Reader // that nobody needs now
@@ -108,14 +111,20 @@ func (l *loop) cycle(ctx context.Context, ms int) error {
 			l.accept(ctx, d)
 		}
 	}
-	for n := l.line.len(); n > 0; n-- {
-		p := l.line.pop()
-		if p == nil { // a turn has let others in
-			break
+	l.turns(&l.line, l.line.len())
+	l.turns(&l.late, mostEndings)
+	return nil
+}
+
+// turns gives the next n of a line a turn each.
+func (l *loop) turns(line *line, n int) {
+	for range n {
+		p := line.pop()
+		if p == nil { // there are fewer, or a turn has let others in
+			return
 		}
 		l.turn(p)
 	}
-	return nil
 }
 
 // beside serves others while a script of a client runs too long. It is called by the loop's own goroutine, within that
@@ -129,7 +138,10 @@ func (l *loop) beside() {
 // gather has all in line that something has come from. It waits only if there is nothing to do.
 func (l *loop) gather(ms int) error {
 	events, err := l.poll.wait(0)
-	if err == nil && len(events) == 0 && l.line.len() == 0 {
+	if len(events) < mostEvents && l.late.len() == 0 {
+		l.endings = 0
+	}
+	if err == nil && len(events) == 0 && l.line.len() == 0 && l.late.len() == 0 {
 		l.asleep.Store(true)
 		if !l.called.Load() && !l.told.Load() {
 			events, err = l.poll.wait(ms)
@@ -157,7 +169,14 @@ func (l *loop) event(fd int, what uint32) {
 		if what&outEvent != 0 && p.armed {
 			p.look = true
 		}
-		l.line.push(p)
+		if what&endEvents != 0 {
+			l.endings++
+		}
+		if what&endEvents != 0 && l.endings > mostEndings {
+			l.late.push(p)
+		} else {
+			l.line.push(p)
+		}
 		return
 	}
 	for _, d := range l.doors {
