@@ -127,9 +127,12 @@ func (l *loop) turns(line *line, n int) {
 	}
 }
 
-// beside serves others while a script of a client runs too long. It is called by the loop's own goroutine, within that
-// client's turn, without the lock.
-func (l *loop) beside() {
+// beside serves others while a script of p runs too long. It is called by the loop's own goroutine, within p's turn, without
+// the lock.
+func (l *loop) beside(p *socket) {
+	if !p.stuck { // else it will be told of
+		l.line.push(p)
+	}
 	if err := l.cycle(l.srv.ctx, nestedRest); err != nil {
 		l.srv.log.Error("clients not looked for", "error", err.Error())
 	}

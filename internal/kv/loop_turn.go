@@ -12,24 +12,24 @@ func (l *loop) turn(p *socket) {
 	if p.gone {
 		return
 	}
-	if p.doing { // the command that lets others in is its own
-		p.again = true
-		return
-	}
 	defer func() {
 		if r := recover(); r != nil { // a mistake of ours: it must cost this client, not all
 			l.srv.mistake(p.client, r)
-			p.doing = false
 			l.end(p)
 		}
 	}()
+	if p.doing { // the command that lets others in is its own
+		p.again = true
+		l.sendBeside(p)
+		return
+	}
 	if p.sending != nil && !p.awaits && p.send() {
 		p.look = true
 	}
 	came := p.ready && !p.shut && p.receive()
 	if came || p.look || p.more || p.hungUp {
 		fresh, over := l.answer(p, came)
-		if over {
+		if over || p.gone {
 			l.close(p)
 			return
 		}
@@ -40,6 +40,24 @@ func (l *loop) turn(p *socket) {
 	}
 	l.giveBack(p)
 	if p.look || p.sending != nil && !p.awaits && !p.stuck || (p.more || p.ready) && !p.shut {
+		l.line.push(p)
+	}
+}
+
+// sendBeside sends what a client was answered before the command that it runs now.
+func (l *loop) sendBeside(p *socket) {
+	if p.sending == nil {
+		e := l.srv.engine
+		e.Lock()
+		if len(p.full) > 0 { // out is being written
+			l.begin(p)
+		}
+		e.Unlock()
+		if p.sending == nil || !l.kept(p) {
+			return
+		}
+	}
+	if !p.awaits && p.send() && !p.stuck {
 		l.line.push(p)
 	}
 }
@@ -208,7 +226,7 @@ func (l *loop) lookAtWaiting() {
 			p.awaits, p.broken = false, true
 		default:
 			still = append(still, p)
-			if moved == nil {
+			if len(still) == 1 { // the first one's tells of whatever moves from here on
 				moved = m
 			}
 			continue
@@ -217,7 +235,7 @@ func (l *loop) lookAtWaiting() {
 		l.line.push(p)
 	}
 	clear(l.waiting[len(still):])
-	if l.waiting = still; moved != nil {
+	if l.waiting = still; len(still) > 0 {
 		l.watchFor(moved)
 	}
 }
@@ -239,6 +257,9 @@ func (l *loop) forget(p *socket) {
 
 // close closes the connection of a client that is forgotten.
 func (l *loop) close(p *socket) {
+	if p.gone {
+		return
+	}
 	p.gone = true
 	l.at[p.fd] = nil
 	l.n--

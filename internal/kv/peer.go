@@ -97,11 +97,14 @@ func (s *Server) before(es *engine.Session, cmd *engine.Command, args [][]byte) 
 // while it runs a script.
 func (s *Server) beside(es *engine.Session) bool {
 	c := clientOf(es)
-	if c == nil || c.net == netTLS {
+	if c == nil {
 		return false
 	}
-	s.loop.beside()
-	return true
+	p, plain := c.link.(*socket)
+	if plain {
+		p.loop.beside(p)
+	}
+	return plain
 }
 
 // shownFirst says that MONITOR shows a command when it begins: a script goes before what it calls, and one that waits is

@@ -2,7 +2,9 @@ package kv_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +45,7 @@ func (k *keeper) Kept(position, own int64) (kept bool, moved <-chan struct{}) {
 		position = own
 	}
 	if k.lost {
-		return false, nil
+		return position == 0, nil
 	}
 	select {
 	case <-k.kept:
@@ -80,7 +82,13 @@ func (k *keeper) change(f func()) {
 // keep starts a server whose log is k.
 func keep(t *testing.T, k *keeper) (addr string) {
 	t.Helper()
-	cfg := kv.Config{Addr: "127.0.0.1:0", Patience: 200 * time.Millisecond}
+	return keepFor(t, k, 0).Addrs()[0].String()
+}
+
+// keepFor has answers wait for so long.
+func keepFor(t *testing.T, k *keeper, patience time.Duration) *kv.Server {
+	t.Helper()
+	cfg := kv.Config{Addr: "127.0.0.1:0", Patience: patience, TLSAddr: "127.0.0.1:0", TLS: &tls.Config{Certificates: []tls.Certificate{certificate(t)}}}
 	cfg.Engine.Effects = k
 	s, err := kv.Open(cfg)
 	if err != nil {
@@ -94,28 +102,67 @@ func keep(t *testing.T, k *keeper) (addr string) {
 			t.Error(err)
 		}
 	})
-	return s.Addrs()[0].String()
+	return s
 }
 
 func TestAnswersWaitForTheLog(t *testing.T) {
-	k := &keeper{kept: make(chan struct{})}
-	addr := keep(t, k)
-	reader, writer := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
-	want(t, reader, "PONG", "PING")
-	writer.Send("SET", "a", "1")
-	_ = writer.Conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if n, err := writer.Conn.Read(make([]byte, 10)); err == nil {
-		t.Fatalf("%d bytes were answered before the change was kept", n)
+	for _, encrypted := range []bool{false, true} {
+		k := &keeper{kept: make(chan struct{})}
+		dial := dialer(t, keepFor(t, k, 0), encrypted)
+		reader, writer := dial(), dial()
+		want(t, reader, "PONG", "PING")
+		writer.Send("SET", "a", "1")
+		_ = writer.Conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if n, err := writer.Conn.Read(make([]byte, 10)); err == nil {
+			t.Fatalf("%d bytes were answered before the change was kept", n)
+		}
+		close(k.kept)
+		if encrypted { // which cannot be read from any more after that
+			continue
+		}
+		if got := kvtest.Text(writer.Read()); got != "OK" {
+			t.Errorf("answered %s", got)
+		}
 	}
+}
+
+// TestWhatCannotBeKeptIsNotAnswered ends the connections of those whose answers would tell of it: also of one that sends
+// nothing more, and of one that goes on.
+func TestWhatCannotBeKeptIsNotAnswered(t *testing.T) {
+	for _, encrypted := range []bool{false, true} {
+		k := &keeper{kept: make(chan struct{}), lost: true}
+		dial := dialer(t, keepFor(t, k, 300*time.Millisecond), encrypted)
+		silent, busy := dial(), dial()
+		silent.Send("SET", "a", "1")
+		busy.Write(strings.Repeat(kvtest.Command("SET", "b", "1"), 1000))
+		for _, c := range []*kvtest.Client{silent, busy} {
+			_ = c.Conn.SetReadDeadline(time.Now().Add(kvtest.Patience))
+			if n, err := c.Conn.Read(make([]byte, 10)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("a change that may not be kept is told by %d bytes and %v", n, err)
+			}
+		}
+	}
+}
+
+// TestWhoWaitsForTheLogHoldsNobodyUp has a client wait for the disk: what others send runs, also of those who come then, and
+// all are answered when the disk has it.
+func TestWhoWaitsForTheLogHoldsNobodyUp(t *testing.T) {
+	k := &keeper{kept: make(chan struct{}), took: make(chan struct{})}
+	s := keepFor(t, k, 0)
+	dial := dialer(t, s, false)
+	first := dial()
+	first.Write("SET a 1\r\nSET a 2\r\n")
+	<-k.took
+	second := dial()
+	second.Send("SET", "b", "1")
+	eventually(t, "the second one's command runs", func() bool { return keys(s) == 2 })
 	close(k.kept)
-	if got := kvtest.Text(writer.Read()); got != "OK" {
-		t.Errorf("answered %s", got)
+	for _, c := range []*kvtest.Client{first, first, second} {
+		if got := kvtest.Text(c.Read()); got != "OK" {
+			t.Errorf("answered %s", got)
+		}
 	}
-	k.change(func() { k.lost = true })
-	writer.Send("SET", "a", "2")
-	if !writer.Closed() {
-		t.Error("a change that may not be kept is not told by the end of the connection")
-	}
+	want(t, second, "2", "GET", "a")
 }
 
 func TestALogThatFailsRefusesWrites(t *testing.T) {

@@ -61,7 +61,6 @@ type Server struct {
 	engine  *engine.Engine
 	doors   []*door               // for connections that are not encrypted
 	secure  net.Listener          // for those that are; nil = there are none
-	loop    *loop                 // while Run serves
 	params  map[string]*parameter // does not change
 	wg      sync.WaitGroup        // clients, and who sends to them
 	stop    context.CancelFunc
@@ -172,7 +171,6 @@ func (s *Server) run(ctx context.Context) error {
 		s.closeListeners()
 		return fmt.Errorf("run kv server: %w", err)
 	}
-	s.loop = loop
 	defer loop.poll.close()
 	errs := make(chan error, 2)
 	fails := func(err error) {

@@ -484,3 +484,62 @@ func TestALengthThatLies(t *testing.T) {
 		}
 	}
 }
+
+// TestOneReaderForMany has one Reader take commands from several streams by turns. Where a command is not whole after its turn,
+// its stream goes on with a Reader of its own: each gives what it would give alone.
+func TestOneReaderForMany(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		shared := NewReader(nil, Full)
+		type source struct {
+			src       *pieces
+			own       *Reader // nil = nothing is there
+			got, want []string
+		}
+		sources := make([]*source, 5)
+		for i := range sources {
+			s := &source{}
+			var stream strings.Builder
+			for range 1 + rng.IntN(30) {
+				sent, read := randomCommand(rng)
+				stream.WriteString(sent)
+				s.want = append(s.want, read)
+			}
+			s.src = split([]byte(stream.String()), 1+rng.IntN(1000), rng)
+			sources[i] = s
+		}
+		for left := len(sources); left > 0; {
+			s := sources[rng.IntN(len(sources))]
+			if s.src == nil {
+				continue
+			}
+			r := s.own
+			if r == nil {
+				r = shared
+				r.Attach(s.src, Full)
+			}
+			if err := r.Fill(); err != nil {
+				s.src = nil
+				left--
+			}
+			r.Ahead(1 + rng.IntN(20))
+			s.got = append(s.got, rest(r)...)
+			switch {
+			case r.Buffered() == 0:
+				r.Detach()
+				s.own = nil
+			case s.own == nil:
+				n := r.Buffered()
+				s.own = r.Split()
+				if s.own.Buffered() != n || r.Buffered() != 0 || len(s.own.buf) > max(leastOwn, 2*n) {
+					t.Fatalf("of %d bytes %d went, %d stay, in a buffer of %d", n, s.own.Buffered(), r.Buffered(), len(s.own.buf))
+				}
+			}
+		}
+		for i, s := range sources {
+			if d := cmp.Diff(s.want, s.got); d != "" {
+				t.Fatalf("seed %d, stream %d: %s", seed, i, d)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package script_test
 
 import (
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -48,5 +49,19 @@ func TestManyCoroutines(t *testing.T) {
 		return {t[1000](1), coroutine.wrap(deep)(5000)}`
 	if got := newBoxOf(script.Config{Limit: time.Hour, Memory: 32 << 20}).do("EVAL", text, "0"); got != "*2\r\n:1001\r\n:5000\r\n" {
 		t.Errorf("it answers %s", got)
+	}
+}
+
+// TestWhatAnEarlierScriptLeftIsNoRoom has a script run while what one before it made is not collected yet: when that is, the
+// script must not have its room.
+func TestWhatAnEarlierScriptLeftIsNoRoom(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	const make256 = "local t = {} for i = 1, 256 do t[i] = string.rep('x', 1048576) end return #t"
+	if got := newBoxOf(script.Config{Limit: time.Hour, Memory: 1 << 30}).do("EVAL", make256, "0"); got != ":256\r\n" {
+		t.Fatalf("the first answers %s", got)
+	}
+	const make128 = "local t = {} for i = 1, 128 do t[i] = string.rep('x', 1048576) end return #t"
+	if got := newBoxOf(script.Config{Limit: time.Hour, Memory: 16 << 20}).do("EVAL", make128, "0"); got != "-ERR script uses too much memory\r\n" {
+		t.Errorf("one that keeps eight times what it may answers %s", got)
 	}
 }
