@@ -6,18 +6,34 @@
 //
 // # Goroutines
 //
-// Server.Run owns all: one for each listener, one for each client, the engine's own, and one that looks at silent clients
-// ten times a second. A client's goroutine reads what has come, takes the first command apart, takes the engine's lock once
-// for all commands that are whole, and writes their answers after the lock is released: no socket is touched under the
-// lock, but for deadlines, which end what a goroutine waits for. A client that waits for a key goes on reading into its
-// buffer up to a bound, so that its death is noticed; who wakes it cuts that read short. A client that gets messages it did
-// not ask for has one goroutine more for as long as they are being sent. Memory is given back by one that lives as long as
-// that takes.
+// Server.Run owns all: the loop, which serves every connection that is not encrypted; one that accepts those with TLS, and one
+// for each of them; the engine's own; one that looks at silent clients ten times a second; and where changes are kept, one that
+// tells the loop when they are. Whoever serves a client reads what has come, takes the first command apart, takes the engine's
+// lock once for all commands that are whole, and writes their answers after the lock is released: no socket is touched under the
+// lock, but for deadlines of connections with TLS, which end what their goroutines wait for. What both ways have in common is
+// client's, what differs is behind link. Memory is given back by a goroutine that lives as long as that takes.
+//
+// # The loop
+//
+// One goroutine asks the system what has come (epoll, edge-triggered) and gives the connections one turn each, in the order in
+// which something came: it sends what is left, reads once, runs commands up to a bound of time and output, and sends. What is
+// more waits behind the others. The loop never waits for a client, nor for the disk: a client whose answers tell of what is not
+// kept yet has them held back and is not read from; one that leaves too much unread is not read from either, until it takes it;
+// one that waits for a key is read from up to a bound, so that its death is noticed. Others who have something for a client
+// (messages, its end, the element that it waits for) put it into a list under the engine's lock and rouse the loop if it sleeps.
+// Where thousands of connections end at once the others are served between them. A script that runs too long has the loop serve
+// others from within its turn. A panic within a turn costs that client. A client of which nothing is there has no buffers: those
+// of a turn go from client to client.
+//
+// A connection with TLS has a goroutine, which waits in its read; who wakes a client that waits for a key cuts that read short.
+// Answers and messages are sent by one goroutine more for as long as that takes.
 //
 // # Locks
 //
-// The engine's lock guards clients too: their output, their subscriptions, their names. Server.crowd is
-// taken before it by connections that begin or end, and guards nothing: it has them wait elsewhere. A client's Reader is goroutine's alone; what others may know of it, the goroutine leaves in the client when it has the lock.
+// The engine's lock guards clients too: their output, their subscriptions, their names. Server.crowd is taken before it by
+// encrypted connections that begin or end, and guards nothing: it has them wait elsewhere. A client's Reader is its loop's or
+// goroutine's alone, as are the fields of socket that are not said to be guarded; what others may know of it is left in the
+// client under the lock.
 //
 // # Bounds
 //

@@ -69,7 +69,14 @@ func newLoop(s *Server) (*loop, error) {
 // run serves until stop is called and all clients are gone. The poller is closed by who joins all that may poke.
 func (l *loop) run(ctx context.Context) error {
 	defer close(l.ended)
-	defer l.shutDoors()
+	defer func() { // nobody is left, unless waiting has failed
+		l.shutDoors()
+		for _, p := range l.at {
+			if p != nil {
+				l.end(p)
+			}
+		}
+	}()
 	l.yielded = time.Now()
 	for !l.stopping.Load() || l.n > 0 {
 		if err := l.cycle(ctx, -1); err != nil {
