@@ -35,7 +35,7 @@ func openDoor(ctx context.Context, network, addr string) (*door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open kv server: %w", err)
 	}
-	defer l.Close() //nolint:errcheck // what listens on is the descriptor's copy
+	defer l.Close() // what listens on is the descriptor's copy
 	d := &door{addr: l.Addr(), rest: acceptRest}
 	if u, ok := l.(*net.UnixListener); ok {
 		d.path = addr
@@ -157,8 +157,10 @@ func probeSocket(fd int, every time.Duration) {
 		return
 	}
 	for _, option := range [][3]int{
-		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(every / time.Second)},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(probeInterval(every) / time.Second)}, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT, probeCount},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(every / time.Second)},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(probeInterval(every) / time.Second)},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, probeCount},
 	} {
 		_ = unix.SetsockoptInt(fd, option[0], option[1], option[2])
 	}
@@ -180,13 +182,13 @@ func (d *door) local(fd int) string {
 func address(sa unix.Sockaddr) string {
 	switch a := sa.(type) {
 	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)).String() //nolint:gosec // it is a port
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)).String()
 	case *unix.SockaddrInet6:
 		ip := netip.AddrFrom16(a.Addr).Unmap()
 		if a.ZoneId != 0 && ip.Is6() {
 			ip = ip.WithZone(strconv.FormatUint(uint64(a.ZoneId), 10))
 		}
-		return netip.AddrPortFrom(ip, uint16(a.Port)).String() //nolint:gosec // it is a port
+		return netip.AddrPortFrom(ip, uint16(a.Port)).String()
 	}
 	return ""
 }

@@ -29,6 +29,7 @@ func each(t *testing.T, cfg kv.Config, test func(t *testing.T, s *kv.Server, dia
 
 // dialer makes connections to a server of each.
 func dialer(t *testing.T, s *kv.Server, encrypted bool) func() *kvtest.Client {
+	t.Helper()
 	return func() *kvtest.Client {
 		t.Helper()
 		if !encrypted {
@@ -127,6 +128,7 @@ func TestWhoBlocksFirstIsServedFirst(t *testing.T) {
 // TestASlowReaderHoldsNobodyUp has answers of 96 MB wait for somebody who does not read.
 func TestASlowReaderHoldsNobodyUp(t *testing.T) {
 	each(t, kv.Config{}, func(t *testing.T, _ *kv.Server, dial func() *kvtest.Client) {
+		t.Helper()
 		slow, other := dial(), dial()
 		const size, n = 32 << 20, 3
 		want(t, other, "OK", "SET", "big", strings.Repeat("x", size))
@@ -162,7 +164,7 @@ func TestManyClientsCostLittle(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer conn.Close() //nolint:errcheck // of a test
+			defer conn.Close()
 			if _, err := io.WriteString(conn, said); err != nil {
 				t.Fatal(err)
 			}
@@ -211,6 +213,7 @@ func (c clumsy) Handle(_ context.Context, r slog.Record) error {
 // TestAMistakeCostsOneClient has the server panic within a client's turn, with the lock taken.
 func TestAMistakeCostsOneClient(t *testing.T) {
 	each(t, kv.Config{Logger: slog.New(clumsy{"speaks HTTP"})}, func(t *testing.T, _ *kv.Server, dial func() *kvtest.Client) {
+		t.Helper()
 		other := dial()
 		for range 3 {
 			c := dial()
@@ -229,6 +232,7 @@ func TestAMistakeCostsOneClient(t *testing.T) {
 // is written: it goes out behind it, though what was to be sent before is being sent just then.
 func TestNoMessageComesWithinAnAnswer(t *testing.T) {
 	each(t, kv.Config{}, func(t *testing.T, _ *kv.Server, dial func() *kvtest.Client) {
+		t.Helper()
 		c, other := dial(), dial()
 		want(t, other, "OK", "CONFIG", "SET", "lua-time-limit", "5")
 		const size = 16 << 20

@@ -105,7 +105,7 @@ func (l *loop) answer(p *socket, came bool) (fresh, over bool) {
 
 // over says that nothing is to be sent to a client any more.
 func (l *loop) over(p *socket) bool {
-	return p.killed || p.broken || p.client.s.Blocked() && (p.hungUp || p.ended && !p.more) // what it waits for must not be given to nobody
+	return p.killed || p.broken || p.s.Blocked() && (p.hungUp || p.ended && !p.more) // what it waits for must not be given to nobody
 }
 
 // runs runs commands, if the client is where it may have some run.
@@ -113,7 +113,7 @@ func (l *loop) runs(p *socket) {
 	switch {
 	case p.awaits:
 		return
-	case p.in == nil || p.closing || p.client.s.Blocked():
+	case p.in == nil || p.closing || p.s.Blocked():
 		p.more = false
 	case p.pending() > p.mayLeave():
 		p.more = p.in.Buffered() > 0
@@ -155,7 +155,7 @@ func (l *loop) rest(p *socket) {
 		p.in.SetLimits(p.lim)
 	}
 	p.bounds, p.closed = p.lim, p.closing
-	blocked := p.client.s.Blocked()
+	blocked := p.s.Blocked()
 	p.shut = p.closing || p.awaits || blocked && buffered > keepInput || p.pending() > p.mayLeave()
 	if p.again {
 		p.again, p.look = false, true

@@ -50,7 +50,7 @@ func (p *poller) close() {
 }
 
 func (p *poller) control(op, fd int, events uint32) error {
-	if err := unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}); err != nil { //nolint:gosec // descriptors are small
+	if err := unix.EpollCtl(p.fd, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}); err != nil {
 		return fmt.Errorf("watch a connection: %w", err)
 	}
 	return nil
