@@ -28,6 +28,7 @@ func contractSteps() []step {
 		{request: "GET /metrics/prometheus", want: 200},
 		{request: "GET " + v1 + "/openapi.json", want: 200},
 		{request: "GET " + v1 + "/system", want: 200},
+		{request: "GET " + v1 + "/overview", want: 200},
 		{request: "GET " + v1 + "/readings?kinds=memory,disk_free&last=3600&points=60", want: 200},
 
 		// files

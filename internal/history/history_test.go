@@ -169,7 +169,7 @@ func TestDamage(t *testing.T) {
 		changed := slices.Clone(data)
 		changed[i] ^= 0x40
 		for _, bad := range [][]byte{data[:i], changed} {
-			if err := os.WriteFile(b.cfg.Path, bad, 0o600); err != nil { //nolint:forbidigo // damaged on purpose
+			if err := os.WriteFile(b.cfg.Path, bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			if h := Open(b.cfg); len(h.all) != 0 {

@@ -83,6 +83,7 @@ func newWorld(tb testing.TB) *world {
 			Wrapping: wrapping{}, Queue: w.queue.deps(),
 			Batches: &fakeBatches{w: w}, Archives: fakeArchives{}, Alerts: fakeAlerts{},
 			Logs: &fakeLogs{Bus: event.New(0), levels: LogLevels{Level: "info", Loggers: map[string]string{}}}, Cache: w.cache, CacheAdmin: w.cache, KV: w.kv,
+			Readings: &asked{},
 		},
 	}
 	return w

@@ -286,6 +286,7 @@ func (s *Server) route() error {
 	s.routeCache(api)
 	s.routeKV(api)
 	s.routeSystem(api)
+	s.routeOverview(api)
 	s.routeTokens(api)
 	s.routeEvents(api)
 	if s.deps.Alerts != nil {

@@ -4,12 +4,14 @@ import (
 	"math"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 // asked remembers what readings were asked for.
 type asked struct {
+	mu      sync.Mutex
 	kinds   []string
 	subject string
 	last    time.Duration
@@ -17,7 +19,9 @@ type asked struct {
 }
 
 func (a *asked) Readings(kinds []string, subject string, last time.Duration, points int) ReadingsSeen {
-	*a = asked{kinds, subject, last, points}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.kinds, a.subject, a.last, a.points = kinds, subject, last, points
 	none := math.NaN()
 	return ReadingsSeen{From: time.Unix(60, 0), Step: 2 * time.Minute, Series: []ReadingSeen{
 		{Kind: "memory", Text: "memory", Unit: "By", Limit: 1e10, Min: []float64{1, none}, Max: []float64{2.5, none}, Mean: []float64{1.75, none}},
@@ -38,7 +42,7 @@ func TestReadings(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if len(a.kinds) != 2 || a.subject != "decode" || a.last != time.Hour || a.points != 30 {
-		t.Errorf("asked for %+v", *a)
+		t.Errorf("asked for %v %q %s %d", a.kinds, a.subject, a.last, a.points)
 	}
 	for _, q := range []string{"last=59", "last=86401", "points=0", "points=1441", "last=x"} {
 		if r := w.get("/readings?" + q); r.StatusCode != http.StatusUnprocessableEntity {

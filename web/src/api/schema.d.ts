@@ -1161,6 +1161,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See what needs somebody, and the numbers of a navigation
+         * @description One call for what takes several: dead jobs by queue, decodes that failed or are partial, rejected plugins, alerts, degraded parts, the disk.
+         */
+        get: operations["get-overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/plugins": {
         parameters: {
             query?: never;
@@ -3134,6 +3154,30 @@ export interface components {
             /** Format: int64 */
             workers_bytes: number;
         };
+        Need: {
+            /** @description of the error or reason; null where there is none */
+            code: string | null;
+            /**
+             * Format: int64
+             * @description dead jobs; else 1
+             */
+            count: number;
+            /** @description of a decode; null of others */
+            file_id: string | null;
+            /** @enum {string} */
+            kind: "dead_jobs" | "decode" | "plugin" | "alert" | "health";
+            /** @enum {string} */
+            level: "warning" | "critical";
+            /**
+             * Format: date-time
+             * @description null if it is not known
+             */
+            since: string | null;
+            /** @description name of the queue, id of the decode, plugin or alert, name of the part */
+            subject: string;
+            /** @description what is wrong, for people: the last error, the reason; may be empty */
+            text: string;
+        };
         NewAccessToken: {
             /**
              * Format: date-time
@@ -3366,6 +3410,56 @@ export interface components {
              * @description its end, at most in a year; this or seconds
              */
             until?: string;
+        };
+        Overview: {
+            counts: components["schemas"]["OverviewCounts"];
+            disk: components["schemas"]["OverviewDisk"];
+            /** @description what somebody should look at, the oldest first; at most 100 */
+            needs: components["schemas"]["Need"][];
+        };
+        OverviewCounts: {
+            /**
+             * Format: int64
+             * @description without those that are silenced; at most 1,000
+             */
+            alerts_firing: number;
+            /**
+             * Format: int64
+             * @description of the newest 200 decodes, those of the last 24 hours that failed or are partial
+             */
+            decodes_failed: number;
+            /** Format: int64 */
+            jobs_active: number;
+            /** Format: int64 */
+            jobs_dead: number;
+            /** Format: int64 */
+            jobs_ready: number;
+            /** Format: int64 */
+            jobs_retry: number;
+            /**
+             * Format: int64
+             * @description parts of the appliance that are degraded or unhealthy
+             */
+            parts_degraded: number;
+            /** Format: int64 */
+            plugins_rejected: number;
+        };
+        OverviewDisk: {
+            /** Format: int64 */
+            free_bytes: number;
+            full: boolean;
+            /**
+             * Format: double
+             * @description until the reserve is reached at the rate of the last 24 hours; null: it does not fill, or less than an hour is known
+             */
+            full_in_seconds: number | null;
+            /**
+             * Format: int64
+             * @description below this nothing new is stored
+             */
+            reserve_bytes: number;
+            /** Format: int64 */
+            total_bytes: number;
         };
         Parent: {
             /** @description the decode that found it first; it may be deleted by now */
@@ -8198,6 +8292,47 @@ export interface operations {
                     "application/openapi+json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    Traceparent: components["headers"]["Traceparent"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
                 };
             };
             /** @description Not modified: If-None-Match names what there is */
