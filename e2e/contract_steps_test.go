@@ -94,6 +94,7 @@ func contractSteps() []step {
 		{request: "GET " + v1 + "/decodes/{decode}/tables/records.ndjson", want: 200},
 		{request: "GET " + v1 + "/decodes/{decode}/tables/records.json", want: 200},
 		{request: "GET " + v1 + "/decodes/{decode}/tables/records.arrow", want: 200},
+		{request: "GET " + v1 + "/decodes/{decode}/tables.zip?format=ndjson", want: 200},
 		{request: "POST " + v1 + "/decodes", body: `{"file_id":"{file}"}`, want: 200},
 		{request: "POST " + v1 + "/decodes", body: `{"file_id":"{file}","force":true}`, want: 201, keep: "again=id"},
 		{request: "GET " + v1 + "/decodes/{again}?wait=30", want: 200},

@@ -213,6 +213,7 @@ func (s *Server) routeTables(api huma.API) {
 	s.routeIssues(api)
 	s.routeSeries(api)
 	s.routeExport(api)
+	s.routeTablesZip(api)
 }
 
 // stored is a table opened for reading.

@@ -86,6 +86,8 @@ func BenchmarkSeries(b *testing.B) {
 			"time":       {},
 			"location_m": {X: "location_m"},
 			"hour":       {From: "2023-11-15T06:00:00", To: "2023-11-15T07:00:00"},
+			"zoom_m":     {X: "location_m", Y: []string{"speed_kmh", "mode", "seq"}, From: "1000", To: "3000"},
+			"lanes":      {Y: []string{"speed_kmh", "location_m", "seq", "mode"}},
 			"filtered":   {Where: []Condition{where(b, r.Schema(), "speed_kmh:gt:1")}},
 		} {
 			b.Run(fmt.Sprintf("%s/%dk", name, n/1000), func(b *testing.B) {
