@@ -33,3 +33,4 @@ export type Rule = S['RuleLine'];
 export type Silence = S['SilenceLine'];
 export type Part = S['Component'];
 export type LogLevels = S['LogLevels'];
+export type Reading = S['ReadingLine'];

@@ -115,14 +115,3 @@ export function quantile(buckets: readonly { le: number; count: number }[], shar
   }
   return below.le;
 }
-
-/** All series of a histogram together, less an earlier look. */
-export function bucketsSince(now: Family | undefined, before: Family | undefined): { le: number; count: number }[] {
-  const sum = new Map<number, number>();
-  const add = (f: Family | undefined, sign: number) => {
-    for (const t of f?.totals ?? []) for (const b of t.buckets) sum.set(b.le, (sum.get(b.le) ?? 0) + sign * b.count);
-  };
-  add(now, 1);
-  add(before, -1);
-  return [...sum].map(([le, count]) => ({ le, count: Math.max(0, count) }));
-}
