@@ -81,6 +81,7 @@ export const settings: Words<typeof en> = {
   catalog: 'Katalog und Warteschlange',
   kernel: 'Schutz durch den Kernel',
   feature: 'Merkmal',
+  notKnown: 'noch nicht bekannt',
   inUse: 'wirksam',
   detail: 'Näheres',
   reference: 'Die HTTP-Schnittstelle, Seite für Seite',

@@ -78,6 +78,7 @@ export const settings = {
   catalog: 'Catalog and queue',
   kernel: 'Protection by the kernel',
   feature: 'feature',
+  notKnown: 'not known yet',
   inUse: 'in use',
   detail: 'detail',
   reference: 'The HTTP interface, page by page',

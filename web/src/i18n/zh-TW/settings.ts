@@ -78,6 +78,7 @@ export const settings: Words<typeof en> = {
   catalog: '目錄與佇列',
   kernel: '核心防護',
   feature: '功能',
+  notKnown: '尚未得知',
   inUse: '生效',
   detail: '說明',
   reference: 'HTTP 介面參考',
