@@ -60,13 +60,17 @@ export class Appliance {
     await this.ended;
   }
 
+  running() {
+    return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   /** Starts it again on the same address and folder. */
   async again() {
     await this.run(new URL(this.url).host);
   }
 
   async end() {
-    if (this.child && this.child.exitCode === null && this.child.signalCode === null) await this.kill();
+    if (this.running()) await this.kill();
     rmSync(this.dir, { recursive: true, force: true });
   }
 

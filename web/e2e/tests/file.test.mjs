@@ -102,7 +102,7 @@ test('what is downloaded is what is shown', async (t) => {
   assert.equal(lines.length - 1, total);
   const at = lines[0].split(',').indexOf('speed_kmh');
   assert.ok(lines.slice(1).every((l) => Number(l.split(',')[at]) > 60));
-  assert.equal(table.suggestedFilename(), 'ride.RU.records.csv');
+  assert.equal(table.suggestedFilename(), 'ride-records.csv');
   if (!(await page.getByRole('link', { name: /The recording itself/ }).isVisible()))
     await page.getByText('Download', { exact: true }).click();
   const [whole] = await Promise.all([
@@ -151,7 +151,7 @@ test('deleting waits eight seconds and can be taken back', async (t) => {
   };
   await remove();
   await page.getByRole('button', { name: 'Undo' }).click();
-  await page.getByText(/will be deleted/).waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Undo' }).waitFor({ state: 'detached' });
   assert.equal((await s.appliance.api('GET', `/files/${file.id}`)).name, 'short.RU');
   await remove();
   await page.waitForURL((u) => u.pathname === '/files', { timeout: 15_000 });
