@@ -69,6 +69,11 @@ export class Live {
     const after = this.lastId ? '&last_event_id=' + encodeURIComponent(this.lastId) : '';
     const source = (this.source = this.open('/api/v1/events?topics=' + topics.join(',') + after));
     source.onopen = () => {
+      // Before the first event there is no place to go on from: what happened meanwhile nobody tells.
+      if (this.state === 'offline' && !this.lastId) {
+        for (const topic of topics) this.resets.add(topic);
+        this.schedule();
+      }
       this.state = 'live';
       this.attempt = 0;
       this.since = undefined;

@@ -79,3 +79,19 @@ it('comes back where it was, with a growing pause', () => {
   expect(live.attempt).toBe(0);
   live.stop();
 });
+
+it('has everything fetched anew when it comes back without a place to go on from', () => {
+  const live = make();
+  live.start();
+  const lots: Changes[] = [];
+  live.on(['file'], (c) => lots.push(c));
+  Source.all[0]!.onopen?.();
+  vi.advanceTimersByTime(250);
+  expect(lots).toHaveLength(0); // the first time nothing is known yet
+  Source.all[0]!.onerror?.();
+  vi.advanceTimersByTime(1000);
+  Source.all[1]!.onopen?.();
+  vi.advanceTimersByTime(250);
+  expect(lots).toHaveLength(1);
+  expect(lots[0]!.reset.has('file')).toBe(true);
+});
