@@ -34,7 +34,7 @@ export class Appliance {
       env: { ...process.env, WAYSIDE_LOG_LEVEL: 'info', ...this.env },
     });
     this.child = child;
-    this.ended = once(child, 'close');
+    this.ended = once(child, 'exit');
     createInterface({ input: child.stdout }).on('line', (line) => this.note(line));
     this.url = await new Promise((resolve, reject) => {
       const late = setTimeout(
