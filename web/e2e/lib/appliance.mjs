@@ -28,7 +28,7 @@ export class Appliance {
   }
 
   async run(listen) {
-    const args = ['serve', '--data-dir', this.dir, '--listen', listen, '--kv-listen', 'off', ...this.args];
+    const args = ['serve', '--data-dir', this.dir, '--listen', listen, '--kv-listen', '127.0.0.1:0', ...this.args];
     const child = spawn(binary, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, WAYSIDE_LOG_LEVEL: 'info', ...this.env },

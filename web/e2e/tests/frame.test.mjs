@@ -1,7 +1,8 @@
 // The frame of all pages: languages, theme, keys, the menu of phones, Back.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { phone } from '../lib/browser.mjs';
+import { Appliance } from '../lib/appliance.mjs';
+import { openPage, phone } from '../lib/browser.mjs';
 import { example } from '../lib/paths.mjs';
 import { suite } from '../lib/suite.mjs';
 
@@ -106,4 +107,10 @@ test('Back goes through pages, and an address opens what it says', async (t) => 
   await page.getByRole('heading', { level: 1, name: 'Settings' }).waitFor();
   await page.goBack();
   await page.waitForURL((u) => u.pathname === '/');
+});
+
+test('an appliance without its Redis-protocol server has nothing to complain of', async (t) => {
+  const appliance = await Appliance.start(t, { args: ['--kv-listen', 'off'] });
+  const { goto } = await openPage(t, s.browser, appliance);
+  await goto('/');
 });
