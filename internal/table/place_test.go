@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,13 +208,16 @@ type cancelReader struct {
 	io.ReaderAt
 	after  int
 	cancel context.CancelFunc
+	mu     sync.Mutex // a table may be read by several goroutines
 	reads  int
 }
 
 func (c *cancelReader) ReadAt(p []byte, off int64) (int, error) {
+	c.mu.Lock()
 	if c.reads++; c.reads == c.after {
 		c.cancel()
 	}
+	c.mu.Unlock()
 	return c.ReaderAt.ReadAt(p, off) //nolint:wrapcheck // io.EOF has to stay what it is
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -156,6 +157,7 @@ func naiveFinds(s *Schema, o *oracleRow, search string) bool {
 // readCounter counts what is read of a file.
 type readCounter struct {
 	io.ReaderAt
+	mu    sync.Mutex // a table may be read by several goroutines
 	reads int
 	bytes int64
 	last  int64 // end of the last part of the first row group that was read
@@ -163,11 +165,13 @@ type readCounter struct {
 }
 
 func (c *readCounter) ReadAt(p []byte, off int64) (int, error) {
+	c.mu.Lock()
 	c.reads++
 	c.bytes += int64(len(p))
 	if off < c.until {
 		c.last = max(c.last, off+int64(len(p)))
 	}
+	c.mu.Unlock()
 	return c.ReaderAt.ReadAt(p, off) //nolint:wrapcheck // io.EOF has to stay what it is
 }
 

@@ -11,8 +11,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** See the start page */
-        get: operations["get-start"];
+        /** Get the page of the console */
+        get: operations["get-console"];
         put?: never;
         post?: never;
         delete?: never;
@@ -104,7 +104,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get what the start page needs */
+        /** Get what the console needs */
         get: operations["get-asset"];
         put?: never;
         post?: never;
@@ -4515,7 +4515,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    "get-start": {
+    "get-console": {
         parameters: {
             query?: never;
             header?: never;
