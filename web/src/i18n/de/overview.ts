@@ -42,6 +42,7 @@ export const overview: Words<typeof en> = {
   allQueues: 'Alle Warteschlangen',
   storage: 'Speicher',
   free: (free, total) => `${free} frei von ${total}`,
+  freeFor: (free, total, time) => `${free} frei von ${total}; bei diesem Tempo voll in etwa ${time}`,
   recordings: 'Aufzeichnungen',
   tables: 'Tabellen',
   catalog: 'Katalog und Warteschlange',

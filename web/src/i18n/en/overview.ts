@@ -39,6 +39,8 @@ export const overview = {
   allQueues: 'All queues',
   storage: 'Storage',
   free: (free: string, total: string) => `${free} free of ${total}`,
+  freeFor: (free: string, total: string, time: string) =>
+    `${free} free of ${total}; full in about ${time} at this rate`,
   recordings: 'Recordings',
   tables: 'Tables',
   catalog: 'Catalog and queue',

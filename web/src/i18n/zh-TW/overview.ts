@@ -42,6 +42,7 @@ export const overview: Words<typeof en> = {
   allQueues: '所有佇列',
   storage: '儲存空間',
   free: (free, total) => `剩餘 ${free}，共 ${total}`,
+  freeFor: (free, total, time) => `剩餘 ${free}，共 ${total}；依目前速度約 ${time} 後用滿`,
   recordings: '記錄檔',
   tables: '資料表',
   catalog: '目錄與佇列',

@@ -22,7 +22,7 @@ it('finds the largest value and when it was', () => {
     values: [1, null, 3, 2],
     last: 2,
     most: 9,
-    mostAt: new Date('2026-01-01T00:20:00Z'),
+    mostAt: new Date('2026-01-01T00:25:00Z'),
   });
   expect(sparkOf(list, 'queue_ready')).toBeUndefined();
   expect(sparkOf(list, 'queue_ready', 'email')?.last).toBe(5);

@@ -26,6 +26,8 @@ export function sparkOf(
     last: values.findLast((v) => v !== null) ?? null,
     most,
     mostAt:
-      most !== undefined && most > 0 && !Number.isNaN(from) ? new Date(from + best * list.step * 1000) : undefined,
+      most !== undefined && most > 0 && !Number.isNaN(from)
+        ? new Date(from + (best + 0.5) * list.step * 1000)
+        : undefined,
   };
 }
