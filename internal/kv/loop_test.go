@@ -238,6 +238,7 @@ func TestNoMessageComesWithinAnAnswer(t *testing.T) {
 		const size = 16 << 20
 		want(t, other, "OK", "SET", "big", strings.Repeat("x", size))
 		want(t, c, "OK", "MONITOR")
+		t.Cleanup(func() { _, _ = io.WriteString(other.Conn, kvtest.Command("SCRIPT", "KILL")) }) // if it comes to nothing
 		c.Send("GET", "big")
 		eventually(t, "the answer waits", func() bool { return strings.Contains(other.Text("CLIENT", "LIST"), " events=rw ") })
 		c.Write("MULTI\r\nPING\r\n" + kvtest.Command("EVAL", "while true do end", "0") + "PING\r\nEXEC\r\n")

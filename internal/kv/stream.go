@@ -186,7 +186,7 @@ func (t *stream) flush(own bool) (waits, closing bool) {
 		case busy && own && (t.closing || t.pending() > t.mayLeave()):
 			t.room.Wait()
 			continue
-		case busy, !own && t.doing: // who is busy goes on with it
+		case busy, !own && t.doing && len(t.full) == 0: // who is busy goes on with it
 		case t.has() && own && !t.closing: // one that is closing has nothing to read meanwhile
 			t.schedule()
 			continue
