@@ -15,7 +15,7 @@ export const monitor: Words<typeof en> = {
     memory: 'Arbeitsspeicher',
     disk: 'Platte',
     decoded: 'Dekodiert',
-    answer: 'Antworten, 95 %',
+    answer: 'Antwort, 95 %',
     commands: 'Redis-Befehle',
   },
   loadFailed: 'Die Anzeigen des letzten Tages werden nicht gezeigt.',

@@ -4,6 +4,7 @@ import type { Words } from '../types';
 export const plugins: Words<typeof en> = {
   title: 'Plugins',
   foot: (plugins, modules) => `${plugins} Plugins, ${modules} Module`,
+  active: 'Aktiv',
   filter: 'Plugins filtern',
   filterHint: 'Name, Format, Zustand',
   upload: 'Plugin hochladen',

@@ -1,6 +1,7 @@
 export const plugins = {
   title: 'Plugins',
   foot: (plugins: string, modules: string) => `${plugins} plugins, ${modules} modules`,
+  active: 'Active',
   filter: 'Filter plugins',
   filterHint: 'name, format, state',
   upload: 'Upload plugin',

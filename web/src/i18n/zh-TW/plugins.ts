@@ -4,6 +4,7 @@ import type { Words } from '../types';
 export const plugins: Words<typeof en> = {
   title: '外掛',
   foot: (plugins, modules) => `${plugins} 個外掛，${modules} 個模組`,
+  active: '使用中',
   filter: '篩選外掛',
   filterHint: '名稱、格式、狀態',
   upload: '上傳外掛',
