@@ -3,7 +3,8 @@ import type { GridQuery, GridSource } from './types';
 
 const size = 128; // rows of a window
 const most = 48; // windows that are kept
-const calm = 40; // ms that a scroll has to rest before it is asked for
+const calm = 40; // ms between askings while one scrolls, and of rest after a jump
+const ahead = 2; // windows asked for before one comes to them
 
 interface Window {
   rows: readonly (readonly unknown[])[];
@@ -25,6 +26,7 @@ export class RowStore {
   private running = new Map<number, AbortController>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wanted: [number, number] = [0, 0];
+  private direction: 1 | -1 = 1;
 
   constructor(
     private source: GridSource,
@@ -54,16 +56,19 @@ export class RowStore {
 
   /** Has the rows from first to last fetched, at once if none is there yet. */
   want(first: number, last: number): void {
+    const before = this.wanted[0];
     this.wanted = [Math.floor(first / size), Math.floor(Math.max(first, last) / size)];
+    const step = this.wanted[0] - before;
+    if (step !== 0) this.direction = step > 0 ? 1 : -1;
     for (const [w, request] of this.running) {
-      if (w < this.wanted[0] - 1 || w > this.wanted[1] + 1) {
+      if (w < this.wanted[0] - ahead || w > this.wanted[1] + ahead) {
         request.abort();
         this.running.delete(w);
       }
     }
-    clearTimeout(this.timer);
+    if (Math.abs(step) > ahead) this.pause(); // the scroll bar is dragged: only where it rests
     if (this.windows.size === 0) this.fetchWanted();
-    else this.timer = setTimeout(() => this.fetchWanted(), calm);
+    else this.timer ??= setTimeout(() => this.fetchWanted(), calm);
   }
 
   retry(): void {
@@ -72,19 +77,33 @@ export class RowStore {
   }
 
   stop(): void {
-    clearTimeout(this.timer);
+    this.pause();
     for (const request of this.running.values()) request.abort();
     this.running.clear();
   }
 
+  private pause(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
   private fetchWanted(): void {
-    for (let w = this.wanted[0]; w <= this.wanted[1]; w++) {
-      const kept = this.windows.get(w);
-      if (kept) {
-        this.windows.delete(w); // the latest goes last
-        this.windows.set(w, kept);
-      } else if (!this.running.has(w)) void this.fetch(w);
+    this.pause();
+    for (let w = this.wanted[0]; w <= this.wanted[1]; w++) this.need(w);
+    if (this.windows.size === 0) return; // what is seen comes first, and tells how much there is
+    const edge = this.direction > 0 ? this.wanted[1] : this.wanted[0];
+    for (let n = 1; n <= ahead; n++) {
+      const w = edge + n * this.direction;
+      if (w >= 0 && w * size < (this.total ?? 0)) this.need(w);
     }
+  }
+
+  private need(w: number): void {
+    const kept = this.windows.get(w);
+    if (kept) {
+      this.windows.delete(w); // the latest goes last
+      this.windows.set(w, kept);
+    } else if (!this.running.has(w)) void this.fetch(w);
   }
 
   private async fetch(w: number): Promise<void> {
