@@ -72,6 +72,12 @@ export function exportUrl(decode: string, table: string, format: string, query?:
 
 /** The newest decode that has something to show comes first; else the newest. */
 export function bestDecode(decodes: readonly Decode[]): Decode | undefined {
-  const newest = [...decodes].reverse();
+  const newest = newestFirst(decodes);
   return newest.find((d) => d.status === 'done' || d.status === 'partial') ?? newest[0];
+}
+
+export function newestFirst(decodes: readonly Decode[]): Decode[] {
+  return [...decodes].sort(
+    (a, b) => (b.created_at ?? '').localeCompare(a.created_at ?? '') || b.id.localeCompare(a.id),
+  );
 }
