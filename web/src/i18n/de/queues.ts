@@ -16,6 +16,7 @@ export const queues: Words<typeof en> = {
   done: 'erledigt',
   perSecond: '/s',
   action: 'Aktion',
+  hour: 'letzte Stunde',
   pause: 'Anhalten',
   resume: 'Fortsetzen',
   drain: 'Leerlaufen',

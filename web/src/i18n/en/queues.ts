@@ -13,6 +13,7 @@ export const queues = {
   done: 'done',
   perSecond: '/s',
   action: 'action',
+  hour: 'last hour',
   pause: 'Pause',
   resume: 'Resume',
   drain: 'Drain',

@@ -16,6 +16,7 @@ export const queues: Words<typeof en> = {
   done: '完成',
   perSecond: '/秒',
   action: '動作',
+  hour: '過去一小時',
   pause: '暫停',
   resume: '繼續',
   drain: '排空',

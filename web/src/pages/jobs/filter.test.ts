@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { actionsFor, parseJobFilter, shownJson, statuses } from './filter';
+import { actionsFor, matchesEvent, parseJobFilter, shownJson, statuses } from './filter';
 
 it.each([
   ['', {}],
@@ -22,4 +22,13 @@ it('cuts what is too large to show', () => {
   expect(shownJson({ a: 1 })).toEqual({ text: '{\n  "a": 1\n}', cut: 0 });
   expect(shownJson('x'.repeat(100), 10)).toEqual({ text: '"xxxxxxxxx', cut: 92 });
   expect(shownJson(undefined).text).toBe('null');
+});
+
+it('counts only events of jobs that the list would show', () => {
+  const job = { id: 'j1', status: 'dead', queue: 'email', type: 'mail', flow_id: 'f1', schedule_id: null } as const;
+  expect(matchesEvent(job, undefined, {})).toBe(true);
+  expect(matchesEvent(job, 'dead', { queue: 'email', type: 'mail', flow: 'f1', ids: ['j1'] })).toBe(true);
+  expect(matchesEvent(job, 'ready', {})).toBe(false);
+  for (const f of [{ queue: 'x' }, { type: 'x' }, { flow: 'x' }, { schedule: 'x' }, { ids: ['j2'] }])
+    expect(matchesEvent(job, 'dead', f)).toBe(false);
 });

@@ -76,3 +76,19 @@ export function shownJson(value: unknown, most = 20_000): { text: string; cut: n
   const text = JSON.stringify(value, null, 2) ?? 'null';
   return text.length > most ? { text: text.slice(0, most), cut: text.length - most } : { text, cut: 0 };
 }
+
+/** Whether a job of an event would stand in this list, as far as that can be said without asking: words are not looked at. */
+export function matchesEvent(
+  job: Pick<Job, 'id' | 'status' | 'queue' | 'type' | 'flow_id' | 'schedule_id'>,
+  status: JobStatus | undefined,
+  filter: JobFilter,
+): boolean {
+  return (
+    (!status || job.status === status) &&
+    (!filter.queue || job.queue === filter.queue) &&
+    (!filter.type || job.type === filter.type) &&
+    (!filter.flow || job.flow_id === filter.flow) &&
+    (!filter.schedule || job.schedule_id === filter.schedule) &&
+    (!filter.ids || filter.ids.includes(job.id))
+  );
+}
