@@ -54,6 +54,7 @@ export const jobs: Words<typeof en> = {
   worker: 'Worker',
   made: 'Angelegt',
   runAt: 'Fällig',
+  runAtHint: 'In der Zeitzone dieses Browsers; leer: sofort',
   started: 'Begonnen',
   finished: 'Beendet',
   took: 'Dauer',

@@ -50,6 +50,7 @@ export const jobs = {
   worker: 'Worker',
   made: 'Made',
   runAt: 'Due',
+  runAtHint: 'In the time zone of this browser; empty: at once',
   started: 'Started',
   finished: 'Ended',
   took: 'Took',

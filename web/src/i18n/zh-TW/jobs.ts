@@ -53,6 +53,7 @@ export const jobs: Words<typeof en> = {
   worker: '工作程序',
   made: '建立於',
   runAt: '預定於',
+  runAtHint: '以此瀏覽器的時區為準;留空表示立即執行',
   started: '開始於',
   finished: '結束於',
   took: '耗時',
