@@ -34,7 +34,6 @@ export const files: Words<typeof en> = {
       : `${text} Aufzeichnungen und ihre Tabellen werden gelöscht.`,
   deletedAll: (done, failed) => `${done} gelöscht, ${failed} nicht.`,
   againAll: (done, failed) => `${done} nochmals dekodiert, ${failed} abgelehnt.`,
-  batchName: (n) => `${n} Aufzeichnungen`,
   batchMade: 'Der Stapel ist angelegt.',
   show: 'Zeigen',
   notDone: 'Das ging nicht.',

@@ -29,7 +29,6 @@ export const files = {
     n === 1 ? 'One recording and its tables will be deleted.' : `${text} recordings and their tables will be deleted.`,
   deletedAll: (done: string, failed: string) => `${done} deleted, ${failed} not.`,
   againAll: (done: string, failed: string) => `${done} decoded again, ${failed} refused.`,
-  batchName: (n: string) => `${n} recordings`,
   batchMade: 'The batch is made.',
   show: 'Show it',
   notDone: 'That could not be done.',

@@ -30,7 +30,6 @@ export const files: Words<typeof en> = {
   willDelete: (_n, text) => `${text} 個記錄檔及其資料表即將刪除。`,
   deletedAll: (done, failed) => `已刪除 ${done} 個，${failed} 個未刪除。`,
   againAll: (done, failed) => `${done} 個重新解碼，${failed} 個被拒絕。`,
-  batchName: (n) => `${n} 個記錄檔`,
   batchMade: '批次已建立。',
   show: '檢視',
   notDone: '無法完成。',
