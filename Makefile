@@ -128,6 +128,13 @@ web: ## build the console anew into web/dist, after its checks (needs Node 20)
 web-check: ## check the console: types, style, unit tests, and that web/dist is what its sources give (needs Node 20)
 	.ci/web check
 
+.PHONY: e2e-web e2e-web-measure
+e2e-web: build ## the console in a real browser against the binary (needs Node 20, Chromium and fonts; TESTS=tests/upload.test.mjs)
+	GO=$(GO) BIN=$(CURDIR)/$(BIN) .ci/e2e-web test $(TESTS)
+
+e2e-web-measure: build ## figures of the console: bytes, Lighthouse, frames, zooms, memory (PARTS="bytes zoom", RUNS=5)
+	GO=$(GO) BIN=$(CURDIR)/$(BIN) .ci/e2e-web measure $(PARTS)
+
 .PHONY: contract generate-web
 generate-web: build ## rebuild web/src/api/schema.d.ts, the types of the API for the console (needs Node)
 	BIN=$(BIN) .ci/contract types
