@@ -6,6 +6,7 @@ export const batches: Words<typeof en> = {
   new: 'Neuer Stapel',
   state: 'Zustand',
   name: 'Name',
+  nameLabel: 'Name',
   progress: 'Fortschritt',
   filesHead: 'Dateien',
   decoded: 'dekodiert',

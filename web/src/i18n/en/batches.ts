@@ -3,6 +3,7 @@ export const batches = {
   new: 'New batch',
   state: 'state',
   name: 'name',
+  nameLabel: 'Name',
   progress: 'progress',
   filesHead: 'files',
   decoded: 'decoded',

@@ -6,6 +6,7 @@ export const batches: Words<typeof en> = {
   new: '新增批次',
   state: '狀態',
   name: '名稱',
+  nameLabel: '名稱',
   progress: '進度',
   filesHead: '檔案數',
   decoded: '已解碼',
