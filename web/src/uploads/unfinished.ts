@@ -6,6 +6,8 @@ export interface Unfinished {
   modified: number;
   /** The address of the upload on the appliance. */
   url: string;
+  /** Within the folder that it came with. */
+  path?: string;
 }
 
 const key = 'wayside.uploads';
@@ -23,8 +25,21 @@ export class UnfinishedList {
     }
   }
 
-  find(file: { name: string; size: number; lastModified: number }): Unfinished | undefined {
-    return this.all().find((u) => u.name === file.name && u.size === file.size && u.modified === file.lastModified);
+  /**
+   * The upload that this file goes on with. Folders have files of one name, size and time beside each other: the path tells
+   * them apart, and where it does not (the file was chosen alone this time) only a single candidate will do. `taken` are
+   * the uploads of others that are on their way.
+   */
+  find(
+    file: { name: string; size: number; lastModified: number },
+    path = file.name,
+    taken: ReadonlySet<string> = new Set(),
+  ): Unfinished | undefined {
+    const like = this.all().filter(
+      (u) => u.name === file.name && u.size === file.size && u.modified === file.lastModified && !taken.has(u.url),
+    );
+    const alone = like.length === 1 && (path === file.name || !like[0]?.path || like[0].path === file.name);
+    return like.find((u) => u.path === path) ?? (alone ? like[0] : undefined);
   }
 
   add(one: Unfinished): void {

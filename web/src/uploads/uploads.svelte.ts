@@ -122,7 +122,7 @@ export class Uploads {
 
   /** Ends it, here and on the appliance. */
   cancel(item: UploadItem): void {
-    const url = item.running?.url ?? this.kept.find(item.file)?.url;
+    const url = item.running?.url ?? this.before(item)?.url;
     void item.running?.abort(url !== undefined && url !== null).catch(() => undefined);
     if (url) this.forget(url);
     this.remove(item);
@@ -154,6 +154,12 @@ export class Uploads {
     this.work();
   }
 
+  /** What an earlier try, here or before a reload, has left of this file, and nobody else goes on with. */
+  private before(item: UploadItem): Unfinished | undefined {
+    const others = this.items.filter((i) => i !== item && i.running?.url);
+    return this.kept.find(item.file, item.path, new Set(others.map((i) => i.running?.url ?? '')));
+  }
+
   private forget(url: string): void {
     this.kept.remove(url);
     this.unfinished = this.kept.all();
@@ -179,7 +185,7 @@ export class Uploads {
       return;
     }
     if (item.state !== 'running') return;
-    const before = this.kept.find(item.file);
+    const before = this.before(item);
     const options = this.options.get(item) ?? {};
     const metadata: Record<string, string> = {
       filename: item.path,
@@ -203,6 +209,7 @@ export class Uploads {
             size: item.file.size,
             modified: item.file.lastModified,
             url: upload.url,
+            path: item.path,
           });
           this.unfinished = this.kept.all();
         }
@@ -234,7 +241,7 @@ export class Uploads {
     item.error = error;
     item.state = error.offline ? 'offline' : 'failed';
     if (error.status === 404 || error.status === 410) {
-      const before = this.kept.find(item.file); // it expired there: begin anew
+      const before = this.before(item); // it expired there: begin anew
       if (before) {
         this.forget(before.url);
         item.state = 'waiting';

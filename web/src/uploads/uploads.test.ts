@@ -23,6 +23,19 @@ it('keeps what is unfinished by name, size and time', () => {
   expect(list.all()).toEqual([]);
 });
 
+it('does not mix up files of one name, size and time', () => {
+  const list = new UnfinishedList(memory());
+  const file = { name: 'a', size: 5, lastModified: 7 };
+  list.add({ name: 'a', size: 5, modified: 7, url: '/u/1', path: 'x/a' });
+  expect(list.find(file, 'x/a')?.url).toBe('/u/1');
+  expect(list.find(file, 'y/a')).toBeUndefined(); // another folder's
+  expect(list.find(file)?.url).toBe('/u/1'); // chosen alone, and only one it can be
+  list.add({ name: 'a', size: 5, modified: 7, url: '/u/2', path: 'y/a' });
+  expect(list.find(file, 'y/a')?.url).toBe('/u/2');
+  expect(list.find(file)).toBeUndefined(); // now it could be either
+  expect(list.find(file, 'y/a', new Set(['/u/2']))).toBeUndefined(); // somebody else goes on with it
+});
+
 it('walks through folders in parts', async () => {
   const file = (name: string) => new File(['x'], name);
   const fileEntry = (name: string) => ({
