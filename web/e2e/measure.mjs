@@ -79,7 +79,10 @@ async function lighthouses({ appliance }) {
           maxWaitForLoad: 20_000,
         };
         const { lhr } = await lighthouse(appliance.url + path, options, config);
-        for (const key of Object.keys(scores)) scores[key].push(100 * lhr.categories[key].score);
+        for (const key of Object.keys(scores)) {
+          const { score } = lhr.categories[key];
+          if (score !== null) scores[key].push(100 * score); // none where nothing was painted in time
+        }
       }
       for (const [key, list] of Object.entries(scores))
         report(`Lighthouse ${key}, ${name}, ${form}`, round(median(list), 0), 'of 100');
