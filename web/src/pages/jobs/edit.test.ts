@@ -29,6 +29,7 @@ beforeEach(async () => {
   };
   const i18n = new I18n();
   await i18n.load('en');
+  await i18n.pages();
   const quiet = { answered: () => undefined, unanswered: () => undefined };
   app = new App([], i18n, new Prefs(undefined), createApi(quiet, 'http://x/api/v1', send as unknown as typeof fetch));
 });
