@@ -1,6 +1,6 @@
 // Every page of the console, with what the seeded appliance has on it.
 
-/** `s` is what `seed` gave. A page with `todo` is run and may fail, for the reason that is given. */
+/** `s` is what `seed` gave. */
 export const pages = (s) => [
   { name: 'overview', path: '/' },
   { name: 'files', path: '/files' },
@@ -11,7 +11,7 @@ export const pages = (s) => [
   { name: 'file-unknown', path: `/files/${s.unknown.file.id}` },
   { name: 'mission', path: `/files/${s.rides[0].file.id}/mission` },
   { name: 'charts', path: `/charts?d=${s.rides[0].decode.id}.records` },
-  { name: 'track', path: `/track?d=${s.rides[0].decode.id}`, todo: 'not built yet' },
+  { name: 'track', path: `/track?d=${s.rides[0].decode.id}.records` },
   { name: 'batches', path: '/batches' },
   { name: 'batch', path: `/batches/${s.batch.id}` },
   { name: 'queues', path: '/queues' },

@@ -29,8 +29,8 @@ for (const theme of ['light', 'dark']) {
   for (const view of [wide, phone]) {
     test(`pages, ${theme}, ${view.width} px`, async (t) => {
       const { page, goto, watched } = await openPage(t, browser, appliance, { theme, view });
-      for (const { name, path, todo } of all) {
-        await t.test(name, { todo }, async () => {
+      for (const { name, path } of all) {
+        await t.test(name, async () => {
           await goto(path);
           await page.screenshot({ path: join(shots, `${name}-${view.width}-${theme}.png`) });
           assert.notEqual(await page.locator('main').innerText(), '', 'there is nothing on the page');
@@ -51,8 +51,8 @@ for (const [what, view, scale] of [
 ]) {
   test(`no page scrolls sideways at ${what}`, async (t) => {
     const { page, goto } = await openPage(t, browser, appliance, { view, deviceScaleFactor: scale, hasTouch: false });
-    for (const { name, path, todo } of all) {
-      await t.test(name, { todo }, async () => {
+    for (const { name, path } of all) {
+      await t.test(name, async () => {
         await goto(path);
         const over = await sideways(page);
         assert.ok(over <= 0, `by ${over} px: ${await widest(page)}`);
@@ -63,8 +63,8 @@ for (const [what, view, scale] of [
 
 test('nothing moves where motion is not wanted', async (t) => {
   const { page, goto } = await openPage(t, browser, appliance, { reducedMotion: 'reduce' });
-  for (const { name, path, todo } of all) {
-    await t.test(name, { todo }, async () => {
+  for (const { name, path } of all) {
+    await t.test(name, async () => {
       await goto(path);
       assert.deepEqual(await page.evaluate(moving), []);
     });
@@ -73,8 +73,8 @@ test('nothing moves where motion is not wanted', async (t) => {
 
 test('targets are at least 24 px high and wide for fingers', async (t) => {
   const { page, goto } = await openPage(t, browser, appliance, { view: phone, hasTouch: true, isMobile: true });
-  for (const { name, path, todo } of all) {
-    await t.test(name, { todo }, async () => {
+  for (const { name, path } of all) {
+    await t.test(name, async () => {
       await goto(path);
       assert.deepEqual(await page.evaluate(small), []);
     });

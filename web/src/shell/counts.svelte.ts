@@ -1,5 +1,4 @@
 import { data, type Api } from '../api/client';
-import { ApiError } from '../api/error';
 import type { Live } from '../api/live.svelte';
 import type { Session } from '../lib/session.svelte';
 import type { SystemInfo } from '../api/types';
@@ -13,7 +12,6 @@ export interface Count {
 /** The figures beside the entries of the navigation, and what the frame shows of the system. They follow events. */
 export class Counts {
   system: SystemInfo | undefined = $state.raw();
-  private kv = true;
   private counts: Record<string, Count> = $state.raw({});
 
   constructor(
@@ -55,20 +53,17 @@ export class Counts {
     if (!this.session.may('read')) return;
     const api = this.api;
     const one = { params: { query: { limit: 1 } } };
-    const [system, files, batches, queues, schedules, workers, plugins, flows, alerts, keys] = await Promise.allSettled(
-      [
-        data(api.GET('/system')),
-        data(api.GET('/files', one)),
-        data(api.GET('/batches', one)),
-        data(api.GET('/queues')),
-        data(api.GET('/schedules', one)),
-        data(api.GET('/workers')),
-        data(api.GET('/plugins')),
-        data(api.GET('/flows', one)),
-        data(api.GET('/alerts', { params: { query: { state: 'firing', limit: 1000 } } })),
-        this.session.may('admin') && this.kv ? data(api.GET('/kv/keys', one)) : Promise.reject(new Error('not asked')),
-      ],
-    );
+    const [system, files, batches, queues, schedules, workers, plugins, flows, alerts] = await Promise.allSettled([
+      data(api.GET('/system')),
+      data(api.GET('/files', one)),
+      data(api.GET('/batches', one)),
+      data(api.GET('/queues')),
+      data(api.GET('/schedules', one)),
+      data(api.GET('/workers')),
+      data(api.GET('/plugins')),
+      data(api.GET('/flows', one)),
+      data(api.GET('/alerts', { params: { query: { state: 'firing', limit: 1000 } } })),
+    ]);
     if (system.status === 'fulfilled') this.system = system.value;
     const next: Record<string, Count> = {};
     const total = (page: string, answer: PromiseSettledResult<{ total?: number | null }>) => {
@@ -78,9 +73,6 @@ export class Counts {
     total('batches', batches);
     total('schedules', schedules);
     total('flows', flows);
-    total('keys', keys);
-    // Without a Redis-protocol server it need not be asked again.
-    if (keys.status === 'rejected' && keys.reason instanceof ApiError && keys.reason.status === 503) this.kv = false;
     if (alerts.status === 'fulfilled' && alerts.value.items.length > 0) {
       const critical = alerts.value.items.some((a) => a.level === 'critical' && !a.silenced);
       next['monitor'] = { n: alerts.value.items.length, tone: critical ? 'bad' : 'care' };
