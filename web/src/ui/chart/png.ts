@@ -23,13 +23,10 @@ export async function picture(box: HTMLElement, title: string, palette: Palette,
     const r = el.getBoundingClientRect();
     return { x: r.left - origin.left, y: r.top - origin.top + head, w: r.width, h: r.height };
   };
-  for (const el of box.querySelectorAll('canvas')) {
+  // In the order of the page, so that the grid lies under the lines.
+  for (const el of box.querySelectorAll<HTMLCanvasElement | SVGSVGElement>('canvas, svg')) {
     const p = place(el);
-    ctx.drawImage(el, p.x, p.y, p.w, p.h);
-  }
-  for (const el of box.querySelectorAll('svg')) {
-    const p = place(el);
-    const image = await drawn(el);
+    const image = el instanceof HTMLCanvasElement ? el : await drawn(el);
     if (image) ctx.drawImage(image, p.x, p.y, p.w, p.h);
   }
   for (const el of box.querySelectorAll<HTMLElement>('span, b')) {
@@ -67,6 +64,7 @@ const written = [
   'font-size',
   'font-family',
   'font-weight',
+  'paint-order',
 ];
 
 async function drawn(svg: SVGSVGElement): Promise<HTMLImageElement | undefined> {

@@ -1,6 +1,8 @@
 /** What a chart is drawn over: a way, a time, or the number of a row. */
 export interface Axis {
   kind: 'time' | 'distance' | 'number';
+  /** Time since a start, which is 0. */
+  elapsed?: boolean;
   /** Of the whole: least and largest value. Times are seconds of Unix time, of a naive clock as if it were UTC. */
   full: readonly [number, number];
   unit: string;
@@ -19,6 +21,8 @@ export interface LineSeries {
   high?: readonly (number | null)[];
   /** The value holds until the next. */
   step?: boolean;
+  /** Null says that there is no value from here on; otherwise it says nothing, and the value before holds. */
+  gaps?: boolean;
   /** `area` is filled down to zero and drawn faintly; `thin` is half as strong. */
   style?: 'line' | 'thin' | 'area';
 }
@@ -32,8 +36,18 @@ export interface LineLane {
   series: readonly LineSeries[];
   /** Values of the first series over this one are filled: too fast. */
   over?: { series: string; limit: string };
+  /** The scale begins at zero, and stays as it is when zoomed. */
   zero?: boolean;
   empty?: string;
+  /** Words at places of it, as the largest value. */
+  notes?: readonly { x: number; y: number; text: string; color: number }[];
+}
+
+/** A line through all lanes, as where a train stood. */
+export interface Rule {
+  x: number;
+  tone: 'dim' | 'bad';
+  text?: string;
 }
 
 export interface Mark {
@@ -67,13 +81,21 @@ export interface BarLane {
   empty?: string;
 }
 
+/** A state and how long it lasts. `mixed`: it changes more often than can be drawn. */
+export interface Stretch {
+  x: number;
+  to: number;
+  text: string;
+  mixed?: boolean;
+}
+
 /** States by name, one behind the other. */
 export interface StateLane {
   type: 'states';
   key: string;
   label: string;
   height: number;
-  states: readonly { x: number; to: number; text: string }[];
+  states: readonly Stretch[];
   empty?: string;
 }
 
