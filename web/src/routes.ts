@@ -8,6 +8,7 @@ export const routes: readonly Route[] = [
   { pattern: '/files/:id/:table?', nav: 'files', load: () => import('./pages/file/File.svelte') },
   { pattern: '/charts', nav: 'charts', load: () => import('./pages/charts/Charts.svelte') },
   { pattern: '/track', nav: 'track', load: () => import('./pages/track/Track.svelte') },
+  { pattern: '/batches/:batch/mission', nav: 'batches', load: () => import('./pages/mission/Mission.svelte') },
   { pattern: '/batches/:id?', nav: 'batches', load: () => import('./pages/batches/Batches.svelte') },
   { pattern: '/queues/:name?', nav: 'queues', load: () => import('./pages/queues/Queues.svelte') },
   { pattern: '/jobs', nav: 'jobs', load: () => import('./pages/jobs/Jobs.svelte') },

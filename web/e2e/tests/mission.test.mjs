@@ -136,6 +136,20 @@ test('columns of a table are drawn, and the address says which', async (t) => {
   await page.waitForURL((u) => !u.searchParams.has('from'));
 });
 
+test('a batch of recordings of the same time is no run, and leads to each of them', async (t) => {
+  const twin = await s.appliance.upload('twin.RU', Buffer.concat([example(), Buffer.from([0])])); // another content
+  let batch = await s.appliance.api('POST', '/batches', { name: 'twins', file_ids: [s.seeded.file.id, twin.file.id] });
+  while (!batch.finished_at) batch = await s.appliance.api('GET', `/batches/${batch.id}?wait=30`);
+  const { page, goto } = await s.open(t);
+  await goto(`/batches/${batch.id}`);
+  await page.getByRole('link', { name: 'Mission', exact: true }).click();
+  await page.waitForURL(/\/batches\/.+\/mission/);
+  await page.getByText('These recordings are of the same time').waitFor();
+  await page.locator('main').getByRole('link', { name: 'twin.RU' }).click();
+  await page.waitForURL(new RegExp(`/files/${twin.file.id}/mission`));
+  await chart(page).waitFor();
+});
+
 /** Presses Tab until what has the focus is what is looked for. */
 async function tabTo(page, wanted, what, key = 'Tab') {
   for (let i = 0; i < 120; i++) {

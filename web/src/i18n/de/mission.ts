@@ -75,4 +75,20 @@ export const mission: Words<typeof en> = {
   notRailText:
     'Diese Seite zeichnet die Datensätze eines Fahrtrekorders. Hier gibt es keine Tabelle «records» mit Geschwindigkeiten.',
   toFile: 'Zu den Tabellen',
+  ebShort: 'ZB',
+  max: (v) => `max. ${v}`,
+  unknownGroups: (n, text) =>
+    n === 1 ? '1 Telegramm, aus keiner nummerierten Gruppe' : `${text} Telegramme, aus keiner nummerierten Gruppe`,
+  noPermitted: 'keine zulässige Geschwindigkeit in dieser Aufzeichnung',
+  noLineSpeed: 'keine Streckengeschwindigkeit empfangen',
+  fromA: (distance, time, speed) => `Cursor − A: ${distance}, ${time}, ${speed}`,
+  parquet: 'Datensätze der ganzen Fahrt (Parquet)',
+  batch: 'Stapel',
+  files: (n) => `${n} Dateien`,
+  overlap: 'Diese Aufzeichnungen sind aus derselben Zeit',
+  overlapText:
+    'Gezeichnet wird eine Fahrt aus Dateien, die aufeinander folgen, wie die Stundendateien eines Zuges. Öffnen Sie eine davon:',
+  cut: 'Die Aufzeichnung ist länger als das, was hier gezeichnet ist: Ihr Ende fehlt.',
+  summary: (distance, highest, stops, brakes) =>
+    `${distance}, höchste Geschwindigkeit ${highest}, Halte: ${stops}, Bremseingriffe: ${brakes}`,
 };

@@ -72,4 +72,20 @@ export const mission = {
   notRail: 'This recording is no train recording',
   notRailText: 'The mission page draws the records of a train recorder. This one has no table «records» with speeds.',
   toFile: 'To its tables',
+  ebShort: 'EB',
+  max: (v: string) => `max ${v}`,
+  unknownGroups: (n: number, text: string) =>
+    n === 1 ? '1 telegram, of no numbered group' : `${text} telegrams, of no numbered group`,
+  noPermitted: 'no permitted speed in this recording',
+  noLineSpeed: 'no line speed was received',
+  fromA: (distance: string, time: string, speed: string) => `Cursor − A: ${distance}, ${time}, ${speed}`,
+  parquet: 'Records, whole run (Parquet)',
+  batch: 'Batch',
+  files: (n: string) => `${n} files`,
+  overlap: 'These recordings are of the same time',
+  overlapText:
+    'A mission is drawn of files that follow each other, as the hourly files of one train do. Open one of these:',
+  cut: 'The recording is longer than what is drawn here: its end is missing.',
+  summary: (distance: string, highest: string, stops: number, brakes: number) =>
+    `${distance}, highest speed ${highest}, stops: ${stops}, brake interventions: ${brakes}`,
 };

@@ -67,4 +67,18 @@ export const mission: Words<typeof en> = {
   notRail: '這不是列車記錄',
   notRailText: '任務頁面繪製列車記錄器的資料。此記錄檔沒有含速度的「records」資料表。',
   toFile: '前往資料表',
+  ebShort: '緊急',
+  max: (v) => `最高 ${v}`,
+  unknownGroups: (_n, text) => `${text} 則報文，皆無群組編號`,
+  noPermitted: '此記錄檔沒有允許速度',
+  noLineSpeed: '未收到路線速度',
+  fromA: (distance, time, speed) => `游標 − A：${distance}，${time}，${speed}`,
+  parquet: '全程記錄（Parquet）',
+  batch: '批次',
+  files: (n) => `${n} 個檔案`,
+  overlap: '這些記錄檔的時間互相重疊',
+  overlapText: '任務由前後相接的檔案組成，例如同一列車的每小時檔案。請開啟其中一個：',
+  cut: '記錄檔比此處所繪更長，尾段未繪出。',
+  summary: (distance, highest, stops, brakes) =>
+    `${distance}，最高速度 ${highest}，停車：${stops}，煞車介入：${brakes}`,
 };

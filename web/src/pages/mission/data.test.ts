@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { groupsOf, nearestGroup, profile, seconds, stretches } from './data';
+import { groupsOf, nearestGroup, profile, samplesOf, seconds, spansOf, stopsOf, stretches } from './data';
 
 const row = (time: string, location_m: number, more: object = {}) => ({
   time: '2024-11-15T' + time,
@@ -68,4 +68,57 @@ it('counts the balises of a passage', () => {
   ]);
   expect(nearestGroup(groups, 800)?.x).toBe(10);
   expect(nearestGroup([], 800)).toBeUndefined();
+});
+
+it('keeps the fastest sample of a second where it was', () => {
+  const got = samplesOf([
+    row('12:00:00', 10, { speed_kmh: 50 }),
+    row('12:00:01', 20, { speed_kmh: 61 }),
+    row('12:00:01', 35, { speed_kmh: 60 }),
+    row('12:00:02', 50, { speed_kmh: null }),
+    row('12:00:01', 51, { speed_kmh: 99 }),
+    row('12:00:03', 60, { speed_kmh: 40 }),
+    row('12:00:03', 70, { speed_kmh: 39 }),
+  ]);
+  expect(got.map((s) => [s.x, s.v])).toEqual([
+    [10, 50],
+    [20, 61],
+    [50, null],
+    [60, 40],
+    [70, 39],
+  ]);
+});
+
+it('finds the order of files that follow each other', () => {
+  const rows = [
+    { file: 'b', ...row('13:00:00', 9) },
+    { file: 'b', ...row('13:30:00', 9) },
+    { file: 'a', ...row('12:00:00', 1) },
+    { file: 'a', time: null, location_m: null },
+    { file: 'a', ...row('12:59:59', 9) },
+  ];
+  expect(spansOf(rows).map((s) => [s.file, s.to - s.from])).toEqual([
+    ['a', 3599],
+    ['b', 1800],
+  ]);
+});
+
+it('joins a standstill that goes on in the next file', () => {
+  const stop = (from: string, to: string, location_m: number, station_id: number | null = null) => ({
+    time_from: '2024-11-15T' + from,
+    time_to: '2024-11-15T' + to,
+    location_m,
+    station_id,
+  });
+  const got = stopsOf([
+    stop('11:58:40', '11:59:57', 12_501),
+    stop('12:00:01', '12:00:27', 12_502, 7),
+    stop('12:00:30', '12:00:50', 12_600),
+    stop('13:00:00', '13:00:30', 12_600),
+  ]);
+  expect(got.map((s) => [s.toT - s.t, s.station])).toEqual([
+    [107, 7],
+    [20, null],
+    [30, null],
+  ]);
 });

@@ -2,7 +2,7 @@
 // page can be drawn over either.
 
 import { data, type Api } from '../../api/client';
-import type { Table } from '../../api/types';
+import type { Column } from '../../api/types';
 
 export interface Sample {
   t: number;
@@ -59,6 +59,10 @@ export interface Level {
 }
 
 export interface Mission {
+  /** The files it is put together of do not follow each other: they are not one run. */
+  overlap: boolean;
+  /** It has more rows than are read. */
+  cut: boolean;
   samples: Sample[];
   permitted: Permitted[];
   lineSpeed: Level[];
@@ -76,37 +80,85 @@ export interface Mission {
   naive: boolean;
 }
 
-type Row = Record<string, unknown>;
-const page = 10_000;
-const mostPages = 30;
+/** A decode of a recording, or a batch of them that follow each other. */
+export type Origin = { decode: string } | { batch: string };
 
-/** Reads whole tables by pages; a table that is not there has no rows. */
-async function rowsOf(
-  api: Api,
-  decode: string,
-  tables: readonly Table[],
-  name: string,
-  wanted: readonly string[],
-  signal: AbortSignal,
-): Promise<Row[]> {
-  const table = tables.find((t) => t.name === name);
-  if (!table || table.rows === 0) return [];
-  const columns = wanted.filter((c) => table.columns.some((x) => x.name === c));
-  const rows: Row[] = [];
-  let cursor: string | undefined;
-  for (let i = 0; i < mostPages; i++) {
-    const answer = await data(
-      api.GET('/decodes/{id}/tables/{table}/rows', {
-        params: { path: { id: decode, table: name }, query: { columns, limit: page, cursor } },
-        querySerializer: { array: { style: 'form', explode: false } },
-        signal,
-      }),
+type Row = Record<string, unknown>;
+type Named = { name: string; rows: number; columns: readonly Column[]; conflicts?: readonly string[] };
+const page = 10_000;
+const mostPages = 60;
+
+class Reader {
+  cut = false;
+  /** Files of a batch in the order of their time; a batch may have them in any. */
+  private order = new Map<unknown, number>();
+
+  constructor(
+    private readonly api: Api,
+    private readonly origin: Origin,
+    private readonly tables: readonly Named[],
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** Reads a whole table by pages; one that is not there has no rows. */
+  async rows(name: string, wanted: readonly string[]): Promise<Row[]> {
+    const table = this.tables.find((t) => t.name === name);
+    if (!table || table.rows === 0) return [];
+    const columns = ['file', ...wanted].filter(
+      (c) => table.columns.some((x) => x.name === c) && !table.conflicts?.includes(c),
     );
-    for (const r of answer.rows as unknown[][]) rows.push(Object.fromEntries(answer.columns.map((c, j) => [c, r[j]])));
-    if (!answer.next_cursor) return rows;
-    cursor = answer.next_cursor;
+    const rows: Row[] = [];
+    let cursor: string | undefined;
+    for (let i = 0; i < mostPages; i++) {
+      const answer = await data(this.page(name, { columns, limit: page, cursor }));
+      for (const r of answer.rows as unknown[][])
+        rows.push(Object.fromEntries(answer.columns.map((c, j) => [c, r[j]])));
+      if (!answer.next_cursor) return rows;
+      cursor = answer.next_cursor;
+    }
+    this.cut = true;
+    return rows;
   }
-  return rows;
+
+  private page(table: string, query: { columns: string[]; limit: number; cursor?: string }) {
+    const more = { querySerializer: { array: { style: 'form', explode: false } }, signal: this.signal } as const;
+    return 'decode' in this.origin
+      ? this.api.GET('/decodes/{id}/tables/{table}/rows', {
+          params: { path: { id: this.origin.decode, table }, query },
+          ...more,
+        })
+      : this.api.GET('/batches/{id}/tables/{table}/rows', {
+          params: { path: { id: this.origin.batch, table }, query },
+          ...more,
+        });
+  }
+
+  /** Learns the order of the files; false: some of them are of the same time. */
+  follow(records: readonly Row[]): boolean {
+    const spans = spansOf(records);
+    this.order = new Map(spans.map((s, i) => [s.file, i]));
+    return spans.every((s, i) => i === 0 || s.from >= (spans[i - 1]?.to ?? 0));
+  }
+
+  sorted(rows: Row[]): Row[] {
+    if (this.order.size < 2) return rows;
+    const place = (r: Row) => this.order.get(r['file']) ?? 0;
+    return rows.sort((p, q) => place(p) - place(q));
+  }
+}
+
+/** From when to when each file was recorded, in the order of time. */
+export function spansOf(records: readonly Row[]): { file: unknown; from: number; to: number }[] {
+  const spans = new Map<unknown, { file: unknown; from: number; to: number }>();
+  for (const r of records) {
+    if (!placed(r)) continue;
+    const t = seconds(r['time']);
+    const file = r['file'];
+    const span = spans.get(file);
+    if (!span) spans.set(file, { file, from: t, to: t });
+    else [span.from, span.to] = [Math.min(span.from, t), Math.max(span.to, t)];
+  }
+  return [...spans.values()].sort((p, q) => p.from - q.from);
 }
 
 /** Seconds of Unix time; a naive clock counts as UTC, an instant is shifted to the browser's zone so that it reads as such. */
@@ -119,31 +171,29 @@ export function seconds(value: unknown): number {
 
 const number = (v: unknown): number | null => (typeof v === 'number' ? v : null);
 
-export async function loadMission(api: Api, decode: string, signal: AbortSignal): Promise<Mission> {
-  const tables = await data(api.GET('/decodes/{id}/tables', { params: { path: { id: decode } }, signal }));
-  const read = (name: string, columns: readonly string[]) => rowsOf(api, decode, tables, name, columns, signal);
+export async function loadMission(api: Api, origin: Origin, signal: AbortSignal): Promise<Mission | undefined> {
+  const tables: readonly Named[] =
+    'decode' in origin
+      ? await data(api.GET('/decodes/{id}/tables', { params: { path: { id: origin.decode } }, signal }))
+      : await data(api.GET('/batches/{id}/tables', { params: { path: { id: origin.batch } }, signal }));
+  if (!tables.some((t) => t.name === 'records')) return undefined;
+  const reader = new Reader(api, origin, tables, signal);
   const place = ['time', 'location_m', 'speed_kmh'] as const;
-  const [records, dynamic, track, telegrams, status, messages, failures, stops, mission] = await Promise.all([
-    read('records', place),
-    read('mmi_dynamic', [...place, 'v_permitted', 'm_warning']),
-    read('track_description', ['record', 'location_m', 'kind', 'position_m', 'v_mrsp', 'g_gradient']),
-    read('telegrams', [...place, 'nid_c', 'nid_bg', 'n_total', 'n_pig', 'packets']),
-    read('mmi_status', [...place, 'eb', 'sb', 'mode_name', 'level_name']),
-    read('driver_messages', [...place, 'kind', 'i_text']),
-    read('failures', [...place, 'origin', 'i_failure_number']),
-    read('stops', ['time_from', 'time_to', 'location_m', 'station_id']),
-    read('mission', [
-      'distance_m',
-      'max_speed_kmh',
-      'mean_speed_kmh',
-      'eb_count',
-      'sb_count',
-      'balise_groups',
-      'telegrams',
-      'station_stops',
-      'records',
-    ]),
+  const read = await Promise.all([
+    reader.rows('records', place),
+    reader.rows('mmi_dynamic', [...place, 'v_permitted', 'm_warning']),
+    reader.rows('track_description', ['record', 'location_m', 'kind', 'position_m', 'v_mrsp', 'g_gradient']),
+    reader.rows('telegrams', [...place, 'nid_c', 'nid_bg', 'n_total', 'n_pig', 'packets']),
+    reader.rows('mmi_status', [...place, 'eb', 'sb', 'mode_name', 'level_name']),
+    reader.rows('driver_messages', [...place, 'kind', 'i_text']),
+    reader.rows('failures', [...place, 'origin', 'i_failure_number']),
+    reader.rows('stops', ['time_from', 'time_to', 'location_m', 'station_id']),
+    reader.rows('mission', ['distance_m', 'mean_speed_kmh', 'records']),
   ]);
+  const follows = reader.follow(read[0]);
+  const [records, dynamic, track, telegrams, status, messages, failures, stops, mission] = read.map((rows) =>
+    reader.sorted(rows),
+  ) as typeof read;
   const samples = samplesOf(records);
   const end = samples.at(-1)?.t ?? 0;
   const endX = samples.at(-1)?.x ?? 0;
@@ -155,26 +205,20 @@ export async function loadMission(api: Api, decode: string, signal: AbortSignal)
   const sb = stretches(statuses, (r) => (number(r['sb']) ?? 0) > 0, end, endX);
   const warnings = stretches(dynamic.filter(placed), (r) => (number(r['m_warning']) ?? 0) > 0, end, endX);
   return {
+    overlap: !follows,
+    cut: reader.cut,
     samples,
     permitted,
     lineSpeed: profile(track, 'mrsp', 'v_mrsp', endX),
     gradient: profile(track, 'gradient', 'g_gradient', endX),
     groups: groupsOf(telegrams.filter(placed)),
     telegrams: telegrams.length,
-    stops: stops
-      .filter((r) => r['location_m'] !== null && r['time_from'])
-      .map((r) => ({
-        t: seconds(r['time_from']),
-        toT: seconds(r['time_to']),
-        x: Number(r['location_m']),
-        toX: Number(r['location_m']),
-        station: number(r['station_id']),
-      })),
+    stops: stopsOf(stops),
     eb,
     sb,
     warnings,
     events: eventsOf(statuses, messages.filter(placed), failures.filter(placed), eb, sb, warnings),
-    summary: mission[0] ?? {},
+    summary: summaryOf(mission),
     start: samples[0]?.t ?? 0,
     end,
     naive: tables.some((t) => t.columns.some((c) => c.role === 'time' && c.naive)),
@@ -184,23 +228,56 @@ export async function loadMission(api: Api, decode: string, signal: AbortSignal)
 const placed = (r: Row) => r['time'] !== null && r['location_m'] !== null && r['location_m'] !== undefined;
 const at = (r: Row) => ({ t: seconds(r['time']), x: Number(r['location_m']) });
 
-/** One sample a second is enough to draw: of equal times the last counts. */
-function samplesOf(records: readonly Row[]): Sample[] {
+/**
+ * One sample a second is enough to draw: the fastest, with the place where it was, so that no peak is lost or moved. The first
+ * and the last of all are kept too: they say from where to where the run goes.
+ */
+export function samplesOf(records: readonly Row[]): Sample[] {
   const out: Sample[] = [];
+  let end: Sample | undefined;
   for (const r of records) {
     if (!placed(r)) continue;
     const s: Sample = { ...at(r), v: number(r['speed_kmh']) };
     const last = out.at(-1);
     if (last && s.t < last.t) continue; // a clock that was set back is not drawn backwards
-    if (last && last.t === s.t) {
-      // The largest speed of a second is kept: no peak is lost.
-      out[out.length - 1] = {
-        ...s,
-        v: Math.max(s.v ?? -1, last.v ?? -1) >= 0 ? Math.max(s.v ?? -1, last.v ?? -1) : null,
-      };
-    } else out.push(s);
+    end = s;
+    if (last?.t !== s.t || out.length === 1) out.push(s);
+    else if ((s.v ?? -1) > (last.v ?? -1)) out[out.length - 1] = s;
+  }
+  if (end && end.x !== out.at(-1)?.x) out.push(end);
+  return out;
+}
+
+const joined = 10; // seconds between two files in which a train that stands goes on standing
+const near = 5; // metres
+
+/** Standstills; one that reaches from one file into the next is one. */
+export function stopsOf(rows: readonly Row[]): Stop[] {
+  const out: Stop[] = [];
+  for (const r of rows) {
+    if (r['location_m'] === null || !r['time_from']) continue;
+    const x = Number(r['location_m']);
+    const stop = {
+      t: seconds(r['time_from']),
+      toT: seconds(r['time_to']),
+      x,
+      toX: x,
+      station: number(r['station_id']),
+    };
+    const last = out.at(-1);
+    if (last && stop.t >= last.toT && stop.t - last.toT <= joined && Math.abs(x - last.x) <= near) {
+      last.toT = stop.toT;
+      last.station ??= stop.station;
+    } else out.push(stop);
   }
   return out;
+}
+
+/** What the decoder says of the run; of several files what can be added, the rest is calculated from the samples. */
+function summaryOf(rows: readonly Row[]): Record<string, unknown> {
+  if (rows.length <= 1) return rows[0] ?? {};
+  const sum = (name: string) => rows.reduce((total, r) => total + (number(r[name]) ?? 0), 0);
+  return { records: sum('records') };
 }
 
 /** From the row in which something begins to the one in which it is over, or to the end. */
@@ -228,10 +305,10 @@ export function profile(rows: readonly Row[], kind: string, column: string, end:
   let levels: { x: number; value: number }[] = [];
   let i = 0;
   while (i < rows.length) {
-    const record = rows[i]?.['record'];
+    const [record, file] = [rows[i]?.['record'], rows[i]?.['file']];
     const here = Number(rows[i]?.['location_m'] ?? 0);
     const elements: { x: number; value: number }[] = [];
-    for (; i < rows.length && rows[i]?.['record'] === record; i++) {
+    for (; i < rows.length && rows[i]?.['record'] === record && rows[i]?.['file'] === file; i++) {
       const r = rows[i] as Row;
       const value = number(r[column]);
       const x = number(r['position_m']);

@@ -1,15 +1,18 @@
 // The lanes of a mission, over the way or over time.
 
 import type { Text } from '../../i18n/en';
-import type { Lane, LineSeries, Mark } from '../../ui/chart/types';
+import type { Lane, LineSeries, Mark, Rule } from '../../ui/chart/types';
+import { num } from '../../lib/format';
 import { indexAt } from '../../ui/chart/scale';
-import type { Level, Mission } from './data';
+import type { Level, Mission, Sample } from './data';
 
 export type Over = 'distance' | 'time';
 
 /** Samples in the order of x: over the way of a train that went back, those of the same place lie beside each other. */
-export function speedSeries(m: Mission, over: Over, label: string): LineSeries {
-  const samples = over === 'time' ? m.samples : [...m.samples].sort((a, b) => a.x - b.x || a.t - b.t);
+export const inOrder = (m: Mission, over: Over): readonly Sample[] =>
+  over === 'time' ? m.samples : [...m.samples].sort((a, b) => a.x - b.x || a.t - b.t);
+
+export function speedSeries(samples: readonly Sample[], over: Over, label: string): LineSeries {
   return {
     key: 'speed',
     label,
@@ -26,6 +29,7 @@ export function permittedSeries(m: Mission, over: Over, label: string): LineSeri
     label,
     color: 2,
     step: true,
+    gaps: true,
     style: 'thin',
     xs: list.map((p) => (over === 'time' ? p.t : p.x)),
     ys: list.map((p) => p.v),
@@ -59,6 +63,15 @@ function stepsOf(levels: readonly Level[], m: Mission, over: Over): { xs: number
   return { xs, ys };
 }
 
+/** Where the train stood and where it was braked, through all lanes. */
+export function rulesOf(m: Mission, over: Over, t: Text['mission']): Rule[] {
+  const key = over === 'time' ? 't' : 'x';
+  return [
+    ...m.stops.map((s): Rule => ({ x: s[key], tone: 'dim' })),
+    ...m.eb.map((s): Rule => ({ x: s[key], tone: 'bad', text: t.ebShort })),
+  ];
+}
+
 export function lanesOf(
   m: Mission,
   over: Over,
@@ -66,6 +79,7 @@ export function lanesOf(
   narrow: boolean,
   speed: LineSeries,
   permitted: LineSeries,
+  highest: Sample | undefined,
 ): Lane[] {
   const key = over === 'time' ? 't' : 'x';
   const until = over === 'time' ? 'toT' : 'toX';
@@ -83,9 +97,12 @@ export function lanesOf(
     ...m.eb.map((s): Mark => ({ x: s[key], to: s[until], tone: 'bad', title: t.eb })),
   ].sort((a, b) => a.x - b.x);
   const lines: LineSeries[] = [];
+  const lacks: string[] = [];
   if (lineSpeed.xs.length > 1)
-    lines.push({ key: 'line', label: t.lineSpeed, color: 2, step: true, style: 'area', ...lineSpeed });
-  if (permitted.xs.length > 0) lines.push(permitted);
+    lines.push({ key: 'line', label: t.lineSpeed, color: 2, step: true, gaps: true, style: 'area', ...lineSpeed });
+  else lacks.push(t.noLineSpeed);
+  if (permitted.ys.some((v) => v !== null)) lines.push(permitted);
+  else lacks.push(t.noPermitted);
   lines.push(speed);
   return [
     {
@@ -93,7 +110,13 @@ export function lanesOf(
       key: 'dwell',
       label: t.dwell,
       height: 20,
-      marks: m.stops.map((s): Mark => ({ x: s[key], tone: 'dim', short: true, text: dwell(s.toT - s.t) })),
+      marks: m.stops.map((s): Mark => ({
+        x: s[key],
+        to: over === 'time' ? s.toT : undefined,
+        tone: 'dim',
+        short: true,
+        text: dwell(s.toT - s.t),
+      })),
       empty: t.noStops,
     },
     {
@@ -106,6 +129,8 @@ export function lanesOf(
       over: { series: 'speed', limit: 'permitted' },
       zero: true,
       empty: t.noSpeed,
+      lacks: lacks.join(' · ') || undefined,
+      notes: highest?.v == null ? [] : [{ x: highest[key], y: highest.v, text: t.max(num(highest.v, 1)), color: 1 }],
     },
     { type: 'bars', key: 'gradient', label: t.gradient, unit: '‰', height: 48, bars, empty: t.noGradient },
     {
@@ -121,6 +146,7 @@ export function lanesOf(
         title: `${g.country}/${g.group}`,
       })),
       empty: t.noGroups,
+      lacks: m.groups.some((g) => g.known) ? undefined : t.unknownGroups(m.telegrams, num(m.telegrams)),
     },
     { type: 'marks', key: 'brake', label: t.brake, height: 18, marks: brakes, empty: t.noBrakes },
     {
@@ -128,7 +154,9 @@ export function lanesOf(
       key: 'messages',
       label: t.messages,
       height: 16,
-      marks: m.events.filter((e) => e.kind === 'message').map((e): Mark => ({ x: e[key], tone: 'dim' })),
+      marks: m.events
+        .filter((e) => e.kind === 'message')
+        .map((e): Mark => ({ x: e[key], tone: 'dim', title: `${t.eventNames.message} ${e.text}` })),
       empty: t.noMessages,
     },
   ];

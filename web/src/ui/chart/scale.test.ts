@@ -85,8 +85,9 @@ describe('times of more than a day', () => {
     expect(rangeText(distance, 7400)).toBe('7.40 km');
   });
   it('are as exact as the stretch is short', () => {
-    expect(xText(time, 1.2345, 0.5)).toBe('00:00:01.2345');
-    expect(xText(time, 1.2345, 20)).toBe('00:00:01.23');
+    expect(xText(time, 1.25, 0.5)).toBe('00:00:01.250');
+    expect(xText(time, 1.25, 20)).toBe('00:00:01.3');
+    expect(xText(time, 1.25, 60)).toBe('00:00:01');
   });
 });
 

@@ -83,7 +83,7 @@ function axisText(axis: Axis, x: number, step: number, range: number): string {
 /** The value of x, as exact as a stretch of that length asks for; with the day where there are several. */
 export function xText(axis: Axis, x: number, range = axis.full[1] - axis.full[0]): string {
   if (axis.kind === 'time') {
-    const step = Math.min(1, 10 ** Math.max(-6, Math.floor(Math.log10(Math.max(1e-9, range) / 1000))));
+    const step = Math.min(1, 10 ** Math.max(-6, Math.floor(Math.log10(Math.max(1e-9, range) / 60))));
     if (axis.elapsed) return lengthText(x, step);
     return (manyDays(axis) ? dateText(x) + ' ' : '') + clockText(x, step);
   }

@@ -39,6 +39,8 @@ export interface LineLane {
   /** The scale begins at zero, and stays as it is when zoomed. */
   zero?: boolean;
   empty?: string;
+  /** What is missing in it. */
+  lacks?: string;
   /** Words at places of it, as the largest value. */
   notes?: readonly { x: number; y: number; text: string; color: number }[];
 }
@@ -68,6 +70,8 @@ export interface MarkLane {
   height: number;
   marks: readonly Mark[];
   empty?: string;
+  /** What is missing in it. */
+  lacks?: string;
 }
 
 export interface BarLane {
