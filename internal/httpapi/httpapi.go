@@ -1,6 +1,6 @@
-// Package httpapi owns the HTTP face of the appliance: the listener, the routes under /api/v1, health, the start
-// page, and the way from an error to a problem document. It holds no state of its own: everything it shows comes
-// from the packages behind the interfaces in this file, which app wires.
+// Package httpapi owns the HTTP face of the appliance: the listener, the routes under /api/v1, health, the console's
+// addresses, and the way from an error to a problem document. It holds nothing that has to last: everything it shows comes
+// from the packages behind the interfaces in this file, which app wires, and what it remembers of them is found out anew.
 //
 // A request passes, in this order: Server.observe (ids, log line, metrics, panics), Server.admit (drain, Host, Origin,
 // token and scope), the route. Handlers that answer JSON are registered through huma, so that the OpenAPI document
