@@ -23,7 +23,7 @@ test('what is shown and typed stays, tries are counted, and the page goes on by 
   await page.locator('.foot .live').filter({ hasText: 'Live' }).waitFor();
   const row = page.locator('.dg-r:not(.wait)').nth(3);
   const before = await row.innerText();
-  const field = page.getByRole('searchbox');
+  const field = page.locator('.bar').getByRole('combobox');
   await field.fill('half a que');
   await s.appliance.kill();
   const banner = page.getByRole('status').filter({ hasText: 'No connection to the appliance since' });
