@@ -65,6 +65,8 @@ type link interface {
 	cut()
 	// deliver says that there are messages, and nothing that the client has sent is being answered.
 	deliver()
+	// ended says that the other side has ended the connection, where nobody reads from it at the moment and would see that.
+	ended() bool
 }
 
 // output is what a client is to get.
@@ -203,7 +205,7 @@ func forgery(word []byte) bool {
 // mayLeave is how much the client may leave unread and still be read from. A client that sends many commands before it
 // reads an answer relies on that; many that never read must not fill the memory.
 func (c *client) mayLeave() int64 {
-	if c.srv.unread > allUnread {
+	if c.srv.crowded {
 		return batchOutput
 	}
 	return mostUnread
@@ -214,8 +216,20 @@ func (c *client) account() { c.tell(c.pending()) }
 
 // tell is account of n bytes.
 func (c *client) tell(n int64) {
-	c.srv.unread += n - c.told
+	s := c.srv
+	s.unread += n - c.told
 	c.told = n
+	switch {
+	case s.unread > allUnread:
+		s.crowded = true
+	case s.crowded && s.unread <= allUnread/2:
+		s.crowded = false
+		for _, other := range s.clients { // who reads nothing before all was taken is not heard of again by itself
+			if other.pending() > batchOutput {
+				other.link.rouse()
+			}
+		}
+	}
 }
 
 // leave forgets a client. It may be called again.

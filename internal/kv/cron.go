@@ -60,6 +60,8 @@ func (s *Server) look(c *client, now int64) {
 		} else if silent > linger {
 			c.kill()
 		}
+	case c.s.Blocked() && c.link.ended(): // what it waits for must not be given to nobody
+		c.kill()
 	case !c.within():
 		s.log.Warn("client closed: it has not read for too long what it gets", "client", c.addr, "waiting_bytes", c.pending())
 		c.kill()

@@ -25,6 +25,7 @@ type door struct {
 	addr  net.Addr
 	path  string        // of a unix socket, which is removed when it is closed
 	ready bool          // somebody may wait
+	rests bool          // nobody is let in for a while
 	rest  time.Duration // of the next error
 	once  sync.Once
 }
@@ -84,7 +85,10 @@ func (l *loop) accept(ctx context.Context, d *door) {
 
 // restDoor has nobody come in for a while.
 func (l *loop) restDoor(d *door) {
-	_ = l.poll.control(unix.EPOLL_CTL_DEL, d.fd, 0)
+	if !d.rests {
+		_ = l.poll.control(unix.EPOLL_CTL_DEL, d.fd, 0)
+		d.rests = true
+	}
 	timer := time.NewTimer(d.rest)
 	d.rest = min(2*d.rest, mostRest)
 	l.srv.wg.Go(func() {
@@ -98,10 +102,18 @@ func (l *loop) restDoor(d *door) {
 	})
 }
 
-// openDoors has them watched again.
+// openDoors has those watched again that rested.
 func (l *loop) openDoors() {
 	for _, d := range l.doors {
-		_ = l.poll.control(unix.EPOLL_CTL_ADD, d.fd, unix.EPOLLIN) // one that is watched already cannot be added
+		if !d.rests {
+			continue
+		}
+		if err := l.poll.control(unix.EPOLL_CTL_ADD, d.fd, unix.EPOLLIN); err != nil {
+			l.srv.log.Warn("client not accepted", "error", err.Error())
+			l.restDoor(d)
+			continue
+		}
+		d.rests = false
 	}
 }
 
@@ -115,7 +127,7 @@ func (l *loop) shutDoors() {
 
 // welcome begins to serve a connection, unless there are too many.
 func (l *loop) welcome(d *door, fd int, peer unix.Sockaddr) {
-	s, e := l.srv, l.srv.engine
+	s := l.srv
 	c := newClient(s, netTCP, "", "")
 	if d.path != "" {
 		c.net, c.addr = netUnix, d.path+":0"
@@ -125,17 +137,12 @@ func (l *loop) welcome(d *door, fd int, peer unix.Sockaddr) {
 	}
 	p := &socket{client: c, loop: l, fd: fd}
 	c.link = p
-	e.Lock()
-	if !s.admits() {
-		e.Unlock()
+	every, admitted := l.admit(p)
+	if !admitted {
 		_, _ = unix.SendmsgN(fd, []byte("-ERR max number of clients reached\r\n"), nil, nil, unix.MSG_NOSIGNAL)
 		_ = unix.Close(fd)
 		return
 	}
-	c.begin(e)
-	p.bounds = c.lim
-	every := s.set.keepAlive
-	e.Unlock()
 	for fd >= len(l.at) {
 		l.at = append(l.at, nil)
 	}
@@ -149,6 +156,19 @@ func (l *loop) welcome(d *door, fd int, peer unix.Sockaddr) {
 		s.log.Warn("client not accepted", "error", err)
 		l.end(p)
 	}
+}
+
+// admit has a client be known, unless there are too many; every is when a silent one is probed.
+func (l *loop) admit(p *socket) (every time.Duration, admitted bool) {
+	s, e := l.srv, l.srv.engine
+	e.Lock()
+	defer e.Unlock()
+	if !s.admits() {
+		return 0, false
+	}
+	p.begin(e)
+	p.bounds = p.lim
+	return s.set.keepAlive, true
 }
 
 // probeSocket is probe of a descriptor.

@@ -2,7 +2,9 @@ package kv
 
 import (
 	"context"
+	"fmt"
 	goruntime "runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -102,13 +104,16 @@ func (l *loop) stop() {
 
 // cycle waits for something to do, at most for so many milliseconds, and gives each connection that has something one turn.
 func (l *loop) cycle(ctx context.Context, ms int) error {
+	defer func() {
+		if r := recover(); r != nil { // a mistake of ours outside of turns, which have their own: it must not cost all clients
+			l.srv.log.ErrorContext(ctx, "clients not looked for: the server made a mistake", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
 	if err := l.gather(ms); err != nil {
 		return err
 	}
 	if l.called.Load() {
-		l.srv.engine.Lock()
-		l.takeRoused()
-		l.srv.engine.Unlock()
+		l.withLock(l.takeRoused)
 	}
 	if l.told.Swap(false) {
 		l.collect()
@@ -121,6 +126,13 @@ func (l *loop) cycle(ctx context.Context, ms int) error {
 	l.turns(&l.line, l.line.len())
 	l.turns(&l.late, mostEndings)
 	return nil
+}
+
+// withLock has f done under the engine's lock.
+func (l *loop) withLock(f func()) {
+	l.srv.engine.Lock()
+	defer l.srv.engine.Unlock()
+	f()
 }
 
 // turns gives the next n of a line a turn each.

@@ -15,6 +15,10 @@ func (l *loop) turn(p *socket) {
 	defer func() {
 		if r := recover(); r != nil { // a mistake of ours: it must cost this client, not all
 			l.srv.mistake(p.client, r)
+			if p.doing { // it is closed when its command is done
+				p.broken = true
+				return
+			}
 			l.end(p)
 		}
 	}()
@@ -27,7 +31,7 @@ func (l *loop) turn(p *socket) {
 		p.look = true
 	}
 	came := p.ready && !p.shut && p.receive()
-	if came || p.look || p.more || p.hungUp {
+	if came || p.look || p.more || p.hungUp || p.stuffed && p.ending {
 		fresh, over := l.answer(p, came)
 		if over || p.gone {
 			l.close(p)
@@ -35,11 +39,11 @@ func (l *loop) turn(p *socket) {
 		}
 		if fresh && l.kept(p) {
 			p.send()
-			p.look = p.look || p.broken || p.behind || p.closed || p.owes || p.shut
+			p.look = p.look || p.broken || p.behind || p.closed || p.owes || p.shut || p.stuck // what is stuck is to be counted
 		}
 	}
 	l.giveBack(p)
-	if p.look || p.sending != nil && !p.awaits && !p.stuck || (p.more || p.ready) && !p.shut {
+	if p.look || p.stuffed && p.ending || p.sending != nil && !p.awaits && !p.stuck || (p.more || p.ready) && !p.shut {
 		l.line.push(p)
 	}
 }
@@ -47,12 +51,11 @@ func (l *loop) turn(p *socket) {
 // sendBeside sends what a client was answered before the command that it runs now.
 func (l *loop) sendBeside(p *socket) {
 	if p.sending == nil {
-		e := l.srv.engine
-		e.Lock()
-		if len(p.full) > 0 { // out is being written
-			l.begin(p)
-		}
-		e.Unlock()
+		l.withLock(func() {
+			if len(p.full) > 0 { // out is being written
+				l.begin(p)
+			}
+		})
 		if p.sending == nil || !l.kept(p) {
 			return
 		}
@@ -105,7 +108,10 @@ func (l *loop) answer(p *socket, came bool) (fresh, over bool) {
 
 // over says that nothing is to be sent to a client any more.
 func (l *loop) over(p *socket) bool {
-	return p.killed || p.broken || p.s.Blocked() && (p.hungUp || p.ended && !p.more) // what it waits for must not be given to nobody
+	if p.killed || p.broken {
+		return true
+	}
+	return p.s.Blocked() && (p.hungUp || p.eof && !p.more || p.ending && p.stuffed) // what it waits for must not be given to nobody
 }
 
 // runs runs commands, if the client is where it may have some run.
@@ -128,7 +134,7 @@ func (l *loop) runs(p *socket) {
 			p.out.Buf = nil
 		}
 	}
-	if p.ended && !p.more {
+	if p.eof && !p.more {
 		p.closing = true
 	}
 }
@@ -156,7 +162,8 @@ func (l *loop) rest(p *socket) {
 	}
 	p.bounds, p.closed = p.lim, p.closing
 	blocked := p.s.Blocked()
-	p.shut = p.closing || p.awaits || blocked && buffered > keepInput || p.pending() > p.mayLeave()
+	p.stuffed = blocked && buffered > keepInput
+	p.shut = p.closing || p.awaits || p.stuffed || p.pending() > p.mayLeave()
 	if p.again {
 		p.again, p.look = false, true
 	}
@@ -242,10 +249,8 @@ func (l *loop) lookAtWaiting() {
 
 // end closes a connection that has done nothing for it.
 func (l *loop) end(p *socket) {
-	l.srv.engine.Lock()
-	l.forget(p)
-	l.srv.engine.Unlock()
-	l.close(p)
+	defer l.close(p)
+	l.withLock(func() { l.forget(p) })
 }
 
 // forget has nobody know a client any more, and nothing be counted for it. It is called under the lock.

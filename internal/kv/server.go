@@ -92,6 +92,7 @@ type Server struct {
 	failing  error // nothing can be kept
 	users    keptUsers
 	unread   int64 // bytes that all clients leave unread
+	crowded  bool  // that was too much, and is not half of it yet
 }
 
 // counts are for INFO, beside the engine's.
@@ -196,6 +197,8 @@ func (s *Server) run(ctx context.Context) error {
 		users.Go(func() { s.keepUsers(usersCtx) })
 	}
 	<-ctx.Done()
+	force := time.AfterFunc(orDefault(s.cfg.Drain, time.Second), s.force)
+	defer force.Stop()
 	if s.secure != nil {
 		_ = s.secure.Close()
 	}
@@ -220,7 +223,7 @@ func (s *Server) lockLast() {
 	s.crowd.Unlock()
 }
 
-// drain lets all clients end: first what runs and its answers, after a while by force.
+// drain lets all clients end, each when what it runs is done and its answers are sent.
 func (s *Server) drain() {
 	s.engine.Lock()
 	s.draining = true
@@ -228,15 +231,17 @@ func (s *Server) drain() {
 		c.finish()
 	}
 	s.engine.Unlock()
-	timer := time.AfterFunc(orDefault(s.cfg.Drain, time.Second), func() {
-		s.engine.Lock()
-		defer s.engine.Unlock()
-		for _, c := range s.clients {
-			c.kill()
-		}
-	})
-	defer timer.Stop()
 	s.wg.Wait()
+}
+
+// force ends those that take too long for drain. A script may hold the lock until it is stopped.
+func (s *Server) force() {
+	s.scripts.Stop()
+	s.engine.Lock()
+	defer s.engine.Unlock()
+	for _, c := range s.clients {
+		c.kill()
+	}
 }
 
 // Close ends Run and waits for it. It may be called more than once, and without Run.

@@ -11,7 +11,7 @@ import (
 )
 
 // mostSent is how much one connection is sent before the others have their turn.
-const mostSent = 1 << 20
+const mostSent = 256 << 10
 
 // socket is a connection that is not encrypted. The loop serves it.
 type socket struct {
@@ -27,11 +27,12 @@ type socket struct {
 	ready   bool        // there may be something to read
 	ending  bool        // the other side has ended its half, or all: reads go on until they say so
 	hungUp  bool        // nothing can be sent any more either
-	ended   bool        // all was read that will ever come
+	eof     bool        // all was read that will ever come
 	broken  bool        // it cannot be written to, or must not be
 	look    bool        // something is to be done for it, beside what it sends
 	more    bool        // commands are there that did not run
 	shut    bool        // it is not read from for now
+	stuffed bool        // because much has come while it waits for a key
 	closed  bool        // it ends when all is sent
 	again   bool        // it had its turn while its own command ran
 	stuck   bool        // it takes no more now
@@ -87,9 +88,9 @@ func (p *socket) receive() (came bool) {
 		return true
 	}
 	if !errors.Is(err, errAgain) {
-		p.ended, p.ready = true, false
+		p.eof, p.ready = true, false
 	}
-	return p.ended
+	return p.eof
 }
 
 // send writes what the connection takes at once, up to a bound; true if that was anything.
@@ -149,6 +150,9 @@ func (p *socket) rouse() {
 
 // cut implements link.
 func (p *socket) cut() { p.rouse() }
+
+// ended implements link: the loop is told of it.
+func (p *socket) ended() bool { return false }
 
 // deliver implements link.
 func (p *socket) deliver() {

@@ -9,7 +9,10 @@ import (
 	goruntime "runtime"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
 	"github.com/wayside-edge/wayside/internal/kv/resp"
@@ -25,6 +28,7 @@ type stream struct {
 	room      sync.Cond // the state of the output has changed
 	writing   bool      // a goroutine sends; it takes what is there when it is done
 	scheduled bool      // a goroutine will send
+	stuffed   bool      // it is not read from, as much has come while it waits for a key
 }
 
 // welcome begins to serve an encrypted connection, unless there are too many.
@@ -58,6 +62,25 @@ func (t *stream) rouse() {
 func (t *stream) cut() {
 	_ = t.conn.SetDeadline(time.Unix(1, 0))
 	t.room.Broadcast()
+}
+
+// ended implements link.
+func (t *stream) ended() bool {
+	conn, ok := t.conn.NetConn().(syscall.Conn)
+	if !t.stuffed || !ok {
+		return false
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return true
+	}
+	over := false
+	err = raw.Control(func(fd uintptr) {
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}} //nolint:gosec // a descriptor is a small number
+		n, err := unix.Poll(fds, 0)
+		over = err == nil && n > 0
+	})
+	return err != nil || over
 }
 
 // deliver implements link.
@@ -194,7 +217,9 @@ func (t *stream) flush(own bool) (waits, closing bool) {
 			t.write(e)
 			continue
 		case own && t.s.Blocked() && !t.closing && t.in.Buffered() > keepInput:
+			t.stuffed = true
 			t.room.Wait()
+			t.stuffed = false
 			continue
 		}
 		if own {

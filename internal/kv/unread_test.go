@@ -108,3 +108,45 @@ func TestAConnectionThatBreaksBesideItsScript(t *testing.T) {
 	eventually(t, "the others are served", func() bool { return other.Text("PING") == "PONG" })
 	eventually(t, "the client is forgotten", func() bool { return strings.Count(other.Text("CLIENT", "LIST"), "id=") == 1 })
 }
+
+// TestThoseWhoAreStoppedGoOn has clients leave so much unread that one, which reads nothing before all that it has sent was taken,
+// is stopped: it goes on when they are gone.
+func TestThoseWhoAreStoppedGoOn(t *testing.T) {
+	each(t, kv.Config{}, func(t *testing.T, s *kv.Server, dial func() *kvtest.Client) {
+		t.Helper()
+		other := dial()
+		const size = 24 << 20
+		want(t, other, "OK", "SET", "big", strings.Repeat("x", size))
+		bad := make([]*kvtest.Client, 3)
+		for i := range bad {
+			bad[i] = dial()
+			bad[i].Write(strings.Repeat(kvtest.Command("GET", "big"), 6))
+		}
+		eventually(t, "much is unread", func() bool { return s.Unread() > 130<<20 })
+		stopped := dial()
+		stopped.Write(kvtest.Command("GET", "big") + kvtest.Command("SET", "done", "1"))
+		eventually(t, "its answer waits", func() bool { return s.Unread() > 145<<20 })
+		for range 20 {
+			want(t, other, "nil", "GET", "done")
+		}
+		for _, c := range bad {
+			_ = c.Conn.Close()
+		}
+		eventually(t, "it goes on", func() bool { return other.Text("GET", "done") == "1" })
+	})
+}
+
+// TestWhoWaitsAndEndsIsForgotten has a client send much ahead while it waits for a key, and say that it ends: what it waits for must
+// not be given to nobody.
+func TestWhoWaitsAndEndsIsForgotten(t *testing.T) {
+	each(t, kv.Config{}, func(t *testing.T, _ *kv.Server, dial func() *kvtest.Client) {
+		t.Helper()
+		c, other := dial(), dial()
+		c.Write(kvtest.Command("BLPOP", "list", "0") + strings.Repeat(kvtest.Command("PING"), 8_000))
+		eventually(t, "it waits", func() bool { return strings.Contains(other.Text("CLIENT", "LIST"), " cmd=blpop ") })
+		_ = c.Conn.Close()
+		eventually(t, "it is forgotten", func() bool { return strings.Contains(other.Text("INFO", "clients"), "connected_clients:1\r") })
+		want(t, other, "1", "RPUSH", "list", "a")
+		want(t, other, "1", "LLEN", "list")
+	})
+}

@@ -72,6 +72,7 @@ type Engine struct {
 	notify    notifyFlags
 	depth     int  // of commands that run within commands
 	grouped   bool // effects have begun a group
+	sealed    bool // what is changed now is not kept any more
 	loading   bool
 	propagate bool // false while the log is read
 

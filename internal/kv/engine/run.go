@@ -74,6 +74,9 @@ func (e *Engine) check(s *Session, cmd *Command, ok bool, args [][]byte) string 
 			return refusal
 		}
 	}
+	if e.sealed && cmd.Flags&(Write|MayReplicate) != 0 {
+		return "ERR the server ends"
+	}
 	if e.busy != nil && cmd.Flags&AllowBusy == 0 && !e.busy(args) {
 		return "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 	}
@@ -203,7 +206,7 @@ func (e *Engine) fail(out Reply, text string) {
 // effect hands a change on to who keeps it.
 func (e *Engine) effect(db int, args [][]byte) {
 	e.stats.Dirty++
-	if e.cfg.Effects == nil || !e.propagate {
+	if e.cfg.Effects == nil || !e.propagate || e.sealed {
 		return
 	}
 	if e.depth > 0 && !e.grouped {

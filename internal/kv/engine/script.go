@@ -64,6 +64,10 @@ func scriptRefusal(text string) string {
 	return "ERR The user executing the script can't run this command or subcommand"
 }
 
+// Seal has nothing be kept of the command that runs, however much of it has happened, nor of any that comes later: the server
+// ends before it is done. The group of its effects is left without an end, and a log repeats none of such a group.
+func (c *Ctx) Seal() { c.E.sealed, c.E.grouped = true, false }
+
 // Room says whether there is memory for more, after eviction.
 func (e *Engine) Room() bool { return e.room() }
 

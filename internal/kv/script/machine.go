@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -55,6 +56,7 @@ type run struct {
 	before  int64 // the least that the process had then; 0 = it was not weighed
 	memory  int64 // bytes by which it may grow
 	loading bool  // a library's code, for which nobody is let in
+	stop    *atomic.Bool
 	log     func(level int, text string)
 }
 
@@ -63,8 +65,9 @@ func (r *run) wrote() bool { return r.c.E.Stats().Dirty != r.dirty }
 func (r *run) kill() { r.budget.end(errKilled) }
 
 var (
-	errKilled = errors.New("ERR Error running script: Script killed by user with SCRIPT KILL.") //nolint:staticcheck // Redis's words
-	errNoRoom = errors.New("ERR script makes too long a string")
+	errKilled  = errors.New("ERR Error running script: Script killed by user with SCRIPT KILL.") //nolint:staticcheck // Redis's words
+	errStopped = errors.New("ERR Error running script: the server ends")
+	errNoRoom  = errors.New("ERR script makes too long a string")
 )
 
 // budget is the context that the interpreter asks before each instruction.
@@ -165,7 +168,7 @@ func (s *Scripts) execute(c *engine.Ctx, m *machine, x execution, then func(m *m
 	b := &budget{Context: context.Background()}
 	r := &run{
 		c: c, sc: x.sc, rights: x.rights, version: 2, begun: time.Now(), limit: s.cfg.Limit, dirty: c.E.Stats().Dirty, budget: b, memory: s.cfg.Memory, log: s.cfg.Log,
-		loading: x.loading != nil,
+		loading: x.loading != nil, stop: &s.stopping,
 	}
 	b.look = r.look
 	s.run, m.run, m.budget, m.loading = r, r, b, x.loading
@@ -207,6 +210,13 @@ func (r *run) look() {
 		r.budget.end(errLoadLong)
 	}
 	if r.loading {
+		return
+	}
+	if r.stop.Load() && r.budget.err == nil {
+		if r.wrote() {
+			r.c.Seal()
+		}
+		r.budget.end(errStopped)
 		return
 	}
 	if now := time.Since(r.begun); now > r.limit && now-r.last > besideEvery {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -39,6 +40,7 @@ type Scripts struct {
 	libraries map[string]*library
 	functions map[string]*function // of all libraries
 	run       *run                 // that runs too long or is about to
+	stopping  atomic.Bool
 }
 
 // script is one that was compiled.
@@ -70,6 +72,10 @@ func New(cfg Config) *Scripts {
 
 // SetLimit changes how long a script may run undisturbed.
 func (s *Scripts) SetLimit(d time.Duration) { s.cfg.Limit = d }
+
+// Stop ends what runs and what will be run, as the server ends. Of a script that has written nothing is kept. It may be called
+// by anybody, without the lock: a script may hold it for long.
+func (s *Scripts) Stop() { s.stopping.Store(true) }
 
 // Count and Bytes are of the scripts that are kept.
 func (s *Scripts) Count() int { return len(s.known) }
