@@ -22,6 +22,11 @@ export class I18n {
     document.documentElement.lang = language;
   }
 
+  /** Fetches what pages() will need. */
+  ahead(language: Language): Promise<unknown> {
+    return loaders[language].pages();
+  }
+
   /** Has the words of every page; the overview does without. */
   async pages(): Promise<void> {
     if (this.whole) return;

@@ -9,9 +9,17 @@ export class Session {
   /** An answer said that a token is needed. */
   asked = $state(false);
 
+  private loading: Promise<void> | undefined;
+
   constructor(private api: Api) {}
 
-  async load(): Promise<void> {
+  /** Asks what this browser may do; who asks meanwhile gets the same answer. */
+  load(): Promise<void> {
+    this.loading ??= this.fetch().finally(() => (this.loading = undefined));
+    return this.loading;
+  }
+
+  private async fetch(): Promise<void> {
     this.info = await data(this.api.GET('/session'));
     this.asked = this.info.required && !this.info.signed_in;
   }
