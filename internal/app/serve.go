@@ -30,7 +30,7 @@ func (a *appliance) openHTTP(context.Context) error {
 		Auth: a.access, Audit: a.logs.Logger("audit"),
 		Deps: httpapi.Deps{
 			Ingester: a.ingester, Files: a.catalog, Decodes: a.catalog, Blobs: a.blobs, Results: a.results,
-			Events: a.events, Plugins: recogniser{a.registry, a.pool}, PluginAdmin: a.registry, Direct: direct{a.decoder}, System: &system{appliance: a},
+			Events: a.events, Plugins: recogniser{a.registry, a.pool}, PluginAdmin: a.registry, Direct: direct{a.decoder}, System: &system{a},
 			Wrapping: wrapping{a.decoder, a.registry}, Queue: a.queue(),
 			Batches: a.batches, Archives: a.decoder,
 			Uploads: a.uploads, Idempotency: a.keys, Cache: cacheFace{a.cache}, CacheAdmin: cacheFace{a.cache}, KV: a.keyspace(),

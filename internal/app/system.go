@@ -5,7 +5,6 @@ import (
 	goruntime "runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/httpapi"
@@ -14,17 +13,8 @@ import (
 
 func goVersion() string { return goruntime.Version() }
 
-// sizesFor is how long the sizes of the data folder are kept: they are found by walking it.
-const sizesFor = 30 * time.Second
-
 // system answers what the appliance is and how it does.
-type system struct {
-	*appliance
-
-	mu      sync.Mutex // guards what follows
-	sizes   httpapi.DataInfo
-	sizedAt time.Time
-}
+type system struct{ *appliance }
 
 // Info tells what the appliance is and uses.
 func (s *system) Info(ctx context.Context) httpapi.SystemInfo {
@@ -58,22 +48,21 @@ func (s *system) Health(context.Context) httpapi.Health {
 	return out
 }
 
-// data gives the sizes of the data folder's parts, not older than sizesFor.
+// data gives what the background found of the data folder last. Before its first look the folder is walked for whoever asks.
 func (s *system) data(ctx context.Context) httpapi.DataInfo {
-	s.mu.Lock()
-	sizes, fresh := s.sizes, time.Since(s.sizedAt) < sizesFor
-	s.mu.Unlock()
-	if fresh {
-		return sizes
+	found := s.sizes.data()
+	if !found.Known {
+		return httpapi.DataInfo{
+			BlobsBytes: folderBytes(ctx, s.folder.blobs()), ResultsBytes: folderBytes(ctx, s.folder.results()),
+			StoreBytes: folderBytes(ctx, s.folder.db()),
+		}
 	}
-	sizes = httpapi.DataInfo{
-		BlobsBytes: folderBytes(ctx, s.folder.blobs()), ResultsBytes: folderBytes(ctx, s.folder.results()),
-		StoreBytes: folderBytes(ctx, s.folder.db()),
+	info := httpapi.DataInfo{BlobsBytes: found.BlobBytes, ResultsBytes: found.ResultBytes, StoreBytes: found.StoreBytes}
+	if found.Records != nil {
+		files, decodes := found.Records["file"], found.Records["decode"]
+		info.Files, info.Decodes = &files, &decodes
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sizes, s.sizedAt = sizes, time.Now()
-	return sizes
+	return info
 }
 
 // folderBytes adds up the sizes of the files below a folder; what vanishes meanwhile does not count.

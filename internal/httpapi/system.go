@@ -61,11 +61,13 @@ type BuildInfo struct {
 	Arch      string `json:"arch"`
 }
 
-// DataInfo says what the data folder holds, on the wire.
+// DataInfo says what the data folder holds, on the wire, as it was found last: some seconds ago, some minutes where there is much.
 type DataInfo struct {
-	BlobsBytes   int64 `json:"blobs_bytes"`
-	ResultsBytes int64 `json:"results_bytes"`
-	StoreBytes   int64 `json:"store_bytes"`
+	Files        *int64 `json:"files" doc:"null: they were not counted yet"`
+	Decodes      *int64 `json:"decodes" doc:"null: they were not counted yet"`
+	BlobsBytes   int64  `json:"blobs_bytes"`
+	ResultsBytes int64  `json:"results_bytes"`
+	StoreBytes   int64  `json:"store_bytes"`
 }
 
 // DiskInfo is the disk of the data folder, on the wire.

@@ -18,9 +18,11 @@ type System struct {
 		Arch      string `json:"arch"`
 	} `json:"build"`
 	Data struct {
-		BlobsBytes   int64 `json:"blobs_bytes"`
-		ResultsBytes int64 `json:"results_bytes"`
-		StoreBytes   int64 `json:"store_bytes"`
+		Files        *int64 `json:"files"` // nil: not counted yet
+		Decodes      *int64 `json:"decodes"`
+		BlobsBytes   int64  `json:"blobs_bytes"`
+		ResultsBytes int64  `json:"results_bytes"`
+		StoreBytes   int64  `json:"store_bytes"`
 	} `json:"data"`
 	Disk struct {
 		TotalBytes   int64 `json:"total_bytes"`

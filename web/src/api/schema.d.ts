@@ -2167,6 +2167,16 @@ export interface components {
         DataInfo: {
             /** Format: int64 */
             blobs_bytes: number;
+            /**
+             * Format: int64
+             * @description null: they were not counted yet
+             */
+            decodes: number | null;
+            /**
+             * Format: int64
+             * @description null: they were not counted yet
+             */
+            files: number | null;
             /** Format: int64 */
             results_bytes: number;
             /** Format: int64 */

@@ -53,10 +53,8 @@ export class Counts {
     if (!this.session.may('read')) return;
     const api = this.api;
     const one = { params: { query: { limit: 1 } } };
-    const [system, files, batches, queues, schedules, workers, plugins, flows, alerts] = await Promise.allSettled([
+    const [system, queues, schedules, workers, plugins, flows, alerts] = await Promise.allSettled([
       data(api.GET('/system')),
-      data(api.GET('/files', one)),
-      data(api.GET('/batches', one)),
       data(api.GET('/queues')),
       data(api.GET('/schedules', one)),
       data(api.GET('/workers')),
@@ -64,13 +62,15 @@ export class Counts {
       data(api.GET('/flows', one)),
       data(api.GET('/alerts', { params: { query: { state: 'firing', limit: 1000 } } })),
     ]);
-    if (system.status === 'fulfilled') this.system = system.value;
     const next: Record<string, Count> = {};
+    if (system.status === 'fulfilled') {
+      this.system = system.value;
+      const files = system.value.data.files;
+      if (files) next['files'] = { n: files, tone: '' };
+    }
     const total = (page: string, answer: PromiseSettledResult<{ total?: number | null }>) => {
       if (answer.status === 'fulfilled' && answer.value.total) next[page] = { n: answer.value.total, tone: '' };
     };
-    total('files', files);
-    total('batches', batches);
     total('schedules', schedules);
     total('flows', flows);
     if (alerts.status === 'fulfilled' && alerts.value.items.length > 0) {
