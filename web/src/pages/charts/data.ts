@@ -18,8 +18,12 @@ export function parseRef(text: string): SourceRef | undefined {
 }
 
 export interface Source extends SourceRef {
+  /** Its recording: id and name. */
+  file: string;
   name: string;
   schema: Table;
+  /** All of the decode. */
+  tables: Table[];
   /** What of it the address has said. */
   ref: string;
 }
@@ -37,7 +41,7 @@ export async function loadSource(api: Api, ref: string, signal: AbortSignal): Pr
   const file = await data(api.GET('/files/{id}', { params: { path: { id: decode.file_id } }, signal })).catch(
     () => undefined,
   );
-  return { ...parsed, ref, schema, name: file?.name ?? decode.file_id };
+  return { ...parsed, ref, schema, tables, file: decode.file_id, name: file?.name ?? decode.file_id };
 }
 
 /** Columns that can be drawn along. */

@@ -48,8 +48,10 @@ export interface LineLane {
 /** A line through all lanes, as where a train stood. */
 export interface Rule {
   x: number;
-  tone: 'dim' | 'bad';
+  tone: 'dim' | 'warn' | 'bad';
   text?: string;
+  /** At its top: what it is, for those who do not see its colour. */
+  shape?: 'info' | 'warning' | 'error' | 'row';
 }
 
 export interface Mark {
