@@ -1,6 +1,17 @@
 import { expect, it } from 'vitest';
 import type { Table } from '../../api/types';
-import { defaultX, defaultY, parseRef, stretchesOf, xValue, yColumns } from './data';
+import {
+  csvText,
+  type Drawn,
+  type Source,
+  defaultX,
+  defaultY,
+  parseRef,
+  shortNames,
+  stretchesOf,
+  xValue,
+  yColumns,
+} from './data';
 
 const c = (name: string, type: string, role = '', naive = false) => ({
   name,
@@ -48,4 +59,27 @@ it('puts equal neighbours together', () => {
     { x: 3, to: 4, text: 'b' },
   ]);
   expect(stretchesOf([], [], 0)).toEqual([]);
+});
+
+it('writes what is seen as CSV', () => {
+  const drawn = (xs: number[], v: (number | null)[], mode: (string | null)[]): Drawn => ({
+    xs,
+    lines: { v: { ys: v } },
+    states: { mode },
+    rows: 0,
+    buckets: 0,
+  });
+  const sources = [{ name: 'a "b", c' }, { name: 'd' }] as Source[];
+  const list = [drawn([10, 11, 12], [1, null, 3], ['x', null, 'y, z']), drawn([100, 101], [0, 5], ['', 'q'])];
+  expect(csvText(sources, list, [10, 100], [1, 2], ['v', 'mode'], 'time_s', (x) => `${x}`)).toBe(
+    'recording,time_s,v,mode\n"a ""b"", c",1,,\n"a ""b"", c",2,3,"y, z"\nd,1,5,q\n',
+  );
+});
+
+it('shortens names to where they differ', () => {
+  expect(shortNames(['20241115_9042_120001.MMI', '20241115_9042_114011.MMI'])).toEqual(['…120001.MMI', '…114011.MMI']);
+  expect(shortNames(['recording.log', 'recording.log'])).toEqual(['recording.log', 'recording.log']);
+  expect(shortNames(['20241115_9042.MMI'])).toEqual(['20241115_9042.MMI']);
+  expect(shortNames(['ab_1', 'ab_2'])).toEqual(['ab_1', 'ab_2']);
+  expect(shortNames(['a', 'b'])).toEqual(['a', 'b']);
 });

@@ -176,3 +176,39 @@ export function seriesOf(
 
 export const unitOf = (source: Source, name: string) =>
   unitText(source.schema.columns.find((c) => c.name === name)?.unit ?? '');
+
+const quoted = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/** What is drawn of a stretch as CSV: one line a point and recording. */
+export function csvText(
+  sources: readonly Source[],
+  drawn: readonly Drawn[],
+  shifts: readonly number[],
+  [from, to]: readonly [number, number],
+  ys: readonly string[],
+  head: string,
+  placeText: (x: number) => string,
+): string {
+  const rows = [['recording', head, ...ys]];
+  for (const [i, source] of sources.entries()) {
+    const d = drawn[i];
+    for (const [j, at] of (d?.xs ?? []).entries()) {
+      const place = at - (shifts[i] ?? 0);
+      if (place < from || place > to) continue;
+      const values = ys.map((y) => String(d?.lines[y]?.ys[j] ?? d?.states[y]?.[j] ?? ''));
+      rows.push([source.name, placeText(place), ...values]);
+    }
+  }
+  return rows.map((row) => row.map(quoted).join(',') + '\n').join('');
+}
+
+/** Names beside lines are short of room: what all of them begin with is left out, up to a border within them. */
+export function shortNames(names: readonly string[]): string[] {
+  const [one = ''] = names;
+  let same = 0;
+  while (same < one.length && names.every((n) => n[same] === one[same])) same++;
+  const cut = one.slice(0, same).search(/[ _.-][^ _.-]*$/) + 1;
+  return new Set(names).size > 1 && cut > 4 && names.every((n) => n.length > cut)
+    ? names.map((n) => '…' + n.slice(cut))
+    : [...names];
+}

@@ -118,7 +118,9 @@ async function ofRows(
   const list = rows.flatMap((row, i): Marker[] => {
     if (row[0] === null) return [];
     const number = answer.row_numbers?.[i] ?? 0;
-    const words = telling.flatMap((c, j) => (row[j + 1] === null ? [] : [`${c.name} ${styles[j]?.text(row[j + 1])}`]));
+    const words = telling.flatMap((c, j) =>
+      row[j + 1] === null || row[j + 1] === '' ? [] : [`${c.name} ${styles[j]?.text(row[j + 1])}`],
+    );
     return [
       {
         x: xNumber(along, row[0]),
