@@ -214,6 +214,7 @@ func contractSteps() []step {
 		{request: "PUT " + v1 + "/schedules/probe", body: `{"cron":"0 4 * * *","job":{"type":"probe"}}`, want: 200},
 		{request: "GET " + v1 + "/schedules", want: 200},
 		{request: "GET " + v1 + "/schedules/nightly", want: 200},
+		{request: "GET " + v1 + "/schedule-times?cron=0+3+1+*+*&timezone=Asia/Taipei", want: 200},
 		{request: "POST " + v1 + "/schedules/nightly/run", want: 200},
 		{request: "POST " + v1 + "/schedules/nightly/pause", want: 200},
 		{request: "POST " + v1 + "/schedules/nightly/resume", want: 200},

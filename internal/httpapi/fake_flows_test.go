@@ -53,6 +53,21 @@ func (q *fakeQueue) DeleteSchedule(_ context.Context, id string) error {
 	return nil
 }
 
+func (q *fakeQueue) NextTimes(cron, timezone string, n int) ([]time.Time, error) {
+	switch {
+	case cron == "never":
+		return nil, errcode.Invalid("cron", "five or six fields")
+	case timezone == "Nowhere":
+		return nil, errcode.Invalid("timezone", "no IANA time zone")
+	}
+	zone := time.FixedZone(timezone, 8*60*60)
+	out := make([]time.Time, n)
+	for i := range out {
+		out[i] = fakeTime.Add(time.Duration(i) * time.Hour).In(zone)
+	}
+	return out, q.failing()
+}
+
 func (q *fakeQueue) RunSchedule(ctx context.Context, id string) (queue.Job, error) {
 	s, err := q.Schedule(ctx, id)
 	if err != nil {

@@ -118,6 +118,25 @@ type putScheduleInput struct {
 
 type schedulesInput struct{ PageParams }
 
+type scheduleTimesInput struct {
+	Cron     string `query:"cron" required:"true" minLength:"1" maxLength:"256" doc:"as a schedule has it"`
+	Timezone string `query:"timezone" maxLength:"64" doc:"IANA name; UTC unless given"`
+	Limit    int    `query:"limit" minimum:"1" maximum:"20" default:"5" doc:"how many"`
+}
+
+// ScheduleTimes are the next times of an expression.
+type ScheduleTimes struct {
+	Items []ScheduleTime `json:"items" nullable:"false" doc:"soonest first; fewer than asked for if the others are years ahead"`
+}
+
+// ScheduleTime is a time at which a schedule fires.
+type ScheduleTime struct {
+	At    Stamp  `json:"at"`
+	Local string `json:"local" format:"date-time" doc:"the same on the clock of the time zone, with its offset from UTC then"`
+}
+
+type scheduleTimesOutput struct{ Body ScheduleTimes }
+
 type schedulesOutput struct{ Body List[ScheduleLine] }
 
 type scheduleOutput struct{ Body ScheduleLine }
@@ -145,6 +164,12 @@ func (s *Server) routeSchedules(api huma.API) {
 	}, func(ctx context.Context, in *ScheduleParam) (*scheduleOutput, error) {
 		return scheduleAnswer("get schedule")(q.Schedule(ctx, in.ID))
 	})
+	register(s, api, operation{
+		id: "get-schedule-times", method: http.MethodGet, path: "/schedule-times", scope: scopeRead,
+		summary: "Get the next times of a cron expression",
+		detail: "For an expression that is being written: what a schedule would refuse is refused in the same words. A schedule that is there " +
+			"may fire otherwise: while it is paused, or its clock is wrong, its next_run_at and reason say so.",
+	}, s.scheduleTimes)
 	register(s, api, operation{
 		id: "create-schedule", method: http.MethodPost, path: "/schedules", scope: scopeAdmin, created: true, summary: "Make a schedule",
 		detail: "Answers 201, or 200 when it is there already just so. Another one of that id is 409: PUT replaces it.",
@@ -195,6 +220,18 @@ func (s *Server) routeSchedules(api huma.API) {
 			return scheduleAnswer(a.name+" schedule")(sc, err)
 		})
 	}
+}
+
+func (s *Server) scheduleTimes(_ context.Context, in *scheduleTimesInput) (*scheduleTimesOutput, error) {
+	times, err := s.deps.Queue.Schedules.NextTimes(in.Cron, in.Timezone, in.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("get schedule times: %w", err)
+	}
+	out := &scheduleTimesOutput{Body: ScheduleTimes{Items: make([]ScheduleTime, len(times))}}
+	for i, at := range times {
+		out.Body.Items[i] = ScheduleTime{At: Stamp(at), Local: at.Format("2006-01-02T15:04:05-07:00")}
+	}
+	return out, nil
 }
 
 // createSchedule makes a schedule. A client that asks twice because it did not hear the answer is told that it is there.

@@ -121,7 +121,7 @@ func FuzzQueries(f *testing.F) {
 		"/decodes/d0001/tables", "/decodes/d0001/tables/points/rows", "/decodes/d0001/tables/points/series",
 		"/decodes/d0001/tables/points.csv", "/decodes/d0001/tables/points.parquet", "/decodes/d0001/tables/points.json",
 		"/batches", "/batches/b0001", "/batches/b0001/tables", "/batches/b0001/tables/points/rows", "/batches/b0001/tables/points.csv",
-		"/jobs", "/jobs/j1/result", "/queues", "/workers", "/schedules", "/plugins", "/flows/f1", "/system", "/overview", "/readings", "/events?topics=none&",
+		"/jobs", "/jobs/j1/result", "/queues", "/workers", "/schedules", "/schedule-times?cron=@daily&", "/plugins", "/flows/f1", "/system", "/overview", "/readings", "/events?topics=none&",
 	}
 	for i, q := range []string{
 		"limit=2&cursor=f0001&fields=id,name", "fields=,&fields=id", "where=x:gt:1&where=y:in:a,b&sort=x&order=desc&q=1", "x=seq&y=x&from=1&to=a&points=3",

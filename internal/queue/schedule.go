@@ -74,4 +74,8 @@ type Schedules interface {
 	DeleteSchedule(ctx context.Context, id string) error
 	// RunSchedule makes its job now, beside its times and whatever Overlap says.
 	RunSchedule(ctx context.Context, id string) (Job, error)
+	// NextTimes gives the next times of an expression in a time zone ("" = UTC), in that zone, as PutSchedule would
+	// take them: n, but for what lies too far ahead. Without one, or with what is no expression, the error is
+	// PutSchedule's. What was dealt with, missed or paused is no matter of it.
+	NextTimes(cron, timezone string, n int) ([]time.Time, error)
 }

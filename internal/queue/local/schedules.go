@@ -57,7 +57,7 @@ func (e *Engine) PutSchedule(ctx context.Context, s queue.Schedule) (queue.Sched
 		return queue.Schedule{}, fmt.Errorf("put schedule %s: job: %w", s.ID, err)
 	}
 	if times.next(at.wall).IsZero() {
-		return queue.Schedule{}, fmt.Errorf("put schedule %s: %w", s.ID, errcode.Invalid("cron", "there is no such time within %d years", searchYears))
+		return queue.Schedule{}, fmt.Errorf("put schedule %s: %w", s.ID, errNever())
 	}
 	if err := e.usable(); err != nil {
 		return queue.Schedule{}, err
@@ -85,6 +85,27 @@ func (e *Engine) PutSchedule(ctx context.Context, s queue.Schedule) (queue.Sched
 	e.plans[s.ID] = p
 	e.nudge()
 	return e.show(p), nil
+}
+
+// errNever reports an expression without a time.
+func errNever() error {
+	return errcode.Invalid("cron", "there is no such time within %d years", searchYears)
+}
+
+// NextTimes implements queue.Schedules.
+func (e *Engine) NextTimes(cron, timezone string, n int) ([]time.Time, error) {
+	times, err := parseCron(cron, timezone)
+	if err != nil {
+		return nil, fmt.Errorf("next times: %w", err)
+	}
+	out := make([]time.Time, 0, n)
+	for at := times.next(e.now().wall); !at.IsZero() && len(out) < n; at = times.next(at) {
+		out = append(out, at.In(times.loc))
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("next times: %w", errNever())
+	}
+	return out, nil
 }
 
 // knownPlan gives a schedule as the database has it, nil if there is none. e.scheduling is held.

@@ -257,8 +257,30 @@ func testSchedule(t *testing.T, open Open) {
 	if err := sc.DeleteSchedule(t.Context(), "tick"); !errcode.Is(err, errcode.NotFound) {
 		t.Errorf("deleted twice: %v", err)
 	}
+	testNextTimes(t, sc)
 	bad := queue.Schedule{ID: "bad", Cron: "when I like", Job: queue.New{Type: "a"}, CreatedAt: time.Now()}
 	if _, err := sc.PutSchedule(t.Context(), bad); !errcode.Is(err, errcode.ValidationFailed) {
 		t.Errorf("an expression that is none: %v", err)
+	}
+}
+
+func testNextTimes(t *testing.T, sc queue.Schedules) {
+	t.Helper()
+	got, err := sc.NextTimes("0 3 * * *", "Asia/Taipei", 3)
+	if err != nil || len(got) != 3 || !got[0].After(time.Now()) {
+		t.Fatalf("NextTimes gave %v, %v", got, err)
+	}
+	for i, at := range got {
+		if at.Format("15:04:05 -0700") != "03:00:00 +0800" || (i > 0 && at.Sub(got[i-1]) != 24*time.Hour) {
+			t.Errorf("NextTimes gave %v", got)
+		}
+	}
+	for _, wrong := range []struct{ cron, zone, field string }{
+		{"when I like", "", "cron"}, {"0 0 30 2 *", "", "cron"}, {"@daily", "Nowhere/Land", "timezone"},
+	} {
+		_, err := sc.NextTimes(wrong.cron, wrong.zone, 1)
+		if e, ok := errors.AsType[*errcode.Error](err); !ok || len(e.Fields) != 1 || e.Fields[0].Field != wrong.field {
+			t.Errorf("%s in %s: %v, want a wrong %s", wrong.cron, wrong.zone, err, wrong.field)
+		}
 	}
 }

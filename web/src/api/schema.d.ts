@@ -1481,6 +1481,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/schedule-times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the next times of a cron expression
+         * @description For an expression that is being written: what a schedule would refuse is refused in the same words. A schedule that is there may fire otherwise: while it is paused, or its clock is wrong, its next_run_at and reason say so.
+         */
+        get: operations["get-schedule-times"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/schedules": {
         parameters: {
             query?: never;
@@ -3960,6 +3980,19 @@ export interface components {
             paused?: boolean;
             /** @description IANA name; UTC unless given */
             timezone?: string;
+        };
+        ScheduleTime: {
+            /** Format: date-time */
+            at: string | null;
+            /**
+             * Format: date-time
+             * @description the same on the clock of the time zone, with its offset from UTC then
+             */
+            local: string;
+        };
+        ScheduleTimes: {
+            /** @description soonest first; fewer than asked for if the others are years ahead */
+            items: components["schemas"]["ScheduleTime"][];
         };
         ScheduledJob: {
             backoff: components["schemas"]["JobBackoff"] | null;
@@ -9286,6 +9319,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReadingList"];
+                };
+            };
+            /** @description Not modified: If-None-Match names what there is */
+            304: {
+                headers: {
+                    Traceparent: components["headers"]["Traceparent"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["unauthorized"];
+            403: components["responses"]["forbidden"];
+            422: components["responses"]["validation_failed"];
+            429: components["responses"]["rate_limited"];
+            500: components["responses"]["internal"];
+            503: components["responses"]["unavailable.shutting_down"];
+        };
+    };
+    "get-schedule-times": {
+        parameters: {
+            query: {
+                /** @description only these members, separated by commas */
+                fields?: string[];
+                /** @description as a schedule has it */
+                cron: string;
+                /** @description IANA name; UTC unless given */
+                timezone?: string;
+                /** @description how many */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Traceparent: components["headers"]["Traceparent"];
+                    "X-Correlation-ID": components["headers"]["X-Correlation-ID"];
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "X-Response-Time": components["headers"]["X-Response-Time"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleTimes"];
                 };
             };
             /** @description Not modified: If-None-Match names what there is */
