@@ -50,4 +50,20 @@ export const schedules = {
   foot: (n: string) => `${n} schedules`,
   jobs: 'Its jobs',
   upcoming: 'The next times',
+  often: {
+    everyMinute: 'every minute',
+    minutes: (n: number) => `every ${n} minutes`,
+    hourly: (minute: number) => `every hour at minute ${minute}`,
+    hours: (n: number, from: string) => `every ${n} hours from ${from} on`,
+    daily: 'every day',
+    weekdays: 'Monday to Friday',
+    days: (names: string) => `every ${names}`,
+    monthly: (day: number) =>
+      `on the ${day}${{ 1: 'st', 2: 'nd', 3: 'rd', 21: 'st', 22: 'nd', 23: 'rd' }[day] ?? 'th'} of each month`,
+    lastDay: 'on the last day of each month',
+    yearly: (date: string) => `every year on ${date}`,
+    at: (days: string, times: string) => `${days} at ${times}`,
+    within: (often: string, days: string) => `${often}, ${days}`,
+  },
+  here: 'here',
 };
