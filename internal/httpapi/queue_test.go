@@ -144,7 +144,7 @@ func queueCalls() []queueCall {
 		{"POST /schedules", "/schedules", `{"id":"x","cron":"@daily","job":{"type":"decode"}}`, 422, `"field":"job.type"`},
 		{"PUT /schedules/{id}", "/schedules/x", `{"cron":"@daily","job":{"type":"report","delay":3}}`, 422, `"field":"job.delay"`},
 		{"PUT /schedules/{id}", "/schedules/x", `{"cron":"@daily","job":{"type":"report"},"missed":"all","missed_max":3,"overlap":"queue"}`, 200, `"missed":"all","missed_max":3,"overlap":"queue"`},
-		{"GET /schedule-times", "/schedule-times?cron=@hourly&timezone=Asia/Taipei&limit=2", "", 200, `{"items":[{"at":"2026-01-02T03:04:05.000006Z","local":"2026-01-02T11:04:05+08:00"},{"at":"2026-01-02T04:04:05.000006Z","local":"2026-01-02T12:04:05+08:00"}]}`},
+		{"GET /schedule-times", "/schedule-times?cron=@hourly&timezone=Asia/Taipei&limit=2", "", 200, `{"times":[{"at":"2026-01-02T03:04:05.000006Z","local":"2026-01-02T11:04:05+08:00"},{"at":"2026-01-02T04:04:05.000006Z","local":"2026-01-02T12:04:05+08:00"}]}`},
 		{"GET /schedule-times", "/schedule-times?cron=never", "", 422, `"field":"cron"`},
 		{"GET /schedule-times", "/schedule-times?cron=@hourly&timezone=Nowhere", "", 422, `"field":"timezone"`},
 		{"GET /schedule-times", "/schedule-times", "", 422, `cron`},

@@ -126,7 +126,7 @@ type scheduleTimesInput struct {
 
 // ScheduleTimes are the next times of an expression.
 type ScheduleTimes struct {
-	Items []ScheduleTime `json:"items" nullable:"false" doc:"soonest first; fewer than asked for if the others are years ahead"`
+	Times []ScheduleTime `json:"times" nullable:"false" doc:"soonest first; fewer than asked for if the others are years ahead"`
 }
 
 // ScheduleTime is a time at which a schedule fires.
@@ -227,9 +227,9 @@ func (s *Server) scheduleTimes(_ context.Context, in *scheduleTimesInput) (*sche
 	if err != nil {
 		return nil, fmt.Errorf("get schedule times: %w", err)
 	}
-	out := &scheduleTimesOutput{Body: ScheduleTimes{Items: make([]ScheduleTime, len(times))}}
+	out := &scheduleTimesOutput{Body: ScheduleTimes{Times: make([]ScheduleTime, len(times))}}
 	for i, at := range times {
-		out.Body.Items[i] = ScheduleTime{At: Stamp(at), Local: at.Format("2006-01-02T15:04:05-07:00")}
+		out.Body.Times[i] = ScheduleTime{At: Stamp(at), Local: at.Format("2006-01-02T15:04:05-07:00")}
 	}
 	return out, nil
 }

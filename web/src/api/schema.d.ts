@@ -3992,7 +3992,7 @@ export interface components {
         };
         ScheduleTimes: {
             /** @description soonest first; fewer than asked for if the others are years ahead */
-            items: components["schemas"]["ScheduleTime"][];
+            times: components["schemas"]["ScheduleTime"][];
         };
         ScheduledJob: {
             backoff: components["schemas"]["JobBackoff"] | null;

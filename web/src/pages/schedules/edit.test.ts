@@ -17,11 +17,11 @@ beforeEach(async () => {
     const cron = new URL(r.url).searchParams.get('cron') ?? '';
     asked.push(cron);
     const wrong = { code: 'validation_failed', errors: [{ field: 'cron', message: 'five or six fields' }] };
-    const items = [
+    const times = [
       { at: '2026-11-30T02:00:00.000000Z', local: '2026-11-30T03:00:00+01:00' },
       { at: '2026-12-01T02:00:00.000000Z', local: '2026-12-01T03:00:00+01:00' },
     ];
-    return Promise.resolve(cron === 'never' ? json(wrong, 422) : json({ items }));
+    return Promise.resolve(cron === 'never' ? json(wrong, 422) : json({ times }));
   };
   const i18n = new I18n();
   await i18n.load('en');
