@@ -175,11 +175,10 @@ func (s *Server) jobEvent(ctx context.Context, ev event.Event) (Job, error) {
 	if err != nil {
 		return Job{}, fmt.Errorf("get job: %w", err)
 	}
-	j.Result, j.Errors = nil, nil
 	if len(j.Payload) > eventPayload {
 		j.Payload = nil
 	}
-	return jobDTO(&j), nil
+	return jobLine(&j), nil
 }
 
 func (s *Server) queueEvent(ctx context.Context, ev event.Event) (QueueLine, error) {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -180,7 +181,7 @@ func TestAppendedJobs(t *testing.T) {
 		Attempt: 3, Crashes: 1, RunAt: fakeTime, UniqueKey: "ü\"\\\n", UniqueUntil: queue.UntilTTL, UniqueTTL: 1500 * time.Millisecond, LimitKey: "<k>",
 		Backoff:   &queue.Backoff{Kind: queue.Listed, Delays: []time.Duration{time.Second, 2500 * time.Millisecond}, Jitter: -1},
 		DependsOn: []queue.ID{"j0", "j2"}, OnFailure: queue.Continue, FlowID: "f1", FlowKey: "k", ScheduleID: "s", ResultTTL: time.Hour, Worker: "w\x00",
-		Errors:   []queue.Failure{{Attempt: 1, At: fakeTime, Code: "failed", Message: "it \"broke\""}, {Attempt: 2}},
+		Errors:   []queue.Failure{{Attempt: 1, At: fakeTime, Code: "failed", Message: "it \"broke\""}, {Attempt: 2, Message: "x" + strings.Repeat("ü", 200)}},
 		Progress: queue.Progress{Fraction: 0.123, Text: "half\t"}, Duplicate: true,
 		Limits: queue.Limits{MaxAttempts: 4, Timeout: time.Hour, SoftTimeout: 1234567 * time.Microsecond},
 		Trace:  queue.Trace{RequestID: "r", CorrelationID: "c", TraceID: "t"}, Times: queue.Times{CreatedAt: fakeTime, StartedAt: fakeTime, FinishedAt: fakeTime},
@@ -200,6 +201,21 @@ func TestAppendedJobs(t *testing.T) {
 		}
 		if got := appendLeased(nil, &leased); !bytes.Equal(got, want) {
 			t.Errorf("%s, leased:\n%s\nwant\n%s", name, got, want)
+		}
+	}
+}
+
+func TestLastErrorOfAJob(t *testing.T) {
+	for message, want := range map[string]string{
+		"short": "short", strings.Repeat("x", 301): strings.Repeat("x", 300), "x" + strings.Repeat("ü", 200): "x" + strings.Repeat("ü", 149),
+		strings.Repeat("\x80", 400): "",
+	} {
+		j := queue.Job{Status: queue.Dead, Errors: []queue.Failure{{Attempt: 1, Message: "before"}, {Attempt: 2, Message: message}}}
+		if got := jobLine(&j); got.Errors != nil || got.LastError.v == nil || got.LastError.v.Attempt != 2 || got.LastError.v.Message != want {
+			t.Errorf("%.20q: %+v", message, got.LastError.v)
+		}
+		if j.Status = queue.Completed; lastError(&j).v != nil {
+			t.Error("a job that completed has a last error")
 		}
 	}
 }

@@ -143,7 +143,9 @@ func (q *fakeQueue) List(_ context.Context, f queue.Filter) (queue.Page, error) 
 	var out []queue.Job
 	for _, j := range q.jobs {
 		if matchesFilter(&j, f) && string(j.ID) > f.Cursor {
-			j.Result, j.Errors = nil, nil
+			if j.Result = nil; !f.Errors && f.Code == "" {
+				j.Errors = nil
+			}
 			out = append(out, j)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +154,7 @@ func (s *Server) routeJobs(api huma.API) {
 			"holds it, with duplicate set; if no job is new, the answer is 200.",
 	}, maxJobsBody, s.createJobs)
 	register(s, api, operation{
-		id: "list-jobs", method: http.MethodGet, path: "/jobs", scope: scopeRead, summary: "List jobs, without results and errors",
+		id: "list-jobs", method: http.MethodGet, path: "/jobs", scope: scopeRead, summary: "List jobs, without results, and of their errors the last",
 	}, s.listJobs)
 	register(s, api, operation{
 		id: "get-job", method: http.MethodGet, path: "/jobs/{id}", scope: scopeRead, summary: "Get a job with its result and errors",
@@ -281,13 +282,14 @@ func (s *Server) listJobs(ctx context.Context, in *jobsInput) (*jobsOutput, erro
 	}
 	f := in.filter()
 	f.Newest, f.Limit, f.Cursor = in.Sort == "newest", in.Limit, in.Cursor
+	f.Errors = in.Fields == nil || slices.Contains(in.Fields, "last_error")
 	page, err := s.deps.Queue.Jobs.List(ctx, f)
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
 	}
 	out := &jobsOutput{Body: List[Job]{Items: make([]Job, 0, len(page.Jobs)), NextCursor: text(page.Next), fields: in.Fields}}
 	for i := range page.Jobs {
-		out.Body.Items = append(out.Body.Items, jobDTO(&page.Jobs[i]))
+		out.Body.Items = append(out.Body.Items, jobLine(&page.Jobs[i]))
 	}
 	return out, nil
 }
@@ -303,8 +305,8 @@ func (s *Server) jobResult(ctx context.Context, in *jobResultInput) (*jobResultO
 	}
 	out := &jobResultOutput{Body: JobResult{ID: string(j.ID), Status: string(j.Status), Result: anyJSON(j.Result), FinishedAt: Stamp(j.FinishedAt)}}
 	if n := len(j.Errors); n > 0 && j.Status != queue.Completed {
-		f := j.Errors[n-1]
-		out.Body.Error.v = &JobError{Attempt: f.Attempt, At: Stamp(f.At), Code: string(f.Code), Message: f.Message}
+		last := errorDTO(&j.Errors[n-1])
+		out.Body.Error.v = &last
 	}
 	return out, nil
 }

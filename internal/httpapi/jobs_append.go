@@ -49,6 +49,7 @@ func appendJob(b []byte, j *queue.Job) []byte {
 	b = appendText(append(b, `,"trace_id":`...), j.TraceID)
 	b = appendText(append(b, `,"worker":`...), j.Worker)
 	b = appendErrors(append(b, `,"errors":`...), j.Errors)
+	b = appendRest(append(b, `,"last_error":`...), lastError(j), len(j.Errors) == 0)
 	b = appendStamp(append(b, `,"created_at":`...), j.CreatedAt)
 	b = appendStamp(append(b, `,"started_at":`...), j.StartedAt)
 	b = appendStamp(append(b, `,"finished_at":`...), j.FinishedAt)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -210,6 +211,7 @@ type Job struct {
 	TraceID       text              `json:"trace_id"`
 	Worker        text              `json:"worker" doc:"who runs it"`
 	Errors        []JobError        `json:"errors" doc:"of its last ten failed attempts; null in lists"`
+	LastError     maybe[JobError]   `json:"last_error" doc:"the last of them, its message cut at 300 bytes; null if none failed, or it completed. In lists too"`
 	CreatedAt     Stamp             `json:"created_at"`
 	StartedAt     Stamp             `json:"started_at" doc:"of the last attempt"`
 	FinishedAt    Stamp             `json:"finished_at"`
@@ -224,6 +226,34 @@ type JobError struct {
 	Message string `json:"message"`
 }
 
+// lastMessage is how many bytes of a message Job.LastError has: a line to read, in a list of a thousand.
+const lastMessage = 300
+
+func lastError(j *queue.Job) maybe[JobError] {
+	if len(j.Errors) == 0 || j.Status == queue.Completed {
+		return maybe[JobError]{}
+	}
+	out := errorDTO(&j.Errors[len(j.Errors)-1])
+	if n := lastMessage; len(out.Message) > n {
+		for n > 0 && !utf8.RuneStart(out.Message[n]) {
+			n--
+		}
+		out.Message = out.Message[:n]
+	}
+	return maybe[JobError]{&out}
+}
+
+func errorDTO(f *queue.Failure) JobError {
+	return JobError{Attempt: f.Attempt, At: Stamp(f.At), Code: string(f.Code), Message: f.Message}
+}
+
+// jobLine is a job as lists and events have it.
+func jobLine(j *queue.Job) Job {
+	out := jobDTO(j)
+	out.Result, out.Errors = nil, nil
+	return out
+}
+
 func jobDTO(j *queue.Job) Job {
 	out := Job{
 		ID: string(j.ID), Type: j.Type, Queue: j.Queue, Priority: j.Priority, Status: string(j.Status), Payload: anyJSON(j.Payload),
@@ -233,13 +263,13 @@ func jobDTO(j *queue.Job) Job {
 		Backoff: backoffDTO(j.Backoff), DependsOn: make([]string, 0, len(j.DependsOn)), OnFailure: text(j.OnFailure), FlowID: text(j.FlowID),
 		FlowKey: text(j.FlowKey), ScheduleID: text(j.ScheduleID), ResultTTL: j.ResultTTL.Seconds(), RequestID: text(j.RequestID),
 		CorrelationID: text(j.CorrelationID), TraceID: text(j.TraceID), Worker: text(j.Worker), CreatedAt: Stamp(j.CreatedAt),
-		StartedAt: Stamp(j.StartedAt), FinishedAt: Stamp(j.FinishedAt), Duplicate: j.Duplicate,
+		StartedAt: Stamp(j.StartedAt), FinishedAt: Stamp(j.FinishedAt), Duplicate: j.Duplicate, LastError: lastError(j),
 	}
 	for _, id := range j.DependsOn {
 		out.DependsOn = append(out.DependsOn, string(id))
 	}
-	for _, f := range j.Errors {
-		out.Errors = append(out.Errors, JobError{Attempt: f.Attempt, At: Stamp(f.At), Code: string(f.Code), Message: f.Message})
+	for i := range j.Errors {
+		out.Errors = append(out.Errors, errorDTO(&j.Errors[i]))
 	}
 	return out
 }

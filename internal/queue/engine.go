@@ -62,8 +62,8 @@ type Engine interface {
 	// Get gives a job with payload, errors and, once completed, its result.
 	Get(ctx context.Context, id ID) (Job, error)
 
-	// List gives jobs by ascending id, or descending if Filter.Newest, without Result; with Errors only if the filter
-	// looks at them.
+	// List gives jobs by ascending id, or descending if Filter.Newest, without Result; with Errors if Filter.Errors says
+	// so, or the filter looks at them.
 	List(ctx context.Context, f Filter) (Page, error)
 
 	// Result gives the result of a completed job, nil while there is none.
@@ -114,6 +114,7 @@ type Filter struct {
 	Schedule string
 	Since    time.Time // created at or after
 	Until    time.Time // created before
+	Errors   bool      // give them, but for completed jobs
 	Newest   bool      // by descending id
 	Limit    int       // 0 = 100, at most 1,000
 	Cursor   string

@@ -44,7 +44,8 @@ type Job struct {
 	CorrelationID string          `json:"correlation_id,omitempty"`
 	TraceID       string          `json:"trace_id,omitempty"`
 	Worker        string          `json:"worker,omitempty"`
-	Errors        []JobError      `json:"errors,omitempty"` // not in lists
+	Errors        []JobError      `json:"errors,omitempty"`     // not in lists
+	LastError     *JobError       `json:"last_error,omitempty"` // its message cut at 300 bytes; in lists too
 	CreatedAt     time.Time       `json:"created_at,omitzero"`
 	StartedAt     time.Time       `json:"started_at,omitzero"`
 	FinishedAt    time.Time       `json:"finished_at,omitzero"`
@@ -202,7 +203,7 @@ func keyHeader(key string) http.Header {
 	return http.Header{"Idempotency-Key": {key}}
 }
 
-// Jobs lists jobs, without results and errors; next is the cursor of the page that follows, "" at the end.
+// Jobs lists jobs, without results, and of their errors the last; next is the cursor of the page that follows, "" at the end.
 func (c *Client) Jobs(ctx context.Context, l JobList) (jobs []Job, next string, err error) {
 	q := l.query()
 	if l.Oldest {

@@ -42,6 +42,11 @@ func (e *Engine) List(ctx context.Context, f queue.Filter) (queue.Page, error) {
 				return false, err
 			}
 		}
+		if f.Errors && j.Errors == nil && j.Status != queue.Completed {
+			if err := e.addFailures(ctx, n, &j); err != nil {
+				return false, err
+			}
+		}
 		page.Jobs = append(page.Jobs, j)
 		size += len(j.Payload)
 		return true, nil

@@ -164,8 +164,27 @@ func testList(t *testing.T, open Open) {
 	if got := list(queue.Filter{Status: []queue.Status{queue.Ready}}); len(got) != 24 {
 		t.Errorf("%d ready, want 24", len(got))
 	}
+	testListErrors(t, e, l)
 	if _, err := e.List(t.Context(), queue.Filter{Cursor: "nonsense"}); err == nil {
 		t.Errorf("a wrong cursor is taken")
+	}
+}
+
+// testListErrors fails a leased job and lists it with its error and without, between others that have none.
+func testListErrors(t *testing.T, e queue.Engine, l queue.Leased) {
+	t.Helper()
+	finish(t, e, l, queue.Outcome{Err: errTest, Permanent: true})
+	for _, want := range []bool{true, false} {
+		p, err := e.List(t.Context(), queue.Filter{Errors: want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range p.Jobs {
+			j := &p.Jobs[i]
+			if has := len(j.Errors) == 1 && j.Errors[0].Message == errTest.Error(); has != (want && j.ID == l.Job.ID) || len(j.Errors) > 1 {
+				t.Errorf("listed with errors %v: %s has %v", want, j.ID, j.Errors)
+			}
+		}
 	}
 }
 

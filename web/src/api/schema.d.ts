@@ -811,7 +811,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List jobs, without results and errors */
+        /** List jobs, without results, and of their errors the last */
         get: operations["list-jobs"];
         put?: never;
         /**
@@ -2499,6 +2499,8 @@ export interface components {
             /** @description its name within the flow */
             flow_key: string | null;
             id: string;
+            /** @description the last of them, its message cut at 300 bytes; null if none failed, or it completed. In lists too */
+            last_error: components["schemas"]["JobError"] | null;
             limit_key: string | null;
             /** Format: int64 */
             max_attempts: number;
@@ -2921,6 +2923,8 @@ export interface components {
             /** @description its name within the flow */
             flow_key: string | null;
             id: string;
+            /** @description the last of them, its message cut at 300 bytes; null if none failed, or it completed. In lists too */
+            last_error: components["schemas"]["JobError"] | null;
             /** @description token of this run */
             lease: string;
             /**
