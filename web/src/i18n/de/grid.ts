@@ -14,4 +14,16 @@ export const grid: Words<typeof en> = {
   withoutFilters: (n) => `${n} Zeilen ohne Filter.`,
   columns: 'Spalten',
   resetColumns: 'Alle Spalten, wie am Anfang',
+  hidden: { word: 'verdeckt', hint: 'vertraulich: die Werte sind verdeckt' },
+  revealed: { word: 'offen', hint: 'vertraulich: die Werte stehen offen da' },
+  reveal: 'Vertrauliches zeigen',
+  hide: 'Vertrauliches verdecken',
+  revealing: 'Wird gezeigt …',
+  revealNeeds: 'Vertrauliche Werte sieht nur, wer das Recht admin hat.',
+  revealFailed: 'Die vertraulichen Werte konnten nicht gezeigt werden.',
+  revealedNote:
+    'Vertrauliche Werte stehen offen da, bis sie wieder verdeckt werden oder die Seite verlassen wird. Downloads und Diagramme sind ohne sie.',
+  hiddenInBatch:
+    'Vertrauliche Werte sind hier verdeckt. Wer das Recht admin hat, kann sie auf der Seite einer Datei zeigen.',
+  withSensitive: 'mit vertraulichen Werten',
 };

@@ -11,4 +11,15 @@ export const grid = {
   withoutFilters: (n: string) => `${n} rows without filters.`,
   columns: 'Columns',
   resetColumns: 'All columns, as they were',
+  hidden: { word: 'hidden', hint: 'sensitive: its values are hidden' },
+  revealed: { word: 'shown', hint: 'sensitive: its values are shown as they are' },
+  reveal: 'Show sensitive values',
+  hide: 'Hide sensitive values',
+  revealing: 'Showing …',
+  revealNeeds: 'Sensitive values are shown only to who has the right admin.',
+  revealFailed: 'The sensitive values could not be shown.',
+  revealedNote:
+    'Sensitive values are shown, until they are hidden again or the page is left. Downloads and charts are without them.',
+  hiddenInBatch: 'Sensitive values are hidden here. Whoever has the right admin can show them on the page of a file.',
+  withSensitive: 'with sensitive values',
 };

@@ -80,6 +80,7 @@ export class BatchSource implements GridSource {
     private api: Api,
     readonly batch: string,
     readonly table: BatchTable,
+    readonly revealed = false,
   ) {
     this.key = `wayside.grid.batch.${table.name}`;
     this.columns = table.columns.filter((c) => !table.conflicts.includes(c.name));

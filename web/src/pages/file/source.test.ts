@@ -18,6 +18,11 @@ describe('bestDecode', () => {
     expect(bestDecode([running, decode('d4', 'failed', 4)])?.id).toBe('d4');
     expect(bestDecode([])).toBeUndefined();
   });
+  it('is none that shows sensitive values, unless there is no other', () => {
+    const open = { ...decode('d5', 'done', 5), params: { reveal: true } } as Decode;
+    expect(bestDecode([old, open])).toBe(old);
+    expect(bestDecode([open])).toBe(open);
+  });
   it('goes by id where two were made at once', () => {
     expect(newestFirst([decode('d1', 'done', 1), decode('d2', 'done', 1)]).map((d) => d.id)).toEqual(['d2', 'd1']);
   });

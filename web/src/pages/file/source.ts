@@ -14,6 +14,7 @@ export class TableSource implements GridSource {
     readonly decode: string,
     decoder: string,
     readonly table: Table,
+    readonly revealed = false,
   ) {
     this.key = `wayside.grid.${decoder}.${table.name}`;
     this.columns = table.columns;
@@ -70,9 +71,16 @@ export function exportUrl(decode: string, table: string, format: string, query?:
   return `/api/v1/decodes/${encodeURIComponent(decode)}/tables/${encodeURIComponent(table)}.${format}${text ? '?' + text : ''}`;
 }
 
-/** The newest decode that has something to show comes first; else the newest. */
+/** A decode whose tables have sensitive values as they are. */
+export const isRevealed = (decode: Pick<Decode, 'params'> | undefined) => decode?.params?.['reveal'] === true;
+
+/**
+ * The newest decode that has something to show comes first; else the newest. One with sensitive values is shown only to who
+ * asks for it, unless there is no other.
+ */
 export function bestDecode(decodes: readonly Decode[]): Decode | undefined {
-  const newest = newestFirst(decodes);
+  const hidden = decodes.filter((d) => !isRevealed(d));
+  const newest = newestFirst(hidden.length > 0 ? hidden : decodes);
   return newest.find((d) => d.status === 'done' || d.status === 'partial') ?? newest[0];
 }
 

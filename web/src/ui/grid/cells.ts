@@ -108,7 +108,8 @@ function timeTitle(value: string, naive: boolean): string {
 
 /** How wide a column is before anybody has changed it. */
 export function defaultWidth(column: Column): number {
-  const head = (column.name.length + unitText(column.unit).length) * 7 + 34;
+  const mark = column.sensitive ? 78 : 0; // its glyph and word
+  const head = (column.name.length + unitText(column.unit).length) * 7 + 34 + mark;
   const kind = kindOf(column);
   const value =
     kind === 'number'

@@ -24,6 +24,8 @@ export interface GridSource {
   rows: number | null;
   /** Sorting is not for every table. */
   sortable: boolean;
+  /** Sensitive values come as they are, not hidden. */
+  revealed?: boolean;
   window(query: GridQuery, offset: number, limit: number, signal: AbortSignal): Promise<GridWindow>;
   /** Where the row with that number stands among those that match. */
   position?(query: GridQuery, row: number, signal: AbortSignal): Promise<{ offset: number; found: boolean }>;
