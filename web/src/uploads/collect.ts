@@ -1,35 +1,35 @@
 // What a drop or a choice holds: files, and those of folders, found one after the other so that a folder of many
 // thousands does not stop the page.
+import type { Handle, FileHandle, FolderHandle } from './kept';
 
 export interface Found {
   file: File;
   /** Within a folder that was dropped: `run/a.bin`. */
   path: string;
+  /** Reads the file again after a reload, where the browser can. */
+  handle?: FileHandle;
+  /** The folder that it was found in. */
+  root?: FolderHandle;
+}
+
+interface Item extends DataTransferItem {
+  getAsFileSystemHandle?(): Promise<Handle | null>;
 }
 
 export async function* collect(items: DataTransfer): AsyncGenerator<Found> {
-  // Entries have to be taken before the first pause: the browser forgets them then.
-  const entries = [...items.items]
+  // All has to be taken before the first pause: the browser forgets it then.
+  const dropped = [...items.items]
     .filter((item) => item.kind === 'file')
-    .map((item) => ({ entry: item.webkitGetAsEntry?.() ?? null, file: item.getAsFile() }));
-  for (const { entry, file } of entries) {
-    if (entry?.isDirectory) yield* walk(entry as FileSystemDirectoryEntry);
-    else if (file) yield { file, path: file.name };
-  }
-}
-
-async function* walk(folder: FileSystemDirectoryEntry): AsyncGenerator<Found> {
-  const reader = folder.createReader();
-  for (;;) {
-    const entries = await new Promise<FileSystemEntry[]>((ok, fail) => reader.readEntries(ok, fail)); // some at a time
-    if (entries.length === 0) return;
-    for (const entry of entries) {
-      if (entry.isDirectory) yield* walk(entry as FileSystemDirectoryEntry);
-      else {
-        const file = await new Promise<File>((ok, fail) => (entry as FileSystemFileEntry).file(ok, fail));
-        yield { file, path: entry.fullPath.replace(/^\//, '') };
-      }
-    }
+    .map((item: Item) => ({
+      entry: item.webkitGetAsEntry?.() ?? null,
+      file: item.getAsFile(),
+      handle: item.getAsFileSystemHandle?.().catch(() => null),
+    }));
+  for (const { entry, file, handle: coming } of dropped) {
+    const handle = await coming;
+    if (handle?.kind === 'directory') yield* (await import('./walk')).walkHandles(handle as FolderHandle);
+    else if (entry?.isDirectory) yield* (await import('./walk')).walk(entry as FileSystemDirectoryEntry);
+    else if (file) yield { file, path: file.name, ...(handle ? { handle: handle as FileHandle } : {}) };
   }
 }
 

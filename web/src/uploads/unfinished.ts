@@ -8,6 +8,8 @@ export interface Unfinished {
   url: string;
   /** Within the folder that it came with. */
   path?: string;
+  /** The batch that its file joins. */
+  batch?: string;
 }
 
 const key = 'wayside.uploads';

@@ -1,6 +1,7 @@
 import type { Upload } from 'tus-js-client';
-import { ApiError } from '../api/error';
+import { ApiError, asApiError } from '../api/error';
 import { isClutter, type Found } from './collect';
+import type { Keeper, Kept, Why } from './kept';
 import { UnfinishedList, type Unfinished } from './unfinished';
 
 export type UploadState = 'waiting' | 'running' | 'paused' | 'offline' | 'done' | 'failed';
@@ -40,15 +41,33 @@ export class UploadItem {
   }
 }
 
+/** A batch that is made when the first of its files is there; the others join it one after the other. */
+export interface BatchPlan {
+  key: string;
+  /** What POST /batches takes, but for the files. */
+  body: { name?: string; decoder?: string; params?: Record<string, unknown> };
+  /** Its id, once it is made. */
+  batch?: string;
+}
+
 export interface UploadOptions {
   decoder?: string;
   params?: Record<string, string>;
   batch?: string;
+  plan?: BatchPlan;
 }
 
+/** An upload that was cut off by a reload, and does not go on by itself. */
+export interface Asleep {
+  kept: Kept;
+  why: Why;
+}
+
+type Sender = Pick<typeof import('./send'), 'send' | 'makeBatch'>;
+
 const together = 3;
-const endpoint = '/api/v1/uploads';
-const chunk = 64 << 20; // of a request: what is sent again at most when a connection dies without a word
+const keptFlag = 'wayside.uploads.kept';
+const day = 86_400_000; // ms; how long the appliance keeps an upload unless it says something else
 const stays = 5000; // ms that a finished one stays in the list
 const listed = 500; // items that are made into rows; the rest only counts
 
@@ -60,6 +79,8 @@ export class Uploads {
   items: UploadItem[] = $state.raw([]);
   /** Left behind by an earlier visit. */
   unfinished: Unfinished[] = $state.raw([]);
+  /** Of those, and of files that had not been begun, what is known beyond that. */
+  asleep: Asleep[] = $state.raw([]);
   /** Files looked through in what was dropped, while that goes on. */
   collecting = $state(0);
   /** Counts up with each that has become a recording. */
@@ -71,10 +92,18 @@ export class Uploads {
   readonly rate = $derived(this.items.reduce((sum, i) => sum + i.rate, 0));
 
   private next = 1;
+  private own = Date.now().toString(36) + Math.random().toString(36).slice(2, 8);
+  private records = new Map<UploadItem, Kept>();
+  private keeper: Promise<Keeper> | undefined;
+  private restored = false;
   private options = new Map<UploadItem, UploadOptions>();
   private readonly kept: UnfinishedList;
 
-  constructor(storage: Pick<Storage, 'getItem' | 'setItem'> | undefined) {
+  constructor(
+    private storage: Pick<Storage, 'getItem' | 'setItem'> | undefined,
+    private open: (own: string) => Promise<Keeper> = async (own) => (await import('./kept')).openKeeper(own),
+    private sender: () => Promise<Sender> = () => import('./send'),
+  ) {
     this.kept = new UnfinishedList(storage);
     this.unfinished = this.kept.all();
   }
@@ -84,14 +113,17 @@ export class Uploads {
     let count = 0;
     let shown = performance.now();
     const flush = () => {
+      this.keep(lot.flatMap((i) => this.records.get(i) ?? []));
       this.items = [...this.items, ...lot];
       lot = [];
       this.work();
     };
-    for await (const { file, path } of found) {
-      if (isClutter(path)) continue;
-      const item = new UploadItem(this.next++, file, path);
-      this.options.set(item, options);
+    for await (const one of found) {
+      if (isClutter(one.path)) continue;
+      const item = new UploadItem(this.next++, one.file, one.path);
+      const asleep = this.wakened(item);
+      this.options.set(item, asleep?.options ?? options);
+      if (one.handle || options.plan || asleep) this.records.set(item, asleep ?? this.record(item, one, options));
       lot.push(item);
       this.collecting = ++count;
       if (performance.now() - shown > 100) {
@@ -124,12 +156,14 @@ export class Uploads {
   cancel(item: UploadItem): void {
     const url = item.running?.url ?? this.before(item)?.url;
     void item.running?.abort(url !== undefined && url !== null).catch(() => undefined);
+    if (url && !item.running) void this.end(url);
     if (url) this.forget(url);
     this.remove(item);
   }
 
   remove(item: UploadItem): void {
     this.options.delete(item);
+    this.unkeep(item);
     this.items = this.items.filter((i) => i !== item);
     this.work();
   }
@@ -145,13 +179,105 @@ export class Uploads {
   /** Gives up what an earlier visit has left on the appliance. */
   async discard(one: Unfinished): Promise<void> {
     this.forget(one.url);
-    await fetch(one.url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }).catch(() => undefined); // it expires anyway
+    await this.end(one.url);
+  }
+
+  private async end(url: string): Promise<void> {
+    await fetch(url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }).catch(() => undefined); // it expires anyway
   }
 
   /** The appliance is there again. */
   online(): void {
     for (const item of this.items) if (item.state === 'offline') item.state = 'waiting';
     this.work();
+  }
+
+  /** Goes on with what an earlier page had not finished. It asks for nothing: that takes a click. */
+  async restore(): Promise<void> {
+    if (this.restored || !this.storage?.getItem(keptFlag)) return;
+    this.restored = true;
+    const keeper = await this.keeping();
+    const left = await keeper.adopt();
+    await this.wake(keeper, left);
+    if (left.length === 0 && this.records.size === 0) this.flag('');
+  }
+
+  /** Asks for leave to read the files, and goes on. */
+  async goOn(): Promise<void> {
+    const keeper = await this.keeping();
+    const list = this.asleep.filter((a) => a.why === 'permission').map((a) => a.kept);
+    await keeper.permit(list);
+    this.asleep = this.asleep.filter((a) => a.why !== 'permission');
+    await this.wake(keeper, list);
+  }
+
+  /** Gives up what cannot go on, here and on the appliance. */
+  async giveUp(list: readonly Asleep[]): Promise<void> {
+    this.asleep = this.asleep.filter((a) => !list.includes(a));
+    void (await this.keeping()).remove(list.map((a) => a.kept.key));
+    for (const { kept } of list) {
+      const begun = this.unfinished.find((u) => sameFile(u, kept));
+      if (begun) await this.discard(begun);
+    }
+  }
+
+  private async wake(keeper: Keeper, list: readonly Kept[]): Promise<void> {
+    const awake: UploadItem[] = [];
+    const asleep: Asleep[] = [];
+    for (const kept of list) {
+      const file = await keeper.look(kept);
+      if (typeof file === 'string') {
+        asleep.push({ kept, why: file });
+        continue;
+      }
+      const item = new UploadItem(this.next++, file, kept.path);
+      this.options.set(item, kept.options);
+      this.records.set(item, kept);
+      awake.push(item);
+    }
+    this.asleep = [...this.asleep, ...asleep];
+    this.items = [...this.items, ...awake];
+    this.work();
+  }
+
+  /** Of a file that is chosen again: what was kept of it. */
+  private wakened(item: UploadItem): Kept | undefined {
+    const { size, lastModified: modified } = item.file;
+    const found = this.asleep.find((a) => sameFile(a.kept, { path: item.path, size, modified }));
+    if (found) this.asleep = this.asleep.filter((a) => a !== found);
+    return found?.kept;
+  }
+
+  private record(item: UploadItem, { handle, root }: Found, options: UploadOptions): Kept {
+    const key = `${this.own}.${String(item.id).padStart(7, '0')}`;
+    const { size, lastModified: modified } = item.file;
+    return { key, owner: this.own, path: item.path, size, modified, options, expires: Date.now() + day, handle, root };
+  }
+
+  private keeping(): Promise<Keeper> {
+    return (this.keeper ??= this.open(this.own));
+  }
+
+  private keep(lot: readonly Kept[]): void {
+    if (lot.length === 0) return;
+    this.flag('1');
+    void this.keeping().then((keeper) => keeper.put(lot));
+  }
+
+  /** Whether there may be something to restore, so that a page with nothing need not look. */
+  private flag(value: '' | '1'): void {
+    try {
+      this.storage?.setItem(keptFlag, value);
+    } catch {
+      // a full storage costs going on by itself
+    }
+  }
+
+  private unkeep(item: UploadItem): void {
+    const kept = this.records.get(item);
+    if (!kept) return;
+    this.records.delete(item);
+    void this.keeping().then((keeper) => keeper.remove([kept.key]));
   }
 
   /** What an earlier try, here or before a reload, has left of this file, and nobody else goes on with. */
@@ -165,10 +291,20 @@ export class Uploads {
     this.unfinished = this.kept.all();
   }
 
+  /**
+   * Files of a new batch go one after the other, for it has them in the order in which they come. Before it is made all wait
+   * for the first, of which it is made.
+   */
   private work(): void {
-    let free = together - this.items.filter((i) => i.state === 'running').length;
+    const running = this.items.filter((i) => i.state === 'running');
+    const busy = new Set(running.map((i) => this.options.get(i)?.plan));
+    busy.delete(undefined);
+    let free = together - running.length;
     for (const item of this.items) {
       if (free <= 0) return;
+      const plan = this.options.get(item)?.plan;
+      if (item.state === 'done' || busy.has(plan)) continue;
+      if (plan && (item.state === 'waiting' || !plan.batch)) busy.add(plan);
       if (item.state !== 'waiting') continue;
       item.state = 'running';
       free--;
@@ -177,62 +313,58 @@ export class Uploads {
   }
 
   private async start(item: UploadItem): Promise<void> {
-    let tus: typeof import('tus-js-client');
+    let sender: Sender;
     try {
-      tus = await import('tus-js-client');
+      sender = await this.sender();
     } catch {
       this.failed(item, new ApiError(0, {}));
       return;
     }
     if (item.state !== 'running') return;
-    const before = this.before(item);
     const options = this.options.get(item) ?? {};
-    const metadata: Record<string, string> = {
-      filename: item.path,
-      filetype: item.file.type || 'application/octet-stream',
-    };
-    if (options.decoder) metadata['decoder'] = options.decoder;
-    if (options.batch) metadata['batch'] = options.batch;
-    for (const [name, value] of Object.entries(options.params ?? {})) metadata['param.' + name] = value;
-    const upload = new tus.Upload(item.file, {
-      endpoint,
-      uploadUrl: before?.url ?? null,
-      metadata,
-      chunkSize: chunk,
-      storeFingerprintForResuming: false, // UnfinishedList keeps what is needed, and for people to see
-      retryDelays: [0, 1000, 3000, 5000],
-      removeFingerprintOnSuccess: true,
-      onUploadUrlAvailable: () => {
-        if (upload.url) {
-          this.kept.add({
-            name: item.file.name,
-            size: item.file.size,
-            modified: item.file.lastModified,
-            url: upload.url,
-            path: item.path,
-          });
-          this.unfinished = this.kept.all();
-        }
+    const batch = options.plan?.batch;
+    let before = this.before(item);
+    if (before && batch && before.batch !== batch) {
+      this.forget(before.url); // begun before there was the batch, which its file would not join
+      void this.end(before.url);
+      before = undefined;
+    }
+    item.running = sender.send(item, options, before?.url, {
+      begun: (url) => {
+        const { name, size, lastModified: modified } = item.file;
+        this.kept.add({ name, size, modified, url, path: item.path, ...(batch ? { batch } : {}) });
+        this.unfinished = this.kept.all();
       },
-      onProgress: (sent) => {
-        if (item.state === 'running') item.progress(sent);
+      expires: (at) => {
+        const kept = this.records.get(item);
+        if (!kept || kept.expires === at) return;
+        kept.expires = at;
+        this.keep([kept]);
       },
-      onAfterResponse: (_request, response) => {
-        item.fileId = response.getHeader('X-File-ID') ?? item.fileId;
-      },
-      onSuccess: () => {
-        item.progress(item.file.size);
-        item.still();
-        item.state = 'done';
-        if (upload.url) this.forget(upload.url);
-        this.finished++;
-        setTimeout(() => this.remove(item), stays);
-        this.work();
-      },
-      onError: (e) => this.failed(item, problemOf(e)),
+      done: () => void this.done(item, options.plan, sender.makeBatch),
+      failed: (error) => this.failed(item, error),
     });
-    item.running = upload;
-    upload.start();
+  }
+
+  private async done(item: UploadItem, plan: BatchPlan | undefined, make: Sender['makeBatch']) {
+    try {
+      if (plan && !plan.batch && item.fileId) {
+        await make(plan, item.fileId);
+        const mates = [...this.records.values(), ...this.asleep.map((a) => a.kept)];
+        this.keep(mates.filter((k) => k.options.plan === plan));
+      }
+    } catch (e) {
+      this.failed(item, asApiError(e));
+      return;
+    }
+    item.progress(item.file.size);
+    item.still();
+    item.state = 'done';
+    if (item.running?.url) this.forget(item.running.url);
+    this.unkeep(item);
+    this.finished++;
+    setTimeout(() => this.remove(item), stays);
+    this.work();
   }
 
   private failed(item: UploadItem, error: ApiError): void {
@@ -252,13 +384,10 @@ export class Uploads {
   }
 }
 
-/** The problem document in what tus-js-client throws. */
-function problemOf(e: unknown): ApiError {
-  const response = (e as { originalResponse?: { getStatus(): number; getBody(): string } | null }).originalResponse;
-  if (!response) return new ApiError(0, {});
-  try {
-    return new ApiError(response.getStatus(), JSON.parse(response.getBody()) as object);
-  } catch {
-    return new ApiError(response.getStatus(), {});
-  }
+/** Whether one that is kept is of this file. */
+export function sameFile(
+  kept: { path?: string; name?: string; size: number; modified: number },
+  file: { path: string; size: number; modified: number },
+): boolean {
+  return (kept.path ?? kept.name) === file.path && kept.size === file.size && kept.modified === file.modified;
 }

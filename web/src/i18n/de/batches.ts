@@ -63,6 +63,7 @@ export const batches: Words<typeof en> = {
   timeoutHint: 'Eine Datei, die länger braucht, gilt als fehlgeschlagen; Warten zählt nicht.',
   noTimeout: 'keine eigene Grenze',
   combine: 'Die Dateien sind eine Aufzeichnung (wie die Stundendateien eines Zuges)',
+  uploading: 'Die Dateien werden hochgeladen; mit der ersten entsteht der Stapel.',
   sending: 'Gesendete Dateien',
   make: 'Stapel anlegen',
   needsUpload: 'Dafür braucht es das Recht upload.',

@@ -30,4 +30,13 @@ export const uploads: Words<typeof en> = {
   more: (n) => `und ${n} weitere`,
   needsUpload: 'Zum Hochladen braucht es das Recht upload.',
   cancelAll: 'Alle abbrechen',
+  discardOf: (name) => `${name} aufgeben`,
+  discardAll: 'Alle aufgeben',
+  allProgress: 'Fortschritt aller Uploads',
+  whys: {
+    permission: 'Der Browser fragt noch einmal, ob diese Seite sie lesen darf.',
+    changed:
+      'Die Datei wurde inzwischen geändert; was gesendet ist, gehört zum alten Stand. Geben Sie ihn auf, und laden Sie die Datei neu hoch.',
+    gone: 'Die Datei ist nicht mehr da.',
+  },
 };

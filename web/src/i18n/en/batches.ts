@@ -60,6 +60,7 @@ export const batches = {
   timeoutHint: 'A file that takes longer has failed; waiting does not count.',
   noTimeout: 'no limit of its own',
   combine: 'The files are one recording (as the hourly files of a train are)',
+  uploading: 'The files are being uploaded; the batch is made with the first of them.',
   sending: 'Files sent',
   make: 'Make the batch',
   needsUpload: 'This needs the right upload.',

@@ -27,4 +27,12 @@ export const uploads = {
   more: (n: string) => `and ${n} more`,
   needsUpload: 'Uploading needs the right upload.',
   cancelAll: 'Cancel all',
+  discardOf: (name: string) => `Give up ${name}`,
+  discardAll: 'Give up all',
+  allProgress: 'Progress of all uploads',
+  whys: {
+    permission: 'The browser asks once more whether this page may read them.',
+    changed: 'The file has changed since, and what was sent is of how it was. Give it up, and upload it anew.',
+    gone: 'The file is not there any more.',
+  },
 };

@@ -30,4 +30,12 @@ export const uploads: Words<typeof en> = {
   more: (n) => `另有 ${n} 個`,
   needsUpload: '上傳需要 upload 權限。',
   cancelAll: '全部取消',
+  discardOf: (name) => `放棄 ${name}`,
+  discardAll: '全部放棄',
+  allProgress: '所有上傳的進度',
+  whys: {
+    permission: '瀏覽器會再次詢問此頁面是否可以讀取這些檔案。',
+    changed: '檔案已經變更，已傳送的部分屬於舊內容。請放棄後重新上傳。',
+    gone: '檔案已不在原處。',
+  },
 };
