@@ -11,6 +11,7 @@ export type Series = S['Series'];
 export type Issue = S['Issue'];
 export type Layout = S['Layout'];
 export type Batch = S['BatchLine'];
+export type NewBatch = S['NewBatch'];
 export type BatchDetail = S['BatchDetail'];
 export type BatchTable = S['BatchTable'];
 export type Job = S['Job'];

@@ -1,5 +1,6 @@
 import type { Upload } from 'tus-js-client';
 import { ApiError, asApiError } from '../api/error';
+import type { NewBatch } from '../api/types';
 import { isClutter, type Found } from './collect';
 import type { Keeper, Kept, Why } from './kept';
 import { UnfinishedList, type Unfinished } from './unfinished';
@@ -45,7 +46,7 @@ export class UploadItem {
 export interface BatchPlan {
   key: string;
   /** What POST /batches takes, but for the files. */
-  body: { name?: string; decoder?: string; params?: Record<string, unknown> };
+  body: Omit<NewBatch, 'file_ids' | 'archive' | 'combine'>;
   /** Its id, once it is made. */
   batch?: string;
 }

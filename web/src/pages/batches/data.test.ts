@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Api } from '../../api/client';
 import type { BatchDetail, BatchTable } from '../../api/types';
-import { BatchSource, chartTable, chartUrl, entries, isArchive, optionQuery } from './data';
+import { BatchSource, chartTable, chartUrl, entries, isArchive, optionQuery, planOf } from './data';
 
 const failure = (code: string) => ({ code, message: 'why', offset: null });
 const batch = {
@@ -81,4 +81,11 @@ it('sends only the options that were set', () => {
 it('knows archives by their names', () => {
   expect(['a.zip', 'b.TAR.GZ', 'c.tgz', 'd.tar'].every(isArchive)).toBe(true);
   expect(['a.RU', 'zip', 'a.gz'].some(isArchive)).toBe(false);
+});
+
+it('plans a batch with all that was said of it', () => {
+  const options = { name: 'day', decoder: 'rail', params: { a: 1 }, concurrency: 2, timeout: 5, combine: false };
+  const one = planOf(options);
+  expect(one.body).toEqual({ name: 'day', decoder: 'rail', params: { a: 1 }, concurrency: 2, timeout_per_file: 5 });
+  expect(planOf(options).key).not.toBe(one.key);
 });

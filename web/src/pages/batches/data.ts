@@ -3,6 +3,8 @@
 import { problemFrom, data, type Api } from '../../api/client';
 import { ApiError } from '../../api/error';
 import type { Batch, BatchDetail, BatchTable, Column } from '../../api/types';
+import type { Found } from '../../uploads/collect';
+import type { BatchPlan } from '../../uploads/uploads.svelte';
 import type { GridQuery, GridSource, GridWindow } from '../../ui/grid/types';
 
 /** A file of a batch and how it stands. */
@@ -147,12 +149,26 @@ export function optionQuery(o: BatchOptions): URLSearchParams {
   return search;
 }
 
+/** What uploads need to make a batch by themselves. */
+export function planOf(o: BatchOptions): BatchPlan {
+  return {
+    key: Date.now().toString(36) + Math.random().toString(36).slice(2),
+    body: {
+      name: o.name || undefined,
+      decoder: o.decoder || undefined,
+      params: o.params,
+      concurrency: o.concurrency,
+      timeout_per_file: o.timeout,
+    },
+  };
+}
+
 /**
  * Sends files of this computer, or one archive of them, as a batch. The browser reads them from its disk as it sends, so
  * their size is not in its memory; `progress` is told the bytes sent.
  */
 export function sendBatch(
-  files: readonly File[],
+  files: readonly Found[],
   options: BatchOptions,
   progress: (sent: number, total: number) => void,
   signal: AbortSignal,
@@ -171,13 +187,13 @@ export function sendBatch(
     request.onabort = () => fail(new DOMException('', 'AbortError'));
     signal.addEventListener('abort', () => request.abort());
     const [first] = files;
-    if (files.length === 1 && first && isArchive(first.name)) {
+    if (files.length === 1 && first && isArchive(first.file.name)) {
       request.setRequestHeader('Content-Type', 'application/octet-stream');
-      request.send(first);
+      request.send(first.file);
       return;
     }
     const form = new FormData();
-    for (const file of files) form.append('file', file, file.webkitRelativePath || file.name);
+    for (const { file, path } of files) form.append('file', file, path);
     request.send(form);
   });
 }
