@@ -8,6 +8,7 @@ import (
 
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/table"
 )
 
 // Plugin is a decoder on the wire.
@@ -21,6 +22,7 @@ type Plugin struct {
 	State        string            `json:"state" enum:"active,disabled,rejected,compiling,standby" doc:"standby, only as the answer to an upload: it could be used, and another version is"`
 	Reason       text              `json:"reason" doc:"why it is rejected, or on standby"`
 	Signature    Signature         `json:"signature"`
+	Checks       []PluginCheck     `json:"checks" nullable:"false" doc:"what the module goes through before it may decode, in that order"`
 	Description  string            `json:"description"`
 	Licence      string            `json:"licence"`
 	Formats      []Format          `json:"formats" nullable:"false"`
@@ -69,6 +71,16 @@ type PluginVersion struct {
 	State     string    `json:"state" enum:"compiling,rejected,standby"`
 	Reason    text      `json:"reason"`
 	Signature Signature `json:"signature"`
+	// Checks are never nil.
+	Checks []PluginCheck `json:"checks" nullable:"false" doc:"what the module goes through before it may decode, in that order"`
+	Tables []TableSchema `json:"tables,omitempty" nullable:"false" doc:"left out in lists and events, and where its manifest cannot be read"`
+}
+
+// PluginCheck is one of the checks of a module on the wire.
+type PluginCheck struct {
+	Name   string `json:"name" enum:"module,manifest,signature,rules,compile,golden" doc:"rules: the static limits of modules; golden: its golden vectors, those of a built-in one with the appliance"`
+	State  string `json:"state" enum:"passed,failed,not_reached"`
+	Reason text   `json:"reason" doc:"why it failed"`
 }
 
 // Format is a kind of file on the wire.
@@ -91,6 +103,15 @@ type TableSchema struct {
 	Name        string `json:"name"`
 	Description string `json:"description"`
 	Columns     int    `json:"columns"`
+	// Fields are what Columns counts.
+	Fields []TableField `json:"fields,omitempty" nullable:"false" doc:"its columns; left out in lists and events"`
+}
+
+// TableField is a column of a plugin's manifest on the wire.
+type TableField struct {
+	Name string `json:"name"`
+	Type string `json:"type" example:"dec32(2)"`
+	Unit string `json:"unit" doc:"UCUM; may be empty"`
 }
 
 type pluginsInput struct{ PageParams }
@@ -116,7 +137,7 @@ func (s *Server) routePlugins(api huma.API, bodies map[string]*huma.RequestBody)
 		all := s.deps.Plugins.Plugins()
 		for i := range all {
 			if all[i].ID == in.ID {
-				return &pluginOutput{Body: s.pluginDTO(&all[i])}, nil
+				return &pluginOutput{Body: s.wholePlugin(&all[i])}, nil
 			}
 		}
 		return nil, errcode.New(errcode.NotFound, "no such plugin")
@@ -124,11 +145,22 @@ func (s *Server) routePlugins(api huma.API, bodies map[string]*huma.RequestBody)
 	s.routePluginAdmin(api, bodies)
 }
 
+// wholePlugin is a plugin with the columns of its tables, and those of its other versions.
+func (s *Server) wholePlugin(p *runtime.Plugin) Plugin {
+	out := s.pluginDTO(p)
+	out.Tables = tablesDTO(p.Tables, true)
+	for i := range p.Others {
+		out.Others[i].Tables = tablesDTO(p.Others[i].Tables, true)
+	}
+	return out
+}
+
+// pluginDTO is a plugin as lists and events have it.
 func (s *Server) pluginDTO(p *runtime.Plugin) Plugin {
 	out := Plugin{
 		ID: p.ID, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Source: string(p.Source), File: p.File, State: string(p.State),
-		Reason: text(p.Reason), Signature: signatureDTO(p.Signature), Description: p.Description, Licence: p.Licence,
-		Formats: make([]Format, 0, len(p.Formats)), Tables: make([]TableSchema, 0, len(p.Tables)), ParamsSchema: object(p.ParamsSchema),
+		Reason: text(p.Reason), Signature: signatureDTO(p.Signature), Checks: checksDTO(p.Checks), Description: p.Description, Licence: p.Licence,
+		Formats: make([]Format, 0, len(p.Formats)), Tables: tablesDTO(p.Tables, false), ParamsSchema: object(p.ParamsSchema),
 		Params: map[string]string{}, Capabilities: append([]string{}, p.Capabilities...), Limits: limitsDTO(p.Limits),
 		Stats: PluginStats(s.deps.Plugins.Usage(p.ID)), Others: make([]PluginVersion, 0, len(p.Others)),
 	}
@@ -138,14 +170,31 @@ func (s *Server) pluginDTO(p *runtime.Plugin) Plugin {
 	for _, f := range p.Formats {
 		out.Formats = append(out.Formats, formatDTO(&f))
 	}
-	for _, t := range p.Tables {
-		out.Tables = append(out.Tables, TableSchema{Name: t.Name, Description: t.Description, Columns: len(t.Columns)})
-	}
 	for _, o := range p.Others {
 		out.Others = append(out.Others, PluginVersion{
 			Version: text(o.Version), SHA256: o.SHA256, Source: string(o.Source), File: o.File, State: string(o.State),
-			Reason: text(o.Reason), Signature: signatureDTO(o.Signature),
+			Reason: text(o.Reason), Signature: signatureDTO(o.Signature), Checks: checksDTO(o.Checks),
 		})
+	}
+	return out
+}
+
+func checksDTO(all []runtime.Check) []PluginCheck {
+	out := make([]PluginCheck, len(all))
+	for i, c := range all {
+		out[i] = PluginCheck{Name: string(c.Name), State: string(c.State), Reason: text(c.Reason)}
+	}
+	return out
+}
+
+func tablesDTO(all []*table.Schema, fields bool) []TableSchema {
+	out := make([]TableSchema, len(all))
+	for i, t := range all {
+		out[i] = TableSchema{Name: t.Name, Description: t.Description, Columns: len(t.Columns)}
+		for j := 0; fields && j < len(t.Columns); j++ {
+			c := &t.Columns[j]
+			out[i].Fields = append(out[i].Fields, TableField{Name: c.Name, Type: c.TypeName(), Unit: c.Unit})
+		}
 	}
 	return out
 }

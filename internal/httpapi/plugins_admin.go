@@ -36,7 +36,7 @@ func (s *Server) routePluginAdmin(api huma.API, bodies map[string]*huma.RequestB
 		id: install, method: http.MethodPost, path: "/plugins", scope: scopeAdmin, created: true,
 		summary: "Install a decoder",
 		detail: "Takes a WebAssembly module and answers 201, or 200 when the same bytes are there already. The answer describes that " +
-			"module, also where another version serves its id: state rejected has its reason, standby could serve. What is no module at all is 422. " +
+			"module, also where another version serves its id: state rejected has its reason, standby could serve. What is no module at all is 422, which has its checks too. " +
 			"The module goes into the data folder's plugins/ as <id>-<version>.wasm.",
 	}, s.installPlugin)
 	body := recordingBody()
@@ -71,7 +71,7 @@ func (s *Server) routePluginAdmin(api huma.API, bodies map[string]*huma.RequestB
 			if err != nil {
 				return nil, fmt.Errorf("%s plugin: %w", a.name, err)
 			}
-			return &pluginOutput{Body: s.pluginDTO(&p)}, nil
+			return &pluginOutput{Body: s.wholePlugin(&p)}, nil
 		})
 	}
 }
@@ -91,16 +91,27 @@ func (s *Server) installPlugin(ctx context.Context, in *installInput) (*installO
 				return nil, cut
 			}
 		}
-		return nil, fmt.Errorf("install plugin: %w", err)
+		return nil, refusalOf(in.request, fmt.Errorf("install plugin: %w", err))
 	}
 	if p, err = s.compiled(ctx, sub, p, time.Duration(in.Wait*float64(time.Second))); err != nil {
 		return nil, err
 	}
-	out := &installOutput{Status: http.StatusCreated, Location: pathPrefix + "/plugins/" + p.ID, Body: s.pluginDTO(&p)}
+	out := &installOutput{Status: http.StatusCreated, Location: pathPrefix + "/plugins/" + p.ID, Body: s.wholePlugin(&p)}
 	if existing {
 		out.Status = http.StatusOK
 	}
 	return out, nil
+}
+
+// refusalOf adds to the answer for what is no module at which check it stopped.
+func refusalOf(r *http.Request, err error) error {
+	refused, ok := errors.AsType[*runtime.Refused](err)
+	if !ok {
+		return err
+	}
+	p := problemOf(r, err)
+	p.Checks = checksDTO(refused.Checks)
+	return p
 }
 
 // compiled gives the module as it is when it is no longer compiling, or after the wait, or when the server begins to

@@ -11,6 +11,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/access"
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime"
+	"github.com/wayside-edge/wayside/internal/table"
 )
 
 func (w *world) Usage(id string) runtime.Usage {
@@ -25,7 +26,10 @@ func (w *world) Install(_ context.Context, body io.Reader) (runtime.Plugin, bool
 	}
 	id, ok := strings.CutPrefix(string(b), "\x00asm ")
 	if !ok {
-		return runtime.Plugin{}, false, errcode.New(errcode.ValidationFailed, "not a WebAssembly module")
+		return runtime.Plugin{}, false, &runtime.Refused{
+			Err:    errcode.New(errcode.ValidationFailed, "not a WebAssembly module"),
+			Checks: []runtime.Check{{Name: runtime.CheckModule, State: runtime.CheckFailed, Reason: "no module"}, {Name: runtime.CheckManifest, State: runtime.CheckNotReached}},
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,7 +98,9 @@ func (w *world) Reload(_ context.Context, id string) (runtime.Plugin, error) {
 
 func TestPluginRoutes(t *testing.T) {
 	w := newWorld(t)
-	w.plugins[0].Others = []runtime.Version{{Version: "2.0.0", SHA256: "b", Source: runtime.Data, File: "rail.wasm", State: runtime.Rejected, Reason: "no good"}}
+	w.plugins[0].Others = []runtime.Version{{Version: "2.0.0", SHA256: "b", Source: runtime.Data, File: "rail.wasm", State: runtime.Rejected, Reason: "no good",
+		Checks: []runtime.Check{{Name: runtime.CheckSignature, State: runtime.CheckFailed, Reason: "no key"}, {Name: runtime.CheckRules, State: runtime.CheckNotReached}},
+		Tables: []*table.Schema{{Name: "new", Columns: []table.Column{{Name: "v", Type: table.Dec32, Scale: 2, Unit: "m/s"}}}}}}
 	w.plugins[0].Formats[0].Sequence = &runtime.Sequence{At: 3, Length: 7}
 	w.plugins[0].Signature = runtime.Signature{State: runtime.SignatureValid, KeyID: "aa"}
 	w.plugins[0].Limits.MemoryMiB = 2
@@ -133,10 +139,20 @@ func TestPluginRoutes(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want %d %s %s", tc.method, tc.path, res.StatusCode, res.body, tc.status, tc.state, tc.code)
 		}
 	}
+	refused := string(w.do("POST", "/plugins", strings.NewReader("(module)")).body)
+	if want := `"checks":[{"name":"module","state":"failed","reason":"no module"},{"name":"manifest","state":"not_reached","reason":null}]`; !strings.Contains(refused, want) {
+		t.Errorf("no %s in %s", want, refused)
+	}
+	list := string(w.get("/plugins").body)
+	if strings.Contains(list, `"fields"`) || !strings.Contains(list, `"columns":4}`) {
+		t.Errorf("the list has the columns of tables: %s", list)
+	}
 	body := string(w.get("/plugins/rail").body)
 	for _, part := range []string{
 		`"sequence":{"at":3,"length":7}`, `"signature":{"state":"valid","key_id":"aa"}`, `"memory_bytes":2097152`, `"decodes":4,`,
 		`"others":[{"version":"2.0.0","sha256":"b","source":"data","file":"rail.wasm","state":"rejected","reason":"no good"`,
+		`"checks":[{"name":"signature","state":"failed","reason":"no key"},{"name":"rules","state":"not_reached","reason":null}],"tables":[{"name":"new","description":"","columns":1,"fields":[{"name":"v","type":"dec32(2)","unit":"m/s"}]}]`,
+		`"fields":[{"name":"seq","type":"i64","unit":""},`,
 	} {
 		if !strings.Contains(body, part) {
 			t.Errorf("no %s in %s", part, body)

@@ -91,6 +91,7 @@ type Problem struct { //nolint:errname // it is a document first, and the name o
 	Offset     *int64          `json:"offset,omitempty" doc:"byte offset in the input, with decode errors"`
 	RetryAfter int64           `json:"retry_after,omitempty" doc:"seconds, with 429, 503 and 507"`
 	Components []Component     `json:"components,omitempty" nullable:"false" doc:"state of the parts, with /health/ready"`
+	Checks     []PluginCheck   `json:"checks,omitempty" nullable:"false" doc:"what a module went through, where one was refused"`
 }
 
 // Error gives the sentence for people.

@@ -103,7 +103,7 @@ func (r *Registry) next(now time.Time, room bool) (chosen *entry, again time.Dur
 		}
 	}
 	if chosen != nil {
-		chosen.compiling = true
+		chosen.compiling, chosen.step = true, ""
 		r.compiling++
 	}
 	return chosen, again
@@ -133,7 +133,9 @@ func (r *Registry) compile(ctx context.Context, e *entry) {
 	began := time.Now()
 	rec, err := r.compiled(ctx, e)
 	if err == nil && e.manifest.Load() == nil {
-		err = e.describe(rec.Manifest)
+		if err = e.describe(rec.Manifest); err != nil {
+			r.begun(e, wire.StepManifest)
+		}
 	}
 	if ctx.Err() != nil {
 		return // no verdict; the next start compiles it

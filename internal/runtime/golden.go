@@ -21,6 +21,7 @@ const (
 )
 
 // followCompile answers a compile worker until it tells how it ended. doing is what it was at, for a reason's end.
+// The entry has the step that was begun last.
 func (r *Registry) followCompile(ctx context.Context, w *proc, e *entry, wasm []byte) (out wire.Compiled, doing string, err error) {
 	asked := false
 	for lines := 0; ; lines++ {
@@ -43,6 +44,15 @@ func (r *Registry) followCompile(ctx context.Context, w *proc, e *entry, wasm []
 			l.Text = fmt.Sprintf("%.*s", maxDoing, l.Text)
 			doing = " (" + l.Text + ")"
 			r.cfg.Logger.DebugContext(ctx, "plugin is being compiled", "plugin", e.id(), "doing", l.Text)
+		case wire.KindStep:
+			var b wire.Begun
+			if err := m.Decode(&b); err != nil {
+				return out, doing, err //nolint:wrapcheck // says what it is
+			}
+			if !slices.Contains(compileSteps(), b.Step) {
+				return out, doing, fmt.Errorf("compile: %w: step %.20q", wire.ErrProtocol, b.Step)
+			}
+			r.begun(e, b.Step)
 		case wire.KindVectors:
 			var q wire.Vectors
 			if err := m.Decode(&q); err != nil {
@@ -52,7 +62,15 @@ func (r *Registry) followCompile(ctx context.Context, w *proc, e *entry, wasm []
 				return out, doing, fmt.Errorf("compile: %w: golden vectors asked for twice", wire.ErrProtocol)
 			}
 			asked = true
-			g, err := goldenOf(e, wasm, q.Manifest)
+			described := e
+			if e.manifest.Load() == nil {
+				described = &entry{}
+				if err := described.describe(q.Manifest); err != nil {
+					r.begun(e, wire.StepManifest)
+					return out, doing, err
+				}
+			}
+			g, err := goldenOf(described, wasm)
 			if err != nil {
 				return out, doing, err
 			}
@@ -65,18 +83,17 @@ func (r *Registry) followCompile(ctx context.Context, w *proc, e *entry, wasm []
 	}
 }
 
-// goldenOf makes the decodes of a module's golden vectors, or says why they do not fit its manifest. given is the
-// manifest that the module gave itself. The limits are the defaults and not the configuration's: what a document holds
-// must not depend on where it is made.
-func goldenOf(e *entry, wasm []byte, given json.RawMessage) (*wire.Golden, error) {
+// begun notes what the compile worker of a module is at.
+func (r *Registry) begun(e *entry, s wire.Step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.step = s
+}
+
+// goldenOf makes the decodes of a module's golden vectors, or says why they do not fit its manifest. The limits
+// are the defaults and not the configuration's: what a document holds must not depend on where it is made.
+func goldenOf(e *entry, wasm []byte) (*wire.Golden, error) {
 	m, ps := e.manifest.Load(), e.params.Load()
-	if m == nil {
-		own := &entry{}
-		if err := own.describe(given); err != nil {
-			return nil, err
-		}
-		m, ps = own.manifest.Load(), own.params.Load()
-	}
 	vectors, err := module.Vectors(wasm)
 	if err != nil {
 		return nil, fmt.Errorf("golden vectors: %w", err)

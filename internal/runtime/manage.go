@@ -16,7 +16,7 @@ import (
 )
 
 // Install writes a module into Config.InstallDir, durably, under the name of its id and version. A body that is no
-// module is a ValidationFailed error; one that cannot be a plugin is installed as Rejected. existing says that the
+// module is a ValidationFailed error in a Refused; one that cannot be a plugin is installed as Rejected. existing says that the
 // same bytes were there before. The plugin is as Module gives it.
 func (r *Registry) Install(ctx context.Context, body io.Reader) (p Plugin, existing bool, err error) {
 	b, err := readBody(body, r.cfg.Limits.static().Bytes)
@@ -62,7 +62,7 @@ func readBody(body io.Reader, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("read module: %w", err)
 	}
 	if len(b) > limit {
-		return nil, errcode.Newf(errcode.TooLarge, "a module may have at most %d bytes", limit)
+		return nil, refused(errcode.Newf(errcode.TooLarge, "a module may have at most %d bytes", limit))
 	}
 	return b, nil
 }
@@ -72,7 +72,7 @@ func readBody(body io.Reader, limit int) ([]byte, error) {
 func installName(b []byte) (string, error) {
 	raw, err := module.EmbeddedManifest(b)
 	if err != nil {
-		return "", errcode.Wrap(errcode.ValidationFailed, err, err.Error())
+		return "", refused(errcode.Wrap(errcode.ValidationFailed, err, err.Error()))
 	}
 	if raw != nil {
 		if m, err := module.ParseManifest(raw); err == nil {

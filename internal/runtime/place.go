@@ -53,6 +53,9 @@ type entry struct {
 	reason    string
 	fatal     bool          // rejected by its bytes: trying again changes nothing
 	reread    bool          // rejected because reading failed: the next scan tries again
+	parsed    bool          // its file is a module
+	asks      bool          // its file has no manifest: the module itself is asked for it
+	step      wire.Step     // of its compile, begun last; "" = it was rejected before, or was not begun
 	record    *wire.Record  // of compiled code, nil = none
 	ready     chan struct{} // closed when state is neither Compiling nor waiting
 	stale     bool          // the folder's record is not to be believed
@@ -94,7 +97,7 @@ func (e *entry) schemas() []*table.Schema {
 }
 
 // open makes an entry wait for its compile. The caller holds Registry.mu, or nobody else knows the entry.
-func (e *entry) open() { e.state, e.reason, e.ready = Compiling, "", make(chan struct{}) }
+func (e *entry) open() { e.state, e.reason, e.step, e.ready = Compiling, "", "", make(chan struct{}) }
 
 // reject ends the wait for a module that cannot be used. The same holds for the caller.
 func (e *entry) reject(reason string) {
@@ -114,7 +117,8 @@ func (r *Registry) newEntry(file string, source Source, load func() ([]byte, err
 		e.fatal = errcode.Is(err, errcode.PluginRejected)
 		e.reread = !e.fatal
 		e.reject(err.Error())
-	} else if reason := r.rejectedBefore(e); reason != "" {
+	} else if reason, step := r.rejectedBefore(e); reason != "" {
+		e.step = step
 		e.reject(reason)
 	}
 	return e
@@ -135,6 +139,7 @@ func (r *Registry) adopt(e *entry) error {
 	if err != nil {
 		return fmt.Errorf("read module: %w", err)
 	}
+	e.parsed, e.asks = true, raw == nil
 	rec, compiled := r.recordOf(e)
 	if raw == nil && compiled {
 		raw = rec.Manifest

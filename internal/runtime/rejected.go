@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/wayside-edge/wayside/internal/disk"
 	"github.com/wayside-edge/wayside/internal/errcode"
@@ -21,16 +22,17 @@ const rejectedFile = "rejected.json"
 // rejection is what rejectedFile holds. It counts only as long as nothing has changed that could end differently: the
 // engine, the program, the limits.
 type rejection struct {
-	Generator string `json:"generator"` // see wire.Generator
-	Program   string `json:"program"`   // size and time of the program that rejected it
-	Limits    string `json:"limits"`
-	SHA256    string `json:"sha256"`
-	Reason    string `json:"reason"`
+	Generator string    `json:"generator"` // see wire.Generator
+	Program   string    `json:"program"`   // size and time of the program that rejected it
+	Limits    string    `json:"limits"`
+	SHA256    string    `json:"sha256"`
+	Reason    string    `json:"reason"`
+	Step      wire.Step `json:"step"` // at which the worker was
 }
 
 // rejectionOf makes the record of a rejection by this program under these limits.
-func (r *Registry) rejectionOf(e *entry, reason string) rejection {
-	out := rejection{Generator: wire.Generator(), SHA256: e.sha, Limits: fmt.Sprintf("%+v", r.limitsOf(e)), Reason: reason}
+func (r *Registry) rejectionOf(e *entry, reason string, step wire.Step) rejection {
+	out := rejection{Generator: wire.Generator(), SHA256: e.sha, Limits: fmt.Sprintf("%+v", r.limitsOf(e)), Reason: reason, Step: step}
 	if st, err := os.Stat(r.cfg.Self); err == nil {
 		out.Program = fmt.Sprintf("%d bytes of %d", st.Size(), st.ModTime().UnixNano())
 	}
@@ -43,7 +45,10 @@ func (r *Registry) noteRejection(ctx context.Context, e *entry, err error) {
 	if !errcode.Is(err, errcode.PluginRejected) || errors.Is(err, errKilled) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
-	b, err := json.Marshal(r.rejectionOf(e, err.Error()))
+	r.mu.Lock()
+	step := e.step
+	r.mu.Unlock()
+	b, err := json.Marshal(r.rejectionOf(e, err.Error(), step))
 	if err == nil {
 		err = disk.Empty(r.folder(e))
 	}
@@ -55,21 +60,21 @@ func (r *Registry) noteRejection(ctx context.Context, e *entry, err error) {
 	}
 }
 
-// rejectedBefore gives why a module that is to be compiled was rejected by an earlier run, "" if nothing is kept that
-// still counts.
-func (r *Registry) rejectedBefore(e *entry) string {
+// rejectedBefore gives why and at which step a module that is to be compiled was rejected by an earlier run, "" if
+// nothing is kept that still counts.
+func (r *Registry) rejectedBefore(e *entry) (reason string, step wire.Step) {
 	if e.state != Compiling {
-		return ""
+		return "", ""
 	}
 	var was rejection
 	b, err := wire.ReadSmall(filepath.Join(r.folder(e), rejectedFile))
 	if err == nil {
 		err = json.Unmarshal(b, &was)
 	}
-	if err != nil || was != r.rejectionOf(e, was.Reason) {
-		return ""
+	if err != nil || was != r.rejectionOf(e, was.Reason, was.Step) || !slices.Contains(compileSteps(), was.Step) {
+		return "", ""
 	}
-	return was.Reason
+	return was.Reason, was.Step
 }
 
 // tellRejected counts the modules that were found to be rejected when the registry was opened: nothing has changed then,

@@ -14,6 +14,7 @@ import (
 	"github.com/wayside-edge/wayside/internal/errcode"
 	"github.com/wayside-edge/wayside/internal/runtime/module"
 	"github.com/wayside-edge/wayside/internal/runtime/runtimetest"
+	"github.com/wayside-edge/wayside/internal/runtime/wire"
 )
 
 // changes keeps what a registry tells of plugins and workers.
@@ -204,7 +205,11 @@ func TestTheMachineRejectsNothingForGood(t *testing.T) {
 		t.Fatal(p.Reason)
 	}
 	e := &entry{sha: r.reg.Plugins()[0].SHA256, state: Compiling}
-	before := r.reg.rejectedBefore
+	before := func(e *entry) string {
+		reason, step := r.reg.rejectedBefore(e)
+		return strings.TrimSpace(string(step) + " " + reason)
+	}
+	e.step = wire.StepRules
 	for name, err := range map[string]error{
 		"killed":  errcode.Wrap(errcode.PluginRejected, errors.Join(errKilled, errors.New("x")), "killed"),
 		"slow":    errcode.Wrap(errcode.PluginRejected, fmt.Errorf("x: %w", os.ErrDeadlineExceeded), "slow"),
@@ -216,7 +221,7 @@ func TestTheMachineRejectsNothingForGood(t *testing.T) {
 		}
 	}
 	r.reg.noteRejection(t.Context(), e, errcode.New(errcode.PluginRejected, "bad"))
-	if got := before(e); got != "bad" {
+	if got := before(e); got != "rules bad" {
 		t.Errorf("a verdict on the module was not kept: %v", got)
 	}
 	other := &entry{state: Compiling, sha: module.Hash([]byte("other"))}

@@ -205,7 +205,7 @@ func (r *Registry) others(es []*entry) []Version {
 		}
 		out = append(out, Version{
 			Version: e.version(), SHA256: e.sha, Source: e.source, File: filepath.Base(e.file), State: st, Reason: reason,
-			Signature: e.signature,
+			Signature: e.signature, Checks: r.checks(e), Tables: e.schemas(),
 		})
 	}
 	return out
@@ -215,7 +215,7 @@ func (r *Registry) others(es []*entry) []Version {
 func (r *Registry) plugin(e *entry) Plugin {
 	p := Plugin{ID: e.id(), Name: filepath.Base(e.file), File: filepath.Base(e.file), SHA256: e.sha, Source: e.source, Signature: e.signature}
 	p.State, p.Reason = r.verdict(e)
-	p.Limits = r.limits(e)
+	p.Limits, p.Checks = r.limits(e), r.checks(e)
 	m := e.manifest.Load()
 	if m == nil {
 		return p
@@ -261,7 +261,7 @@ func differences(old, v *view) []Plugin {
 func brief(p Plugin) Plugin {
 	return Plugin{
 		SHA256: p.SHA256, Source: p.Source, State: p.State, Reason: p.Reason, Signature: p.Signature, Limits: p.Limits,
-		Params: p.Params, Others: p.Others,
+		Params: p.Params, Others: p.Others, Checks: p.Checks,
 	}
 }
 

@@ -57,6 +57,7 @@ type Plugin struct {
 	Reason       string // why it is rejected, or does not serve
 	File         string // name of the module's file
 	Signature    Signature
+	Checks       []Check           // what it went through, in that order
 	Limits       Limits            // of its decodes; MemoryMiB is what it gets
 	Params       map[string]string // defaults of parameters that the settings name
 	Others       []Version         // other modules of the same id, the best first
@@ -77,6 +78,8 @@ type Version struct {
 	State     State // Compiling, Rejected or Standby
 	Reason    string
 	Signature Signature
+	Checks    []Check
+	Tables    []*table.Schema // of the manifest, where that can be read
 }
 
 // Format is a kind of file a plugin decodes.

@@ -105,13 +105,21 @@ func (r *Registry) verdict(e *entry) (State, string) {
 	if e.state == Rejected {
 		return Rejected, e.reason
 	}
-	if reason := r.distrust(e); reason != "" {
+	if reason := r.refusal(e); reason != "" {
 		return Rejected, reason
 	}
-	if r.barred(e) {
-		return Rejected, fmt.Sprintf("%s is built in: only a module signed by a key of plugins.keys replaces it, or any with plugins.override", e.id())
-	}
 	return e.state, e.reason
+}
+
+// refusal says why a module may not be used under its id, "" if it may. The caller holds mu.
+func (r *Registry) refusal(e *entry) string {
+	if reason := r.distrust(e); reason != "" {
+		return reason
+	}
+	if r.barred(e) {
+		return fmt.Sprintf("%s is built in: only a module signed by a key of plugins.keys replaces it, or any with plugins.override", e.id())
+	}
+	return ""
 }
 
 // SetRules makes other rules count, also for the modules that are there.

@@ -176,6 +176,24 @@ type Golden struct {
 	Tests        []string        `json:"tests,omitempty"` // beside Jobs: hashes of the golden documents, hex
 }
 
+// Step is a part of the work of a compile worker.
+type Step string
+
+// Steps of a compile worker, in the order in which they come.
+const (
+	StepRules      Step = "rules"      // the static limits
+	StepInitialise Step = "initialise" // the module's own initialisation
+	StepManifest   Step = "manifest"   // asking the module for it, where its file has none
+	StepVectors    Step = "vectors"    // whether the golden vectors fit the manifest
+	StepCompile    Step = "compile"
+	StepGolden     Step = "golden" // decoding the golden vectors
+)
+
+// Begun says that a compile worker has begun a step: all before it ended well.
+type Begun struct {
+	Step Step `json:"step"`
+}
+
 // Compiled is the end of a compile worker. What it made is in the module's folder: see Record.
 type Compiled struct {
 	Confinement Confinement `json:"confinement"`

@@ -62,6 +62,7 @@ const (
 	KindUnpacked                 // ← Unpacked
 	KindVectors                  // ← Vectors: a compile worker asks for the golden vectors' decodes
 	KindGolden                   // → Golden
+	KindStep                     // ← Begun: what a compile worker is at
 	kindEnd
 )
 

@@ -62,6 +62,9 @@ func compile(ctx context.Context, v *vetting) (*wire.Record, error) {
 	if err := disk.Empty(setup.Dir); err != nil {
 		return nil, err
 	}
+	if err := v.begin(wire.StepRules); err != nil {
+		return nil, err
+	}
 	info, err := module.Check(wasm, staticLimits(setup))
 	if err != nil {
 		return nil, fmt.Errorf("check: %w", err)
@@ -69,7 +72,7 @@ func compile(ctx context.Context, v *vetting) (*wire.Record, error) {
 	rec := &wire.Record{Generator: wire.Generator(), SHA256: setup.SHA256, Sniff: info.Sniff, Limits: setup.Module}
 	final := wasm
 	if setup.NeedManifest || info.Initialize && !setup.PlainInit {
-		snap, manifest, err := initialise(ctx, setup, wasm, info)
+		snap, manifest, err := v.initialise(ctx, info)
 		if err != nil {
 			return nil, err
 		}
@@ -82,6 +85,9 @@ func compile(ctx context.Context, v *vetting) (*wire.Record, error) {
 		return nil, errcode.New(errcode.PluginRejected, "the module has neither a section wayside.manifest nor gives a manifest itself")
 	}
 	if err := v.ask(rec.Manifest); err != nil {
+		return nil, err
+	}
+	if err := v.begin(wire.StepCompile); err != nil {
 		return nil, err
 	}
 	e, err := newEngine(ctx, final, engineOptions{
@@ -121,7 +127,11 @@ func blame(err error) error {
 // initialise runs the module's initialisation once, in the interpreter: compiling it twice would double the time of
 // an installation. It gives the initialised module, nil where a snapshot would not be the whole state or larger than a
 // module may be, and the manifest that the module gives itself, nil if it has none.
-func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module.Info) (snap []byte, manifest json.RawMessage, err error) {
+func (v *vetting) initialise(ctx context.Context, info module.Info) (snap []byte, manifest json.RawMessage, err error) {
+	setup, wasm := v.setup, v.wasm
+	if err := v.begin(wire.StepInitialise); err != nil {
+		return nil, nil, err
+	}
 	instrumented, globals, whole := module.Instrument(wasm, info)
 	if !whole {
 		instrumented = wasm
@@ -149,7 +159,13 @@ func initialise(ctx context.Context, setup *wire.Setup, wasm []byte, info module
 			snap = nil // filling its memory is a matter of a moment; storing and loading that for every file's worker is not
 		}
 	}
-	if f := m.ExportedFunction(abi.ExportManifest); f != nil && setup.NeedManifest {
+	if !setup.NeedManifest {
+		return snap, nil, nil
+	}
+	if err := v.begin(wire.StepManifest); err != nil {
+		return nil, nil, err
+	}
+	if f := m.ExportedFunction(abi.ExportManifest); f != nil {
 		c.start(modeManifest, "")
 		if _, err := f.Call(ctx); err != nil {
 			return nil, nil, errcode.Wrap(errcode.PluginRejected, err, abi.ExportManifest+": "+c.why(err))

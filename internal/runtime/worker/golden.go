@@ -35,13 +35,27 @@ type vetting struct {
 	wire.Golden
 }
 
+// begin tells the serving process what comes next, so that it knows where a module stopped that ends the worker.
+func (v *vetting) begin(step wire.Step) error {
+	if v.sock == nil { // nobody is told
+		return nil
+	}
+	if err := v.sock.Send(wire.KindStep, wire.Begun{Step: step}); err != nil {
+		return fmt.Errorf("begin %s: %w", step, err)
+	}
+	return nil
+}
+
 // ask asks the serving process for the decodes: it knows the schema of the parameters, and refuses vectors that do not
 // fit the manifest.
 func (v *vetting) ask(manifest []byte) error {
 	if !v.setup.Golden {
 		return nil
 	}
-	var err error
+	err := v.begin(wire.StepVectors)
+	if err != nil {
+		return err
+	}
 	if v.vectors, err = module.Vectors(v.wasm); err != nil {
 		return err //nolint:wrapcheck // says what it is
 	}
@@ -70,6 +84,9 @@ func (v *vetting) ask(manifest []byte) error {
 func (v *vetting) run(ctx context.Context, compiled *engine) (partly []string, err error) {
 	if len(v.vectors) == 0 {
 		return nil, nil
+	}
+	if err := v.begin(wire.StepGolden); err != nil {
+		return nil, err
 	}
 	interpreter, err := newEngine(ctx, v.wasm, engineOptions{interpreter: true, stoppable: true, memoryMiB: v.setup.MemoryMiB})
 	if err != nil {

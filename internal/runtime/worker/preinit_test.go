@@ -57,7 +57,7 @@ func BenchmarkInstance(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	snap, _, err := initialise(b.Context(), &wire.Setup{MemoryMiB: 256}, wasm, info)
+	snap, _, err := (&vetting{setup: &wire.Setup{MemoryMiB: 256}, wasm: wasm}).initialise(b.Context(), info)
 	if err != nil || snap == nil {
 		b.Fatalf("the module cannot be initialised: %v", err)
 	}
