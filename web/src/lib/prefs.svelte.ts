@@ -68,7 +68,7 @@ export class Prefs {
   }
 }
 
-function safeStorage(): Storage | undefined {
+export function safeStorage(): Storage | undefined {
   try {
     return localStorage;
   } catch {

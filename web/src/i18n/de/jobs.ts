@@ -93,4 +93,11 @@ export const jobs: Words<typeof en> = {
   show: 'Zeigen',
   previous: 'Voriger',
   next: 'Nächster',
+  savedFilters: 'Gespeicherte Filter',
+  saveFilter: 'Diesen Filter speichern',
+  savedName: 'Sein Name',
+  savedHint: 'Er wird in diesem Browser aufbewahrt.',
+  savedThere: 'Es gibt einen Filter dieses Namens: er wird ersetzt.',
+  savedFull: 'Es gibt 20 gespeicherte Filter, mehr gehen nicht: entfernen Sie zuerst einen.',
+  savedRemoved: (name) => `Der gespeicherte Filter ${name} ist entfernt.`,
 };

@@ -89,4 +89,11 @@ export const jobs = {
   show: 'Show it',
   previous: 'Previous',
   next: 'Next',
+  savedFilters: 'Saved filters',
+  saveFilter: 'Save this filter',
+  savedName: 'Its name',
+  savedHint: 'It is kept in this browser.',
+  savedThere: 'There is a filter of this name: it will be replaced.',
+  savedFull: 'There are 20 saved filters, and no room for more: remove one first.',
+  savedRemoved: (name: string) => `The saved filter ${name} is removed.`,
 };

@@ -92,4 +92,11 @@ export const jobs: Words<typeof en> = {
   show: '檢視',
   previous: '上一個',
   next: '下一個',
+  savedFilters: '已儲存的篩選',
+  saveFilter: '儲存此篩選',
+  savedName: '名稱',
+  savedHint: '保存在此瀏覽器中。',
+  savedThere: '已有同名的篩選：將會取代。',
+  savedFull: '已儲存 20 個篩選，已達上限：請先移除一個。',
+  savedRemoved: (name) => `已移除篩選 ${name}。`,
 };
