@@ -73,7 +73,7 @@ type PluginVersion struct {
 	Signature Signature `json:"signature"`
 	// Checks are never nil.
 	Checks []PluginCheck `json:"checks" nullable:"false" doc:"what the module goes through before it may decode, in that order"`
-	Tables []TableSchema `json:"tables,omitempty" nullable:"false" doc:"left out in lists and events, and where its manifest cannot be read"`
+	Tables []TableSchema `json:"tables,omitempty" nullable:"false" doc:"with columns=true, where its manifest can be read"`
 }
 
 // PluginCheck is one of the checks of a module on the wire.
@@ -104,7 +104,7 @@ type TableSchema struct {
 	Description string `json:"description"`
 	Columns     int    `json:"columns"`
 	// Fields are what Columns counts.
-	Fields []TableField `json:"fields,omitempty" nullable:"false" doc:"its columns; left out in lists and events"`
+	Fields []TableField `json:"fields,omitempty" nullable:"false" doc:"its columns, with columns=true"`
 }
 
 // TableField is a column of a plugin's manifest on the wire.
@@ -122,6 +122,11 @@ type pluginInput struct {
 	ID string `path:"id" maxLength:"255" doc:"plugin id"`
 }
 
+type getPluginInput struct {
+	ID      string `path:"id" maxLength:"255" doc:"plugin id"`
+	Columns bool   `query:"columns" doc:"with the columns of its tables, and the tables of its other versions"`
+}
+
 type pluginOutput struct{ Body Plugin }
 
 func (s *Server) routePlugins(api huma.API, bodies map[string]*huma.RequestBody) {
@@ -133,12 +138,16 @@ func (s *Server) routePlugins(api huma.API, bodies map[string]*huma.RequestBody)
 	})
 	register(s, api, operation{
 		id: "get-plugin", method: http.MethodGet, path: "/plugins/{id}", scope: scopeRead, summary: "Get a decoder",
-	}, func(_ context.Context, in *pluginInput) (*pluginOutput, error) {
+	}, func(_ context.Context, in *getPluginInput) (*pluginOutput, error) {
 		all := s.deps.Plugins.Plugins()
 		for i := range all {
-			if all[i].ID == in.ID {
+			if all[i].ID != in.ID {
+				continue
+			}
+			if in.Columns {
 				return &pluginOutput{Body: s.wholePlugin(&all[i])}, nil
 			}
+			return &pluginOutput{Body: s.pluginDTO(&all[i])}, nil
 		}
 		return nil, errcode.New(errcode.NotFound, "no such plugin")
 	})
@@ -155,7 +164,6 @@ func (s *Server) wholePlugin(p *runtime.Plugin) Plugin {
 	return out
 }
 
-// pluginDTO is a plugin as lists and events have it.
 func (s *Server) pluginDTO(p *runtime.Plugin) Plugin {
 	out := Plugin{
 		ID: p.ID, Name: p.Name, Version: p.Version, SHA256: p.SHA256, Source: string(p.Source), File: p.File, State: string(p.State),

@@ -71,7 +71,7 @@ func (s *Server) routePluginAdmin(api huma.API, bodies map[string]*huma.RequestB
 			if err != nil {
 				return nil, fmt.Errorf("%s plugin: %w", a.name, err)
 			}
-			return &pluginOutput{Body: s.wholePlugin(&p)}, nil
+			return &pluginOutput{Body: s.pluginDTO(&p)}, nil
 		})
 	}
 }
@@ -96,7 +96,7 @@ func (s *Server) installPlugin(ctx context.Context, in *installInput) (*installO
 	if p, err = s.compiled(ctx, sub, p, time.Duration(in.Wait*float64(time.Second))); err != nil {
 		return nil, err
 	}
-	out := &installOutput{Status: http.StatusCreated, Location: pathPrefix + "/plugins/" + p.ID, Body: s.wholePlugin(&p)}
+	out := &installOutput{Status: http.StatusCreated, Location: pathPrefix + "/plugins/" + p.ID, Body: s.pluginDTO(&p)}
 	if existing {
 		out.Status = http.StatusOK
 	}

@@ -147,7 +147,7 @@ func TestPluginRoutes(t *testing.T) {
 	if strings.Contains(list, `"fields"`) || !strings.Contains(list, `"columns":4}`) {
 		t.Errorf("the list has the columns of tables: %s", list)
 	}
-	body := string(w.get("/plugins/rail").body)
+	body := string(w.get("/plugins/rail?columns=true").body)
 	for _, part := range []string{
 		`"sequence":{"at":3,"length":7}`, `"signature":{"state":"valid","key_id":"aa"}`, `"memory_bytes":2097152`, `"decodes":4,`,
 		`"others":[{"version":"2.0.0","sha256":"b","source":"data","file":"rail.wasm","state":"rejected","reason":"no good"`,

@@ -143,6 +143,9 @@ func (a target) worker(t *testing.T, setup *wire.Setup, wasm []byte) (report, wi
 			t.Fatal(err)
 		}
 		m, err := sock.Recv()
+		for err == nil && m.Kind == wire.KindStep { // a compile worker tells what it is at
+			m, err = sock.Recv()
+		}
 		if err != nil {
 			t.Errorf("the worker does not answer: %v", err)
 			return

@@ -1213,7 +1213,7 @@ export interface paths {
         put?: never;
         /**
          * Install a decoder
-         * @description Takes a WebAssembly module and answers 201, or 200 when the same bytes are there already. The answer describes that module, also where another version serves its id: state rejected has its reason, standby could serve. What is no module at all is 422. The module goes into the data folder's plugins/ as <id>-<version>.wasm.
+         * @description Takes a WebAssembly module and answers 201, or 200 when the same bytes are there already. The answer describes that module, also where another version serves its id: state rejected has its reason, standby could serve. What is no module at all is 422, which has its checks too. The module goes into the data folder's plugins/ as <id>-<version>.wasm.
          */
         post: operations["install-plugin"];
         delete?: never;
@@ -3534,6 +3534,8 @@ export interface components {
         };
         Plugin: {
             capabilities: string[];
+            /** @description what the module goes through before it may decode, in that order */
+            checks: components["schemas"]["PluginCheck"][];
             description: string;
             /** @description name of the module's file */
             file: string;
@@ -3567,6 +3569,17 @@ export interface components {
             stats: components["schemas"]["PluginStats"];
             tables: components["schemas"]["TableSchema"][];
             version: string;
+        };
+        PluginCheck: {
+            /**
+             * @description rules: the static limits of modules; golden: its golden vectors, those of a built-in one with the appliance
+             * @enum {string}
+             */
+            name: "module" | "manifest" | "signature" | "rules" | "compile" | "golden";
+            /** @description why it failed */
+            reason: string | null;
+            /** @enum {string} */
+            state: "passed" | "failed" | "not_reached";
         };
         PluginLimits: {
             /** Format: int64 */
@@ -3605,6 +3618,8 @@ export interface components {
             workers: number;
         };
         PluginVersion: {
+            /** @description what the module goes through before it may decode, in that order */
+            checks: components["schemas"]["PluginCheck"][];
             file: string;
             reason: string | null;
             sha256: string;
@@ -3613,6 +3628,8 @@ export interface components {
             source: "builtin" | "system" | "data";
             /** @enum {string} */
             state: "compiling" | "rejected" | "standby";
+            /** @description with columns=true, where its manifest can be read */
+            tables?: components["schemas"]["TableSchema"][];
             /** @description null if it cannot be read */
             version: string | null;
         };
@@ -3626,6 +3643,8 @@ export interface components {
             offset: number;
         };
         Problem: {
+            /** @description what a module went through, where one was refused */
+            checks?: components["schemas"]["PluginCheck"][];
             /**
              * @description stable code for programs
              * @enum {string}
@@ -4131,10 +4150,19 @@ export interface components {
             /** Format: int64 */
             rows: number;
         };
+        TableField: {
+            name: string;
+            /** @example dec32(2) */
+            type: string;
+            /** @description UCUM; may be empty */
+            unit: string;
+        };
         TableSchema: {
             /** Format: int64 */
             columns: number;
             description: string;
+            /** @description its columns, with columns=true */
+            fields?: components["schemas"]["TableField"][];
             name: string;
         };
         WorkFault: {
@@ -8588,6 +8616,8 @@ export interface operations {
             query?: {
                 /** @description only these members, separated by commas */
                 fields?: string[];
+                /** @description with the columns of its tables, and the tables of its other versions */
+                columns?: boolean;
             };
             header?: never;
             path: {
