@@ -58,7 +58,14 @@ export class Installs {
       const serving = plugins.find((p) => p.sha256 === sha);
       const other = plugins.flatMap((p) => p.others).find((o) => o.sha256 === sha);
       if (serving) i.module = serving;
-      else if (other) i.module = { ...i.module, state: other.state, reason: other.reason, signature: other.signature };
+      else if (other)
+        i.module = {
+          ...i.module,
+          state: other.state,
+          reason: other.reason,
+          signature: other.signature,
+          checks: other.checks,
+        };
     }
   }
 

@@ -6,6 +6,7 @@ import { paramsOf } from './params';
 const signature: Plugin['signature'] = { state: 'none', key_id: null };
 const plugin = (id: string, over: Partial<Plugin> = {}): Plugin => ({
   capabilities: [],
+  checks: [],
   description: '',
   file: id + '.wasm',
   formats: [{ id: 'atc', name: 'ATC log', extensions: ['.atc'], media_types: [], sequence: null }],
@@ -27,6 +28,7 @@ const plugin = (id: string, over: Partial<Plugin> = {}): Plugin => ({
   ...over,
 });
 const rejected: Plugin['others'][number] = {
+  checks: [],
   file: 'b-2.wasm',
   reason: 'it is not signed',
   sha256: 'f'.repeat(64),
@@ -52,12 +54,34 @@ test('every word has to match: name, format, state or reason', () => {
   expect(matches(row!, 'acme rail', ['Active'])).toBe(false);
 });
 
-test('tables are compared by name', () => {
-  const table = (name: string, columns: number) => ({ name, columns, description: '' });
-  expect(compareTables([table('a', 3), table('new', 1)], [table('a', 2), table('old', 5)])).toEqual([
-    { name: 'a', columns: 3, was: 2, description: '' },
-    { name: 'new', columns: 1, was: null, description: '' },
-    { name: 'old', columns: null, was: 5, description: '' },
+test('tables are compared by name, and their columns too', () => {
+  const table = (name: string, ...columns: string[]) => ({
+    name,
+    columns: columns.length,
+    description: '',
+    fields: columns.map((c) => {
+      const [name = '', type = 'i64', unit = ''] = c.split(' ');
+      return { name, type, unit };
+    }),
+  });
+  const now = [table('a', 'same', 'new', 'v f64 m/s', 'n u8'), table('b', 'same'), table('new', 'x')];
+  const running = [table('a', 'same', 'old', 'v f64 km/h', 'n'), table('b', 'same'), table('old', 'x')];
+  expect(compareTables(now, running)).toEqual([
+    {
+      name: 'a',
+      columns: 4,
+      was: 4,
+      description: '',
+      changes: [
+        { name: 'new', kind: 'added', was: '', now: 'i64' },
+        { name: 'v', kind: 'unit', was: 'km/h', now: 'm/s' },
+        { name: 'n', kind: 'type', was: 'i64', now: 'u8' },
+        { name: 'old', kind: 'removed', was: 'i64', now: '' },
+      ],
+    },
+    { name: 'b', columns: 1, was: 1, description: '', changes: [] },
+    { name: 'new', columns: 1, was: null, description: '', changes: [] },
+    { name: 'old', columns: null, was: 1, description: '', changes: [] },
   ]);
 });
 

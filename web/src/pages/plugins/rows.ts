@@ -14,6 +14,7 @@ export interface Row {
   source: Plugin['source'];
   signature: Plugin['signature'];
   reason: string | null;
+  checks: Plugin['checks'];
 }
 
 export function rowsOf(plugins: readonly Plugin[]): Row[] {
@@ -23,7 +24,7 @@ export function rowsOf(plugins: readonly Plugin[]): Row[] {
   ]);
 }
 
-type Module = Pick<Plugin, 'state' | 'version' | 'sha256' | 'file' | 'source' | 'signature' | 'reason'>;
+type Module = Pick<Plugin, 'state' | 'version' | 'sha256' | 'file' | 'source' | 'signature' | 'reason' | 'checks'>;
 
 function row(
   plugin: Plugin,
@@ -42,6 +43,7 @@ function row(
     source: m.source,
     signature: m.signature,
     reason: m.reason,
+    checks: m.checks,
   };
 }
 
@@ -79,19 +81,60 @@ export function matches(row: Row, text: string, words: readonly string[]): boole
 /** The name of a row for people: `rail 0.2.0`. */
 export const nameOf = (row: Row): string => (row.version ? `${row.plugin.id} ${row.version}` : row.plugin.id);
 
+type Tables = Plugin['tables'];
+
+/** A column that is not as in the version that runs: what of it, before and now. */
+export interface ColumnChange {
+  name: string;
+  kind: 'added' | 'removed' | 'type' | 'unit';
+  was: string;
+  now: string;
+}
+
 export interface TableChange {
   name: string;
   columns: number | null;
   was: number | null;
   description: string;
+  changes: ColumnChange[];
 }
 
 /** The tables of a module beside those of the one that runs; those that it would not write any more come last. */
-export function compareTables(now: Plugin['tables'], running: Plugin['tables']): TableChange[] {
+export function compareTables(now: Tables, running: Tables): TableChange[] {
   const before = new Map(running.map((t) => [t.name, t]));
   const names = new Set(now.map((t) => t.name));
   return [
-    ...now.map((t) => ({ ...t, was: before.get(t.name)?.columns ?? null })),
-    ...running.filter((t) => !names.has(t.name)).map((t) => ({ ...t, columns: null, was: t.columns })),
+    ...now.map((t) => {
+      const was = before.get(t.name);
+      return {
+        name: t.name,
+        columns: t.columns,
+        was: was?.columns ?? null,
+        description: t.description,
+        changes: was ? compareColumns(t.fields ?? [], was.fields ?? []) : [],
+      };
+    }),
+    ...running
+      .filter((t) => !names.has(t.name))
+      .map((t) => ({ name: t.name, columns: null, was: t.columns, description: t.description, changes: [] })),
+  ];
+}
+
+type Fields = NonNullable<Tables[number]['fields']>;
+
+function compareColumns(now: Fields, running: Fields): ColumnChange[] {
+  const before = new Map(running.map((c) => [c.name, c]));
+  const names = new Set(now.map((c) => c.name));
+  return [
+    ...now.flatMap((c): ColumnChange[] => {
+      const was = before.get(c.name);
+      if (!was) return [{ name: c.name, kind: 'added', was: '', now: c.type }];
+      return (['type', 'unit'] as const)
+        .filter((kind) => was[kind] !== c[kind])
+        .map((kind) => ({ name: c.name, kind, was: was[kind], now: c[kind] }));
+    }),
+    ...running
+      .filter((c) => !names.has(c.name))
+      .map((c): ColumnChange => ({ name: c.name, kind: 'removed', was: c.type, now: '' })),
   ];
 }
