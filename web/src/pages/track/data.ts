@@ -34,24 +34,41 @@ export interface Point {
 
 const earth = 6_371_008.8; // m, mean radius (IUGG)
 
+const rad = Math.PI / 180;
+
+/** The middle of a recording, in degrees. */
+export interface Frame {
+  lat: number;
+  lon: number;
+}
+
+export function frameOf(lat: readonly (number | null)[], lon: readonly (number | null)[]): Frame | undefined {
+  const known = lat
+    .map((v, i) => [v, lon[i]] as const)
+    .filter((p): p is readonly [number, number] => isPlace(p[0], p[1] ?? null));
+  if (known.length === 0) return undefined;
+  const middle = (at: 0 | 1) => (Math.min(...spread(known, at)) + Math.max(...spread(known, at))) / 2;
+  return { lat: middle(0), lon: middle(1) };
+}
+
 /** Metres east and south of the middle; true to scale near it, which is what a recording covers. */
 export function project(
   lat: readonly (number | null)[],
   lon: readonly (number | null)[],
+  frame = frameOf(lat, lon),
 ): ({ x: number; y: number } | null)[] {
-  const known = lat
-    .map((v, i) => [v, lon[i]] as const)
-    .filter((p): p is readonly [number, number] => isPlace(p[0], p[1] ?? null));
-  if (known.length === 0) return lat.map(() => null);
-  const lat0 = (Math.min(...spread(known, 0)) + Math.max(...spread(known, 0))) / 2;
-  const lon0 = (Math.min(...spread(known, 1)) + Math.max(...spread(known, 1))) / 2;
-  const rad = Math.PI / 180;
   return lat.map((v, i) => {
     const w = lon[i] ?? null;
-    if (!isPlace(v, w)) return null;
-    return { x: (w! - lon0) * rad * earth * Math.cos(lat0 * rad), y: -(v! - lat0) * rad * earth };
+    if (!frame || !isPlace(v, w)) return null;
+    return { x: (w! - frame.lon) * rad * earth * Math.cos(frame.lat * rad), y: -(v! - frame.lat) * rad * earth };
   });
 }
+
+/** Back from metres to degrees. */
+export const degreesOf = (frame: Frame, p: { x: number; y: number }): Frame => ({
+  lat: frame.lat - p.y / rad / earth,
+  lon: frame.lon + p.x / rad / earth / Math.cos(frame.lat * rad),
+});
 
 /** 0, 0 is what receivers without a fix say. */
 function isPlace(lat: number | null, lon: number | null): boolean {
@@ -100,4 +117,38 @@ export function barLength(most: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(1e-6, most)));
   for (const k of [5, 2, 1]) if (k * power <= most) return k * power;
   return power;
+}
+
+/** What is seen: the middle of it, in metres, and how much it is magnified. */
+export interface View {
+  x: number;
+  y: number;
+  z: number;
+}
+
+/** Pixels from the middle of the page's part; as a scale, pixels a unit of each direction. */
+export interface Spot {
+  x: number;
+  y: number;
+}
+
+export const mostZoom = 10_000;
+
+/**
+ * The view after what lay under one spot has come to lie under another, `k` times as large: a drag, a turn of the wheel and
+ * two fingers are all that.
+ */
+export function movedView(v: View, from: Spot, to: Spot, k: number, scale: Spot): View {
+  const z = Math.max(1, Math.min(mostZoom, v.z * k));
+  return {
+    z,
+    x: v.x + from.x / (scale.x * v.z) - to.x / (scale.x * z),
+    y: v.y + from.y / (scale.y * v.z) - to.y / (scale.y * z),
+  };
+}
+
+/** Of one finger or two: the middle, and how far they are apart. */
+export function gripOf(fingers: readonly Spot[]): Spot & { span: number } {
+  const [p = { x: 0, y: 0 }, q = p] = fingers;
+  return { x: (p.x + q.x) / 2, y: (p.y + q.y) / 2, span: p === q ? 1 : Math.max(20, Math.hypot(p.x - q.x, p.y - q.y)) };
 }
