@@ -43,6 +43,7 @@ export const charts: Words<typeof en> = {
     more: (n) => `und ${n} weitere`,
     count: (n) => `${n} Marken`,
     capped: (n, total) => `die ersten ${n} von ${total} Marken`,
+    near: (n, total) => `${n} von ${total} Marken, die hier herum`,
     unplaced: (n) => `${n} haben keinen Ort auf dieser Achse`,
     lost: (table) => `${table} gibt hier keine Marken: Die Tabelle fehlt, oder sie hat keine Spalte dieser Achse.`,
   },

@@ -40,6 +40,7 @@ export const charts = {
     more: (n: string) => `and ${n} more`,
     count: (n: string) => `${n} markers`,
     capped: (n: string, total: string) => `the first ${n} of ${total} markers`,
+    near: (n: string, total: string) => `${n} of ${total} markers, those around here`,
     unplaced: (n: string) => `${n} have no place along this axis`,
     lost: (table: string) => `${table} gives no markers here: no such table, or no column of this axis in it.`,
   },

@@ -42,6 +42,7 @@ export const charts: Words<typeof en> = {
     more: (n) => `另有 ${n} 個`,
     count: (n) => `${n} 個標記`,
     capped: (n, total) => `前 ${n} 個標記，共 ${total} 個`,
+    near: (n, total) => `此處附近 ${n} 個標記，共 ${total} 個`,
     unplaced: (n) => `${n} 個在此軸上沒有位置`,
     lost: (table) => `${table} 在此無法提供標記：沒有此資料表，或其中沒有此軸的欄位。`,
   },
