@@ -159,7 +159,7 @@ func TestCompressedAndConditional(t *testing.T) {
 
 // What the first view takes: the script of the page, what it imports at once, the words, and the first page.
 func TestSizeOfScripts(t *testing.T) {
-	const first, all = 60_000, 290_000 // of all pages in all languages; 150,000 are meant (docs/roadmap.md)
+	const first, all = 60_000, 310_000 // of all pages in all languages; 150,000 are meant (docs/roadmap.md)
 	c := console(t)
 	total := 0
 	for at, f := range c.files {

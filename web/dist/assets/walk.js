@@ -1,0 +1,1 @@
+export{t as walk,n as walkHandles}from"./walk2.js";
