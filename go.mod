@@ -2,6 +2,11 @@ module github.com/wayside-edge/wayside
 
 go 1.26.0
 
+ignore (
+	./web/e2e/node_modules
+	./web/node_modules
+)
+
 require (
 	github.com/DeRuina/timberjack v1.4.10
 	github.com/alicebob/miniredis/v2 v2.40.0

@@ -105,7 +105,7 @@ func (s *Server) installPlugin(ctx context.Context, in *installInput) (*installO
 
 // refusalOf adds to the answer for what is no module at which check it stopped.
 func refusalOf(r *http.Request, err error) error {
-	refused, ok := errors.AsType[*runtime.Refused](err)
+	refused, ok := errors.AsType[*runtime.RefusedError](err)
 	if !ok {
 		return err
 	}

@@ -26,7 +26,7 @@ func (w *world) Install(_ context.Context, body io.Reader) (runtime.Plugin, bool
 	}
 	id, ok := strings.CutPrefix(string(b), "\x00asm ")
 	if !ok {
-		return runtime.Plugin{}, false, &runtime.Refused{
+		return runtime.Plugin{}, false, &runtime.RefusedError{
 			Err:    errcode.New(errcode.ValidationFailed, "not a WebAssembly module"),
 			Checks: []runtime.Check{{Name: runtime.CheckModule, State: runtime.CheckFailed, Reason: "no module"}, {Name: runtime.CheckManifest, State: runtime.CheckNotReached}},
 		}
@@ -98,9 +98,11 @@ func (w *world) Reload(_ context.Context, id string) (runtime.Plugin, error) {
 
 func TestPluginRoutes(t *testing.T) {
 	w := newWorld(t)
-	w.plugins[0].Others = []runtime.Version{{Version: "2.0.0", SHA256: "b", Source: runtime.Data, File: "rail.wasm", State: runtime.Rejected, Reason: "no good",
+	w.plugins[0].Others = []runtime.Version{{
+		Version: "2.0.0", SHA256: "b", Source: runtime.Data, File: "rail.wasm", State: runtime.Rejected, Reason: "no good",
 		Checks: []runtime.Check{{Name: runtime.CheckSignature, State: runtime.CheckFailed, Reason: "no key"}, {Name: runtime.CheckRules, State: runtime.CheckNotReached}},
-		Tables: []*table.Schema{{Name: "new", Columns: []table.Column{{Name: "v", Type: table.Dec32, Scale: 2, Unit: "m/s"}}}}}}
+		Tables: []*table.Schema{{Name: "new", Columns: []table.Column{{Name: "v", Type: table.Dec32, Scale: 2, Unit: "m/s"}}}},
+	}}
 	w.plugins[0].Formats[0].Sequence = &runtime.Sequence{At: 3, Length: 7}
 	w.plugins[0].Signature = runtime.Signature{State: runtime.SignatureValid, KeyID: "aa"}
 	w.plugins[0].Limits.MemoryMiB = 2

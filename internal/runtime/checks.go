@@ -36,21 +36,21 @@ type Check struct {
 	Reason string // why it failed
 }
 
-// Refused is the error of Install for what is no module: nothing was installed.
-type Refused struct {
+// RefusedError is the error of Install for what is no module: nothing was installed.
+type RefusedError struct {
 	Err    error
 	Checks []Check
 }
 
 // Error says what is wrong with it.
-func (e *Refused) Error() string { return e.Err.Error() }
+func (e *RefusedError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the error with its code.
-func (e *Refused) Unwrap() error { return e.Err }
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // refused says that a body failed the first check.
 func refused(err error) error {
-	return &Refused{Err: err, Checks: verdicts(checksInFile(), map[CheckName]string{CheckModule: err.Error()}, nil)}
+	return &RefusedError{Err: err, Checks: verdicts(checksInFile(), map[CheckName]string{CheckModule: err.Error()}, nil)}
 }
 
 // checksInFile are the checks of a module whose file has a manifest, in their order.

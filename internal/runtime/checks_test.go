@@ -51,10 +51,14 @@ func TestChecksTellWhereAModuleStopped(t *testing.T) {
 		"text":     {[]byte("(module)"), "module- manifest signature rules compile golden"},
 		"manifest": {guest(func(g *runtimetest.Guest) { g.Change(func(m *abi.Manifest) { m.ABI = 2 }) }), "module+ manifest- signature rules compile golden"},
 		"rules":    {guest(func(g *runtimetest.Guest) { g.NoMemory() }), "module+ manifest+ signature+ rules- compile golden"},
-		"initialise": {guest(func(g *runtimetest.Guest) { g.Func("_initialize", nil, nil, nil, runtimetest.Op(0)) }),
-			"module+ manifest+ signature+ rules+ compile- golden"},
-		"worker ended": {guest(func(g *runtimetest.Guest) { g.Start(g.Func("", nil, nil, nil, loop)) }),
-			"module+ manifest+ signature+ rules+ compile- golden"},
+		"initialise": {
+			guest(func(g *runtimetest.Guest) { g.Func("_initialize", nil, nil, nil, runtimetest.Op(0)) }),
+			"module+ manifest+ signature+ rules+ compile- golden",
+		},
+		"worker ended": {
+			guest(func(g *runtimetest.Guest) { g.Start(g.Func("", nil, nil, nil, loop)) }),
+			"module+ manifest+ signature+ rules+ compile- golden",
+		},
 		"compile":                 {runtimetest.NewGuest("mm", 1, 16).Decode(runtimetest.Op(runtimetest.Add), i32(0)).Wasm(), "module+ manifest+ signature+ rules+ compile- golden"},
 		"golden":                  {carrying(t, runtimetest.Lines("lines"), hash, vector("v", "x")), "module+ manifest+ signature+ rules+ compile+ golden-"},
 		"vector without its hash": {carrying(t, runtimetest.Lines("lines"), nil, vector("v", "x")), "module+ manifest+ signature+ rules+ compile golden-"},
@@ -113,7 +117,7 @@ func TestInstallSaysWhichCheckRefused(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Dirs, c.InstallDir, c.Limits.Module.Bytes = []Dir{{dir, Data}}, dir, 100 }, nil)
 	for body, code := range map[string]errcode.Code{"(module)": errcode.ValidationFailed, strings.Repeat("x", 101): errcode.TooLarge} {
 		_, _, err := r.reg.Install(t.Context(), strings.NewReader(body))
-		refused, ok := errors.AsType[*Refused](err)
+		refused, ok := errors.AsType[*RefusedError](err)
 		if !ok || !errcode.Is(err, code) {
 			t.Errorf("%.10s: %v", body, err)
 			continue
