@@ -18,6 +18,8 @@ func (v logView) Subscribe(after uint64, topics ...string) *event.Sub {
 	return v.lines.Subscribe(after, topics...)
 }
 
+func (v logView) Kept(topic string) []event.Event { return v.lines.Kept(topic) }
+
 func (v logView) Levels() httpapi.LogLevels {
 	base, modules := v.logs.Levels()
 	out := httpapi.LogLevels{Level: observe.LevelName(base), Loggers: map[string]string{}}

@@ -110,6 +110,20 @@ func (b *Bus) Head() uint64 {
 	return b.head
 }
 
+// Kept gives the events of a topic that are still there, the oldest first. It tells nothing of those that are not.
+func (b *Bus) Kept(topic string) []Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	size := uint64(len(b.ring))
+	var kept []Event
+	for seq := b.head - min(b.head, size); seq < b.head; seq++ {
+		if ev := b.ring[seq%size]; ev.Topic == topic {
+			kept = append(kept, ev)
+		}
+	}
+	return kept
+}
+
 // Stats counts what a bus has passed on since it was made.
 type Stats struct {
 	Published uint64 // events

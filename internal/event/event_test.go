@@ -99,6 +99,28 @@ func TestSlowReaderIsReset(t *testing.T) {
 	}
 }
 
+func TestKept(t *testing.T) {
+	b := New(4)
+	keys := func(topic string) (s string) {
+		for _, ev := range b.Kept(topic) {
+			s += ev.Key
+		}
+		return s
+	}
+	if got := keys("a"); got != "" {
+		t.Errorf("of an empty bus %q is kept", got)
+	}
+	for i, key := range []string{"1", "2", "3", "4", "5", "6"} {
+		b.Publish([]string{"a", "b"}[i%2], key, nil)
+		if want := []string{"1", "1", "13", "13", "35", "35"}[i]; keys("a") != want {
+			t.Errorf("after %s %q is kept, want %q", key, keys("a"), want)
+		}
+	}
+	if got := keys("b"); got != "46" {
+		t.Errorf("%q is kept of the other topic", got)
+	}
+}
+
 func TestNextWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(0)

@@ -32,6 +32,7 @@ const (
 type Logs interface {
 	// Subscribe reads the lines after the one of a number: events of the topic log whose data is the line, a []byte of JSON.
 	Subscribe(after uint64, topics ...string) *event.Sub
+	Kept(topic string) []event.Event // the oldest first
 	Levels() LogLevels
 	// SetLevel changes the threshold of a logger, "" = of all that have none of their own, until the configuration is
 	// read again. The level "" takes a logger's own threshold away.
@@ -156,20 +157,15 @@ func (in *logsInput) matches(raw []byte) (LogLine, bool) {
 
 // kept gives the lines that are wanted of those that are kept, the oldest first.
 func (s *Server) kept(in *logsInput) []LogLine {
-	sub := s.deps.Logs.Subscribe(0, topicLog)
-	defer sub.Close()
 	var out []LogLine
-	for {
-		ev, ok, err := sub.TryNext()
-		if err != nil || !ok {
-			return out
-		}
+	for _, ev := range s.deps.Logs.Kept(topicLog) {
 		raw, _ := ev.Data.([]byte)
 		if line, wanted := in.matches(raw); wanted && !ev.Reset {
 			line.ID = s.eventID(ev.Seq)
 			out = append(out, line)
 		}
 	}
+	return out
 }
 
 func (s *Server) listLogs(in *logsInput) (*List[LogLine], error) {

@@ -108,6 +108,26 @@ func TestLinesOfTheLogAreListed(t *testing.T) {
 	wantProblem(t, w.get("/logs?cursor=nonsense"), 400, "malformed")
 }
 
+// TestLinesOfAFullLogAreListed has more lines logged than are kept: the last ones are there, listed and followed.
+func TestLinesOfAFullLogAreListed(t *testing.T) {
+	w, f := logWorld(t, 4)
+	for i := range 11 {
+		f.say("info", "api", fmt.Sprint("line", i), "")
+	}
+	if got, want := messages(t, w.get("/logs")), "line10 line9 line8 line7"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	s := follow(t, w, "/logs?follow=1&limit=2")
+	for _, want := range []string{"log line9", "log line10"} {
+		if got := s.next(); got != want {
+			t.Fatalf("%q, want %q", got, want)
+		}
+	}
+	if n := f.Stats().Missed; n != 0 {
+		t.Errorf("%d readers are counted that have missed lines", n)
+	}
+}
+
 // follower reads a stream of lines.
 type follower struct {
 	t    *testing.T

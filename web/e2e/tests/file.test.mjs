@@ -34,6 +34,13 @@ test('a filter is in the address, Back takes it out, and the rows are those that
   assert.equal(await filter(page, 'speed_kmh').inputValue(), '');
 });
 
+test('the list draws the speed of a recording', async (t) => {
+  const { page, goto } = await s.open(t);
+  await goto('/files');
+  const line = page.getByRole('row', { name: /ride\.RU/ }).locator('svg path[d*="L"]');
+  await line.first().waitFor();
+});
+
 test('a filter that cannot be is said at its field', async (t) => {
   const { page, goto } = await s.open(t);
   await goto(`/files/${s.seeded.file.id}/records`);

@@ -81,6 +81,15 @@ test('targets are at least 24 px high and wide for fingers', async (t) => {
   }
 });
 
+test('what needs somebody can be acted on at a phone', async (t) => {
+  const { page, goto } = await openPage(t, browser, appliance, { view: phone });
+  await goto('/');
+  const right = await page
+    .locator('.needs .act a')
+    .evaluateAll((all) => all.map((a) => a.getBoundingClientRect().right));
+  assert.ok(right.length > 2 && right.every((x) => x <= phone.width), `their right edges are at ${right}`);
+});
+
 /** What has a transition or an animation that one could see. */
 function moving() {
   const long = (s) => s.split(',').some((d) => parseFloat(d) * (d.trim().endsWith('ms') ? 1 : 1000) > 10);
