@@ -16,7 +16,7 @@ import (
 )
 
 // slowDepth is a recursion that takes some tenths of a second.
-const slowDepth = 27
+const slowDepth = 25
 
 // growing takes 2 MiB of memory and gives up without them.
 func growing(id string, asks int) []byte {
