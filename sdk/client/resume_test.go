@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,10 +14,13 @@ import (
 )
 
 func TestUploadResumable(t *testing.T) {
+	var mu sync.Mutex // a request comes when the one before was cut, not when its handler has ended
 	var got []byte
 	broken, refuse := true, false
 	meta, auth, fileID := "", "", ""
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		w.Header().Set("Tus-Resumable", "1.0.0")
 		switch {
 		case refuse:
@@ -60,6 +64,7 @@ func TestUploadResumable(t *testing.T) {
 		Store: tus.Dir(t.TempDir()), Pause: func(int) time.Duration { return 0 },
 	}
 	res, err := c.UploadResumable(t.Context(), up)
+	mu.Lock()
 	if err != nil || res.File.ID != "f1" || string(got) != "abcdef" {
 		t.Errorf("%+v %q %v", res, got, err)
 	}
@@ -67,10 +72,13 @@ func TestUploadResumable(t *testing.T) {
 		t.Errorf("metadata %q, authorization %q", meta, auth)
 	}
 	fileID = "f7"
+	mu.Unlock()
 	if _, err = c.UploadResumable(t.Context(), up); err == nil || !strings.Contains(err.Error(), "other bytes than were sent") {
 		t.Errorf("other bytes: %v", err)
 	}
+	mu.Lock()
 	refuse = true
+	mu.Unlock()
 	_, err = c.UploadResumable(t.Context(), up)
 	if e, ok := errors.AsType[*Error](err); !ok || e.Code != "disk_full" {
 		t.Errorf("refused: %v", err)
