@@ -66,6 +66,12 @@ func (d *door) close() {
 // accept takes some of those who wait.
 func (l *loop) accept(ctx context.Context, d *door) {
 	d.ready = false // else it will be told again
+	defer func() {
+		if r := recover(); r != nil { // the same may be met at once again, before those who are there have their turn
+			l.mistake(ctx, r)
+			l.restDoor(d)
+		}
+	}()
 	for range mostAccepted {
 		fd, peer, err := unix.Accept4(d.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch {
@@ -85,9 +91,8 @@ func (l *loop) accept(ctx context.Context, d *door) {
 
 // restDoor has nobody come in for a while.
 func (l *loop) restDoor(d *door) {
-	if !d.rests {
-		_ = l.poll.control(unix.EPOLL_CTL_DEL, d.fd, 0)
-		d.rests = true
+	if !d.rests { // one that cannot be left out is told of again, and rests then
+		d.rests = l.poll.control(unix.EPOLL_CTL_DEL, d.fd, 0) == nil
 	}
 	timer := time.NewTimer(d.rest)
 	d.rest = min(2*d.rest, mostRest)

@@ -106,7 +106,7 @@ func (l *loop) stop() {
 func (l *loop) cycle(ctx context.Context, ms int) error {
 	defer func() {
 		if r := recover(); r != nil { // a mistake of ours outside of turns, which have their own: it must not cost all clients
-			l.srv.log.ErrorContext(ctx, "clients not looked for: the server made a mistake", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			l.mistake(ctx, r)
 		}
 	}()
 	if err := l.gather(ms); err != nil {
@@ -126,6 +126,11 @@ func (l *loop) cycle(ctx context.Context, ms int) error {
 	l.turns(&l.line, l.line.len())
 	l.turns(&l.late, mostEndings)
 	return nil
+}
+
+// mistake tells of a panic that costs nobody the connection.
+func (l *loop) mistake(ctx context.Context, r any) {
+	l.srv.log.ErrorContext(ctx, "clients not looked for: the server made a mistake", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 }
 
 // withLock has f done under the engine's lock.

@@ -3,12 +3,15 @@ package kv_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/wayside-edge/wayside/internal/kv"
@@ -267,4 +270,33 @@ func TestNoMessageComesWithinAnAnswer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAMistakeOutsideOfTurnsCostsNobody has the server panic while it accepts: there are no descriptors, and the log fails when it is to
+// say so. All are served on, and who has come is let in when there are some again.
+func TestAMistakeOutsideOfTurnsCostsNobody(t *testing.T) {
+	_, addr := kvtest.Start(t, kv.Config{Logger: slog.New(clumsy{"client not accepted"})})
+	other := kvtest.Dial(t, addr)
+	want(t, other, "PONG", "PING")
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	free, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few := before
+	few.Cur = uint64(free.Fd()) + 1 // one is left, for the client's own end
+	if err := errors.Join(free.Close(), syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few)); err != nil {
+		t.Fatal(err)
+	}
+	c := kvtest.Dial(t, addr)
+	for range 20 {
+		want(t, other, "PONG", "PING")
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	want(t, c, "PONG", "PING")
 }

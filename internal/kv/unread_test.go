@@ -3,6 +3,7 @@ package kv_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -149,4 +150,22 @@ func TestWhoWaitsAndEndsIsForgotten(t *testing.T) {
 		want(t, other, "1", "RPUSH", "list", "a")
 		want(t, other, "1", "LLEN", "list")
 	})
+}
+
+// TestWhatIsStuckIsCounted has a client ask for one answer after the other and take none, until one does not go out whole: it is
+// counted, though the client asks for nothing more.
+func TestWhatIsStuckIsCounted(t *testing.T) {
+	s, addr := kvtest.Start(t, kv.Config{})
+	c, other := kvtest.Dial(t, addr), kvtest.Dial(t, addr)
+	want(t, other, "OK", "SET", "some", strings.Repeat("x", 200_000))
+	for n := 1; !strings.Contains(other.Text("CLIENT", "LIST"), " events=rw "); n++ {
+		if n > 1000 {
+			t.Fatal("the connection takes everything")
+		}
+		c.Write(kvtest.Command("GET", "some"))
+		eventually(t, "it is answered", func() bool {
+			return strings.Contains(other.Text("INFO", "commandstats"), fmt.Sprintf("cmdstat_get:calls=%d,", n))
+		})
+	}
+	eventually(t, "what waits is counted", func() bool { return s.Unread() > 0 })
 }
