@@ -173,10 +173,6 @@ export class Uploads {
     for (const item of this.items) if (item.state !== 'done') this.cancel(item);
   }
 
-  dismissFailed(): void {
-    this.items = this.items.filter((i) => i.state !== 'failed');
-  }
-
   /** Gives up what an earlier visit has left on the appliance. */
   async discard(one: Unfinished): Promise<void> {
     this.forget(one.url);
