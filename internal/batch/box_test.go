@@ -284,18 +284,28 @@ func (b *box) playUntil(id string, stop func() bool) {
 		}
 		for _, it := range items {
 			if d, err := b.cat.Decode(ctx, it.DecodeID); err == nil && !d.Status.Final() {
-				d.Status = catalog.Done
-				batch := b.db.Batch()
-				if err := b.cat.PutDecode(batch, d); err != nil {
-					b.t.Fatal(err)
-				}
-				batch.OnCommit(func() { b.bus.Publish(ingest.TopicDecode, d.ID, d) })
-				_ = b.db.Commit(ctx, batch) // it may be that this is where the disk goes
+				b.tryEnd(d)
 			}
 		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// tryEnd ends a decode if the disk lets it.
+func (b *box) tryEnd(d catalog.Decode) {
+	b.t.Helper()
+	d.Status = catalog.Done
+	batch := b.db.Batch()
+	if err := b.cat.PutDecode(batch, d); err != nil {
+		b.t.Fatal(err)
+	}
+	batch.OnCommit(func() { b.bus.Publish(ingest.TopicDecode, d.ID, d) })
+	if err := b.db.Commit(context.Background(), batch); err != nil { // it may be that this is where the disk goes, and that it is kept
+		if d, err := b.cat.Decode(context.Background(), d.ID); err == nil && d.Status.Final() {
+			b.bus.Publish(ingest.TopicDecode, d.ID, d)
 		}
 	}
 }

@@ -16,6 +16,9 @@ import (
 func (e *Engine) Cancel(ctx context.Context, id string) (Batch, error) {
 	e.turn.Lock()
 	defer e.turn.Unlock()
+	if err := e.settle(ctx, id); err != nil {
+		return Batch{}, err
+	}
 	r := e.running(id)
 	if r == nil {
 		if _, err := e.load(id); err != nil {
@@ -39,6 +42,9 @@ func (e *Engine) Cancel(ctx context.Context, id string) (Batch, error) {
 func (e *Engine) Retry(ctx context.Context, id string) (Batch, error) {
 	e.turn.Lock()
 	defer e.turn.Unlock()
+	if err := e.settle(ctx, id); err != nil {
+		return Batch{}, err
+	}
 	if e.running(id) != nil {
 		return Batch{}, errcode.New(errcode.Conflict, "the batch has not ended")
 	}
@@ -63,7 +69,7 @@ func (e *Engine) Retry(ctx context.Context, id string) (Batch, error) {
 		e.active[id] = r
 		e.changed(r)
 	})
-	if err := e.commit(ctx, b); err != nil {
+	if err := e.commitOf(ctx, b, id); err != nil {
 		return Batch{}, fmt.Errorf("retry batch: %w", err)
 	}
 	e.mu.Lock()
@@ -76,6 +82,9 @@ func (e *Engine) Retry(ctx context.Context, id string) (Batch, error) {
 func (e *Engine) Delete(ctx context.Context, id string) error {
 	e.turn.Lock()
 	defer e.turn.Unlock()
+	if err := e.settle(ctx, id); err != nil {
+		return err
+	}
 	r := e.running(id)
 	if r == nil {
 		if _, err := e.load(id); err != nil {
@@ -92,7 +101,7 @@ func (e *Engine) Delete(ctx context.Context, id string) error {
 			e.forget(r)
 		}
 	})
-	if err := e.commit(ctx, b); err != nil {
+	if err := e.commitOf(ctx, b, id); err != nil {
 		return fmt.Errorf("delete batch: %w", err)
 	}
 	if r != nil {
@@ -144,7 +153,7 @@ func (e *Engine) change(ctx context.Context, r *run, f func(*record)) error {
 		r.rec = rec
 		e.changed(r)
 	})
-	if err := e.commit(ctx, b); err != nil {
+	if err := e.commitOf(ctx, b, rec.ID); err != nil {
 		return fmt.Errorf("store batch: %w", err)
 	}
 	return nil

@@ -49,9 +49,11 @@ type Engine struct {
 
 	turn sync.Mutex // held over a change, with its commits; comes before mu
 
-	mu      sync.Mutex       // guards what follows, and what is in the runs
-	active  map[string]*run  // batches that go on, by id
-	decodes map[string][]ref // items at work, by decode
+	mu       sync.Mutex       // guards what follows, and what is in the runs
+	active   map[string]*run  // batches that go on, by id
+	decodes  map[string][]ref // items at work, by decode
+	doubt    map[string]bool  // batches of which a commit failed
+	settleAt time.Time        // that could not be settled: not before
 }
 
 // run is a batch that goes on. It changes while both locks are held; whoever holds one of them may read it.
@@ -87,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, space: cfg.DB.Space("batch/"), wake: make(chan struct{}, 1),
-		active: map[string]*run{}, decodes: map[string][]ref{},
+		active: map[string]*run{}, decodes: map[string][]ref{}, doubt: map[string]bool{},
 	}
 	var err error
 	if e.seq, err = cfg.DB.Sequence("batch"); err != nil {
@@ -111,6 +113,12 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	if err := e.loadItems(ctx, all); err != nil {
 		return nil, err
+	}
+	for id, r := range e.active {
+		// The process ended while it was in doubt, or cancelled.
+		if r.ended.all() >= r.rec.Total || r.rec.Cancelled {
+			e.doubt[id] = true
+		}
 	}
 	return e, nil
 }
@@ -316,6 +324,11 @@ func (r *run) view() Batch { return r.rec.view(r.ended, len(r.open)) }
 // changed has a batch published, and looked at. e.mu is held.
 func (e *Engine) changed(r *run) {
 	r.owed = true
+	e.nudge()
+}
+
+// nudge has Run look for what is to be done.
+func (e *Engine) nudge() {
 	select {
 	case e.wake <- struct{}{}:
 	default:

@@ -15,6 +15,9 @@ import (
 func (e *Engine) Join(ctx context.Context, id string, n NewItem) error {
 	e.turn.Lock()
 	defer e.turn.Unlock()
+	if err := e.settle(ctx, id); err != nil {
+		return err
+	}
 	r := e.running(id)
 	if r == nil {
 		rec, err := e.load(id)
@@ -57,7 +60,7 @@ func (e *Engine) Join(ctx context.Context, id string, n NewItem) error {
 		e.active[id] = r
 		e.changed(r)
 	})
-	if err := e.commit(ctx, b); err != nil {
+	if err := e.commitOf(ctx, b, id); err != nil {
 		return fmt.Errorf("join batch: %w", err)
 	}
 	if it.State != ItemRunning {

@@ -163,8 +163,8 @@ func (e *Engine) finish(ctx context.Context, ends []end) error {
 	var done []end
 	for _, x := range ends {
 		r := e.running(x.at.batch)
-		if r == nil || seen[x.at] {
-			continue // deleted, or heard of twice
+		if r == nil || seen[x.at] || e.doubts(x.at.batch) {
+			continue // deleted, heard of twice, or looked at when it is settled
 		}
 		seen[x.at] = true
 		it, err := e.item(x.at)
@@ -184,8 +184,10 @@ func (e *Engine) finish(ctx context.Context, ends []end) error {
 		done = append(done, x)
 	}
 	records := map[*run]record{}
+	ids := map[string]bool{}
 	for r, c := range added {
 		rec, total := r.rec, r.ended
+		ids[rec.ID] = true
 		total.Done, total.Failed, total.Cancelled = total.Done+c.Done, total.Failed+c.Failed, total.Cancelled+c.Cancelled
 		if total.all() >= rec.Total {
 			rec.FinishedAt, rec.Counts = e.cfg.Now().UTC(), total
@@ -199,7 +201,7 @@ func (e *Engine) finish(ctx context.Context, ends []end) error {
 		e.count(added, records) // before anybody can see that it has ended
 		e.finished(done, added, records)
 	})
-	if err := e.commit(ctx, b); err != nil {
+	if err := e.commitOf(ctx, b, slices.Collect(maps.Keys(ids))...); err != nil {
 		return fmt.Errorf("record ends: %w", err)
 	}
 	return nil
@@ -244,10 +246,12 @@ func (e *Engine) item(at ref) (Item, error) {
 
 // step starts what may be started and publishes what has changed. It gives the time until there may be more to do.
 func (e *Engine) step(ctx context.Context) time.Duration {
+	e.turn.Lock()
+	wait := e.settleAll(ctx)
+	e.turn.Unlock()
 	e.mu.Lock()
 	ids := slices.Sorted(maps.Keys(e.active))
 	e.mu.Unlock()
-	wait := lookEvery
 	for _, id := range ids {
 		wait = min(wait, e.stepOne(ctx, id))
 	}
@@ -296,7 +300,7 @@ func (e *Engine) startNext(ctx context.Context, id string) (more bool, err error
 	defer e.turn.Unlock()
 	e.mu.Lock()
 	r := e.active[id]
-	if r == nil || len(r.open) >= r.rec.Concurrency || r.next >= r.rec.Total || e.cfg.Now().Before(r.again) {
+	if r == nil || e.doubt[id] || len(r.open) >= r.rec.Concurrency || r.next >= r.rec.Total || e.cfg.Now().Before(r.again) {
 		e.mu.Unlock()
 		return false, nil
 	}
@@ -359,7 +363,7 @@ func (e *Engine) start(ctx context.Context, r *run, at ref, it Item) error {
 		e.decodes[d.ID] = append(e.decodes[d.ID], at)
 		e.changed(r)
 	})
-	if err := e.commit(ctx, b); err != nil {
+	if err := e.commitOf(ctx, b, at.batch); err != nil {
 		return fmt.Errorf("record decode: %w", err)
 	}
 	// It may have ended before anybody waited for it.
