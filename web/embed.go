@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -43,10 +44,18 @@ type file struct {
 	tag, zipTag string
 }
 
+// page is a kind of address of the console, and what its first view needs beside what the page itself names. The build
+// writes them (web/vite.config.ts).
+type page struct {
+	Pattern string   `json:"pattern"` // /files/:id/:table?
+	Scripts []string `json:"scripts"` // paths below dist
+}
+
 // Console serves the files of the console, and its page at every address of it.
 type Console struct {
 	files    map[string]file
 	sections map[string]bool
+	pages    []page
 }
 
 // NewConsole reads the embedded files.
@@ -74,11 +83,19 @@ func newConsole(from fs.FS) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the console: %w", err)
 	}
-	if _, ok := c.files["/index.html"]; !ok {
-		return nil, fmt.Errorf("read the console: %w: dist/index.html", fs.ErrNotExist)
+	for _, needed := range []string{"/index.html", pagesFile} {
+		if _, ok := c.files[needed]; !ok {
+			return nil, fmt.Errorf("read the console: %w: dist%s", fs.ErrNotExist, needed)
+		}
+	}
+	if err := json.Unmarshal(c.files[pagesFile].plain, &c.pages); err != nil {
+		return nil, fmt.Errorf("read the console: dist%s: %w", pagesFile, err)
 	}
 	return c, nil
 }
+
+// pagesFile is for this package, not for browsers.
+const pagesFile = "/pages.json"
 
 // newFile prepares a file. Its tag is that of its bytes, so browsers ask each time and are told that nothing has changed.
 func newFile(name string, body []byte) (file, error) {
@@ -118,7 +135,7 @@ func mediaType(name string) string {
 
 // find gives the file for a path: its own, or the page for an address of the console.
 func (c *Console) find(at string) (file, bool) {
-	if f, ok := c.files[at]; ok && at != "/index.html" {
+	if f, ok := c.files[at]; ok && at != "/index.html" && at != pagesFile {
 		return f, true
 	}
 	section, _, _ := strings.Cut(strings.TrimPrefix(at, "/"), "/")
@@ -126,6 +143,43 @@ func (c *Console) find(at string) (file, bool) {
 		return c.files["/index.html"], true
 	}
 	return file{}, false
+}
+
+// links names the scripts that the first view at an address needs, so that a browser asks for them with those that the page
+// names, and not when these have run: over a slow network that is a round trip less.
+func (c *Console) links(at string) string {
+	for _, p := range c.pages {
+		if !p.matches(at) {
+			continue
+		}
+		links := make([]string, len(p.Scripts))
+		for i, script := range p.Scripts {
+			links[i] = "</" + script + ">; rel=modulepreload"
+		}
+		return strings.Join(links, ", ")
+	}
+	return ""
+}
+
+// matches is what matchRoute in web/src/lib/router.svelte.ts does: a segment with a colon is any, one with a question mark
+// may be left out.
+func (p page) matches(at string) bool {
+	parts := strings.FieldsFunc(at, func(r rune) bool { return r == '/' })
+	pattern := strings.FieldsFunc(p.Pattern, func(r rune) bool { return r == '/' })
+	if len(parts) > len(pattern) {
+		return false
+	}
+	for i, want := range pattern {
+		switch {
+		case i >= len(parts):
+			if !strings.HasSuffix(want, "?") {
+				return false
+			}
+		case !strings.HasPrefix(want, ":") && want != parts[i]:
+			return false
+		}
+	}
+	return true
 }
 
 // Has reports whether there is something at the path.
@@ -148,6 +202,11 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache")
 	h.Add("Vary", "Accept-Encoding")
+	if _, own := c.files[r.URL.Path]; !own {
+		if links := c.links(r.URL.Path); links != "" {
+			h.Set("Link", links)
+		}
+	}
 	body, tag := f.plain, f.tag
 	if f.zip != nil && acceptsGzip(r.Header.Values("Accept-Encoding")) {
 		body, tag = f.zip, f.zipTag

@@ -73,7 +73,7 @@ func TestAddressesOfTheConsole(t *testing.T) {
 			t.Errorf("%s: status %d", at, w.Code)
 		}
 	}
-	for _, at := range []string{"/index.html", "/filesx", "/api/v1/files", "/assets/none.js", "/assets/", "/dist/index.html", "/..", "/assets/../embed.go"} {
+	for _, at := range []string{"/index.html", "/pages.json", "/filesx", "/api/v1/files", "/assets/none.js", "/assets/", "/dist/index.html", "/..", "/assets/../embed.go"} {
 		if console(t).Has(at) {
 			t.Errorf("%s is there", at)
 		}
@@ -96,6 +96,45 @@ func TestSectionsAreThoseOfTheRoutes(t *testing.T) {
 	slices.Sort(routes)
 	if routes = slices.Compact(routes); !slices.Equal(routes, console(t).Sections()) {
 		t.Errorf("routes %v, sections %v", routes, console(t).Sections())
+	}
+}
+
+// A page says which scripts it needs before its first one runs, and they are there: those that its own script imports.
+func TestScriptsOfAPageAreNamedWithIt(t *testing.T) {
+	for at, want := range map[string]string{
+		"/": "Overview", "/files": "Files", "/files/f0000000001": "File", "/files/f0000000001/records": "DataGrid",
+		"/files/f0000000001/mission": "Mission", "/settings": "Settings", "/batches/b0000000001/mission": "LaneChart",
+	} {
+		links := get(t, at).Header().Get("Link")
+		if !strings.Contains(links, "</assets/"+want+".js>; rel=modulepreload") {
+			t.Errorf("%s: %q", at, links)
+		}
+		for _, m := range regexp.MustCompile(`<([^>]+)>`).FindAllStringSubmatch(links, -1) {
+			if w := get(t, m[1]); w.Code != http.StatusOK || w.Header().Get("Link") != "" {
+				t.Errorf("%s: %s: status %d, links %q", at, m[1], w.Code, w.Header().Get("Link"))
+			}
+		}
+	}
+	for _, at := range []string{"/files/f0000000001/records/more", "/settings/a/b"} {
+		if links := get(t, at).Header().Get("Link"); links != "" {
+			t.Errorf("%s: %q", at, links)
+		}
+	}
+	// As the browser matches them: a pattern that stands before another one comes first.
+	source, err := os.ReadFile("src/routes.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []string
+	for _, m := range regexp.MustCompile(`pattern: '([^']+)'`).FindAllSubmatch(source, -1) {
+		routes = append(routes, string(m[1]))
+	}
+	var built []string
+	for _, p := range console(t).pages {
+		built = append(built, p.Pattern)
+	}
+	if !slices.Equal(routes, built) {
+		t.Errorf("routes %v, built %v", routes, built)
 	}
 }
 

@@ -5,10 +5,13 @@ import { svelteTesting } from '@testing-library/svelte/vite';
 import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
+const shared =
+  /\/src\/(api|lib|shell|ui(?!\/(chart|grid)\/)|ui\/grid\/cells|uploads\/walk|pages\/files\/recordings|pages\/file\/source)|\/node_modules\/(svelte|openapi-fetch|esm-env|clsx)\//;
+
 // The built files are committed (web/dist), so that `go build` needs no Node. Their names are stable and a build is
 // byte-identical, so that a check can build anew and compare.
 export default defineConfig({
-  plugins: [svelte(), svelteTesting(), sources()],
+  plugins: [svelte(), svelteTesting(), pages(), sources()],
   build: {
     target: ['chrome121', 'firefox120', 'safari17.5'], // the first that know light-dark() or came after: three years of browsers
     assetsInlineLimit: 0, // the Content-Security-Policy has no data: for scripts, styles and fonts
@@ -16,11 +19,13 @@ export default defineConfig({
     cssCodeSplit: false,
     sourcemap: false,
     reportCompressedSize: false,
-    rollupOptions: {
+    rolldownOptions: {
       output: {
         entryFileNames: 'assets/[name].js',
         chunkFileNames: 'assets/[name].js',
         assetFileNames: 'assets/[name][extname]',
+        // What the frame and more than one page use is one file: over a slow network a request costs more than its bytes.
+        codeSplitting: { groups: [{ name: 'shared', test: shared, minShareCount: 2 }] },
       },
     },
   },
@@ -39,6 +44,29 @@ export default defineConfig({
     restoreMocks: true,
   },
 });
+
+/** Writes which scripts each address needs, so that the appliance names them with the page, before the first script runs. */
+function pages(): Plugin {
+  return {
+    name: 'pages',
+    apply: 'build',
+    generateBundle(_, bundle) {
+      const chunks = Object.values(bundle).filter((part) => part.type === 'chunk');
+      const first = new Set(chunks.filter((c) => c.isEntry).flatMap((c) => [c.fileName, ...c.imports]));
+      const needs = (file: string): string[] => {
+        if (first.has(file)) return [];
+        return [file, ...(chunks.find((c) => c.fileName === file)?.imports ?? []).flatMap(needs)];
+      };
+      const routes = readFileSync('src/routes.ts', 'utf8').matchAll(/pattern: '(.*?)',.*import\('\.\/(.*?)'\)/g);
+      const found = [...routes].map(([, pattern = '', from = '']) => {
+        const chunk = chunks.find((c) => c.facadeModuleId?.replaceAll('\\', '/').endsWith(`/src/${from}`));
+        if (!chunk) this.error(`no script for ${pattern}`);
+        return { pattern, scripts: [...new Set(needs(chunk.fileName))] };
+      });
+      this.emitFile({ type: 'asset', fileName: 'pages.json', source: JSON.stringify(found, null, 1) + '\n' });
+    },
+  };
+}
 
 /** Writes the sum of all sources beside what they gave, so that a test without Node notices when one was left behind. */
 function sources(): Plugin {

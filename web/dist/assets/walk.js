@@ -1,1 +1,1 @@
-export{t as walk,n as walkHandles}from"./walk2.js";
+export{d as walk,f as walkHandles}from"./shared.js";
