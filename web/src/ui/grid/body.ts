@@ -87,7 +87,7 @@ export class GridBody {
     const y = (index - view.base) * view.rowHeight;
     if (row.y !== y) {
       row.y = y;
-      element.style.transform = `translateY(${y}px)`;
+      element.style.top = `${y}px`;
     }
     const selected = index === view.selected;
     if (row.selected !== selected) {
@@ -120,6 +120,7 @@ function rowAt(slot: number, { first, count, origin }: BodyView): number {
 
 function layOut(row: Row, columns: readonly BodyColumn[]): void {
   row.columns = columns;
+  row.element.style.paddingLeft = `${columns[0]?.left ?? 0}px`;
   while (row.cells.length > columns.length) row.cells.pop()?.element.remove();
   while (row.cells.length < columns.length) {
     const element = document.createElement('div');
@@ -134,15 +135,17 @@ function layOut(row: Row, columns: readonly BodyColumn[]): void {
     if (!element) continue;
     element.dataset['j'] = String(column.at);
     element.ariaColIndex = String(column.at + 1);
-    element.style.left = `${column.left}px`;
     element.style.width = `${column.width}px`;
     element.removeAttribute('title');
   }
 }
 
+/** px. Clipping costs a layer of its own, so it is for cells whose text may not fit. */
+const widestLetter = 9;
+
 function fill(
   cell: Cell | undefined,
-  { style, value: at, left }: BodyColumn,
+  { style, value: at, left, width }: BodyColumn,
   values: readonly unknown[] | undefined,
 ): void {
   if (!cell) return;
@@ -152,6 +155,7 @@ function fill(
   let classes = left === 0 ? 'edge' : '';
   if (style?.right) classes += ' n';
   if (style?.mono) classes += ' mono';
+  if (text.length * widestLetter > width) classes += ' long';
   if (value === null || value === 0 || value === '0') classes += ' zero';
   if (cell.classes !== classes) cell.element.className = cell.classes = classes;
 }
