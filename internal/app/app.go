@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,12 +65,14 @@ const (
 
 // appliance is everything that is open and runs.
 type appliance struct {
-	cfg     config.Config
+	cfg     config.Config // at the start
 	env     Env
 	started time.Time
 	world   world
 	hangup  chan os.Signal // SIGHUP: read the configuration again
 	log     *slog.Logger
+
+	reloaded atomic.Pointer[config.Config] // nil: not since the start
 
 	logs     *observe.Logs
 	lines    *event.Bus // of the log

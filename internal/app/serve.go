@@ -170,6 +170,7 @@ func (a *appliance) reload(ctx context.Context) error {
 		a.reloadCache(cfg)
 		a.reloadAlerts(ctx, cfg)
 		a.server.SetRateLimit(cfg.Server.RateLimit, cfg.Server.RateBurst)
+		a.reloaded.Store(&cfg)
 		later := a.cfg.NeedRestart(&cfg)
 		a.log.InfoContext(ctx, "configuration reloaded", "level", cfg.Log.Level.String(), "need_restart", later, "set_over_api", kept)
 		fmt.Fprintln(a.env.Stderr, "configuration reloaded: log levels, the rules of plugins, mode, ageing and weights of queues, limits of the Redis server and of alerts, lifetimes in the cache, and the rate limit are in effect")

@@ -32,6 +32,16 @@ func (s *system) Info(ctx context.Context) httpapi.SystemInfo {
 	}
 }
 
+// Limits tells what the configuration in effect limits.
+func (s *system) Limits() []httpapi.Limit {
+	list := s.cfg.Limits(s.reloaded.Load())
+	out := make([]httpapi.Limit, len(list))
+	for i, l := range list {
+		out[i] = httpapi.Limit(l)
+	}
+	return out
+}
+
 // Health gives what is known of every part. It asks none.
 func (s *system) Health(context.Context) httpapi.Health {
 	r := s.health.Report()

@@ -19,6 +19,8 @@ type key struct {
 	hi    float64           // largest number, 0 = no limit
 	built bool              // false: the part that uses it comes later
 	live  bool              // applied by a reload
+	// percent numbers are shares of a hundred.
+	percent bool
 	// secret values are masked wherever they are shown.
 	secret bool
 	// shown replaces the default in documentation where it depends on the machine.

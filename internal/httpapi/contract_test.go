@@ -304,6 +304,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"DELETE /plugins/{id}", "/plugins/new", "", nil},
 		{"DELETE /plugins/{id}", "/plugins/rail", "", nil},
 		{"GET /system", "/system", "", nil},
+		{"GET /system", "/system?limits=true", "", nil},
 		{"GET /decodes/{id}/tables.zip", "/decodes/d0001/tables.zip", "", nil},
 		{"GET /overview", "/overview", "", nil},
 		{"GET /readings", "/readings?points=24", "", nil},

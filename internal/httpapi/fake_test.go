@@ -515,6 +515,10 @@ func (w *world) Direct(ctx context.Context, r DirectRequest, out TableWriter) er
 
 func (w *world) Info(context.Context) SystemInfo { return SystemInfo{Version: "test"} }
 
+func (w *world) Limits() []Limit {
+	return []Limit{{Key: "decode.memory", Value: "64 MiB", Number: 64 << 20, Unit: "bytes", Source: "file", Doc: "Memory."}}
+}
+
 func (w *world) Health(context.Context) Health {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 // System tells how the appliance is.
 type System interface {
 	Info(ctx context.Context) SystemInfo
+	Limits() []Limit // all of the configuration in effect
 	Health(ctx context.Context) Health
 }
 
@@ -87,8 +88,20 @@ type MemoryInfo struct {
 
 // LimitsInfo is what the appliance is limited to, on the wire. 0 is no limit.
 type LimitsInfo struct {
-	MaxUploadBytes int64 `json:"max_upload_bytes"`
-	DecodeWorkers  int   `json:"decode_workers"`
+	MaxUploadBytes int64   `json:"max_upload_bytes"`
+	DecodeWorkers  int     `json:"decode_workers"`
+	All            []Limit `json:"all,omitempty" nullable:"false" doc:"every key of the configuration that is an amount; only with limits=true. A value that was set over the API or with CONFIG SET of the Redis-protocol server holds instead."`
+}
+
+// Limit is a key of the configuration that is an amount, on the wire.
+type Limit struct {
+	Key    string  `json:"key"`
+	Value  string  `json:"value" doc:"as it would be written in the file"`
+	Number float64 `json:"number" doc:"of the value, in its unit"`
+	Unit   string  `json:"unit" enum:"bytes,seconds,percent,number" doc:"number: a count, a factor or a rate"`
+	Source string  `json:"source" enum:"default,file,environment,flag"`
+	Live   bool    `json:"live" doc:"a reload of the configuration applies it without a restart"`
+	Doc    string  `json:"doc" doc:"what it means; parts in backquotes are keys, values and paths"`
 }
 
 // KernelFeature is a feature of the kernel, on the wire.
@@ -105,14 +118,21 @@ type healthAnswer struct {
 	Components []Component `json:"components"`
 }
 
+type systemInput struct {
+	Limits bool `query:"limits" doc:"also all limits of the configuration in effect, in limits.all"`
+}
+
 type systemOutput struct{ Body SystemInfo }
 
 func (s *Server) routeSystem(api huma.API) {
 	register(s, api, operation{
 		id: "get-system", method: http.MethodGet, path: "/system", scope: scopeRead,
 		summary: "Version, build, uptime, data folder, disk, memory, limits, kernel features",
-	}, func(ctx context.Context, _ *struct{}) (*systemOutput, error) {
+	}, func(ctx context.Context, in *systemInput) (*systemOutput, error) {
 		info := s.deps.System.Info(ctx)
+		if in.Limits {
+			info.Limits.All = s.deps.System.Limits()
+		}
 		if info.Kernel == nil {
 			info.Kernel = []KernelFeature{}
 		}

@@ -2988,7 +2988,30 @@ export interface components {
             /** @description who runs it */
             worker: string | null;
         };
+        Limit: {
+            /** @description what it means; parts in backquotes are keys, values and paths */
+            doc: string;
+            key: string;
+            /** @description a reload of the configuration applies it without a restart */
+            live: boolean;
+            /**
+             * Format: double
+             * @description of the value, in its unit
+             */
+            number: number;
+            /** @enum {string} */
+            source: "default" | "file" | "environment" | "flag";
+            /**
+             * @description number: a count, a factor or a rate
+             * @enum {string}
+             */
+            unit: "bytes" | "seconds" | "percent" | "number";
+            /** @description as it would be written in the file */
+            value: string;
+        };
         LimitsInfo: {
+            /** @description every key of the configuration that is an amount; only with limits=true. A value that was set over the API or with CONFIG SET of the Redis-protocol server holds instead. */
+            all?: components["schemas"]["Limit"][];
             /** Format: int64 */
             decode_workers: number;
             /** Format: int64 */
@@ -9914,6 +9937,8 @@ export interface operations {
             query?: {
                 /** @description only these members, separated by commas */
                 fields?: string[];
+                /** @description also all limits of the configuration in effect, in limits.all */
+                limits?: boolean;
             };
             header?: never;
             path?: never;
