@@ -1,7 +1,8 @@
 // Package web owns what a browser gets: the console, as its build left it in dist.
 //
 // The console is written in web/src and talks only to the public API. Its built files are committed and embedded, so that
-// building the appliance needs no Node; `make web` builds them anew. Nothing is loaded from anywhere else and no script
+// building the appliance needs no Node; `make web` builds them anew. Beside them are the licences of what others wrote
+// (licenses.json, by go generate ./web). Nothing is loaded from anywhere else and no script
 // stands inline, so a strict Content-Security-Policy holds. The package is apart because it is built and tested with other
 // tools than the rest; it imports nothing of Wayside.
 package web
@@ -60,7 +61,12 @@ type Console struct {
 
 // NewConsole reads the embedded files.
 func NewConsole() (*Console, error) {
-	return newConsole(files)
+	c, err := newConsole(files)
+	if err != nil {
+		return nil, err
+	}
+	c.files[licensesPath], err = newFile(licensesPath, licensesFile)
+	return c, err
 }
 
 func newConsole(from fs.FS) (*Console, error) {
@@ -129,6 +135,8 @@ func mediaType(name string) string {
 		return "text/css; charset=utf-8"
 	case ".svg":
 		return "image/svg+xml"
+	case ".json":
+		return "application/json"
 	}
 	return "application/octet-stream"
 }

@@ -196,6 +196,21 @@ func TestCompressedAndConditional(t *testing.T) {
 	}
 }
 
+// The licences are taken from the binary too, small on the way.
+func TestLicenses(t *testing.T) {
+	const most = 40_000
+	w := get(t, licensesPath, "Accept-Encoding", "gzip")
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Content-Encoding") != "gzip" {
+		t.Fatalf("status %d, %v", w.Code, w.Header())
+	}
+	if w.Body.Len() > most {
+		t.Errorf("%d bytes, at most %d", w.Body.Len(), most)
+	}
+	if plain := get(t, licensesPath); !bytes.Equal(plain.Body.Bytes(), licensesFile) {
+		t.Error("not the embedded file")
+	}
+}
+
 // What the first view takes: the script of the page, what it imports at once, the words, and the first page.
 func TestSizeOfScripts(t *testing.T) {
 	const first, all = 60_000, 310_000 // of all pages in all languages; 150,000 are meant (docs/roadmap.md)

@@ -11,7 +11,7 @@ const shared =
 // The built files are committed (web/dist), so that `go build` needs no Node. Their names are stable and a build is
 // byte-identical, so that a check can build anew and compare.
 export default defineConfig({
-  plugins: [svelte(), svelteTesting(), pages(), sources()],
+  plugins: [svelte(), svelteTesting(), pages(), packages(), sources()],
   build: {
     target: ['chrome121', 'firefox120', 'safari17.5'], // the first that know light-dark() or came after: three years of browsers
     assetsInlineLimit: 0, // the Content-Security-Policy has no data: for scripts, styles and fonts
@@ -32,7 +32,7 @@ export default defineConfig({
   server: {
     // `WAYSIDE=http://127.0.0.1:8000 npm run dev` shows the console of a running appliance.
     proxy: Object.fromEntries(
-      ['/api', '/health', '/metrics', '/docs'].map((path) => [
+      ['/api', '/health', '/metrics', '/docs', '/assets/licenses.json'].map((path) => [
         path,
         { target: process.env['WAYSIDE'] ?? 'http://127.0.0.1:8000', changeOrigin: true, headers: { origin: '' } },
       ]),
@@ -86,6 +86,31 @@ function sources(): Plugin {
         sum.update(`${file} ${content.length}\n`).update(content);
       }
       this.emitFile({ type: 'asset', fileName: 'sources.sha256', source: sum.digest('hex') + '\n' });
+    },
+  };
+}
+
+/**
+ * Writes which packages are in what browsers get, by their keys in package-lock.json: web/licenses looks for their
+ * licences. What the bundler adds of itself counts.
+ */
+function packages(): Plugin {
+  return {
+    name: 'packages',
+    apply: 'build',
+    generateBundle(_, bundle) {
+      const keys = new Set<string>();
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type !== 'chunk') continue;
+        for (const [id, module] of Object.entries(chunk.modules)) {
+          if (module.renderedLength === 0) continue;
+          const own = /^\0(vite|rolldown)\//.exec(id);
+          const path = /(?:node_modules\/(?:@[^/]+\/)?[^/]+\/)+/.exec(id.replaceAll('\\', '/'));
+          if (own) keys.add('node_modules/' + own[1]);
+          else if (path) keys.add(path[0].slice(0, -1));
+        }
+      }
+      this.emitFile({ type: 'asset', fileName: 'packages.txt', source: [...keys].sort().join('\n') + '\n' });
     },
   };
 }

@@ -42,7 +42,7 @@ container runtime, no other process.`,
 	r.cmd.SetErr(std.err)
 	r.cmd.AddCommand(r.serveCmd(), r.decodeCmd(), r.uploadCmd(), r.filesCmd(), r.decodesCmd(), r.batchesCmd(), r.detectCmd(), r.eventsCmd(), r.logsCmd(), r.systemCmd(), r.topCmd())
 	r.cmd.AddCommand(r.pluginCmd(), r.jobsCmd(), r.queuesCmd(), r.schedulesCmd(),
-		r.flowsCmd(), r.workersCmd(), r.cacheCmd(), r.alertsCmd(), r.tokensCmd(), r.configCmd(), r.doctorCmd(), r.versionCmd(), r.manCmd(), workerCmd())
+		r.flowsCmd(), r.workersCmd(), r.cacheCmd(), r.alertsCmd(), r.tokensCmd(), r.configCmd(), r.doctorCmd(), r.versionCmd(), r.licensesCmd(), r.manCmd(), workerCmd())
 	return r
 }
 

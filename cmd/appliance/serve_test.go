@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,10 +69,19 @@ func testServe(t *testing.T, bin string) {
 	}
 	hup()
 	until("configuration reloaded")
-	write("log: {level: info}\nserver: {slow_request: 9s}\nplugins: {policy: off}\n")
+	write("log: {level: info}\nserver: {slow_request: 9s, rate_burst: 7}\nplugins: {policy: off}\n")
 	hup()
 	if said := until("with the next start only"); !strings.Contains(said, "start only: server.slow_request\n") {
 		t.Errorf("it does not say what needs a restart: %s", said)
+	}
+	limits := answer(t, "http://"+address+"/api/v1/system?limits=true")
+	for _, part := range []string{
+		`"key":"server.rate_burst","value":"7","number":7,"unit":"number","source":"file"`,
+		`"key":"server.slow_request","value":"1s","number":1,"unit":"seconds","source":"default"`,
+	} {
+		if !strings.Contains(limits, part) {
+			t.Errorf("%s is not among the limits in effect: %s", part, limits)
+		}
 	}
 	write("log: {levl: error}\n")
 	hup()
@@ -107,4 +118,23 @@ func testServe(t *testing.T, bin string) {
 		conn.Close()
 		t.Error("the port is still open")
 	}
+}
+
+// answer gives the body of a good answer.
+func answer(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d, %v", url, res.StatusCode, err)
+	}
+	return string(body)
 }

@@ -71,7 +71,7 @@ func allowed() map[string][]string {
 		"cmd/appliance": {
 			"internal/app", "internal/config", "internal/localdecode", "internal/plugindev", "internal/progress", "internal/runtime",
 			"internal/runtime/worker", "internal/errcode", "internal/disk", "internal/table", "plugins", "sdk/client",
-			"sdk/client/tus",
+			"sdk/client/tus", "web",
 		},
 		// bench compares the appliance with the same decoder run natively, for which it is a host itself.
 		"bench":                        {"plugins/rail/...", "internal/...", "sdk/go/...", "sdk/examples/..."},
@@ -83,6 +83,7 @@ func allowed() map[string][]string {
 		"sdk/client/worker":            {"sdk/client"},
 		"sdk":                          {},
 		"sdk/docgen":                   {},
+		"web/licenses":                 {"web"},
 		"sdk/examples/...":             {"sdk/go/...", "sdk/examples/...", "internal/disk"},
 		"internal/runtime/runtimetest": with(abi, table),
 	}

@@ -31,5 +31,6 @@ export const pages = (s) => [
   { name: 'settings-levels', path: '/settings/levels' },
   { name: 'settings-limits', path: '/settings/limits' },
   { name: 'settings-about', path: '/settings/about' },
+  { name: 'settings-licenses', path: '/settings/licenses' },
   { name: 'no-such-page', path: '/files/f1/records/a/b' },
 ];

@@ -22,6 +22,7 @@ it('writes values with their units', () => {
   expect(text('100ms', 0.1, 'seconds')).toBe('100 ms');
   expect(text('1m30s', 90, 'seconds')).toBe('1 min 30 s');
   expect(text('720h', 30 * 86_400, 'seconds')).toBe('30 d');
+  expect(text('3s', 3, 'seconds')).toBe('3 s');
   expect(text('0s', 0, 'seconds')).toBe('0 s');
 });
 

@@ -19,6 +19,7 @@ export function valueText(limit: Limit, none: string): string {
   if (limit.unit === 'bytes') return limit.value.replace(' ', nbsp);
   if (limit.unit === 'percent') return num(n) + nbsp + '%';
   if (limit.unit === 'number') return num(n);
+  if (Number.isInteger(n) && n < 60) return n + nbsp + 's';
   const step = n >= 48 * 3600 ? 3600 : n >= 3600 ? 60 : n >= 10 ? 1 : n >= 1 ? 0.1 : 0.001;
   const steps = n / step;
   return Math.abs(steps - Math.round(steps)) < 1e-6 ? duration(n) : limit.value;
