@@ -47,7 +47,7 @@ func (s *Server) newAPI() huma.API {
 		"cookie": {Type: "apiKey", In: "cookie", Name: cookieName},
 	}
 	api := humaecho.NewWithGroup(s.echo, s.echo.Group(pathPrefix), cfg)
-	api.UseMiddleware(s.onlyNumbers)
+	api.UseMiddleware(s.soundQuery)
 	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
 		a := &answer{humaContext: ctx, server: s, body: s.compressors.buffer()}
 		defer s.compressors.keep(a.body)
