@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -196,6 +197,15 @@ func TestBatchOfAnArchive(t *testing.T) {
 	again := a.batch("application/zip", "?name=day", body)
 	if e := a.batchEnd(again.ID); e.Results[0] != b.Results[0] {
 		t.Errorf("the same archive again: %+v, not %+v", e.Results[0], b.Results[0])
+	}
+	res, ok := new(tusClient).request(t.Context(), t, a, http.MethodPost, "/api/v1/uploads", body, //nolint:bodyclose // request closes it
+		"Upload-Length", strconv.Itoa(len(body)), "Content-Type", "application/offset+octet-stream", "Upload-Metadata", "filename ZGF5LnppcA==,decode ZmFsc2U=")
+	if !ok || res.Header.Get("X-File-ID") == "" || res.Header.Get("X-Decode-ID") != "" {
+		t.Fatalf("in pieces: %v", res)
+	}
+	stored := a.batchEnd(a.batch("application/json", "", batchJSON(t, map[string]any{"archive": res.Header.Get("X-File-ID")})).ID)
+	if stored.Status != "partial" || len(stored.Results) != 2 || stored.Results[0] != b.Results[0] || len(stored.Errors) != 1 {
+		t.Errorf("the same archive in pieces: %+v", stored)
 	}
 	status, p, err := a.call(t.Context(), http.MethodPost, "/api/v1/batches", bytes.NewReader(body[:len(body)-40]), nil)
 	if err != nil || status != http.StatusUnprocessableEntity || p.Code != "validation_failed" {

@@ -90,7 +90,7 @@ func tusBeginnings() []attack {
 	}
 	for _, m := range []string{
 		"filename not-base64!!", "filename YQ", "filename YQ==,filename Yg==", "filename YQ==,", ",", " ", "\xc3\xa4 YQ==", "a\tb YQ==", "filename  ,, YQ==", "batch Li4v", "batch " + strings.Repeat("YWFh", 20), "batch YjAwMDAwMDAwMDk=",
-		"param. YQ==", "param.x /w==", "decoder " + strings.Repeat("YWFh", 400), "decoder bm9uZQ==", "filename " + strings.Repeat("QUFB", 3_000), strings.Repeat("a", 9_000), "filename YQ== YQ==", "filename =YQ=", "filename YQ==\xff",
+		"param. YQ==", "param.x /w==", "decoder " + strings.Repeat("YWFh", 400), "decoder bm9uZQ==", "decode eA==", "filename " + strings.Repeat("QUFB", 3_000), strings.Repeat("a", 9_000), "filename YQ== YQ==", "filename =YQ=", "filename YQ==\xff",
 	} {
 		if m == " " {
 			continue // nothing is said

@@ -96,7 +96,7 @@ func (f *fakeUploads) Finish(_ context.Context, id string) (upload.Upload, error
 		f.fail = nil
 		return *u, err
 	}
-	u.Done = &upload.Done{FileID: "f" + id, DecodeID: "d" + id, BatchID: u.Batch}
+	u.Done = &upload.Done{FileID: "f" + id, DecodeID: "d" + id, BatchID: u.Batch, Existing: u.Name == "twin"}
 	return *u, nil
 }
 
@@ -240,6 +240,8 @@ func TestTusRefusals(t *testing.T) {
 		"metadata twice":     {"POST", "/uploads", "", tusHeaders("Upload-Length", "1", "Upload-Metadata", "a YQ==,a YQ=="), 422, errcode.ValidationFailed},
 		"metadata too long":  {"POST", "/uploads", "", tusHeaders("Upload-Length", "1", "Upload-Metadata", meta("a", strings.Repeat("x", maxMetadata))), 422, errcode.ValidationFailed},
 		"batch":              {"POST", "/uploads", "", tusHeaders("Upload-Length", "1", "Upload-Metadata", meta("batch", "../b")), 422, errcode.ValidationFailed},
+		"decode, odd":        {"POST", "/uploads", "", tusHeaders("Upload-Length", "1", "Upload-Metadata", meta("decode", "maybe")), 422, errcode.ValidationFailed},
+		"not decoded, batch": {"POST", "/uploads", "", tusHeaders("Upload-Length", "1", "Upload-Metadata", meta("decode", "false")+","+meta("batch", "b0001")), 422, errcode.ValidationFailed},
 		"other offset":       {"PATCH", "/uploads/u1", "x", tusHeaders("Upload-Offset", "3"), 409, errcode.Conflict},
 		"offset that lies":   {"PATCH", "/uploads/u1", "x", tusHeaders("Upload-Offset", "-3"), 400, errcode.Malformed},
 		"no offset":          {"PATCH", "/uploads/u1", "x", tusHeaders(), 400, errcode.Malformed},
@@ -321,6 +323,26 @@ func TestTusTakesOver(t *testing.T) {
 	rest := w.do(http.MethodPatch, "/uploads/u1", strings.NewReader(strings.Repeat("y", 1300)), tusHeaders("Upload-Offset", strconv.Itoa(700)))
 	if rest.StatusCode != 204 || rest.Header.Get("X-File-ID") == "" {
 		t.Errorf("%d %s", rest.StatusCode, rest.body)
+	}
+}
+
+// TestUploadOfWhatIsThere: whoever sends what is stored already is told, so that they do not take it for their own.
+func TestUploadOfWhatIsThere(t *testing.T) {
+	w, _ := tusWorld(t)
+	for name, want := range map[string]string{"twin": "true", "new": ""} {
+		res := w.do(http.MethodPost, "/uploads", strings.NewReader("x"),
+			tusHeaders("Content-Type", "application/offset+octet-stream", "Upload-Length", "1", "Upload-Metadata", meta("filename", name)))
+		if res.StatusCode != 201 || res.Header.Get("X-File-ID") == "" || res.Header.Get("X-File-Existing") != want {
+			t.Errorf("%s: %d %v", name, res.StatusCode, res.Header)
+		}
+	}
+}
+
+func TestUploadThatIsStoredOnly(t *testing.T) {
+	for header, want := range map[string]bool{"": false, meta("decode", "true"): false, meta("decode", "false"): true} {
+		if n, err := newUpload(header, 1); err != nil || n.StoreOnly != want {
+			t.Errorf("%q: %+v %v", header, n, err)
+		}
 	}
 }
 

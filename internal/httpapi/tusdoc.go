@@ -60,15 +60,15 @@ func (s *Server) documentTus(api huma.API) {
 		{operation{
 			id: "create-upload", method: http.MethodPost, path: tusPath, scope: scopeUpload, created: true,
 			summary: "Begin an upload that can resume", detail: "A body of type application/offset+octet-stream is its first piece; any other is not read.",
-			params: []*huma.Param{version, number("Upload-Length", "bytes of the whole"), text(metadataHeader, "filename, filetype, decoder, param.<name>, batch; values in base64", false), sum},
+			params: []*huma.Param{version, number("Upload-Length", "bytes of the whole"), text(metadataHeader, "filename, filetype, decode, decoder, param.<name>, batch; values in base64", false), sum},
 		}, "201", tusAnswer("It has begun, or is a file already", "Location", "Upload-Expires"), true},
 		{operation{
 			id: "upload-offset", method: http.MethodHead, path: one, scope: scopeUpload, summary: "See how far an upload is", params: []*huma.Param{id},
-		}, "200", tusAnswer("How far it is; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file", "Upload-Offset", "Upload-Length", "Upload-Expires"), false},
+		}, "200", tusAnswer("How far it is; X-File-ID, X-File-Existing, X-Decode-ID and X-Batch-ID once it is a file", "Upload-Offset", "Upload-Length", "Upload-Expires"), false},
 		{operation{
 			id: "append-upload", method: http.MethodPatch, path: one, scope: scopeUpload, summary: "Add a piece to an upload",
 			params: []*huma.Param{id, version, number("Upload-Offset", "where the piece begins: where the upload ends"), sum},
-		}, "204", tusAnswer("The piece is there for good; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file", "Upload-Offset", "Upload-Expires"), true},
+		}, "204", tusAnswer("The piece is there for good; X-File-ID, X-File-Existing, X-Decode-ID and X-Batch-ID once it is a file", "Upload-Offset", "Upload-Expires"), true},
 		{operation{
 			id: "end-upload", method: http.MethodDelete, path: one, scope: scopeUpload, summary: "End an upload; of a finished one the file stays",
 			params: []*huma.Param{id, version},

@@ -59,6 +59,15 @@ func newUpload(header string, size int64) (upload.New, error) {
 	if n.Batch != "" && (len(n.Batch) > maxBatchID || strings.Trim(n.Batch, "abcdefghijklmnopqrstuvwxyz0123456789") != "") {
 		return n, errcode.Invalid("batch", "is no id of a batch")
 	}
+	switch meta["decode"] {
+	case "", "true":
+	case "false":
+		if n.StoreOnly = true; n.Batch != "" {
+			return n, errcode.Invalid("decode", "a file that joins a batch is decoded")
+		}
+	default:
+		return n, errcode.Invalid("decode", "is true or false")
+	}
 	for key, value := range meta {
 		name, ok := strings.CutPrefix(key, paramPrefix)
 		if !ok {

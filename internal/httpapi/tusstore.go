@@ -50,6 +50,9 @@ func (q *tusRequest) show(u upload.Upload) {
 	h.Set("Upload-Expires", u.ExpiresAt.UTC().Format(http.TimeFormat))
 	if u.Done != nil {
 		h.Set("X-File-ID", u.Done.FileID)
+		if u.Done.Existing {
+			h.Set("X-File-Existing", "true")
+		}
 		if u.Done.DecodeID != "" {
 			h.Set("X-Decode-ID", u.Done.DecodeID)
 		}
@@ -254,7 +257,7 @@ func (t *tusUpload) Terminate(ctx context.Context) error {
 		return t.q.refuse(fmt.Errorf("end upload: %w", err))
 	}
 	h := t.q.w.Header()
-	for _, name := range []string{"Upload-Offset", "Upload-Expires", "X-File-ID", "X-Decode-ID", "X-Batch-ID"} {
+	for _, name := range []string{"Upload-Offset", "Upload-Expires", "X-File-ID", "X-File-Existing", "X-Decode-ID", "X-Batch-ID"} {
 		h.Del(name)
 	}
 	return nil

@@ -66,7 +66,7 @@ func (r record) partial(dir string) blob.Partial {
 // upload is what the recording is to be accepted as.
 func (r record) upload() ingest.Upload {
 	return ingest.Upload{
-		Name: r.Name, MediaType: r.MediaType, Source: catalog.SourceTus, Decoder: r.Decoder, Params: r.Params, Decode: true,
+		Name: r.Name, MediaType: r.MediaType, Source: catalog.SourceTus, Decoder: r.Decoder, Params: r.Params, Decode: !r.StoreOnly,
 	}
 }
 

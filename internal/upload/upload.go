@@ -236,8 +236,9 @@ type New struct {
 	Metadata  string            `json:"metadata,omitempty"` // as the client sent it, given back with the upload
 	Decoder   string            `json:"decoder,omitempty"`  // plugin or format id, "" = find out
 	Params    map[string]string `json:"params,omitempty"`
-	Batch     string            `json:"batch,omitempty"` // id of the batch that its file joins, "" = none
-	Owner     string            `json:"owner,omitempty"` // id of the token that began it, "" = none: it is anybody's
+	StoreOnly bool              `json:"store_only,omitempty"` // its file is not decoded
+	Batch     string            `json:"batch,omitempty"`      // id of the batch that its file joins, "" = none
+	Owner     string            `json:"owner,omitempty"`      // id of the token that began it, "" = none: it is anybody's
 }
 
 // Create begins an upload. When it returns without an error, the upload survives a power cut.

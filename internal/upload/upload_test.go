@@ -110,6 +110,9 @@ func (x *fixture) AcceptBlob(ctx context.Context, u ingest.Upload, b blob.Blob) 
 		return ingest.Accepted{}, err
 	}
 	a := ingest.Accepted{File: catalog.File{ID: fmt.Sprintf("f%d", len(x.files)+1), SHA256: b.SHA256}, Decode: &catalog.Decode{ID: "d1"}}
+	if !u.Decode {
+		a.Decode = nil
+	}
 	batch := x.db.Batch()
 	if err := u.Also(a)(batch); err != nil {
 		return a, err
@@ -220,6 +223,20 @@ func TestUploadBecomesOneFile(t *testing.T) {
 	}
 	_, err = x.Get(t.Context(), id)
 	wantCode(t, "after it was ended", err, errcode.NotFound)
+}
+
+// TestStoreOnly: what is to be stored only has no decode, also when the process ended in between.
+func TestStoreOnly(t *testing.T) {
+	x := setup(t)
+	u, err := x.Create(t.Context(), New{Size: 3, Name: "day.zip", StoreOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.restart()
+	x.add(u.ID, 0, "zip")
+	if u, err = x.Finish(t.Context(), u.ID); err != nil || u.Done == nil || u.Done.FileID != "f1" || u.Done.DecodeID != "" {
+		t.Errorf("%+v %v", u, err)
+	}
 }
 
 func TestEmptyUpload(t *testing.T) {

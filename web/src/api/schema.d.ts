@@ -10179,7 +10179,7 @@ export interface operations {
                  * @example 0
                  */
                 "Upload-Length": number;
-                /** @description filename, filetype, decoder, param.<name>, batch; values in base64 */
+                /** @description filename, filetype, decode, decoder, param.<name>, batch; values in base64 */
                 "Upload-Metadata"?: string;
                 /** @description algorithm (sha256,sha1,md5) and digest in base64 of the piece: all of it counts, or nothing */
                 "Upload-Checksum"?: string;
@@ -10303,7 +10303,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description How far it is; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file */
+            /** @description How far it is; X-File-ID, X-File-Existing, X-Decode-ID and X-Batch-ID once it is a file */
             200: {
                 headers: {
                     Traceparent: components["headers"]["Traceparent"];
@@ -10356,7 +10356,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The piece is there for good; X-File-ID, X-Decode-ID and X-Batch-ID once it is a file */
+            /** @description The piece is there for good; X-File-ID, X-File-Existing, X-Decode-ID and X-Batch-ID once it is a file */
             204: {
                 headers: {
                     Traceparent: components["headers"]["Traceparent"];

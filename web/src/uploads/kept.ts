@@ -109,11 +109,16 @@ export class Keeper {
   }
 }
 
+/** How far a plan was when it was kept. */
+const known = (plan: UploadOptions['plan']): number =>
+  !plan ? -1 : plan.batch ? Infinity : (plan.parts?.filter((p) => p !== null).length ?? 0);
+
 /** Files of one new batch share what is known of it, as they did before the reload. */
 function samePlans(list: readonly Kept[]): Kept[] {
   const plans = new Map<string, NonNullable<UploadOptions['plan']>>();
   for (const { options } of list) {
-    if (options.plan && (options.plan.batch || !plans.has(options.plan.key))) plans.set(options.plan.key, options.plan);
+    const { plan } = options;
+    if (plan && known(plan) > known(plans.get(plan.key))) plans.set(plan.key, plan);
   }
   return list.map((k) => {
     const plan = k.options.plan && plans.get(k.options.plan.key);

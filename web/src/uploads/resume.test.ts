@@ -1,24 +1,27 @@
 import type { Upload } from 'tus-js-client';
 import { beforeEach, expect, it, vi } from 'vitest';
-import { ApiError } from '../api/error';
 import { Keeper, type FileHandle, type Kept } from './kept';
-import type { Told } from './send';
+import { settle, type Told } from './send';
 import { Uploads, type BatchPlan, type UploadItem, type UploadOptions } from './uploads.svelte';
 
 /** What was sent, to be told how it went. */
 const sent: { path: string; options: UploadOptions; url: string | undefined; told: Told; item: UploadItem }[] = [];
-const made: string[] = [];
-let refuse: ApiError | undefined;
+const made: object[] = [];
+const tidied: string[][] = [];
+let refuse: object | undefined;
+const ask = (async (path: string, init?: RequestInit) => {
+  if (!init?.body) return new Response(null, { status: 404 });
+  if (refuse) return new Response(JSON.stringify(refuse), { status: 422 });
+  made.push(JSON.parse(String(init.body)) as object);
+  return new Response('{"id":"b1"}', { status: 201 });
+}) as typeof fetch;
 const sender = async () => ({
   send: (item: UploadItem, options: UploadOptions, url: string | undefined, told: Told) => {
     sent.push({ path: item.path, options: structuredClone(options), url, told, item });
     return { url: url ?? '/u/' + item.path, abort: async () => undefined } as unknown as Upload;
   },
-  makeBatch: async (plan: BatchPlan, file: string) => {
-    if (refuse) throw refuse;
-    made.push(file);
-    plan.batch = 'b1';
-  },
+  settle: (item: UploadItem, options: UploadOptions, keep: () => void) => settle(item, options, keep, ask),
+  tidy: async (plan: BatchPlan) => void tidied.push(plan.fresh ?? []),
 });
 
 const rows = new Map<string, Kept>();
@@ -57,6 +60,7 @@ const settled = () => new Promise((ok) => setTimeout(ok));
 beforeEach(() => {
   sent.length = 0;
   made.length = 0;
+  tidied.length = 0;
   rows.clear();
   refuse = undefined;
   vi.stubGlobal('fetch', async () => new Response(null, { status: 204 }));
@@ -120,7 +124,7 @@ it('makes a batch of the first file, and has the others join it in their order',
   uploads.resume(uploads.items[0]!);
   await vi.waitFor(() => expect(sent).toHaveLength(2));
   sent[1]!.item.fileId = 'f1';
-  refuse = new ApiError(422, { code: 'validation_failed', detail: 'name' });
+  refuse = { code: 'validation_failed', detail: 'name' };
   sent[1]!.told.done();
   await vi.waitFor(() => expect(uploads.items[0]?.state).toBe('failed'));
   refuse = undefined;
@@ -128,7 +132,7 @@ it('makes a batch of the first file, and has the others join it in their order',
   await vi.waitFor(() => expect(sent).toHaveLength(3));
   sent[2]!.told.done();
   await vi.waitFor(() => expect(sent).toHaveLength(4));
-  expect(made).toEqual(['f1']);
+  expect(made).toEqual([{ name: 'day', file_ids: ['f1'] }]);
   expect(sent[3]).toMatchObject({ path: 'b', options: { plan: { batch: 'b1' } } });
   await settled();
   expect(sent).toHaveLength(4); // c waits for b
@@ -163,4 +167,99 @@ it('begins anew what was begun before there was its batch', async () => {
   await second.add([{ file: file('a'), path: 'a' }], { plan: { ...plan(), batch: 'b1' } });
   await vi.waitFor(() => expect(sent).toHaveLength(2));
   expect(sent[1]?.url).toBeUndefined();
+});
+
+/** Files that are one recording, and an archive. */
+const whole = (parts: number, archive = false): BatchPlan => ({
+  key: 'w',
+  body: { name: 'trip', combine: archive ? undefined : true },
+  archive,
+  parts: Array<null>(parts).fill(null),
+});
+const ends = async (at: number, id: string) => {
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(at));
+  sent[at]!.item.fileId = id;
+  sent[at]!.told.done();
+  await settled();
+};
+
+it('makes one recording of files when all are there, also those that came before a reload, each at its place', async () => {
+  const storage = memory();
+  const first = new Uploads(storage, keeperOf, sender);
+  const found = ['a', 'b', 'c'].map((name) => ({ file: file(name), path: name, handle: handleOf(name) }));
+  await first.add(found, { plan: whole(3) });
+  await ends(2, 'f3'); // the last is there first
+  expect(made).toEqual([]);
+  expect([...rows.values()].map((k) => [k.path, k.options.part, k.options.plan?.parts])).toEqual([
+    ['a', 0, [null, null, 'f3']],
+    ['b', 1, [null, null, 'f3']],
+  ]);
+  sent[1]!.told.begun('/u/b');
+  const second = new Uploads(storage, keeperOf, sender);
+  await second.restore();
+  await vi.waitFor(() => expect(sent).toHaveLength(5));
+  expect(sent.slice(3).map((s) => [s.path, s.url])).toEqual([
+    ['a', undefined],
+    ['b', '/u/b'],
+  ]);
+  await ends(4, 'f2');
+  await ends(3, 'f1');
+  expect(made).toEqual([{ name: 'trip', combine: true, file_ids: ['f1', 'f2', 'f3'] }]);
+  expect(second.items.map((i) => i.href)).toEqual(['/batches/b1', undefined]);
+  await vi.waitFor(() => expect(rows.size).toBe(0));
+});
+
+it('goes on with an archive after a reload, and makes the batch of what is in it', async () => {
+  const storage = memory();
+  const first = new Uploads(storage, keeperOf, sender);
+  await first.add([{ file: file('day.zip'), path: 'day.zip', handle: handleOf('day.zip') }], { plan: whole(1, true) });
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  sent[0]!.told.begun('/u/zip');
+  const second = new Uploads(storage, keeperOf, sender);
+  await second.restore();
+  refuse = { code: 'validation_failed' };
+  await ends(1, 'f1');
+  expect(second.items[0]).toMatchObject({ state: 'failed' });
+  refuse = undefined;
+  second.resume(second.items[0]!);
+  await ends(2, 'f1');
+  expect(sent.map((s) => s.url)).toEqual([undefined, '/u/zip', '/u/zip']);
+  expect(made).toEqual([{ name: 'trip', archive: 'f1' }]);
+});
+
+it('gives up all parts of a recording with one of them', async () => {
+  const uploads = new Uploads(memory(), keeperOf, sender);
+  const found = ['a', 'b', 'c'].map((name) => ({ file: file(name), path: name }));
+  await uploads.add(found, { plan: whole(3) });
+  await ends(0, 'f1');
+  uploads.cancel(uploads.items[1]!);
+  expect(uploads.active).toBe(0);
+  await vi.waitFor(() => expect(tidied).toEqual([['f1']]));
+  await vi.waitFor(() => expect(rows.size).toBe(0));
+});
+
+it('takes a file that is chosen anew for the batch that it is chosen for', async () => {
+  const storage = memory();
+  const found = [{ file: file('day.zip'), path: 'day.zip' }];
+  await new Uploads(storage, keeperOf, sender).add(found, { plan: whole(1, true) });
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  const second = new Uploads(storage, keeperOf, sender);
+  await second.restore();
+  expect(second.asleep).toHaveLength(1);
+  await second.add(found, { plan: { ...whole(1, true), body: { name: 'other' } } });
+  await ends(1, 'f1');
+  expect(made).toEqual([{ name: 'other', archive: 'f1' }]);
+  await vi.waitFor(() => expect(rows.size).toBe(0));
+});
+
+it('does not go on with an upload that was begun for something else', async () => {
+  const uploads = new Uploads(memory(), keeperOf, sender);
+  const found = [{ file: file('day.zip'), path: 'day.zip' }];
+  await uploads.add(found);
+  await vi.waitFor(() => expect(sent).toHaveLength(1));
+  sent[0]!.told.begun('/u/decoded');
+  sent[0]!.item.running = undefined; // of a page that is gone
+  await uploads.add(found, { plan: whole(1, true) });
+  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  expect(sent[1]!.url).toBeUndefined();
 });

@@ -33,6 +33,7 @@ export function send(item: UploadItem, options: UploadOptions, url: string | und
     },
     onAfterResponse: (_request, response) => {
       item.fileId = response.getHeader('X-File-ID') ?? item.fileId;
+      item.existing ||= response.getHeader('X-File-Existing') === 'true';
       const at = Date.parse(response.getHeader('Upload-Expires') ?? '');
       if (at) told.expires(at);
     },
@@ -47,10 +48,11 @@ export function send(item: UploadItem, options: UploadOptions, url: string | und
 function metadataOf(item: UploadItem, options: UploadOptions): Record<string, string> {
   const { plan } = options;
   const batch = options.batch ?? plan?.batch;
-  const how = plan && !batch ? plan.body : options;
+  const how: Pick<UploadOptions, 'decoder'> & { params?: object } = plan && !batch && !plan.parts ? plan.body : options;
   return {
     filename: item.path,
     filetype: item.file.type || 'application/octet-stream',
+    ...(plan?.parts ? { decode: 'false' } : {}),
     ...(how.decoder ? { decoder: how.decoder } : {}),
     ...(batch ? { batch } : {}),
     ...Object.fromEntries(Object.entries(how.params ?? {}).map(([name, value]) => ['param.' + name, String(value)])),
@@ -58,17 +60,54 @@ function metadataOf(item: UploadItem, options: UploadOptions): Record<string, st
 }
 
 /**
- * Makes the batch of a plan, of the first of its files: the others join it as they come. Should its answer be lost, asking
- * again gives the same batch.
+ * Makes the batch of a plan of the first of its files, which the others join as they come, or of all of them once they are
+ * there. `keep` is called when the plan knows more, which has to outlive the page.
  */
+export async function settle(
+  item: UploadItem,
+  { plan, part = 0 }: UploadOptions,
+  keep: () => void,
+  ask: typeof fetch = fetch,
+): Promise<void> {
+  if (!plan || plan.batch) return;
+  if (!item.fileId) throw new ApiError(0, {});
+  if (plan.parts) {
+    if (!item.existing && plan.parts[part] === null) (plan.fresh ??= []).push(item.fileId);
+    plan.parts[part] = item.fileId;
+    keep();
+    if (plan.parts.includes(null)) return;
+  }
+  await makeBatch(plan, item.fileId, ask);
+  keep();
+  if (!plan.archive || !plan.body.combine) void tidy(plan, ask); // else the archive is the recording
+}
+
+/** Should its answer be lost, asking again gives the same batch. */
 export async function makeBatch(plan: BatchPlan, file: string, ask: typeof fetch = fetch): Promise<void> {
   const response = await ask('/api/v1/batches', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'Idempotency-Key': `${plan.key}-${file}` },
-    body: JSON.stringify({ ...plan.body, file_ids: [file] }),
+    body: JSON.stringify({ ...plan.body, ...(plan.archive ? { archive: file } : { file_ids: plan.parts ?? [file] }) }),
   });
   if (!response.ok) throw await problemFrom(response);
   plan.batch = ((await response.json()) as { id: string }).id;
+}
+
+/**
+ * Removes the parts of a plan that were stored for it alone, and that nobody has used since. Where that is not allowed, or
+ * the page goes meanwhile, they stay among the files.
+ */
+export async function tidy({ fresh = [] }: BatchPlan, ask: typeof fetch = fetch): Promise<void> {
+  for (const id of new Set(fresh)) {
+    try {
+      const path = '/api/v1/files/' + id;
+      const response = await ask(path);
+      if (!response.ok || ((await response.json()) as { decodes: string[] }).decodes.length > 0) continue;
+      await ask(path, { method: 'DELETE', headers: { 'If-Match': response.headers.get('ETag') ?? '""' } });
+    } catch {
+      return; // no connection
+    }
+  }
 }
 
 /** Why an upload ended. Of a file that can no longer be read the browser says only that there was no connection. */

@@ -10,6 +10,8 @@ export interface Unfinished {
   path?: string;
   /** The batch that its file joins. */
   batch?: string;
+  /** It is stored only: a part of a batch that is made of all at once. */
+  whole?: boolean;
 }
 
 const key = 'wayside.uploads';

@@ -14,7 +14,11 @@ export class UploadItem {
   /** Bytes a second, over the last seconds. */
   rate = $state(0);
   error: ApiError | undefined = $state.raw();
-  fileId: string | undefined = $state();
+  fileId: string | undefined;
+  /** Its file was there before, of another upload. */
+  existing = false;
+  /** Where what became of it is seen. */
+  href: string | undefined = $state();
   running: Upload | undefined;
   private samples: [number, number][] = [];
 
@@ -42,11 +46,20 @@ export class UploadItem {
   }
 }
 
-/** A batch that is made when the first of its files is there; the others join it one after the other. */
+/**
+ * A batch that is made when the first of its files is there; the others join it one after the other. Of files that are one
+ * recording, and of an archive, it is made when all is there.
+ */
 export interface BatchPlan {
   key: string;
   /** What POST /batches takes, but for the files. */
-  body: Omit<NewBatch, 'file_ids' | 'archive' | 'combine'>;
+  body: Omit<NewBatch, 'file_ids' | 'archive'>;
+  /** Of one that is made of all at once: the ids of its files by their places, null while they are on their way. */
+  parts?: (string | null)[];
+  /** The only part is an archive of the files. */
+  archive?: boolean;
+  /** Those of the parts that were not there before: nobody needs them once the batch has what is in them. */
+  fresh?: string[];
   /** Its id, once it is made. */
   batch?: string;
 }
@@ -56,6 +69,8 @@ export interface UploadOptions {
   params?: Record<string, string>;
   batch?: string;
   plan?: BatchPlan;
+  /** Which of the plan's parts it is. */
+  part?: number;
 }
 
 /** An upload that was cut off by a reload, and does not go on by itself. */
@@ -64,7 +79,7 @@ export interface Asleep {
   why: Why;
 }
 
-type Sender = Pick<typeof import('./send'), 'send' | 'makeBatch'>;
+type Sender = Pick<typeof import('./send'), 'send' | 'settle' | 'tidy'>;
 
 const together = 3;
 const keptFlag = 'wayside.uploads.kept';
@@ -122,9 +137,13 @@ export class Uploads {
     for await (const one of found) {
       if (isClutter(one.path)) continue;
       const item = new UploadItem(this.next++, one.file, one.path);
-      const asleep = this.wakened(item);
-      this.options.set(item, asleep?.options ?? options);
-      if (one.handle || options.plan || asleep) this.records.set(item, asleep ?? this.record(item, one, options));
+      let asleep = this.wakened(item);
+      if (asleep && options.plan?.parts) {
+        void this.forgetKept(asleep.key); // chosen anew, for a batch that lacks none of its parts
+        asleep = undefined;
+      }
+      this.options.set(item, asleep?.options ?? (options.plan?.parts ? { ...options, part: count } : options));
+      if (one.handle || options.plan || asleep) this.records.set(item, asleep ?? this.record(item, one));
       lot.push(item);
       this.collecting = ++count;
       if (performance.now() - shown > 100) {
@@ -153,11 +172,25 @@ export class Uploads {
     this.work();
   }
 
-  /** Ends it, here and on the appliance. */
+  /** Ends it, here and on the appliance, with those without which it is nothing. */
   cancel(item: UploadItem): void {
+    const plan = this.options.get(item)?.plan;
+    if (plan?.parts) this.drop(plan);
+    else this.end(item);
+  }
+
+  /** Gives up a batch that is made of all its files at once. */
+  private drop(plan: BatchPlan): void {
+    for (const item of this.items) if (item.state !== 'done' && this.options.get(item)?.plan === plan) this.end(item);
+    const asleep = this.asleep.filter((a) => a.kept.options.plan === plan);
+    if (asleep.length > 0) void this.forgo(asleep);
+    if (plan.fresh) void this.sender().then(({ tidy }) => tidy(plan));
+  }
+
+  private end(item: UploadItem): void {
     const url = item.running?.url ?? this.before(item)?.url;
     void item.running?.abort(url !== undefined && url !== null).catch(() => undefined);
-    if (url && !item.running) void this.end(url);
+    if (url && !item.running) void this.terminate(url);
     if (url) this.forget(url);
     this.remove(item);
   }
@@ -176,10 +209,10 @@ export class Uploads {
   /** Gives up what an earlier visit has left on the appliance. */
   async discard(one: Unfinished): Promise<void> {
     this.forget(one.url);
-    await this.end(one.url);
+    await this.terminate(one.url);
   }
 
-  private async end(url: string): Promise<void> {
+  private async terminate(url: string): Promise<void> {
     await fetch(url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }).catch(() => undefined); // it expires anyway
   }
 
@@ -210,8 +243,14 @@ export class Uploads {
 
   /** Gives up what cannot go on, here and on the appliance. */
   async giveUp(list: readonly Asleep[]): Promise<void> {
+    const plans = new Set(list.map((a) => a.kept.options.plan));
+    for (const plan of plans) if (plan?.parts) this.drop(plan);
+    await this.forgo(list.filter((a) => !a.kept.options.plan?.parts));
+  }
+
+  private async forgo(list: readonly Asleep[]): Promise<void> {
     this.asleep = this.asleep.filter((a) => !list.includes(a));
-    void (await this.keeping()).remove(list.map((a) => a.kept.key));
+    void this.forgetKept(...list.map((a) => a.kept.key));
     for (const { kept } of list) {
       const begun = this.unfinished.find((u) => sameFile(u, kept));
       if (begun) await this.discard(begun);
@@ -245,9 +284,10 @@ export class Uploads {
     return found?.kept;
   }
 
-  private record(item: UploadItem, { handle, root }: Found, options: UploadOptions): Kept {
+  private record(item: UploadItem, { handle, root }: Found): Kept {
     const key = `${this.own}.${String(item.id).padStart(7, '0')}`;
     const { size, lastModified: modified } = item.file;
+    const options = this.options.get(item) ?? {};
     return { key, owner: this.own, path: item.path, size, modified, options, expires: Date.now() + day, handle, root };
   }
 
@@ -274,7 +314,11 @@ export class Uploads {
     const kept = this.records.get(item);
     if (!kept) return;
     this.records.delete(item);
-    void this.keeping().then((keeper) => keeper.remove([kept.key]));
+    void this.forgetKept(kept.key);
+  }
+
+  private async forgetKept(...keys: string[]): Promise<void> {
+    await (await this.keeping()).remove(keys);
   }
 
   /** What an earlier try, here or before a reload, has left of this file, and nobody else goes on with. */
@@ -300,7 +344,7 @@ export class Uploads {
     for (const item of this.items) {
       if (free <= 0) return;
       const plan = this.options.get(item)?.plan;
-      if (item.state === 'done' || busy.has(plan)) continue;
+      if (item.state === 'done' || (busy.has(plan) && !plan?.parts)) continue;
       if (plan && (item.state === 'waiting' || !plan.batch)) busy.add(plan);
       if (item.state !== 'waiting') continue;
       item.state = 'running';
@@ -321,15 +365,24 @@ export class Uploads {
     const options = this.options.get(item) ?? {};
     const batch = options.plan?.batch;
     let before = this.before(item);
-    if (before && batch && before.batch !== batch) {
-      this.forget(before.url); // begun before there was the batch, which its file would not join
-      void this.end(before.url);
+    const whole = options.plan?.parts !== undefined;
+    if (before && ((batch && before.batch !== batch) || (before.whole ?? false) !== whole)) {
+      this.forget(before.url); // begun before there was the batch, which its file would not join, or for something else
+      void this.terminate(before.url);
       before = undefined;
     }
     item.running = sender.send(item, options, before?.url, {
       begun: (url) => {
         const { name, size, lastModified: modified } = item.file;
-        this.kept.add({ name, size, modified, url, path: item.path, ...(batch ? { batch } : {}) });
+        this.kept.add({
+          name,
+          size,
+          modified,
+          url,
+          path: item.path,
+          ...(batch ? { batch } : {}),
+          ...(whole ? { whole } : {}),
+        });
         this.unfinished = this.kept.all();
       },
       expires: (at) => {
@@ -338,18 +391,18 @@ export class Uploads {
         kept.expires = at;
         this.keep([kept]);
       },
-      done: () => void this.done(item, options.plan, sender.makeBatch),
+      done: () => void this.done(item, options, sender.settle),
       failed: (error) => this.failed(item, error),
     });
   }
 
-  private async done(item: UploadItem, plan: BatchPlan | undefined, make: Sender['makeBatch']) {
+  private async done(item: UploadItem, options: UploadOptions, settle: Sender['settle']) {
+    const { plan } = options;
     try {
-      if (plan && !plan.batch && item.fileId) {
-        await make(plan, item.fileId);
+      await settle(item, options, () => {
         const mates = [...this.records.values(), ...this.asleep.map((a) => a.kept)];
         this.keep(mates.filter((k) => k.options.plan === plan));
-      }
+      });
     } catch (e) {
       this.failed(item, asApiError(e));
       return;
@@ -357,6 +410,8 @@ export class Uploads {
     item.progress(item.file.size);
     item.still();
     item.state = 'done';
+    if (!plan?.parts) item.href = item.fileId && '/files/' + item.fileId;
+    else if (plan.batch) item.href = '/batches/' + plan.batch;
     if (item.running?.url) this.forget(item.running.url);
     this.unkeep(item);
     this.finished++;

@@ -64,7 +64,7 @@ export const batches: Words<typeof en> = {
   noTimeout: 'keine eigene Grenze',
   combine: 'Die Dateien sind eine Aufzeichnung (wie die Stundendateien eines Zuges)',
   uploading: 'Die Dateien werden hochgeladen; mit der ersten entsteht der Stapel.',
-  sending: 'Gesendete Dateien',
+  uploadingAll: 'Die Dateien werden hochgeladen; der Stapel entsteht, wenn alle da sind.',
   make: 'Stapel anlegen',
   needsUpload: 'Dafür braucht es das Recht upload.',
   needsAdmin: 'Dafür braucht es das Recht admin.',

@@ -61,7 +61,7 @@ export const batches = {
   noTimeout: 'no limit of its own',
   combine: 'The files are one recording (as the hourly files of a train are)',
   uploading: 'The files are being uploaded; the batch is made with the first of them.',
-  sending: 'Files sent',
+  uploadingAll: 'The files are being uploaded; the batch is made when all of them are there.',
   make: 'Make the batch',
   needsUpload: 'This needs the right upload.',
   needsAdmin: 'This needs the right admin.',

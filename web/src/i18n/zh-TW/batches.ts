@@ -62,7 +62,7 @@ export const batches: Words<typeof en> = {
   noTimeout: '不另設上限',
   combine: '這些檔案是同一個記錄檔（例如列車的每小時檔案）',
   uploading: '檔案上傳中；第一個檔案完成後即建立批次。',
-  sending: '已傳送的檔案',
+  uploadingAll: '檔案上傳中；全部完成後即建立批次。',
   make: '建立批次',
   needsUpload: '需要 upload 權限。',
   needsAdmin: '需要 admin 權限。',

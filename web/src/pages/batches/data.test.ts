@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Api } from '../../api/client';
 import type { BatchDetail, BatchTable } from '../../api/types';
-import { BatchSource, chartTable, chartUrl, entries, isArchive, optionQuery, planOf } from './data';
+import { BatchSource, chartTable, chartUrl, entries, isArchive, planOf } from './data';
 
 const failure = (code: string) => ({ code, message: 'why', offset: null });
 const batch = {
@@ -63,21 +63,6 @@ it('asks for no column that differs between files', async () => {
   );
 });
 
-it('sends only the options that were set', () => {
-  const none = { name: '', decoder: '', params: {}, concurrency: undefined, timeout: undefined, combine: false };
-  expect(optionQuery(none).toString()).toBe('');
-  expect(
-    optionQuery({
-      name: 'a b',
-      decoder: 'rail',
-      params: { utc: true },
-      concurrency: 2,
-      timeout: 60,
-      combine: true,
-    }).toString(),
-  ).toBe('name=a+b&decoder=rail&concurrency=2&timeout_per_file=60&combine=true&param.utc=true');
-});
-
 it('knows archives by their names', () => {
   expect(['a.zip', 'b.TAR.GZ', 'c.tgz', 'd.tar'].every(isArchive)).toBe(true);
   expect(['a.RU', 'zip', 'a.gz'].some(isArchive)).toBe(false);
@@ -85,7 +70,13 @@ it('knows archives by their names', () => {
 
 it('plans a batch with all that was said of it', () => {
   const options = { name: 'day', decoder: 'rail', params: { a: 1 }, concurrency: 2, timeout: 5, combine: false };
-  const one = planOf(options);
+  const one = planOf(options, false, 2);
   expect(one.body).toEqual({ name: 'day', decoder: 'rail', params: { a: 1 }, concurrency: 2, timeout_per_file: 5 });
-  expect(planOf(options).key).not.toBe(one.key);
+  expect(one.parts).toBeUndefined();
+  expect(planOf({ ...options, combine: true }, false, 2)).toMatchObject({
+    body: { combine: true },
+    parts: [null, null],
+  });
+  expect(planOf(options, true, 1)).toMatchObject({ archive: true, parts: [null] });
+  expect(planOf(options, false, 2).key).not.toBe(one.key);
 });

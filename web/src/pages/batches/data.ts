@@ -1,9 +1,7 @@
-// What a batch gives to its page: its files in one list, its combined tables as a grid reads them, how a new one is sent.
+// What a batch gives to its page: its files in one list, its combined tables as a grid reads them, how a new one is planned.
 
-import { problemFrom, data, type Api } from '../../api/client';
-import { ApiError } from '../../api/error';
-import type { Batch, BatchDetail, BatchTable, Column } from '../../api/types';
-import type { Found } from '../../uploads/collect';
+import { data, type Api } from '../../api/client';
+import type { BatchDetail, BatchTable, Column } from '../../api/types';
 import type { BatchPlan } from '../../uploads/uploads.svelte';
 import type { GridQuery, GridSource, GridWindow } from '../../ui/grid/types';
 
@@ -138,19 +136,8 @@ export interface BatchOptions {
 
 export const isArchive = (name: string) => /\.(zip|tar|tgz|tar\.(gz|zst|xz|bz2)|tzst)$/i.test(name);
 
-export function optionQuery(o: BatchOptions): URLSearchParams {
-  const search = new URLSearchParams();
-  if (o.name) search.set('name', o.name);
-  if (o.decoder) search.set('decoder', o.decoder);
-  if (o.concurrency) search.set('concurrency', String(o.concurrency));
-  if (o.timeout) search.set('timeout_per_file', String(o.timeout));
-  if (o.combine) search.set('combine', 'true');
-  for (const [name, value] of Object.entries(o.params)) search.set('param.' + name, String(value));
-  return search;
-}
-
-/** What uploads need to make a batch by themselves. */
-export function planOf(o: BatchOptions): BatchPlan {
+/** What uploads need to make a batch by themselves: of files as they come, else of so many parts at once. */
+export function planOf(o: BatchOptions, archive: boolean, files: number): BatchPlan {
   return {
     key: Date.now().toString(36) + Math.random().toString(36).slice(2),
     body: {
@@ -159,41 +146,8 @@ export function planOf(o: BatchOptions): BatchPlan {
       params: o.params,
       concurrency: o.concurrency,
       timeout_per_file: o.timeout,
+      combine: o.combine || undefined,
     },
+    ...(archive || o.combine ? { archive, parts: Array<null>(files).fill(null) } : {}),
   };
-}
-
-/**
- * Sends files of this computer, or one archive of them, as a batch. The browser reads them from its disk as it sends, so
- * their size is not in its memory; `progress` is told the bytes sent.
- */
-export function sendBatch(
-  files: readonly Found[],
-  options: BatchOptions,
-  progress: (sent: number, total: number) => void,
-  signal: AbortSignal,
-): Promise<Batch> {
-  return new Promise((ok, fail) => {
-    const request = new XMLHttpRequest();
-    request.open('POST', '/api/v1/batches?' + optionQuery(options).toString());
-    request.upload.onprogress = (e) => progress(e.loaded, e.total);
-    request.onload = () => {
-      const headers = new Headers({ 'X-Request-ID': request.getResponseHeader('X-Request-ID') ?? '' });
-      const answer = new Response(request.response as string, { status: request.status, headers });
-      if (request.status < 300) ok(answer.json() as Promise<Batch>);
-      else void problemFrom(answer).then(fail);
-    };
-    request.onerror = () => fail(new ApiError(0, {}));
-    request.onabort = () => fail(new DOMException('', 'AbortError'));
-    signal.addEventListener('abort', () => request.abort());
-    const [first] = files;
-    if (files.length === 1 && first && isArchive(first.file.name)) {
-      request.setRequestHeader('Content-Type', 'application/octet-stream');
-      request.send(first.file);
-      return;
-    }
-    const form = new FormData();
-    for (const { file, path } of files) form.append('file', file, path);
-    request.send(form);
-  });
 }
