@@ -80,7 +80,10 @@ it('finds the row at or before an offset', () => {
   expect(placeAt(places, -1)).toEqual({ x: 10, row: 1 });
   expect(placeAt(placesBy({ ...drawn, lines: {} }, 'offset'), 1)).toBeUndefined();
   const merged = { ...drawn, buckets: 3, lines: { offset: { ys: [90, 190, null], low: [0, 100, null] } } };
-  expect(placeAt(placesBy(merged, 'offset'), 99)).toEqual({ x: 10, row: null });
+  expect(placeAt(placesBy(merged, 'offset'), 99)).toEqual({ x: 10, row: null, bucket: { least: 0, from: 10, to: 20 } });
+  expect(placeAt(placesBy(merged, 'offset'), 199)?.bucket).toEqual({ least: 100, from: 20, to: 30 });
+  const back = { ...merged, lines: { offset: { ys: [90, 190, null], low: [0, 100, null], high: [110, 190, null] } } };
+  expect(placeAt(placesBy(back, 'offset'), 105)?.bucket).toEqual({ least: 100, from: -Infinity, to: Infinity });
 });
 
 it('puts issues at their rows, with a link there', async () => {

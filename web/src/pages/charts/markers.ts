@@ -22,6 +22,18 @@ export interface Marker {
   row?: number;
   /** Its row in the file page. */
   href: string;
+  /** Where x is but the beginning of a bucket of rows: how its own row is found. */
+  rough?: Rough;
+}
+
+export interface Rough {
+  by: 'seq' | 'offset';
+  key: number;
+  /** The least key in the bucket. */
+  least: number;
+  /** Its own place is in here: that of the bucket, or anywhere where x goes back and buckets hold rows of several times. */
+  from: number;
+  to: number;
 }
 
 export interface Markers {
@@ -143,6 +155,8 @@ export interface Places {
   xs: number[];
   /** Numbers (`seq`) of the rows; none where places stand for several rows. */
   rows: (number | null)[];
+  /** Within which stretch of x the rows lie of a place that stands for several. */
+  within: [number, number][];
 }
 
 /** A place that stands for several rows begins with the least of them. */
@@ -151,18 +165,31 @@ export function placesBy(drawn: Drawn, key: string): Places {
   const keys = line?.low ?? line?.ys ?? [];
   const rows = drawn.buckets > 0 ? [] : (drawn.lines['seq']?.ys ?? []);
   const order = keys.flatMap((k, i) => (k === null ? [] : [{ k, i }])).sort((p, q) => p.k - q.k || p.i - q.i);
+  const { xs } = drawn;
+  const back = order.some(({ i }, n) => (line?.high?.[i] ?? -Infinity) > (order[n + 1]?.k ?? Infinity));
+  const within = (i: number): [number, number] =>
+    back ? [-Infinity, Infinity] : [xs[i] ?? 0, xs[i + 1] ?? 2 * (xs[i] ?? 0) - (xs[i - 1] ?? 0)];
   return {
+    within: drawn.buckets > 0 ? order.map((o) => within(o.i)) : [],
     keys: order.map((o) => o.k),
-    xs: order.map((o) => drawn.xs[o.i] ?? 0),
+    xs: order.map((o) => xs[o.i] ?? 0),
     rows: order.map((o) => rows[o.i] ?? null),
   };
 }
 
 /** The row at a key or before it; what lies before all rows counts to the first. */
-export function placeAt(places: Places | undefined, key: number): { x: number; row: number | null } | undefined {
+export function placeAt(
+  places: Places | undefined,
+  key: number,
+): { x: number; row: number | null; bucket?: Pick<Rough, 'least' | 'from' | 'to'> } | undefined {
   if (!places || places.keys.length === 0) return undefined;
   const i = Math.max(0, indexAt(places.keys, key));
-  return { x: places.xs[i] ?? 0, row: places.rows[i] ?? null };
+  const [from, to] = places.within[i] ?? [];
+  return {
+    x: places.xs[i] ?? 0,
+    row: places.rows[i] ?? null,
+    ...(from === undefined || to === undefined ? {} : { bucket: { least: places.keys[i] ?? 0, from, to } }),
+  };
 }
 
 async function ofIssues(api: Api, sources: readonly Source[], x: string, signal: AbortSignal): Promise<Markers> {
@@ -203,9 +230,10 @@ async function issuesOf(api: Api, source: Source, index: number, x: string, sign
   const list = page.items.flatMap((issue): Marker[] => {
     const table = named(issue) ?? byOffset;
     if (!table) return [];
-    const by = named(issue) ? 'seq' : 'offset';
+    const by = named(issue) ? ('seq' as const) : ('offset' as const);
     const key = by === 'seq' ? issue.row : issue.offset;
-    const place = key === null ? undefined : placeAt(places.get(`${table.name}:${by}`), key);
+    if (key === null) return [];
+    const place = placeAt(places.get(`${table.name}:${by}`), key);
     if (!place) return [];
     const seq = by === 'seq' ? issue.row : place.row;
     return [
@@ -214,6 +242,7 @@ async function issuesOf(api: Api, source: Source, index: number, x: string, sign
         source: index,
         severity: issue.severity,
         text: `${issue.code}: ${issue.message}`,
+        ...(place.bucket ? { rough: { by, key, ...place.bucket } } : {}),
         ...placed(source, table, seq === null ? undefined : seq - 1, issue.offset ?? undefined),
       },
     ];
@@ -221,7 +250,12 @@ async function issuesOf(api: Api, source: Source, index: number, x: string, sign
   return { list, total: page.total ?? page.items.length, unplaced: page.items.length - list.length };
 }
 
-function placed(source: Source, table: Table, row?: number, at?: number): Pick<Marker, 'table' | 'row' | 'href'> {
+export function placed(
+  source: Source,
+  table: Table,
+  row?: number,
+  at?: number,
+): Pick<Marker, 'table' | 'row' | 'href'> {
   const search = new URLSearchParams({ d: source.decode });
   if (row !== undefined) search.set('row', String(row));
   if (at !== undefined) search.set('at', String(at));
