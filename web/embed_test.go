@@ -103,7 +103,7 @@ func TestSectionsAreThoseOfTheRoutes(t *testing.T) {
 func TestScriptsOfAPageAreNamedWithIt(t *testing.T) {
 	for at, want := range map[string]string{
 		"/": "Overview", "/files": "Files", "/files/f0000000001": "File", "/files/f0000000001/records": "DataGrid",
-		"/files/f0000000001/mission": "Mission", "/settings": "Settings", "/batches/b0000000001/mission": "LaneChart",
+		"/files/f0000000001/mission": "Mission", "/settings": "Settings", "/batches/b0000000001/mission": "chart",
 	} {
 		links := get(t, at).Header().Get("Link")
 		if !strings.Contains(links, "</assets/"+want+".js>; rel=modulepreload") {

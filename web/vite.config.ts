@@ -25,7 +25,12 @@ export default defineConfig({
         chunkFileNames: 'assets/[name].js',
         assetFileNames: 'assets/[name][extname]',
         // What the frame and more than one page use is one file: over a slow network a request costs more than its bytes.
-        codeSplitting: { groups: [{ name: 'shared', test: shared, minShareCount: 2 }] },
+        codeSplitting: {
+          groups: [
+            { name: 'shared', test: shared, minShareCount: 2 },
+            { name: 'chart', test: /\/src\/ui\/chart\/|\/node_modules\/uplot\//, minShareCount: 2 },
+          ],
+        },
       },
     },
   },
