@@ -1,3 +1,4 @@
+import { MediaQuery } from 'svelte/reactivity';
 import type { ApiError } from '../api/error';
 
 export interface Crumb {
@@ -27,6 +28,8 @@ export class Shell {
   /** Destructive things that are done in some seconds unless taken back. */
   pending: Pending[] = $state.raw([]);
   menuOpen = $state(false);
+  /** The navigation is behind a button. */
+  readonly narrow = new MediaQuery('max-width: 760px');
   sheetOpen = $state(false);
   apiMs: number | undefined = $state();
 
