@@ -68,6 +68,7 @@ async function lighthouses({ appliance }) {
       ['Overview', '/'],
       ['Files', '/files'],
       ['File', `/files/${file}`],
+      ['Mission', `/files/${file}/mission`],
     ]) {
       const scores = { performance: [], accessibility: [] };
       for (let i = 0; i < runs; i++) {
