@@ -1,1 +1,1 @@
-export{d as walk,f as walkHandles}from"./shared.js";
+export{f as walk,p as walkHandles}from"./shared.js";

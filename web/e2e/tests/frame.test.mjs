@@ -111,6 +111,7 @@ test('Back goes through pages, and an address opens what it says', async (t) => 
 
 test('an appliance without its Redis-protocol server has nothing to complain of', async (t) => {
   const appliance = await Appliance.start(t, { args: ['--kv-listen', 'off'] });
-  const { goto } = await openPage(t, s.browser, appliance);
+  const { page, goto } = await openPage(t, s.browser, appliance);
   await goto('/');
+  await page.locator('.host').waitFor(); // all that the frame asks for has come, and the appliance may go
 });

@@ -71,6 +71,30 @@ test('nothing moves where motion is not wanted', async (t) => {
   }
 });
 
+test('what is chosen is told apart where the system forces its colours', async (t) => {
+  const { page, goto } = await openPage(t, browser, appliance, { forcedColors: 'active' });
+  const file = all.find((p) => p.name === 'file-row').path;
+  for (const [path, chosen, other] of [
+    [file, '.dg-r.sel > div', '.dg-r:not(.sel) > div'],
+    [file, '[role=tab][aria-selected=true]', '[role=tab][aria-selected=false]'],
+    [file, '.nav a[aria-current]', '.nav ul a:not([aria-current])'],
+    ['/files', '.seg button[aria-pressed=true]', '.seg button[aria-pressed=false]'],
+    [all.find((p) => p.name === 'job').path, 'tr[aria-selected=true] td', 'tr[aria-selected=false] td'],
+  ]) {
+    await t.test(chosen, async () => {
+      await goto(path);
+      const colours = (selector) =>
+        page
+          .locator(selector)
+          .first()
+          .evaluate((e) => [getComputedStyle(e).backgroundColor, getComputedStyle(e).color]);
+      const [a, b] = [await colours(chosen), await colours(other)];
+      assert.notEqual(a[0], b[0], `${a} and ${b}`);
+      assert.notEqual(a[0], a[1]);
+    });
+  }
+});
+
 test('targets are at least 24 px high and wide for fingers', async (t) => {
   const { page, goto } = await openPage(t, browser, appliance, { view: phone, hasTouch: true, isMobile: true });
   for (const { name, path } of all) {
