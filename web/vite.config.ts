@@ -57,16 +57,18 @@ function pages(): Plugin {
     apply: 'build',
     generateBundle(_, bundle) {
       const chunks = Object.values(bundle).filter((part) => part.type === 'chunk');
-      const first = new Set(chunks.filter((c) => c.isEntry).flatMap((c) => [c.fileName, ...c.imports]));
-      const needs = (file: string): string[] => {
-        if (first.has(file)) return [];
-        return [file, ...(chunks.find((c) => c.fileName === file)?.imports ?? []).flatMap(needs)];
+      const needs = (file: string, seen: Set<string>) => {
+        if (seen.has(file)) return seen;
+        seen.add(file);
+        for (const next of chunks.find((c) => c.fileName === file)?.imports ?? []) needs(next, seen);
+        return seen;
       };
+      const first = new Set(chunks.filter((c) => c.isEntry).flatMap((c) => [...needs(c.fileName, new Set())]));
       const routes = readFileSync('src/routes.ts', 'utf8').matchAll(/pattern: '(.*?)',.*import\('\.\/(.*?)'\)/g);
       const found = [...routes].map(([, pattern = '', from = '']) => {
         const chunk = chunks.find((c) => c.facadeModuleId?.replaceAll('\\', '/').endsWith(`/src/${from}`));
         if (!chunk) this.error(`no script for ${pattern}`);
-        return { pattern, scripts: [...new Set(needs(chunk.fileName))] };
+        return { pattern, scripts: [...needs(chunk.fileName, new Set())].filter((s) => !first.has(s)) };
       });
       this.emitFile({ type: 'asset', fileName: 'pages.json', source: JSON.stringify(found, null, 1) + '\n' });
     },

@@ -173,6 +173,10 @@ func (c *counts) add(s State, n int) {
 	}
 }
 
+func (c *counts) without(d counts) counts {
+	return counts{c.Done - d.Done, c.Failed - d.Failed, c.Cancelled - d.Cancelled}
+}
+
 func (c *counts) all() int { return c.Done + c.Failed + c.Cancelled }
 
 // view gives the batch as callers see it, with so many of its files at work.

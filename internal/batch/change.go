@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -87,7 +88,7 @@ func (e *Engine) Delete(ctx context.Context, id string) error {
 	}
 	r := e.running(id)
 	if r == nil {
-		if _, err := e.load(id); err != nil {
+		if _, err := e.load(id); err != nil && !errors.Is(err, store.ErrCorrupt) {
 			return err
 		}
 	}

@@ -40,18 +40,29 @@ func (e *Engine) settle(ctx context.Context, id string) error {
 	if !e.doubts(id) {
 		return nil
 	}
-	rec, err := e.load(id)
-	gone := errcode.Is(err, errcode.NotFound)
-	if err != nil && !gone {
-		return err
-	}
-	if gone {
-		if err := e.removeItems(ctx, id); err != nil {
+	e.mu.Lock()
+	undo := e.undoing[id]
+	e.mu.Unlock()
+	if undo {
+		if err := e.undo(ctx, id); err != nil {
 			return err
 		}
 	}
+	rec, err := e.load(id)
+	gone, lost := errcode.Is(err, errcode.NotFound), false
+	switch {
+	case errors.Is(err, store.ErrCorrupt): // it is left out, as at a start
+		_ = e.damaged(keyOfBatch(id))
+		lost = true
+	case gone:
+		if err := e.removeItems(ctx, id); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	}
 	items := map[int]Item{}
-	if !gone && rec.FinishedAt.IsZero() {
+	if !gone && !lost && rec.FinishedAt.IsZero() {
 		err := e.space.Scan(ctx, store.ScanOptions{Prefix: []byte(itemKey + id + "/"), OnCorrupt: e.damaged}, func(k, v []byte) (bool, error) {
 			it, err := decodeJSON[Item](v)
 			if _, n, ok := parseItemKey(k); err == nil && ok && n < rec.Total {
@@ -65,8 +76,9 @@ func (e *Engine) settle(ctx context.Context, id string) error {
 	}
 	before := e.running(id)
 	e.mu.Lock()
-	e.anew(id, rec, gone, items)
+	added, records := e.anew(id, rec, gone || lost, items)
 	e.mu.Unlock()
+	e.count(added, records)
 	if r := e.running(id); r != nil && rec.Cancelled {
 		e.stop(ctx, r)
 	} else if gone && before != nil {
@@ -75,26 +87,34 @@ func (e *Engine) settle(ctx context.Context, id string) error {
 	return e.heardOf(ctx, id)
 }
 
-// anew makes anew what is in memory of a batch. e.mu is held, and e.turn.
-func (e *Engine) anew(id string, rec record, gone bool, items map[int]Item) {
+// anew makes anew what is in memory of a batch, and gives what turns out to have ended, to be counted. e.mu is held, and e.turn.
+func (e *Engine) anew(id string, rec record, gone bool, items map[int]Item) (map[*run]counts, map[*run]record) {
 	delete(e.doubt, id)
+	delete(e.undoing, id)
 	r := e.active[id]
+	known := r != nil && r.rec.Round == rec.Round
 	if r != nil {
 		e.forget(r)
-	}
-	if gone || !rec.FinishedAt.IsZero() {
-		e.cfg.Events.Publish(Topic, id, nil)
-		return
-	}
-	if r == nil {
+	} else {
 		r = &run{}
 	}
-	r.rec, r.next, r.open, r.ended = rec, 0, map[int]opened{}, counts{}
-	for n, it := range items {
-		e.take(r, n, it)
+	before := r.ended
+	ended := !gone && !rec.FinishedAt.IsZero()
+	r.rec, r.next, r.open, r.ended = rec, 0, map[int]opened{}, rec.Counts
+	if gone || ended {
+		e.cfg.Events.Publish(Topic, id, nil)
+	} else {
+		r.ended = counts{}
+		for n, it := range items {
+			e.take(r, n, it)
+		}
+		e.active[id] = r
+		e.changed(r)
 	}
-	e.active[id] = r
-	e.changed(r)
+	if gone || !known {
+		return nil, nil
+	}
+	return map[*run]counts{r: r.ended.without(before)}, map[*run]record{r: rec}
 }
 
 // heardOf records the decodes of a batch that ended while it was in doubt, and the batch's own end if all of them had. e.turn

@@ -3,7 +3,9 @@ package batch
 import (
 	"context"
 	"errors"
+	goruntime "runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,6 +67,22 @@ func (b *box) wantAllDone(id string, files []NewItem) {
 	}
 }
 
+// wantCounted wants the end of one batch, and of so many files, to have been counted once.
+func (b *box) wantCounted(files int) {
+	b.t.Helper()
+	b.seen.mu.Lock()
+	defer b.seen.mu.Unlock()
+	ends := 0
+	for what, n := range b.seen.said {
+		if strings.Contains(what, " after ") {
+			ends += n
+		}
+	}
+	if ends != 1 || b.seen.said[string(ItemDone)] != files {
+		b.t.Errorf("counted: %v", b.seen.said)
+	}
+}
+
 // TestOnAfterACommitInDoubt has the disk fail once at each commit of a batch's life, before it, before its flush and after it: the
 // engine goes on, and every file is decoded once.
 func TestOnAfterACommitInDoubt(t *testing.T) {
@@ -80,6 +98,7 @@ func TestOnAfterACommitInDoubt(t *testing.T) {
 					seen++
 					b.playOn(made.ID)
 					b.wantAllDone(made.ID, files)
+					b.wantCounted(len(files))
 				}
 				torn = was.Load()
 				b.close()
@@ -114,8 +133,105 @@ func TestCancelledAndThenTheEnd(t *testing.T) {
 	}
 }
 
+// TestCancelledOnAFullDisk has a cancelled batch whose files cannot be recorded as cancelled: it is tried again after a while,
+// not at once for ever.
+func TestCancelledOnAFullDisk(t *testing.T) {
+	b := openBox(t)
+	files := b.files(2)
+	for _, f := range files {
+		b.refuse[f.FileID] = errcode.New(errcode.DiskFull, "full")
+	}
+	made := b.create(New{Items: files})
+	var tries atomic.Int64
+	tried := make(chan struct{}, 1)
+	b.rewriteWhile(made.ID, func(rec *record) { rec.Cancelled = true }, func(p store.Point) error {
+		if p != store.BeforeCommit {
+			return nil
+		}
+		tries.Add(1)
+		select {
+		case tried <- struct{}{}:
+		default:
+		}
+		return errors.New("full")
+	})
+	<-tried
+	for range 20 {
+		b.wake <- struct{}{} // Run has taken the one before
+	}
+	if n := tries.Load(); n > 4 {
+		t.Errorf("%d tries", n)
+	}
+	b.torn.Store(func(store.Point) error { return nil })
+	b.advance(startAgain)
+	b.awaitStatus(made.ID, Cancelled)
+}
+
+// TestNotMadeAndNotUndone has a batch of which the record was written, whose flush failed, and which could not be undone at once:
+// it goes once the disk is there again.
+func TestNotMadeAndNotUndone(t *testing.T) {
+	b := openBox(t)
+	files := b.files(2)
+	var flushes atomic.Int64
+	var gone atomic.Bool
+	b.torn.Store(func(p store.Point) error {
+		switch {
+		case p == store.BeforeSync && flushes.Add(1) == 3: // the sequence's, the items', the batch's
+			gone.Store(true)
+		case p != store.BeforeCommit || !gone.Load():
+			return nil
+		}
+		return errors.New("torn")
+	})
+	if _, err := b.Create(t.Context(), New{Items: files}); err == nil {
+		t.Fatal("no error")
+	}
+	if b.records(t) == 0 {
+		t.Fatal("nothing is there: the test saw too little")
+	}
+	b.torn.Store(func(store.Point) error { return nil })
+	b.advance(startAgain)
+	for b.records(t) > 0 {
+		if t.Context().Err() != nil {
+			t.Fatal("it is there still")
+		}
+		b.advance(startAgain)
+		goruntime.Gosched()
+	}
+	if all, _, err := b.List(t.Context(), Query{Limit: 10}); err != nil || len(all) != 0 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestDamagedInDoubt has the record of a batch be damaged while it is in doubt: it is left out, and can be deleted.
+func TestDamagedInDoubt(t *testing.T) {
+	b := openBox(t)
+	made := b.create(New{Items: b.files(2), Concurrency: 1})
+	b.awaitRunning(made.ID, 1)
+	batch := b.db.Batch()
+	batch.Set(b.space, keyOfBatch(made.ID), []byte("{"))
+	if err := b.commit(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	b.Engine.mu.Lock()
+	b.doubt[made.ID] = true
+	b.Engine.mu.Unlock()
+	if _, err := b.Engine.Cancel(t.Context(), made.ID); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := b.Delete(t.Context(), made.ID); err != nil || b.records(t) != 0 {
+		t.Errorf("%d records, %v", b.records(t), err)
+	}
+}
+
 // rewrite changes the record of a batch behind the back of the engine, and opens it anew.
 func (b *box) rewrite(id string, change func(*record)) {
+	b.t.Helper()
+	b.rewriteWhile(id, change, func(store.Point) error { return nil })
+}
+
+// rewriteWhile is rewrite, after which commits go as torn says.
+func (b *box) rewriteWhile(id string, change func(*record), torn func(store.Point) error) {
 	b.t.Helper()
 	rec, err := b.load(id)
 	if err != nil {
@@ -126,7 +242,9 @@ func (b *box) rewrite(id string, change func(*record)) {
 	if err := errors.Join(b.stage(batch, keyOfBatch(id), rec), b.commit(b.t.Context(), batch)); err != nil {
 		b.t.Fatal(err)
 	}
-	b.reopen()
+	b.close()
+	b.torn.Store(torn)
+	b.open()
 }
 
 // TestChangesInDoubt has the commits of changes fail once: whoever calls again finds the batch as the database has it, and so

@@ -53,6 +53,7 @@ type Engine struct {
 	active   map[string]*run  // batches that go on, by id
 	decodes  map[string][]ref // items at work, by decode
 	doubt    map[string]bool  // batches of which a commit failed
+	undoing  map[string]bool  // those of them that were not made, and are to go
 	settleAt time.Time        // that could not be settled: not before
 }
 
@@ -89,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, space: cfg.DB.Space("batch/"), wake: make(chan struct{}, 1),
-		active: map[string]*run{}, decodes: map[string][]ref{}, doubt: map[string]bool{},
+		active: map[string]*run{}, decodes: map[string][]ref{}, doubt: map[string]bool{}, undoing: map[string]bool{},
 	}
 	var err error
 	if e.seq, err = cfg.DB.Sequence("batch"); err != nil {
@@ -238,7 +239,15 @@ func (e *Engine) Create(ctx context.Context, n New) (Batch, error) {
 	e.turn.Lock()
 	defer e.turn.Unlock()
 	if err := e.store(ctx, rec, items); err != nil {
-		return Batch{}, errors.Join(fmt.Errorf("create batch: %w", err), e.undo(context.WithoutCancel(ctx), rec.ID))
+		err = fmt.Errorf("create batch: %w", err)
+		if uerr := e.undo(context.WithoutCancel(ctx), rec.ID); uerr != nil {
+			e.mu.Lock()
+			e.doubt[rec.ID], e.undoing[rec.ID] = true, true
+			e.nudge()
+			e.mu.Unlock()
+			err = errors.Join(err, uerr)
+		}
+		return Batch{}, err
 	}
 	r := &run{rec: rec, open: map[int]opened{}}
 	e.mu.Lock()
@@ -373,7 +382,7 @@ func (e *Engine) load(id string) (record, error) {
 	}
 	rec, err := decodeJSON[record](raw)
 	if err != nil {
-		return record{}, fmt.Errorf("read batch %s: %w", id, err)
+		return record{}, fmt.Errorf("read batch %s: %w", id, errors.Join(store.ErrCorrupt, err))
 	}
 	return rec, nil
 }

@@ -132,7 +132,12 @@ func TestJoinThatIsTorn(t *testing.T) {
 				if err := b.Join(t.Context(), made.ID, files[1]); err != nil {
 					t.Fatal(err)
 				}
-				if v := b.awaitRunning(made.ID, 2); v.Total != 2 {
+				// Its start may have been tried while the disk was away, and be tried again after a while.
+				v := b.await(made.ID, "2 at work", func(v Batch) bool {
+					b.advance(startAgain)
+					return v.Running == 2
+				})
+				if v.Total != 2 {
 					t.Errorf("%+v", v)
 				}
 			})

@@ -307,7 +307,10 @@ func (e *Engine) startNext(ctx context.Context, id string) (more bool, err error
 	at := ref{id, r.next}
 	e.mu.Unlock()
 	if r.rec.Cancelled { // the process ended in the middle of it
-		return false, e.cancelPending(ctx, r)
+		if err := e.cancelPending(ctx, r); err != nil {
+			return false, e.pause(r, err)
+		}
+		return false, nil
 	}
 	switch it, err := e.item(at); {
 	case errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt):

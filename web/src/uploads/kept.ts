@@ -68,6 +68,13 @@ export class Keeper {
     await this.store.remove(keys).catch(() => undefined);
   }
 
+  /** The files that batches other than this one, in any tab, wait to be made of. */
+  async parts(key: string): Promise<ReadonlySet<string>> {
+    const all = await this.store.all().catch((): Kept[] => []);
+    const others = all.filter((k) => k.options.plan?.key !== key);
+    return new Set(others.flatMap((k) => k.options.plan?.parts ?? []).filter((id) => id !== null));
+  }
+
   /** Takes over what tabs that are gone have left, and forgets what has expired. */
   async adopt(): Promise<Kept[]> {
     const left = await this.tabs

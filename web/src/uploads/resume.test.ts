@@ -21,7 +21,7 @@ const sender = async () => ({
     return { url: url ?? '/u/' + item.path, abort: async () => undefined } as unknown as Upload;
   },
   settle: (item: UploadItem, options: UploadOptions, keep: () => void) => settle(item, options, keep, ask),
-  tidy: async (plan: BatchPlan) => void tidied.push(plan.fresh ?? []),
+  tidy: async (parts: readonly string[]) => void tidied.push([...parts]),
 });
 
 const rows = new Map<string, Kept>();
@@ -236,6 +236,54 @@ it('gives up all parts of a recording with one of them', async () => {
   expect(uploads.active).toBe(0);
   await vi.waitFor(() => expect(tidied).toEqual([['f1']]));
   await vi.waitFor(() => expect(rows.size).toBe(0));
+});
+
+it('sends nothing of a recording that was given up, however many parts had not begun', async () => {
+  const uploads = new Uploads(memory(), keeperOf, sender);
+  const names = [...'abcdefgh'];
+  await uploads.add(
+    names.map((name) => ({ file: file(name), path: name })),
+    { plan: whole(names.length) },
+  );
+  await vi.waitFor(() => expect(sent).toHaveLength(3));
+  uploads.cancel(uploads.items[0]!);
+  await settled();
+  expect([sent.length, uploads.items.length]).toEqual([3, 0]);
+  await uploads.add(
+    names.map((name) => ({ file: file(name), path: name })),
+    { plan: whole(names.length) },
+  );
+  uploads.cancelAll();
+  await settled();
+  expect([sent.length, uploads.items.length]).toEqual([3, 0]);
+});
+
+it('leaves a part that another batch waits to be made of', async () => {
+  const uploads = new Uploads(memory(), keeperOf, sender);
+  const parts = (...names: string[]) => names.map((name) => ({ file: file(name), path: name }));
+  await uploads.add(parts('header', 'x'), { plan: { ...whole(2), key: 'one' } });
+  await uploads.add(parts('header', 'y'), { plan: { ...whole(2), key: 'two' } });
+  await vi.waitFor(() => expect(sent).toHaveLength(3));
+  await ends(0, 'f1');
+  await vi.waitFor(() => expect(sent).toHaveLength(4));
+  sent[2]!.item.existing = true;
+  await ends(2, 'f1');
+  await ends(1, 'f2');
+  await vi.waitFor(() => expect(tidied).toEqual([['f2']]));
+});
+
+it('has a batch wait for a part of it that was chosen for another one', async () => {
+  const storage = memory();
+  const found = ['a', 'b'].map((name) => ({ file: file(name), path: name }));
+  await new Uploads(storage, keeperOf, sender).add(found, { plan: whole(2) });
+  await vi.waitFor(() => expect(sent).toHaveLength(2));
+  const second = new Uploads(storage, keeperOf, sender);
+  await second.restore();
+  await second.add(found.slice(0, 1), { plan: { ...whole(1), key: 'other' } });
+  expect(second.asleep.map((a) => [a.kept.path, a.why]).sort()).toEqual([
+    ['a', 'choose'],
+    ['b', 'choose'],
+  ]);
 });
 
 it('takes a file that is chosen anew for the batch that it is chosen for', async () => {

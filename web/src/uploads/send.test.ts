@@ -36,7 +36,7 @@ it('removes parts that were stored for the batch alone, and no others', async ()
     await settle(item, { plan, part }, () => undefined, ask);
   }
   expect(plan.fresh).toEqual(['f1', 'f2']);
-  await tidy(plan, ask);
+  await tidy(plan.fresh ?? [], ask);
   expect(new Set(removed.map((r) => r.join()))).toEqual(new Set(['/api/v1/files/f1,"e"']));
 });
 

@@ -79,7 +79,6 @@ export async function settle(
   }
   await makeBatch(plan, item.fileId, ask);
   keep();
-  if (!plan.archive || !plan.body.combine) void tidy(plan, ask); // else the archive is the recording
 }
 
 /** Should its answer be lost, asking again gives the same batch. */
@@ -94,11 +93,11 @@ export async function makeBatch(plan: BatchPlan, file: string, ask: typeof fetch
 }
 
 /**
- * Removes the parts of a plan that were stored for it alone, and that nobody has used since. Where that is not allowed, or
+ * Removes files that were stored as parts of a batch alone, and that nobody has decoded since. Where that is not allowed, or
  * the page goes meanwhile, they stay among the files.
  */
-export async function tidy({ fresh = [] }: BatchPlan, ask: typeof fetch = fetch): Promise<void> {
-  for (const id of new Set(fresh)) {
+export async function tidy(parts: readonly string[], ask: typeof fetch = fetch): Promise<void> {
+  for (const id of new Set(parts)) {
     try {
       const path = '/api/v1/files/' + id;
       const response = await ask(path);

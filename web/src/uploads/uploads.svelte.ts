@@ -139,7 +139,10 @@ export class Uploads {
       const item = new UploadItem(this.next++, one.file, one.path);
       let asleep = this.wakened(item);
       if (asleep && options.plan?.parts) {
-        void this.forgetKept(asleep.key); // chosen anew, for a batch that lacks none of its parts
+        // Chosen anew, for a batch that lacks none of its parts. Another one that needs it waits for it still.
+        if ((asleep.options.plan?.parts?.length ?? 0) > 1)
+          this.asleep = [...this.asleep, { kept: asleep, why: 'choose' }];
+        else void this.forgetKept(asleep.key);
         asleep = undefined;
       }
       this.options.set(item, asleep?.options ?? (options.plan?.parts ? { ...options, part: count } : options));
@@ -176,34 +179,51 @@ export class Uploads {
   cancel(item: UploadItem): void {
     const plan = this.options.get(item)?.plan;
     if (plan?.parts) this.drop(plan);
-    else this.end(item);
+    else this.end([item]);
   }
 
   /** Gives up a batch that is made of all its files at once. */
   private drop(plan: BatchPlan): void {
-    for (const item of this.items) if (item.state !== 'done' && this.options.get(item)?.plan === plan) this.end(item);
+    this.end(this.items.filter((i) => i.state !== 'done' && this.options.get(i)?.plan === plan));
     const asleep = this.asleep.filter((a) => a.kept.options.plan === plan);
     if (asleep.length > 0) void this.forgo(asleep);
-    if (plan.fresh) void this.sender().then(({ tidy }) => tidy(plan));
+    void this.tidy(plan);
   }
 
-  private end(item: UploadItem): void {
-    const url = item.running?.url ?? this.before(item)?.url;
-    void item.running?.abort(url !== undefined && url !== null).catch(() => undefined);
-    if (url && !item.running) void this.terminate(url);
-    if (url) this.forget(url);
-    this.remove(item);
+  /** Removes the files of parts that were stored for the plan alone: no other upload of this browser is to have them. */
+  private async tidy(plan: BatchPlan): Promise<void> {
+    const { fresh = [] } = plan;
+    plan.fresh = [];
+    if (fresh.length === 0) return;
+    const wanted = await (await this.keeping()).parts(plan.key);
+    const { tidy } = await this.sender();
+    await tidy(fresh.filter((id) => !wanted.has(id)));
   }
 
-  remove(item: UploadItem): void {
-    this.options.delete(item);
-    this.unkeep(item);
-    this.items = this.items.filter((i) => i !== item);
+  private end(list: readonly UploadItem[]): void {
+    for (const item of list) {
+      const url = item.running?.url ?? this.before(item)?.url;
+      void item.running?.abort(url !== undefined && url !== null).catch(() => undefined);
+      if (url && !item.running) void this.terminate(url);
+      if (url) this.forget(url);
+    }
+    this.remove(...list);
+  }
+
+  remove(...list: UploadItem[]): void {
+    for (const item of list) {
+      this.options.delete(item);
+      this.unkeep(item);
+    }
+    this.items = this.items.filter((i) => !list.includes(i));
     this.work();
   }
 
   cancelAll(): void {
-    for (const item of this.items) if (item.state !== 'done') this.cancel(item);
+    const list = this.items.filter((i) => i.state !== 'done');
+    const plans = new Set(list.map((i) => this.options.get(i)?.plan));
+    this.end(list);
+    for (const plan of plans) if (plan?.parts) this.drop(plan);
   }
 
   /** Gives up what an earlier visit has left on the appliance. */
@@ -361,7 +381,7 @@ export class Uploads {
       this.failed(item, new ApiError(0, {}));
       return;
     }
-    if (item.state !== 'running') return;
+    if (item.state !== 'running' || !this.items.includes(item)) return; // it was given up meanwhile
     const options = this.options.get(item) ?? {};
     const batch = options.plan?.batch;
     let before = this.before(item);
@@ -411,7 +431,10 @@ export class Uploads {
     item.still();
     item.state = 'done';
     if (!plan?.parts) item.href = item.fileId && '/files/' + item.fileId;
-    else if (plan.batch) item.href = '/batches/' + plan.batch;
+    else if (plan.batch) {
+      item.href = '/batches/' + plan.batch;
+      if (!plan.archive || !plan.body.combine) void this.tidy(plan); // else the archive is the recording
+    }
     if (item.running?.url) this.forget(item.running.url);
     this.unkeep(item);
     this.finished++;

@@ -39,10 +39,10 @@ describe('the rows of a grid', () => {
     const row = rows()[2];
     expect(indexes(rows())).toEqual(Array.from({ length: 10 }, (_, i) => 4096 + i));
     expect(texts(row)).toEqual(['4\u202f098', 'row 4098', 'ff']);
-    expect(row?.style.transform).toBe('translateY(192px)');
+    expect(row?.style.top).toBe('192px');
     expect(row?.getAttribute('aria-rowindex')).toBe('4101');
     expect([...(row?.children ?? [])].map((c) => c.className.trim())).toEqual(['edge n', '', 'mono']);
-    expect((row?.children[1] as HTMLElement).style.left).toBe('100px');
+    expect([row?.style.paddingLeft, (row?.children[1] as HTMLElement).style.width]).toEqual(['0px', '100px']);
   });
 
   it('keep their elements for a step, and stand in order at rest', () => {
@@ -57,6 +57,18 @@ describe('the rows of a grid', () => {
     b.draw(view({ first: 3, origin: 3 }));
     expect(indexes(rows())).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     expect(texts(rows()[0])).toEqual(['3', 'row 3', 'ff']);
+  });
+
+  it('are clipped where a text may not fit', () => {
+    const { body: b, rows } = body();
+    const texts = ['W'.repeat(8), 'W'.repeat(9), '列車運行', 'é'];
+    b.draw(view({ count: 4, row: (i) => [-1234567, texts[i], null] }));
+    expect(rows().map((r) => [...r.children].map((c) => c.classList.contains('long')))).toEqual([
+      [true, false, false],
+      [true, true, false],
+      [true, true, false],
+      [true, true, false],
+    ]);
   });
 
   it('write nothing that has not changed', () => {
@@ -97,10 +109,11 @@ describe('the rows of a grid', () => {
     b.draw(view());
     b.draw(view({ columns: columns.slice(1) }));
     const cells = [...(rows()[4]?.children ?? [])] as HTMLElement[];
-    expect(cells.map((c) => [c.dataset['j'], c.style.left, c.textContent])).toEqual([
+    expect(cells.map((c) => [c.dataset['j'], c.style.width, c.textContent])).toEqual([
       ['1', '100px', 'row 4'],
-      ['2', '200px', 'ff'],
+      ['2', '100px', 'ff'],
     ]);
+    expect(rows()[4]?.style.paddingLeft).toBe('100px');
     b.draw(view());
     expect(texts(rows()[4])).toEqual(['4', 'row 4', 'ff']);
   });

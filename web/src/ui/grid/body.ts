@@ -140,8 +140,10 @@ function layOut(row: Row, columns: readonly BodyColumn[]): void {
   }
 }
 
-/** px. Clipping costs a layer of its own, so it is for cells whose text may not fit. */
+/** px. Clipping costs a layer of its own, so it is for cells whose text may not fit: of letters that may be wider nobody knows. */
 const widestLetter = 9;
+const padding = 26;
+const narrow = /^[ -~\u202f–−]*$/;
 
 function fill(
   cell: Cell | undefined,
@@ -155,7 +157,7 @@ function fill(
   let classes = left === 0 ? 'edge' : '';
   if (style?.right) classes += ' n';
   if (style?.mono) classes += ' mono';
-  if (text.length * widestLetter > width) classes += ' long';
+  if (text.length * widestLetter > width - padding || !narrow.test(text)) classes += ' long';
   if (value === null || value === 0 || value === '0') classes += ' zero';
   if (cell.classes !== classes) cell.element.className = cell.classes = classes;
 }
