@@ -141,9 +141,10 @@ function layOut(row: Row, columns: readonly BodyColumn[]): void {
 }
 
 /** px. Clipping costs a layer of its own, so it is for cells whose text may not fit: of letters that may be wider nobody knows. */
-const widestLetter = 9;
-const padding = 26;
-const narrow = /^[ -~\u202f–−]*$/;
+function mayNotFit(text: string, width: number, edge: boolean): boolean {
+  const letter = /^[\d\u202f .,:+–−-]*$/.test(text) ? 7.5 : /^[ -~\u202f–−]*$/.test(text) ? 9 : Infinity;
+  return text !== '' && text.length * letter > width - (edge ? 26 : 20);
+}
 
 function fill(
   cell: Cell | undefined,
@@ -154,10 +155,11 @@ function fill(
   const value = at === undefined ? undefined : values?.[at];
   const text = values && style ? style.text(value) : '';
   if (cell.written !== text) cell.text.data = cell.written = text;
-  let classes = left === 0 ? 'edge' : '';
+  const edge = left === 0;
+  let classes = edge ? 'edge' : '';
   if (style?.right) classes += ' n';
   if (style?.mono) classes += ' mono';
-  if (text.length * widestLetter > width - padding || !narrow.test(text)) classes += ' long';
+  if (mayNotFit(text, width, edge)) classes += ' long';
   if (value === null || value === 0 || value === '0') classes += ' zero';
   if (cell.classes !== classes) cell.element.className = cell.classes = classes;
 }
