@@ -52,7 +52,9 @@ func (e *Engine) settle(ctx context.Context, id string) error {
 	gone, lost := errcode.Is(err, errcode.NotFound), false
 	switch {
 	case errors.Is(err, store.ErrCorrupt): // it is left out, as at a start
-		_ = e.damaged(keyOfBatch(id))
+		if err := e.damaged(keyOfBatch(id)); err != nil {
+			return err
+		}
 		lost = true
 	case gone:
 		if err := e.removeItems(ctx, id); err != nil {
