@@ -198,7 +198,7 @@ func TestHTTPS(t *testing.T) {
 		t.Fatalf("ready %s", a.url)
 	}
 	for _, line := range []string{"address      https://", "token file   " + filepath.Join(dir, "secrets")} {
-		if !strings.Contains(a.log.tail(), line) {
+		if !strings.Contains(a.log.all(), line) {
 			t.Errorf("it does not say %q:\n%s", line, a.log.tail())
 		}
 	}
@@ -257,7 +257,7 @@ func followCertificate(t *testing.T, a *appliance, cert, key string) {
 		if name := shown(t, a); name != "two" {
 			t.Fatalf("the certificate shown is %s", name)
 		}
-		return strings.Contains(a.log.tail(), "the new certificate cannot be used")
+		return strings.Contains(a.log.all(), "the new certificate cannot be used")
 	})
 }
 

@@ -226,7 +226,7 @@ func TestCacheElsewhere(t *testing.T) {
 		}
 	}
 	until(t, "the cache is degraded", func() bool { status, _ := a.part("cache"); return status == "degraded" })
-	if n := strings.Count(a.log.tail(), "cache does not answer"); n != 1 {
+	if n := strings.Count(a.log.all(), "cache does not answer"); n != 1 {
 		t.Errorf("the log tells it %d times\n%s", n, a.log.tail())
 	}
 	_, again := kvtest.Start(t, kv.Config{Addr: addr, Password: "right"})
@@ -257,7 +257,7 @@ func TestCacheThatHangs(t *testing.T) {
 		}
 	}
 	until(t, "the cache is degraded", func() bool { status, _ := a.part("cache"); return status == "degraded" })
-	if strings.Contains(a.log.tail(), `"level":"ERROR"`) {
+	if strings.Contains(a.log.all(), `"level":"error"`) {
 		t.Error(a.log.tail())
 	}
 }
@@ -283,7 +283,7 @@ func TestCacheSettingsWhileRunning(t *testing.T) {
 	if err := a.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the configuration is read again", func() bool { return strings.Contains(a.log.tail(), "lifetimes in the cache") })
+	until(t, "the configuration is read again", func() bool { return strings.Contains(a.log.all(), "lifetimes in the cache") })
 	forced := a.upload("second", example(t), "&force=true")
 	if ttl, _ := c.Do("TTL", a.cacheKey(forced)).(int64); ttl < 1 || ttl > 60 {
 		t.Errorf("after the change it lives %d s", ttl)

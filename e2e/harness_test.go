@@ -131,8 +131,7 @@ func (a *appliance) stop() (time.Duration, error) {
 	return time.Since(began), err
 }
 
-// logBuffer keeps the last part of what the process printed, and of all that it printed the first line with a secret of the
-// tests in it.
+// logBuffer keeps what the process printed, and the first line with a secret of the tests in it.
 type logBuffer struct {
 	mu   sync.Mutex
 	buf  []byte
@@ -145,9 +144,6 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	l.buf = append(l.buf, p...)
 	l.look(p)
-	if n := len(l.buf) - 256<<10; n > 0 {
-		l.buf = l.buf[n:]
-	}
 	return len(p), nil
 }
 
@@ -170,6 +166,15 @@ func (l *logBuffer) shown() string {
 	return l.leak
 }
 
+// all gives everything that was printed, for tests that ask whether it says something: on a busy machine many lines of requests
+// may come after what they look for.
+func (l *logBuffer) all() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.buf)
+}
+
+// tail gives the end of it, to be shown when a test fails.
 func (l *logBuffer) tail() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

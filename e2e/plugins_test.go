@@ -120,7 +120,7 @@ func TestDroppedPlugin(t *testing.T) {
 	if p.Version != "1.0.0" || p.State != "active" || p.Others[0].Reason == nil || a.direct() != "1 rows" {
 		t.Errorf("beside a broken version: %+v, %s", p, a.direct())
 	}
-	if !strings.Contains(a.log.tail(), `"plugin rejected"`) {
+	if !strings.Contains(a.log.all(), `"plugin rejected"`) {
 		t.Errorf("the log does not say why\n%s", a.log.tail())
 	}
 	a.kill() // and over a crash
@@ -219,7 +219,7 @@ func TestPluginCommands(t *testing.T) {
 	if err := a.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	for limit := time.Now().Add(30 * time.Second); !strings.Contains(a.log.tail(), "configuration reloaded"); time.Sleep(10 * time.Millisecond) {
+	for limit := time.Now().Add(30 * time.Second); !strings.Contains(a.log.all(), "configuration reloaded"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(limit) {
 			t.Fatalf("not reloaded\n%s", a.log.tail())
 		}

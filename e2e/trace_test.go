@@ -31,7 +31,7 @@ func TestTraceInTheLog(t *testing.T) {
 	}
 	a.get("/api/v1/files", nil)
 	loggers := map[string]bool{}
-	for line := range strings.Lines(a.log.tail()) {
+	for line := range strings.Lines(a.log.all()) {
 		var m map[string]any
 		if json.Unmarshal([]byte(line), &m) != nil || m["request_id"] != "traced-1" {
 			if strings.Contains(line, trace) {
