@@ -19,6 +19,7 @@ type rewriting struct {
 	began   chan begun // while the files are being begun
 	held    *begun     // they are, and the copy cannot begin yet
 	copying bool
+	stale   bool       // a flush of the log that began with it failed: it does not have what that lost
 	ended   chan error // while the base is being ended
 	file    disk.File
 	path    string // where it will be
@@ -215,7 +216,7 @@ func (l *Log) rewriteEnd(err error) {
 	l.status.Rewrites++
 	l.status.RewriteErr, l.status.RewriteTook = nil, time.Since(r.since)
 	l.mu.Unlock()
-	if l.doubtful {
+	if l.doubtful && !r.stale { // else another is due
 		l.doubtful = false
 		l.recovered()
 	}

@@ -14,6 +14,7 @@ type flush struct {
 	dirty bool       // there are bytes that no flush covers
 	last  time.Time  // when one began
 	ended chan error // of the one that runs aside; nil = none
+	file  disk.File  // that it flushes
 	upTo  int64      // position that it makes safe
 }
 
@@ -105,7 +106,7 @@ func (l *Log) flushNow() bool {
 	l.join()
 	if l.flush.dirty && !l.doubtful {
 		if err := l.sync(l.file); err != nil {
-			l.doubt(err)
+			l.doubt(l.file, err)
 		} else {
 			l.flush.dirty, l.flush.last = false, time.Now()
 			l.countFlush()
@@ -118,7 +119,7 @@ func (l *Log) flushNow() bool {
 // other flush may run.
 func (l *Log) flushAside(f disk.File, pos int64, last bool) {
 	ended := make(chan error, 1)
-	l.flush = flush{last: time.Now(), ended: ended, upTo: pos}
+	l.flush = flush{last: time.Now(), ended: ended, file: f, upTo: pos}
 	l.aside.Go(func() {
 		err := l.sync(f)
 		if last {
@@ -132,7 +133,7 @@ func (l *Log) flushAside(f disk.File, pos int64, last bool) {
 func (l *Log) flushed(err error) {
 	l.flush.ended = nil
 	if err != nil {
-		l.doubt(err)
+		l.doubt(l.flush.file, err)
 		return
 	}
 	l.countFlush()
@@ -212,8 +213,12 @@ func (l *Log) shed() {
 	l.take()
 }
 
-// doubt is called when a flush has failed: the kernel may have dropped what was to be saved, so only a new base helps.
-func (l *Log) doubt(err error) {
+// doubt is called when a flush of a log has failed: the kernel may have dropped what was to be saved, so only a new base helps.
+// One that is being made helps if the log is older than it.
+func (l *Log) doubt(f disk.File, err error) {
+	if l.rewrite != nil && l.rewrite.file != nil && f == l.file {
+		l.rewrite.stale = true
+	}
 	l.doubtful, l.nextTry = true, time.Time{}
 	l.fail(fmt.Errorf("flush the log: %w", err))
 }
