@@ -159,9 +159,10 @@ func (e *Engine) signalAll(d *db) {
 	}
 }
 
-// serveReady runs the commands again that wait for keys which may serve them, in the order they came.
+// serveReady runs the commands again that wait for keys which may serve them, in the order they came. Whoever is let in beside
+// a script leaves that to it: they must not see the half of it, and their effects are not among its own.
 func (e *Engine) serveReady() {
-	if e.depth > 0 {
+	if e.depth > 0 || e.busy != nil {
 		return
 	}
 	for i := 0; i < len(e.ready); i++ { // serving may make others ready

@@ -1,0 +1,77 @@
+package script_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/wayside-edge/wayside/internal/kv/engine"
+	"github.com/wayside-edge/wayside/internal/kv/resp"
+	"github.com/wayside-edge/wayside/internal/kv/script"
+)
+
+// long is a box whose scripts run too long at once: "while redis.call('wait-beside') == 0 do end" goes on until beside has run.
+type long struct {
+	*box
+	beside func()
+	over   bool
+	log    []string // what Effects takes
+}
+
+func newLong(cfg engine.Config) *long {
+	l := &long{}
+	s := script.New(script.Config{Limit: 1, Double: resp.AppendDouble})
+	look := &engine.Command{Name: "wait-beside", Arity: 1, Flags: engine.ReadOnly, Run: func(c *engine.Ctx) {
+		n := int64(0)
+		if l.over {
+			n = 1
+		}
+		c.Out.Int(n)
+	}}
+	cfg.Commands = [][]*engine.Command{s.Commands(), {look}}
+	cfg.Effects = (*longLog)(l)
+	cfg.Hooks.Beside = func(*engine.Session) bool {
+		l.beside()
+		l.over = true
+		return true
+	}
+	l.box = &box{e: engine.New(cfg), w: resp.NewWriter()}
+	l.s = l.e.NewSession(nil)
+	return l
+}
+
+type longLog long
+
+func (l *longLog) Begin() { l.log = append(l.log, "begin") }
+func (l *longLog) End()   { l.log = append(l.log, "end") }
+func (l *longLog) Effect(_ int, args [][]byte) {
+	l.log = append(l.log, fmt.Sprintf("%s", args))
+}
+
+// waiter is a session that may wait.
+type waiter struct{ *box }
+
+func (w *waiter) Allow(*engine.Command, [][]byte) string { return "" }
+func (w *waiter) Reply() engine.Reply                    { return w.w }
+func (w *waiter) Wake()                                  {}
+
+// TestAScriptThatLetsOthersInIsOne has a client wait for a key that a script has just made when another is let in: it is served
+// when the script has ended, and what the script did is one group.
+func TestAScriptThatLetsOthersInIsOne(t *testing.T) {
+	b := newLong(engine.Config{})
+	a := &waiter{&box{e: b.e, w: resp.NewWriter()}}
+	a.s = b.e.NewSession(a)
+	a.do("BLPOP", "k", "0")
+	other := &box{e: b.e, s: b.e.NewSession(nil), w: resp.NewWriter()}
+	b.beside = func() { other.do("MULTI") }
+	if got := b.do("EVAL", "redis.call('rpush', 'k', 'x') while redis.call('wait-beside') == 0 do end redis.call('rpush', 'k', 'y') return redis.call('llen', 'k')", "0"); got != ":2\r\n" {
+		t.Errorf("the script answers %q", got)
+	}
+	if got := string(a.w.Buf); got != "*2\r\n$1\r\nk\r\n$1\r\nx\r\n" {
+		t.Errorf("who waits gets %q", got)
+	}
+	if diff := cmp.Diff([]string{"begin", "[rpush k x]", "[rpush k y]", "end", "begin", "[LPOP k]", "end"}, b.log); diff != "" {
+		t.Error(diff)
+	}
+}
