@@ -22,6 +22,7 @@ type Ctx struct {
 	own     bool   // effects were given, the command itself is none
 	retried bool   // it has waited before
 	late    bool   // and its time is over
+	wrote   bool   // it is a script that has called a command which writes
 	ready   []byte // the key that was signalled to it
 }
 

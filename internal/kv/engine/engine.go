@@ -73,6 +73,7 @@ type Engine struct {
 	depth     int  // of commands that run within commands
 	grouped   bool // effects have begun a group
 	sealed    bool // what is changed now is not kept any more
+	full      bool // there was no memory for more when the outermost command began
 	loading   bool
 	propagate bool // false while the log is read
 

@@ -12,7 +12,7 @@ type Loader struct {
 }
 
 // Load begins to repeat a log into the engine. Others that ask for commands meanwhile are answered LOADING by their own
-// Peers; Loading says so.
+// Peers.
 func (e *Engine) Load() *Loader {
 	e.Lock()
 	defer e.Unlock()
@@ -21,9 +21,6 @@ func (e *Engine) Load() *Loader {
 	s.Internal = true
 	return &Loader{e: e, s: s}
 }
-
-// Loading says whether a log is being repeated.
-func (e *Engine) Loading() bool { return e.loading }
 
 // Apply runs one command of the log. An error is the command's own answer.
 func (l *Loader) Apply(args [][]byte) error {

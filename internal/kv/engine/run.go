@@ -80,7 +80,10 @@ func (e *Engine) check(s *Session, cmd *Command, ok bool, args [][]byte) string 
 	if e.busy != nil && cmd.Flags&AllowBusy == 0 && !e.busy(args) {
 		return "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 	}
-	if e.cfg.MaxMemory > 0 && !e.loading && !e.room() && (cmd.Flags&DenyOOM != 0 || cmd.Name == "exec" && s.multi != nil && s.multi.denyOOM) {
+	if e.busy == nil { // nothing is evicted in the middle of a script
+		e.full = e.cfg.MaxMemory > 0 && !e.loading && !e.room()
+	}
+	if e.full && (cmd.Flags&DenyOOM != 0 || cmd.Name == "exec" && s.multi != nil && s.multi.denyOOM) {
 		return errOOM
 	}
 	return ""

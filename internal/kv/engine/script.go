@@ -43,9 +43,10 @@ func (c *Ctx) CallFrom(args [][]byte, r Rights, out Reply) (refusal string) {
 	if cmd.Flags&(Write|MayReplicate) != 0 && r.ReadOnly {
 		return "ERR Write commands are not allowed from read-only scripts."
 	}
-	if cmd.Flags&DenyOOM != 0 && !r.AllowOOM && !c.E.loading && !c.E.room() {
+	if cmd.Flags&DenyOOM != 0 && !r.AllowOOM && c.E.full && !c.wrote { // what was begun is not stopped half way
 		return errOOM
 	}
+	c.wrote = c.wrote || cmd.Flags&Write != 0
 	c.E.Call(c.S, cmd, args, out)
 	return ""
 }
@@ -68,8 +69,8 @@ func scriptRefusal(text string) string {
 // ends before it is done. The group of its effects is left without an end, and a log repeats none of such a group.
 func (c *Ctx) Seal() { c.E.sealed, c.E.grouped = true, false }
 
-// Room says whether there is memory for more, after eviction.
-func (e *Engine) Room() bool { return e.room() }
+// Full says whether there was no memory for more when the command that runs began, or the transaction that it is in.
+func (e *Engine) Full() bool { return e.full }
 
 // Beside lets others in while a script runs too long: commands marked AllowBusy run, others are answered BUSY. It is called
 // by the script's own goroutine, under the lock, which it gives up for a moment and takes again.

@@ -75,3 +75,41 @@ func TestAScriptThatLetsOthersInIsOne(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestMemoryIsJudgedBeforeAScriptWrites has scripts go over the bound of memory: one that found room writes all that it has to,
+// and no key goes meanwhile, whoever is let in; one that found none writes nothing, unless it said that it may.
+func TestMemoryIsJudgedBeforeAScriptWrites(t *testing.T) {
+	b := newLong(engine.Config{})
+	other := &box{e: b.e, s: b.e.NewSession(nil), w: resp.NewWriter()}
+	b.beside = func() { other.do("MULTI") }
+	const fill = "for i = 1, 100 do redis.call('set', ARGV[1] .. i, string.rep('x', 1000)) end while redis.call('wait-beside') == 0 do end return 1"
+	for _, p := range []engine.Policy{engine.NoEviction, engine.AllKeysLRU} {
+		b.do("FLUSHALL")
+		b.e.SetMaxMemory(16<<10, p)
+		b.over = false
+		if got := b.do("EVAL", fill, "0", "k"); got != ":1\r\n" {
+			t.Errorf("%s: a script that found room answers %q", p, got)
+		}
+		if n, _ := b.e.Size(0); n != 100 || b.e.Stats().Evicted != 0 {
+			t.Errorf("%s: %d keys are there, %d are gone", p, n, b.e.Stats().Evicted)
+		}
+	}
+	b.do("FLUSHALL")
+	b.e.SetMaxMemory(1, engine.NoEviction)
+	b.over = true
+	for text, want := range map[string]string{
+		fill:             "-OOM command not allowed when used memory > 'maxmemory'. script: *, on @user_script:1.\r\n",
+		"#!lua\n" + fill: "-OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'\r\n",
+		"#!lua flags=no-writes\nreturn redis.call('exists', 'k')": ":0\r\n",
+		"redis.call('del', 'k') return redis.call('set', 'k', 1)": "+OK\r\n", // it has written, as Redis has it
+		"#!lua flags=allow-oom\n" + fill:                          ":1\r\n",
+	} {
+		if got := b.do("EVAL", text, "0", "k"); !engine.Glob([]byte(want), []byte(got)) {
+			t.Errorf("%s: %q", text, got)
+		}
+		if n, _ := b.e.Size(0); n > 0 && want[0] == '-' {
+			t.Errorf("%s: %d keys are there", text, n)
+		}
+		b.do("FLUSHALL")
+	}
+}

@@ -98,7 +98,7 @@ func (s *Scripts) eval(c *engine.Ctx, bySHA, readOnly bool) {
 		c.Fail(err.Error())
 	case sc == nil:
 		c.Fail("NOSCRIPT No matching script. Please use EVAL.")
-	case sc.flags && !sc.rights.AllowOOM && !sc.rights.ReadOnly && !c.E.Loading() && !c.E.Room():
+	case sc.flags && !sc.rights.AllowOOM && !sc.rights.ReadOnly && c.E.Full():
 		c.Fail("OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'")
 	case readOnly && sc.flags && !sc.rights.ReadOnly:
 		c.Fail("ERR Can not execute a script with write flag using *_ro command.")

@@ -65,7 +65,7 @@ func (s *Scripts) call(c *engine.Ctx, readOnly bool) {
 	case readOnly && !f.rights.ReadOnly:
 		c.Fail("ERR Can not execute a script with write flag using *_ro command.")
 		return
-	case !f.rights.AllowOOM && !f.rights.ReadOnly && !c.E.Loading() && !c.E.Room():
+	case !f.rights.AllowOOM && !f.rights.ReadOnly && c.E.Full():
 		c.Fail("OOM allow-oom flag is not set on the function, can not run it when used memory > 'maxmemory'")
 		return
 	}
