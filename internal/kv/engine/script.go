@@ -51,6 +51,10 @@ func (c *Ctx) CallFrom(args [][]byte, r Rights, out Reply) (refusal string) {
 	return ""
 }
 
+// Wrote says whether the script has called a command that writes, whatever came of it. The count of changes does not say that:
+// it begins anew with each save, and has keys that ended as well.
+func (c *Ctx) Wrote() bool { return c.wrote }
+
 // scriptRefusal says of a script what Peer.Allow says of a client.
 func scriptRefusal(text string) string {
 	if !strings.HasPrefix(text, "NOPERM") {

@@ -113,3 +113,30 @@ func TestMemoryIsJudgedBeforeAScriptWrites(t *testing.T) {
 		b.do("FLUSHALL")
 	}
 }
+
+// TestWhatASaveCountsDoesNotSayWhetherAScriptWrote has a save begin its count of changes anew while a script runs.
+func TestWhatASaveCountsDoesNotSayWhetherAScriptWrote(t *testing.T) {
+	for text, want := range map[string]string{
+		"while redis.call('wait-beside') == 0 do end":                                                   "+OK\r\n",
+		"redis.call('set', 'a', 1) while redis.call('wait-beside') == 0 do end":                         "-UNKILLABLE*",
+		"redis.pcall('incr', 'text') while redis.call('wait-beside') == 0 do end":                       "-UNKILLABLE*",
+		"redis.pcall('incr') redis.pcall('nothing') while redis.call('wait-beside') == 0 do end":        "+OK\r\n",
+		"#!lua flags=no-writes\nredis.pcall('set', 'a', 1) while redis.call('wait-beside') == 0 do end": "+OK\r\n",
+	} {
+		b := newLong(engine.Config{})
+		b.do("SET", "text", "x")
+		other := &box{e: b.e, s: b.e.NewSession(nil), w: resp.NewWriter()}
+		b.beside = func() {
+			b.e.Lock()
+			b.e.Stats().Dirty = 0
+			b.e.Unlock()
+			if got := other.do("SCRIPT", "KILL"); !engine.Glob([]byte(want), []byte(got)) {
+				t.Errorf("%s: SCRIPT KILL says %q", text, got)
+			}
+		}
+		for _, before := range []int64{0, 1} {
+			b.e.Stats().Dirty, b.over = before, false
+			b.do("EVAL", text, "0")
+		}
+	}
+}

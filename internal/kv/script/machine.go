@@ -50,7 +50,6 @@ type run struct {
 	begun   time.Time
 	limit   time.Duration
 	last    time.Duration // when others were let in, since it began
-	dirty   int64
 	budget  *budget
 	made    int   // bytes since the process was weighed last
 	before  int64 // the least that the process had then; 0 = it was not weighed
@@ -60,7 +59,7 @@ type run struct {
 	log     func(level int, text string)
 }
 
-func (r *run) wrote() bool { return r.c.E.Stats().Dirty != r.dirty }
+func (r *run) wrote() bool { return r.c.Wrote() }
 
 func (r *run) kill() { r.budget.end(errKilled) }
 
@@ -167,7 +166,7 @@ func (s *Scripts) execute(c *engine.Ctx, m *machine, x execution, then func(m *m
 	before, loading := s.run, m.loading
 	b := &budget{Context: context.Background()}
 	r := &run{
-		c: c, sc: x.sc, rights: x.rights, version: 2, begun: time.Now(), limit: s.cfg.Limit, dirty: c.E.Stats().Dirty, budget: b, memory: s.cfg.Memory, log: s.cfg.Log,
+		c: c, sc: x.sc, rights: x.rights, version: 2, begun: time.Now(), limit: s.cfg.Limit, budget: b, memory: s.cfg.Memory, log: s.cfg.Log,
 		loading: x.loading != nil, stop: &s.stopping,
 	}
 	b.look = r.look
