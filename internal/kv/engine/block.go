@@ -13,6 +13,7 @@ type waiter struct {
 	place int         // in the heap of ends, from 1; 0 = not there
 	seq   int64
 	timed func(c *Ctx) // answers when the time is over
+	count bool         // it is one of Engine.waiters
 }
 
 // keyQueue are the sessions that wait for a key, in the order they came. Any of them leaves in O(1).
@@ -92,7 +93,7 @@ func (c *Ctx) Wait(keys [][]byte, until int64, timed func(c *Ctx)) {
 		return
 	}
 	c.E.stats.Blocked++
-	w := &waiter{s: c.S, cmd: c.Cmd, args: copyArgs(c.Args), db: c.db, until: until, timed: timed, seq: c.E.stats.Blocked}
+	w := &waiter{s: c.S, cmd: c.Cmd, args: copyArgs(c.Args), db: c.db, until: until, timed: timed, seq: c.E.stats.Blocked, count: true}
 	for _, k := range keys {
 		q := c.db.waiting[string(k)]
 		if q == nil {
@@ -240,7 +241,7 @@ func (e *Engine) unwait(s *Session) {
 		return
 	}
 	s.waiter = nil
-	if len(w.links) > 0 {
+	if w.count {
 		e.waiters--
 	}
 	for _, l := range w.links {
@@ -269,7 +270,7 @@ func (e *Engine) Unblock(s *Session, fail bool) bool {
 	return true
 }
 
-// Blocked is how many sessions wait: for a key, or for the end of a pause.
+// Blocked is how many sessions wait: for a key, in WAIT, or for the end of a pause.
 func (e *Engine) Blocked() int { return len(e.paused.held) + e.waiters }
 
 // endWaits ends the waits whose time is over.

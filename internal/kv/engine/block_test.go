@@ -230,3 +230,24 @@ func TestManyWaiters(t *testing.T) {
 		t.Errorf("%d runs served %d", runs, next)
 	}
 }
+
+// TestBlockedAreCountedWhileTheyWait counts who waits, for whatever reason, and nobody who does not any more.
+func TestBlockedAreCountedWhileTheyWait(t *testing.T) {
+	r := newRig(t, Config{})
+	a, b, c := r.caller(), r.caller(), r.caller()
+	a.say("wait 1 10")
+	b.say("wait 1 0")
+	c.say("blpop k 0")
+	if n := r.e.Blocked(); n != 3 {
+		t.Errorf("%d wait of 3", n)
+	}
+	r.pass(10 * time.Millisecond)
+	if n := r.e.Blocked(); n != 2 || a.answer() != "0" {
+		t.Errorf("%d wait of 2", n)
+	}
+	r.e.Close(b.s)
+	r.say("rpush k v")
+	if n := r.e.Blocked(); n != 0 {
+		t.Errorf("%d wait, and nobody does", n)
+	}
+}

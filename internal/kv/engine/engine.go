@@ -79,7 +79,7 @@ type Engine struct {
 
 	ready     []readyKey
 	waits     waitHeap
-	waiters   int // sessions that wait for keys
+	waiters   int // sessions that wait for keys or in WAIT
 	paused    pause
 	busy      func(args [][]byte) bool // set while a script runs too long: whether a command may run beside it
 	copying   *Copy
