@@ -127,8 +127,7 @@ func newRand() *rand.Rand {
 // Lock takes the engine for one caller. Whatever is asked of it and of its sessions is asked between Lock and Unlock.
 func (e *Engine) Lock() {
 	e.mu.Lock()
-	e.last = 0
-	e.setTime()
+	e.locked()
 }
 
 // TryLock is Lock for who does not wait; false = somebody else has the engine.
@@ -136,8 +135,14 @@ func (e *Engine) TryLock() bool {
 	if !e.mu.TryLock() {
 		return false
 	}
-	e.setTime()
+	e.locked()
 	return true
+}
+
+// locked begins what is done under one lock.
+func (e *Engine) locked() {
+	e.last = 0
+	e.setTime()
 }
 
 // Unlock lets the next one in.
