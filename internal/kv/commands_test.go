@@ -295,6 +295,10 @@ func TestDialogues(t *testing.T) {
 			a< -ERR CONFIG SET failed (possibly related to argument 'maxmemory-policy') - argument(s) must be one of the following: *
 			a> CONFIG GET maxmemory maxmemory-policy
 			a< [maxmemory 0 maxmemory-policy noeviction]
+			a> CONFIG SET proto-max-bulk-len 513mb
+			a< -ERR CONFIG SET failed (possibly related to argument 'proto-max-bulk-len') - argument must be between *
+			a> CONFIG SET proto-max-bulk-len 512mb
+			a< OK
 			a> CONFIG SET maxmemory 1gb maxmemory-policy allkeys-lru
 			a< OK
 			a> CONFIG GET maxmemory*y maxmemory

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/wayside-edge/wayside/internal/kv/engine"
+	"github.com/wayside-edge/wayside/internal/kv/resp"
 )
 
 // parameters makes the table of CONFIG.
@@ -143,7 +144,7 @@ func (s *Server) serverParameters() []*parameter {
 		number("latency-monitor-threshold", 0, math.MaxInt64, func() int64 { return set.latencyFrom }, func(n int64) { set.latencyFrom = n }),
 		{name: "latency-tracking-info-percentiles", get: s.percentiles, set: s.setPercentiles},
 		memory("client-query-buffer-limit", mib, math.MaxInt64, func() int64 { return set.queryBuffer }, func(n int64) { set.queryBuffer = n }),
-		memory("proto-max-bulk-len", mib, math.MaxInt32, func() int64 { return set.bulk }, s.setBulk),
+		memory("proto-max-bulk-len", mib, int64(resp.Full.Bulk), func() int64 { return set.bulk }, s.setBulk),
 		{name: "client-output-buffer-limit", get: s.outputLimits, set: s.setOutputLimits},
 		{name: "requirepass", get: func() string { return set.password }, set: s.setPassword},
 		{name: "notify-keyspace-events", get: func() string { return s.engine.Notify() }, set: func(v string) error {

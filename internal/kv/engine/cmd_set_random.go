@@ -1,7 +1,5 @@
 package engine
 
-import "slices"
-
 func spopCmd(c *Ctx) {
 	count := int64(-1)
 	switch len(c.Args) {
@@ -45,13 +43,17 @@ func spopCmd(c *Ctx) {
 func (c *Ctx) popMembers(key []byte, it *item, s *set, n int) {
 	list := s.sample(n)
 	c.Out.Set(n)
-	for part := range slices.Chunk(list, rewriteArgs-2) {
-		c.effect(append([][]byte{[]byte("SREM"), key}, part...)...)
-		for _, b := range part {
+	p := newParts("SREM", key, func(args [][]byte) {
+		c.effect(args...)
+		for _, b := range args[2:] {
 			c.Out.Bulk(b)
 			s.remove(b)
 		}
+	})
+	for _, b := range list {
+		p.add(b)
 	}
+	p.end()
 	c.changed(key, it, 's', "spop")
 }
 

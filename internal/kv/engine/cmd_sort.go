@@ -145,9 +145,6 @@ func (s *sortCall) each(c *Ctx, elements [][]byte, visit func(b []byte, ok bool)
 	}
 }
 
-// sortKept is how many elements one effect of SORT STORE has.
-const sortKept = 64
-
 // keep puts the answer under the key of STORE, as a list.
 func (s *sortCall) keep(c *Ctx, elements [][]byte) {
 	var list [][]byte
@@ -163,11 +160,14 @@ func (s *sortCall) keep(c *Ctx, elements [][]byte) {
 		c.db.drop(s.store)
 		c.effect([]byte("DEL"), s.store)
 	}
-	for part := range slices.Chunk(list, sortKept) {
-		call := append([][]byte{[]byte("RPUSH"), s.store}, part...)
+	p := newParts("RPUSH", s.store, func(call [][]byte) {
 		c.quietly(func() { c.inner(call, Discard) })
 		c.effect(call...)
+	})
+	for _, b := range list {
+		p.add(b)
 	}
+	p.end()
 	c.E.event('l', "sortstore", c.db, s.store)
 	c.Out.Int(int64(len(list)))
 }

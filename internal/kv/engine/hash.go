@@ -48,17 +48,11 @@ func (h *hash) clone() object {
 }
 
 func (h *hash) rewrite(key []byte, emit func(args [][]byte)) {
-	args := [][]byte{[]byte("HSET"), key}
+	p := newParts("HSET", key, emit)
 	for field, value := range h.each {
-		args = append(args, []byte(field), value)
-		if len(args) >= rewriteArgs {
-			emit(args)
-			args = args[:2]
-		}
+		p.add([]byte(field), value)
 	}
-	if len(args) > 2 {
-		emit(args)
-	}
+	p.end()
 }
 
 func (h *hash) len() int {

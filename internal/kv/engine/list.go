@@ -30,17 +30,11 @@ func (l *list) clone() object {
 }
 
 func (l *list) rewrite(key []byte, emit func(args [][]byte)) {
-	args := [][]byte{[]byte("RPUSH"), key}
+	p := newParts("RPUSH", key, emit)
 	for b := range l.each {
-		args = append(args, b)
-		if len(args) == rewriteArgs {
-			emit(args)
-			args = args[:2]
-		}
+		p.add(b)
 	}
-	if len(args) > 2 {
-		emit(args)
-	}
+	p.end()
 }
 
 // each gives the elements from the first on. They are valid until the list changes, and it must not meanwhile.

@@ -36,6 +36,43 @@ type object interface {
 	counted() *int64
 }
 
+// A command of a rewritten log has no more arguments than partArgs, and ends with the element that makes it longer than
+// partBytes: elements may be hundreds of megabytes each, and a log holds no command of many gigabytes.
+const (
+	partArgs  = 64
+	partBytes = 1 << 20
+)
+
+// parts gives a command about many elements of a key in parts.
+type parts struct {
+	args  [][]byte // valid during emit only
+	bytes int
+	emit  func(args [][]byte)
+}
+
+func newParts(name string, key []byte, emit func(args [][]byte)) parts {
+	return parts{args: [][]byte{[]byte(name), key}, emit: emit}
+}
+
+// add adds an element, which may be several arguments.
+func (p *parts) add(element ...[]byte) {
+	p.args = append(p.args, element...)
+	for _, b := range element {
+		p.bytes += len(b)
+	}
+	if len(p.args) >= partArgs || p.bytes > partBytes {
+		p.end()
+	}
+}
+
+// end gives the last part.
+func (p *parts) end() {
+	if len(p.args) > 2 {
+		p.emit(p.args)
+	}
+	p.args, p.bytes = p.args[:2], 0
+}
+
 // account is the part of an object that belongs to the engine.
 type account struct{ n int64 }
 

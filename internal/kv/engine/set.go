@@ -65,17 +65,11 @@ func (s *set) clone() object {
 }
 
 func (s *set) rewrite(key []byte, emit func(args [][]byte)) {
-	args := [][]byte{[]byte("SADD"), key}
+	p := newParts("SADD", key, emit)
 	for b := range s.each {
-		args = append(args, copied(b))
-		if len(args) == rewriteArgs {
-			emit(args)
-			args = args[:2]
-		}
+		p.add(copied(b))
 	}
-	if len(args) > 2 {
-		emit(args)
-	}
+	p.end()
 }
 
 func (s *set) len() int {

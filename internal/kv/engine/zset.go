@@ -93,21 +93,12 @@ func (z *zset) clone() object {
 	return c
 }
 
-// rewriteArgs is how many arguments a command of a rewritten log has at most.
-const rewriteArgs = 64
-
 func (z *zset) rewrite(key []byte, emit func(args [][]byte)) {
-	args := [][]byte{[]byte("ZADD"), key}
+	p := newParts("ZADD", key, emit)
 	for member, score := range z.each {
-		args = append(args, appendScore(nil, score), []byte(member))
-		if len(args) >= rewriteArgs {
-			emit(args)
-			args = args[:2]
-		}
+		p.add(appendScore(nil, score), []byte(member))
 	}
-	if len(args) > 2 {
-		emit(args)
-	}
+	p.end()
 }
 
 func (z *zset) len() int {
