@@ -28,6 +28,7 @@
 // # When nothing can be written
 //
 // Failure says so, and commands that write are refused by it. What was taken before is written when it can be; if it becomes
-// too much to wait in memory, or a flush has failed, it is dropped there, and the next base, which has it all, is what has
-// to be written. Who changes nothing does not wait. A log for which there is no room at the start is begun when there is.
+// too much to wait in memory, or a flush has failed, or a command is too long for a frame, it is dropped there, and the next
+// base, which has it all, is what has to be written. Who changes nothing does not wait. A log for which there is no room at
+// the start is begun when there is.
 package aof

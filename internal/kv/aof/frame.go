@@ -3,11 +3,13 @@ package aof
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"strconv"
 )
 
@@ -15,8 +17,11 @@ const (
 	magic      = "WAYSIDE KV LOG 1\n"
 	headBytes  = 9       // length, checksum, flags
 	frameBytes = 1 << 20 // of a payload, from which on a group goes on in another frame
-	mostBytes  = 1 << 30 // of a payload: one command at most beyond frameBytes
 	flagMore   = 1       // the group goes on in the next frame
+
+	// mostBytes is the longest payload that is read again: one command beyond frameBytes, of a key, a field and a value at
+	// their longest, or of all that a client may send at once.
+	mostBytes = math.MaxInt32
 
 	manyArgs    = 128
 	numberBytes = 6 // that the length of a short argument takes, with what is around it, and more
@@ -33,7 +38,9 @@ type framer struct {
 	buf  []byte
 	from int // of the open frame's head
 	open bool
-	db   int // that commands of this file are in, -1 = none said yet
+	db   int  // that commands of this file are in, -1 = none said yet
+	most int  // bytes of a payload; 0 = mostBytes
+	long bool // buf has a frame that is longer, and must not be written
 }
 
 // add appends a command. A frame that is full is closed, and says that the group goes on.
@@ -99,10 +106,17 @@ func (f *framer) close(flags byte) {
 	}
 	f.open = false
 	head, payload := f.buf[f.from:f.from+headBytes], f.buf[f.from+headBytes:]
+	if len(payload) > cmp.Or(f.most, mostBytes) {
+		f.long = true
+		return
+	}
 	binary.LittleEndian.PutUint32(head, uint32(len(payload)))
 	binary.LittleEndian.PutUint32(head[4:], checksum(flags, payload))
 	head[8] = flags
 }
+
+// errLong says that there is a command that no frame holds.
+var errLong = errors.New("a command is too long for a log")
 
 // errDamaged says that a frame is not what was written.
 var errDamaged = errors.New("a frame is damaged")

@@ -19,7 +19,7 @@ type rewriting struct {
 	began   chan begun // while the files are being begun
 	held    *begun     // they are, and the copy cannot begin yet
 	copying bool
-	stale   bool       // a flush of the log that began with it failed: it does not have what that lost
+	stale   bool       // the log that began with it lacks something, which it does not have either
 	ended   chan error // while the base is being ended
 	file    disk.File
 	path    string // where it will be
@@ -98,15 +98,18 @@ func (l *Log) rewriteStart(b begun) {
 		r.held = &b
 		return
 	}
-	rest := l.frames.buf
-	l.frames.buf, l.frames.db = nil, -1
+	rest, long := l.frames.buf, l.frames.long
+	l.frames.buf, l.frames.db, l.frames.long = nil, -1, false
 	l.taken += int64(len(rest))
 	pos := l.taken
-	l.base = framer{db: -1}
+	l.base = framer{db: -1, most: l.frames.most}
 	l.base.buf = append(l.base.buf, magic...)
 	l.copy = l.engine.Copy(l.emit)
 	l.engine.Unlock()
 
+	if long {
+		l.doubt(l.file, errLong)
+	}
 	l.keepOld()
 	r.file, r.old, r.copying = b.base, slices.Clone(l.old), true
 	if l.doubtful { // what is in memory is more than what the logs have; the base will have it
@@ -157,13 +160,16 @@ func (l *Log) rewriteStep() {
 	l.engine.Lock()
 	more := l.copy.Step(copyStep)
 	r := l.rewrite
-	b := l.base.buf
+	b, fits := l.base.buf, !l.base.long
 	l.base.buf = r.spare[:0]
 	if !more {
 		l.copy, l.base.buf = nil, nil
 	}
 	l.engine.Unlock()
-	n, err := r.file.Write(b)
+	n, err := 0, errLong
+	if fits {
+		n, err = r.file.Write(b)
+	}
 	if r.spare = b; cap(b) > frameBytes {
 		r.spare = nil
 	}

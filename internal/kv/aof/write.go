@@ -18,13 +18,13 @@ type flush struct {
 	upTo  int64      // position that it makes safe
 }
 
-// take gives the whole groups that are waiting to be written and the position behind them.
-func (l *Log) take() ([]byte, int64) {
+// take gives the whole groups that are waiting to be written and the position behind them; false if they cannot be written.
+func (l *Log) take() (out []byte, pos int64, fits bool) {
 	l.engine.Lock()
 	defer l.engine.Unlock()
 	f := &l.frames
-	out := f.buf
-	f.buf = l.spare[:0]
+	out, fits = f.buf, !f.long
+	f.buf, f.long = l.spare[:0], false
 	if f.open { // a script lets others in before it has ended
 		f.buf = append(f.buf, out[f.from:]...)
 		out = out[:f.from]
@@ -32,7 +32,7 @@ func (l *Log) take() ([]byte, int64) {
 	}
 	l.spare = nil
 	l.taken += int64(len(out))
-	return out, l.taken
+	return out, l.taken, fits
 }
 
 // write writes what is waiting and flushes it as the policy has it.
@@ -41,7 +41,11 @@ func (l *Log) write(now time.Time) {
 		l.shed()
 		return
 	}
-	b, pos := l.take()
+	b, pos, fits := l.take()
+	if !fits { // a base has it in parts
+		l.doubt(l.file, errLong)
+		return
+	}
 	if len(b) > 0 && !l.put(b, pos) {
 		return
 	}
@@ -106,7 +110,7 @@ func (l *Log) flushNow() bool {
 	l.join()
 	if l.flush.dirty && !l.doubtful {
 		if err := l.sync(l.file); err != nil {
-			l.doubt(l.file, err)
+			l.doubt(l.file, fmt.Errorf("flush the log: %w", err))
 		} else {
 			l.flush.dirty, l.flush.last = false, time.Now()
 			l.countFlush()
@@ -133,7 +137,7 @@ func (l *Log) flushAside(f disk.File, pos int64, last bool) {
 func (l *Log) flushed(err error) {
 	l.flush.ended = nil
 	if err != nil {
-		l.doubt(l.flush.file, err)
+		l.doubt(l.flush.file, fmt.Errorf("flush the log: %w", err))
 		return
 	}
 	l.countFlush()
@@ -213,14 +217,14 @@ func (l *Log) shed() {
 	l.take()
 }
 
-// doubt is called when a flush of a log has failed: the kernel may have dropped what was to be saved, so only a new base helps.
-// One that is being made helps if the log is older than it.
+// doubt is called when a log lacks what it should have: when a flush has failed the kernel may have dropped what was to be saved,
+// so only a new base helps. One that is being made helps if the log is older than it.
 func (l *Log) doubt(f disk.File, err error) {
 	if l.rewrite != nil && l.rewrite.file != nil && f == l.file {
 		l.rewrite.stale = true
 	}
 	l.doubtful, l.nextTry = true, time.Time{}
-	l.fail(fmt.Errorf("flush the log: %w", err))
+	l.fail(err)
 }
 
 // fail remembers that effects do not reach the disk.
