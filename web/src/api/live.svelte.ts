@@ -42,12 +42,14 @@ export class Live {
   /** Connects; call the result to end. */
   start(): () => void {
     this.connect();
+    if (this.items.size + this.resets.size > 0) this.schedule(); // what the end before left unsaid
     return () => this.stop();
   }
 
   stop(): void {
     clearTimeout(this.retryTimer);
     clearTimeout(this.flushTimer);
+    this.flushTimer = undefined;
     this.source?.close();
     this.source = undefined;
   }

@@ -95,3 +95,20 @@ it('has everything fetched anew when it comes back without a place to go on from
   expect(lots).toHaveLength(1);
   expect(lots[0]!.reset.has('file')).toBe(true);
 });
+
+it('hands on after an end and another start, also what the end kept from being said', () => {
+  const live = make();
+  const end = live.start();
+  const lots: Changes[] = [];
+  live.on(['job'], (c) => lots.push(c));
+  Source.all[0]!.send('job', { id: 'j1' });
+  end();
+  vi.advanceTimersByTime(250);
+  expect(lots).toHaveLength(0);
+  live.start();
+  vi.advanceTimersByTime(250);
+  expect(lots[0]!.items.get('job')).toEqual([{ id: 'j1' }]);
+  Source.all[1]!.send('job', { id: 'j2' });
+  vi.advanceTimersByTime(250);
+  expect(lots[1]!.items.get('job')).toEqual([{ id: 'j2' }]);
+});
