@@ -61,6 +61,16 @@ test('Esc leaves a field unless it closes something', () => {
   expect(document.activeElement).toBe(at('text'));
 });
 
+test('Esc in a dialog is the dialog’s, not what is beneath it', () => {
+  const beneath = vi.fn(() => true);
+  keys.on(beneath);
+  // The DOM of the tests has modal dialogs, but not their pseudo-class.
+  vi.spyOn(document, 'querySelector').mockImplementation((s: string) => (s === 'dialog:modal' ? document.body : null));
+  expect(press('Escape', at('text')).defaultPrevented).toBe(false);
+  press('x');
+  expect(beneath).not.toHaveBeenCalled();
+});
+
 test('keys with Ctrl, and within an input method, are the browser’s', () => {
   const handler = vi.fn(() => true);
   keys.on(handler);

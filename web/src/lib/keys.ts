@@ -30,12 +30,14 @@ export class Keys {
   private down(e: KeyboardEvent): void {
     if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
     const target = e.target as HTMLElement | null;
+    // A dialog closes by itself on Esc, and what is beneath it is not meant by any key.
+    if (document.querySelector('dialog:modal')) return;
     if (e.key === 'Escape') {
       if (this.ask('Escape', e)) return;
       if (target && inField(target)) target.blur();
       return;
     }
-    if ((target && inField(target)) || !this.singles() || document.querySelector('dialog:modal')) return;
+    if ((target && inField(target)) || !this.singles()) return;
     const now = Date.now();
     const pair = this.first && now - this.firstAt < second ? `${this.first} ${e.key}` : '';
     this.first = '';
