@@ -44,6 +44,22 @@ export async function data<T>(answer: Promise<Answer<T>>): Promise<NonNullable<T
   return data as NonNullable<T>;
 }
 
+/** An answer with the text that it came as, in which numbers are what they were, and with its tag, for If-Match. */
+export interface Whole<T> {
+  data: T;
+  text: string;
+  tag: string;
+}
+
+/** As `data`, of a request that parses as text: `await whole<File>(api.GET('/files', { parseAs: 'text' }))`. */
+export async function whole<T>(answer: Promise<Answer<string>>): Promise<Whole<T>> {
+  const text = await data(answer);
+  return { data: JSON.parse(text) as T, text, tag: (await answer).response.headers.get('ETag') ?? '' };
+}
+
+/** The body of a request that is JSON already. */
+export const raw = (json: string) => ({ body: json as never, bodySerializer: String });
+
 /** For answers without a body. */
 export async function done(answer: Promise<Answer<unknown>>): Promise<void> {
   const { error, response } = await answer;

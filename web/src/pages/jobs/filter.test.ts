@@ -19,9 +19,8 @@ it('offers only what a state allows', () => {
 });
 
 it('cuts what is too large to show', () => {
-  expect(shownJson({ a: 1 })).toEqual({ text: '{\n  "a": 1\n}', cut: 0 });
-  expect(shownJson('x'.repeat(100), 10)).toEqual({ text: '"xxxxxxxxx', cut: 92 });
-  expect(shownJson(undefined).text).toBe('null');
+  expect(shownJson('{"a":1}')).toEqual({ text: '{\n  "a": 1\n}', cut: 0 });
+  expect(shownJson(JSON.stringify('x'.repeat(100)), 10)).toEqual({ text: '"xxxxxxxxx', cut: 92 });
 });
 
 it('counts only events of jobs that the list would show', () => {

@@ -1,6 +1,7 @@
 // The words of the filter field: `queue:email type:mail error:refused payload text`.
 
 import type { Job } from '../../api/types';
+import { indent } from '../../lib/json';
 
 export type JobStatus = Job['status'];
 export const statuses: readonly JobStatus[] = [
@@ -72,8 +73,8 @@ export function actionsFor(status: JobStatus): readonly ('retry' | 'promote' | '
 }
 
 /** JSON, indented; a large one is cut for showing, and says so. */
-export function shownJson(value: unknown, most = 20_000): { text: string; cut: number } {
-  const text = JSON.stringify(value, null, 2) ?? 'null';
+export function shownJson(json: string, most = 20_000): { text: string; cut: number } {
+  const text = indent(json);
   return text.length > most ? { text: text.slice(0, most), cut: text.length - most } : { text, cut: 0 };
 }
 
