@@ -41,6 +41,7 @@ export const schedules: Words<typeof en> = {
   cronHint: 'Fünf Felder (Minute Stunde Tag Monat Wochentag), sechs mit Sekunden vorn, oder @hourly, @daily …',
   zoneHint: 'IANA-Name, etwa Europe/Berlin; leer heißt UTC',
   idLabel: 'Name',
+  idHint: 'Kleinbuchstaben, Ziffern, _ und -',
   typeLabel: 'Art des Auftrags',
   queueLabel: 'Warteschlange',
   payloadLabel: 'Nutzdaten, JSON',

@@ -38,6 +38,7 @@ export const schedules = {
   cronHint: 'Five fields (minute hour day month weekday), six with seconds first, or @hourly, @daily …',
   zoneHint: 'IANA name, as in Europe/Berlin; UTC if left empty',
   idLabel: 'Name',
+  idHint: 'Small letters, digits, _ and -',
   typeLabel: 'Type of the job',
   queueLabel: 'Queue',
   payloadLabel: 'Payload, JSON',

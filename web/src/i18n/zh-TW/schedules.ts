@@ -41,6 +41,7 @@ export const schedules: Words<typeof en> = {
   cronHint: '五個欄位（分 時 日 月 週），六個欄位則首欄為秒，或 @hourly、@daily…',
   zoneHint: 'IANA 名稱，例如 Asia/Taipei；留空為 UTC',
   idLabel: '名稱',
+  idHint: '小寫字母、數字、_ 與 -',
   typeLabel: '工作類型',
   queueLabel: '佇列',
   payloadLabel: '內容（JSON）',
