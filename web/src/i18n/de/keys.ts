@@ -73,7 +73,6 @@ export const keys: Words<typeof en> = {
     save: 'Wert speichern',
     saved: (key) => `${key} wurde gespeichert.`,
     failed: (key) => `${key} wurde nicht gespeichert.`,
-    changed: 'Jemand anders hat ihn inzwischen geändert. Sehen Sie sich den neuen Wert an, bevor Sie speichern.',
     wrong: {
       json: 'Das ist kein JSON.',
       array: 'Das muss ein Array sein: ["a", "b"].',

@@ -71,7 +71,6 @@ export const keys = {
     save: 'Save value',
     saved: (key: string) => `${key} was saved.`,
     failed: (key: string) => `${key} was not saved.`,
-    changed: 'It was changed by somebody else meanwhile. Look at the new value before you save.',
     wrong: {
       json: 'This is no JSON.',
       array: 'This has to be an array: ["a", "b"].',

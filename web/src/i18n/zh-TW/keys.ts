@@ -73,7 +73,6 @@ export const keys: Words<typeof en> = {
     save: '儲存值',
     saved: (key) => `已儲存 ${key}。`,
     failed: (key) => `${key} 未儲存。`,
-    changed: '其他人已在此期間變更。請先檢視新的值再儲存。',
     wrong: {
       json: '這不是 JSON。',
       array: '必須是陣列：["a", "b"]。',

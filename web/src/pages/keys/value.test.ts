@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { KeyMember, KeyValue } from '../../api/types';
-import { bytesOf, cut, editable, hexLines, parseTtl, pretty, putOf, textOf } from './value';
+import { bytesOf, cut, editable, hexLines, parseTtl, pretty, putOf, same, textOf } from './value';
 
 const value = (type: KeyValue['type'], over: Partial<KeyValue> = {}) =>
   ({ type, value: null, members: [], ...over }) as unknown as KeyValue;
@@ -21,6 +21,7 @@ test('hex lines have place, bytes and text', () => {
 
 test('only JSON of more than one value is indented', () => {
   expect(pretty('{"a":1}')).toBe('{\n  "a": 1\n}');
+  expect(pretty('{"a":9007199254740993}')).toBe('{\n  "a": 9007199254740993\n}');
   expect(pretty('12')).toBeUndefined();
   expect(pretty('[1,')).toBeUndefined();
 });
@@ -37,6 +38,14 @@ const members: Record<string, KeyMember[]> = {
 test.each(['list', 'hash', 'zset'] as const)('what is edited of a %s is what was there', (type) => {
   const text = editable(value(type), members[type]!, true)!;
   expect(putOf(type, text)).toEqual({ type, members: members[type] });
+});
+
+test('only a list has an order', () => {
+  const text = (type: KeyValue['type'], list: KeyMember[]) => editable(value(type), list, true)!;
+  const two = members['list']!;
+  expect(same('set', text('set', two), text('set', two.toReversed()))).toBe(true);
+  expect(same('list', text('list', two), text('list', two.toReversed()))).toBe(false);
+  expect(same('set', text('set', two), text('set', two.slice(1)))).toBe(false);
 });
 
 test('a part, bytes, and streams are not edited', () => {

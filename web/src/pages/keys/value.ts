@@ -1,4 +1,5 @@
 import type { KeyBytes, KeyMember, KeyPut, KeyValue } from '../../api/types';
+import { indent } from '../../lib/json';
 
 /** The bytes of a string, a member or a field. */
 export function bytesOf(b: KeyBytes): Uint8Array {
@@ -36,7 +37,8 @@ export function pretty(text: string): string | undefined {
   const first = text.trimStart()[0];
   if (first !== '{' && first !== '[') return undefined;
   try {
-    return JSON.stringify(JSON.parse(text), null, 2);
+    JSON.parse(text);
+    return indent(text);
   } catch {
     return undefined;
   }
@@ -56,6 +58,13 @@ export function editable(value: KeyValue, members: readonly KeyMember[], whole: 
   if (value.type === 'list' || value.type === 'set') return json(members.map((m) => m.value?.text));
   if (value.type === 'zset') return json(Object.fromEntries(members.map((m) => [m.value?.text, score(m.score)])));
   return json(Object.fromEntries(members.map((m) => [m.field?.text, m.value?.text])));
+}
+
+/** Whether two whole values as they are edited are the same; only a list has an order. */
+export function same(type: KeyValue['type'], a: string | undefined, b: string | undefined): boolean {
+  if (type === 'string' || type === 'list') return a === b;
+  const sorted = (text = '') => text.split(/,?\n/).sort().join('\n');
+  return sorted(a) === sorted(b);
 }
 
 const most = 1000; // members of one PUT
