@@ -30,6 +30,7 @@ export class Live {
   lastEvent: Date | undefined = $state.raw();
 
   private source: EventSource | undefined;
+  private ended = false;
   private lastId = '';
   private listeners = new Map<Listener, readonly Topic[]>();
   private items = new Map<Topic, Map<string, LiveItem>>();
@@ -42,11 +43,12 @@ export class Live {
   /** Connects; call the result to end. */
   start(): () => void {
     this.connect();
-    if (this.items.size + this.resets.size > 0) this.schedule(); // what the end before left unsaid
+    if (this.ended) this.again();
     return () => this.stop();
   }
 
   stop(): void {
+    this.ended = true;
     clearTimeout(this.retryTimer);
     clearTimeout(this.flushTimer);
     this.flushTimer = undefined;
@@ -72,10 +74,7 @@ export class Live {
     const source = (this.source = this.open('/api/v1/events?topics=' + topics.join(',') + after));
     source.onopen = () => {
       // Before the first event there is no place to go on from: what happened meanwhile nobody tells.
-      if (this.state === 'offline' && !this.lastId) {
-        for (const topic of topics) this.resets.add(topic);
-        this.schedule();
-      }
+      if (this.state === 'offline' && !this.lastId) this.again();
       this.state = 'live';
       this.attempt = 0;
       this.since = undefined;
@@ -118,6 +117,12 @@ export class Live {
   private note(e: MessageEvent): void {
     if (e.lastEventId) this.lastId = e.lastEventId;
     this.lastEvent = new Date();
+  }
+
+  /** Has everything fetched anew: after an end somebody else may look, who may see other things. */
+  private again(): void {
+    for (const topic of topics) this.resets.add(topic);
+    this.schedule();
   }
 
   private schedule(): void {

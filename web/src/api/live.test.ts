@@ -96,7 +96,7 @@ it('has everything fetched anew when it comes back without a place to go on from
   expect(lots[0]!.reset.has('file')).toBe(true);
 });
 
-it('hands on after an end and another start, also what the end kept from being said', () => {
+it('hands on after an end and another start, and has everything fetched anew', () => {
   const live = make();
   const end = live.start();
   const lots: Changes[] = [];
@@ -108,6 +108,7 @@ it('hands on after an end and another start, also what the end kept from being s
   live.start();
   vi.advanceTimersByTime(250);
   expect(lots[0]!.items.get('job')).toEqual([{ id: 'j1' }]);
+  expect(lots[0]!.reset.has('job')).toBe(true);
   Source.all[1]!.send('job', { id: 'j2' });
   vi.advanceTimersByTime(250);
   expect(lots[1]!.items.get('job')).toEqual([{ id: 'j2' }]);

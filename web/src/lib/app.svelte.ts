@@ -35,7 +35,8 @@ export class App {
       createApi({
         answered: (status, ms) => {
           this.shell.apiMs = ms;
-          if (status === 401) this.session.asked = true;
+          // What was asked before somebody signed in says nothing of who did.
+          if (status === 401 && performance.now() - ms >= this.session.since) this.session.asked = true;
         },
         unanswered: () => undefined, // the stream of events notices too, and tells
       });

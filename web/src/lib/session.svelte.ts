@@ -8,6 +8,8 @@ export class Session {
   info: Info | undefined = $state.raw();
   /** An answer said that a token is needed. */
   asked = $state(false);
+  /** When a token was last given, as performance.now() has it. */
+  since = 0;
 
   private loading: Promise<void> | undefined;
 
@@ -26,6 +28,7 @@ export class Session {
 
   async signIn(token: string): Promise<void> {
     this.info = await data(this.api.POST('/session', { body: { token } }));
+    this.since = performance.now();
     this.asked = false;
   }
 
