@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -15,6 +16,12 @@ const concatName = ".."
 // boundName is the global function that the bounds of a numeric for are given through: Lua takes texts of numbers for them.
 const boundName = "for"
 
+const (
+	mostDepth     = 2000    // of the tree: what is chained, such as a + a + … or elseif, has no bound in Lua
+	mostWork      = 1 << 26 // comparisons: the compiler looks for names and constants in lists, and everybody waits for it
+	mostFunctions = 2048    // in a text: the compiler begins each with 16 KiB
+)
+
 // compile compiles a text, with concatenations as calls, so that their length can be bounded.
 func compile(text, name string) (proto *lua.FunctionProto, err error) {
 	defer func() { // the compiler panics at what it cannot do, such as too many constants
@@ -25,99 +32,202 @@ func compile(text, name string) (proto *lua.FunctionProto, err error) {
 	if strings.HasPrefix(text, "\x1bLua") {
 		return nil, fmt.Errorf("%s: bytecode is not taken", name)
 	}
+	if err := checkLevels(text, name); err != nil {
+		return nil, err
+	}
 	chunk, err := parse.Parse(strings.NewReader(text), name)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it is shown to the script's author as it is
 	}
-	rewriteStmts(chunk)
-	return lua.Compile(chunk, name) //nolint:wrapcheck // as above
+	r := rewriter{constants: map[string]bool{}}
+	r.stmts(chunk)
+	if proto, err = lua.Compile(chunk, name); err != nil {
+		return nil, err //nolint:wrapcheck // as above
+	}
+	clip(proto)
+	return proto, nil
 }
 
-func rewriteStmts(list []ast.Stmt) {
-	for _, s := range list {
-		rewriteStmt(s)
+// clip lets go of the room that the compiler has not used, up to 16 KiB of each function.
+func clip(p *lua.FunctionProto) {
+	p.Code, p.Constants, p.FunctionPrototypes = slices.Clone(p.Code), slices.Clone(p.Constants), slices.Clone(p.FunctionPrototypes)
+	p.DbgSourcePositions, p.DbgLocals = slices.Clone(p.DbgSourcePositions), slices.Clone(p.DbgLocals)
+	p.DbgCalls, p.DbgUpvalues = slices.Clone(p.DbgCalls), slices.Clone(p.DbgUpvalues)
+	for _, f := range p.FunctionPrototypes {
+		clip(f)
 	}
 }
 
-func rewriteStmt(s ast.Stmt) {
+// rewriter changes a tree before it is compiled. It panics where that would go too deep or take too long: what the compiler
+// does not bound is bounded here.
+type rewriter struct {
+	depth     int
+	work      int             // comparisons that the compiler will make
+	names     int             // locals and blocks in sight
+	constants map[string]bool // of the function
+	folds     int             // operators that the compiler may fold; it looks at all below each of them
+	gotos     int
+	labels    int
+	functions int
+}
+
+func (r *rewriter) enter(line int) {
+	if r.depth++; r.depth > mostDepth {
+		panic(fmt.Sprintf("chunk has too many levels near line %d", line))
+	}
+}
+
+func (r *rewriter) takes(n int) {
+	if r.work += n; r.work > mostWork {
+		panic("chunk is too complex")
+	}
+}
+
+// constant is looked for in the list of the function's. Numbers have a mark before them.
+func (r *rewriter) constant(key string) {
+	r.takes(len(r.constants))
+	r.constants[key] = true
+}
+
+// block is a block with names of its own.
+func (r *rewriter) block(names int, list []ast.Stmt, until ...*ast.Expr) {
+	before, gotos := r.names, r.gotos
+	r.names += 1 + names
+	r.stmts(list)
+	for _, e := range until {
+		*e = r.expr(*e)
+	}
+	r.takes(10 * (r.gotos - gotos))
+	r.names = before
+}
+
+func (r *rewriter) function(f *ast.FunctionExpr) {
+	if r.functions++; r.functions > mostFunctions {
+		panic("chunk has too many functions")
+	}
+	constants := r.constants
+	r.constants = map[string]bool{}
+	r.block(2+len(f.ParList.Names), f.Stmts) // self or arg may be one
+	r.takes(r.names * r.names)               // all of them may be upvalues
+	r.constants = constants
+}
+
+func (r *rewriter) stmts(list []ast.Stmt) {
+	for _, s := range list {
+		r.enter(s.Line())
+		r.stmt(s)
+		r.depth--
+	}
+}
+
+func (r *rewriter) stmt(s ast.Stmt) {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
-		rewriteExprs(s.Lhs)
-		rewriteExprs(s.Rhs)
+		r.exprs(s.Lhs)
+		r.exprs(s.Rhs)
 	case *ast.LocalAssignStmt:
-		rewriteExprs(s.Exprs)
+		r.exprs(s.Exprs)
+		r.names += len(s.Names)
 	case *ast.FuncCallStmt:
-		s.Expr = rewriteExpr(s.Expr)
+		s.Expr = r.expr(s.Expr)
 	case *ast.DoBlockStmt:
-		rewriteStmts(s.Stmts)
+		r.block(0, s.Stmts)
 	case *ast.WhileStmt:
-		s.Condition = rewriteExpr(s.Condition)
-		rewriteStmts(s.Stmts)
+		s.Condition = r.expr(s.Condition)
+		r.block(0, s.Stmts)
 	case *ast.RepeatStmt:
-		s.Condition = rewriteExpr(s.Condition)
-		rewriteStmts(s.Stmts)
+		r.block(0, s.Stmts, &s.Condition)
 	case *ast.IfStmt:
-		s.Condition = rewriteExpr(s.Condition)
-		rewriteStmts(s.Then)
-		rewriteStmts(s.Else)
+		s.Condition = r.expr(s.Condition)
+		r.block(0, s.Then)
+		r.block(0, s.Else)
 	case *ast.NumberForStmt:
-		s.Init, s.Limit, s.Step = bound(s.Init), bound(s.Limit), bound(s.Step)
-		rewriteStmts(s.Stmts)
+		s.Init, s.Limit, s.Step = r.bound(s.Init), r.bound(s.Limit), r.bound(s.Step)
+		r.block(4, s.Stmts)
 	case *ast.GenericForStmt:
-		rewriteExprs(s.Exprs)
-		rewriteStmts(s.Stmts)
+		r.exprs(s.Exprs)
+		r.block(3+len(s.Names), s.Stmts)
 	case *ast.FuncDefStmt:
-		rewriteStmts(s.Func.Stmts)
+		s.Name.Func, s.Name.Receiver = r.expr(s.Name.Func), r.expr(s.Name.Receiver)
+		r.function(s.Func)
 	case *ast.ReturnStmt:
-		rewriteExprs(s.Exprs)
+		r.exprs(s.Exprs)
+	case *ast.GotoStmt:
+		r.gotos++
+	case *ast.LabelStmt:
+		r.labels++
+		r.takes(10*r.gotos + r.labels)
 	}
 }
 
-func rewriteExprs(list []ast.Expr) {
+func (r *rewriter) exprs(list []ast.Expr) {
 	for i := range list {
-		list[i] = rewriteExpr(list[i])
+		list[i] = r.expr(list[i])
 	}
 }
 
-func rewriteExpr(e ast.Expr) ast.Expr {
+func (r *rewriter) expr(e ast.Expr) ast.Expr {
+	if e == nil {
+		return nil
+	}
+	r.enter(e.Line())
+	e = r.changed(e)
+	r.depth--
+	return e
+}
+
+func (r *rewriter) changed(e ast.Expr) ast.Expr {
+	folds := r.folds
 	switch e := e.(type) {
+	case *ast.NumberExpr:
+		r.constant("\x00" + e.Value)
+	case *ast.StringExpr:
+		r.constant(e.Value)
+	case *ast.IdentExpr:
+		r.takes(r.names)
+		r.constant(e.Value)
 	case *ast.StringConcatOpExpr:
 		call := &ast.FuncCallExpr{Func: &ast.IdentExpr{Value: concatName}, Args: flatten(e, nil)}
 		call.SetLine(e.Line())
 		call.SetLastLine(e.LastLine())
 		call.Func.SetLine(e.Line())
-		rewriteExprs(call.Args)
+		r.exprs(call.Args)
 		return call
 	case *ast.AttrGetExpr:
-		e.Object, e.Key = rewriteExpr(e.Object), rewriteExpr(e.Key)
+		e.Object, e.Key = r.expr(e.Object), r.expr(e.Key)
 	case *ast.TableExpr:
 		for _, f := range e.Fields {
-			f.Key, f.Value = rewriteExpr(f.Key), rewriteExpr(f.Value)
+			f.Key, f.Value = r.expr(f.Key), r.expr(f.Value)
 		}
 	case *ast.FuncCallExpr:
-		e.Func, e.Receiver = rewriteExpr(e.Func), rewriteExpr(e.Receiver)
-		rewriteExprs(e.Args)
+		e.Func, e.Receiver = r.expr(e.Func), r.expr(e.Receiver)
+		r.constant(e.Method)
+		r.exprs(e.Args)
 	case *ast.LogicalOpExpr:
-		e.Lhs, e.Rhs = rewriteExpr(e.Lhs), rewriteExpr(e.Rhs)
+		e.Lhs, e.Rhs = r.expr(e.Lhs), r.expr(e.Rhs)
 	case *ast.RelationalOpExpr:
-		e.Lhs, e.Rhs = rewriteExpr(e.Lhs), rewriteExpr(e.Rhs)
+		e.Lhs, e.Rhs = r.expr(e.Lhs), r.expr(e.Rhs)
 	case *ast.ArithmeticOpExpr:
-		e.Lhs, e.Rhs = rewriteExpr(e.Lhs), rewriteExpr(e.Rhs)
+		e.Lhs, e.Rhs = r.expr(e.Lhs), r.expr(e.Rhs)
+		r.folds++
+		r.takes(r.folds - folds)
 	case *ast.UnaryMinusOpExpr:
-		e.Expr = rewriteExpr(e.Expr)
+		e.Expr = r.expr(e.Expr)
+		r.folds++
+		r.takes(r.folds - folds)
 	case *ast.UnaryNotOpExpr:
-		e.Expr = rewriteExpr(e.Expr)
+		e.Expr = r.expr(e.Expr)
 	case *ast.UnaryLenOpExpr:
-		e.Expr = rewriteExpr(e.Expr)
+		e.Expr = r.expr(e.Expr)
 	case *ast.FunctionExpr:
-		rewriteStmts(e.Stmts)
+		r.function(e)
 	}
 	return e
 }
 
 // bound has a bound of a numeric for be a number.
-func bound(e ast.Expr) ast.Expr {
-	if e = rewriteExpr(e); e == nil {
+func (r *rewriter) bound(e ast.Expr) ast.Expr {
+	if e = r.expr(e); e == nil {
 		return nil
 	}
 	if _, is := e.(*ast.NumberExpr); is {
