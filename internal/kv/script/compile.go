@@ -16,6 +16,13 @@ const concatName = ".."
 // boundName is the global function that the bounds of a numeric for are given through: Lua takes texts of numbers for them.
 const boundName = "for"
 
+// setName is the global function that t[k] = v becomes, keyName the one that the keys in {[k] = v} are given through: a number
+// may take much room.
+const (
+	setName = "[]="
+	keyName = "[]"
+)
+
 const (
 	mostDepth     = 2000    // of the tree: what is chained, such as a + a + … or elseif, has no bound in Lua
 	mostWork      = 1 << 26 // comparisons: the compiler looks for names and constants in lists, and everybody waits for it
@@ -113,18 +120,19 @@ func (r *rewriter) function(f *ast.FunctionExpr) {
 }
 
 func (r *rewriter) stmts(list []ast.Stmt) {
-	for _, s := range list {
+	for i, s := range list {
 		r.enter(s.Line())
-		r.stmt(s)
+		list[i] = r.stmt(s)
 		r.depth--
 	}
 }
 
-func (r *rewriter) stmt(s ast.Stmt) {
+func (r *rewriter) stmt(s ast.Stmt) ast.Stmt {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
 		r.exprs(s.Lhs)
 		r.exprs(s.Rhs)
+		return assignment(s)
 	case *ast.LocalAssignStmt:
 		r.exprs(s.Exprs)
 		r.names += len(s.Names)
@@ -158,6 +166,7 @@ func (r *rewriter) stmt(s ast.Stmt) {
 		r.labels++
 		r.takes(10*r.gotos + r.labels)
 	}
+	return s
 }
 
 func (r *rewriter) exprs(list []ast.Expr) {
@@ -187,17 +196,17 @@ func (r *rewriter) changed(e ast.Expr) ast.Expr {
 		r.takes(r.names)
 		r.constant(e.Value)
 	case *ast.StringConcatOpExpr:
-		call := &ast.FuncCallExpr{Func: &ast.IdentExpr{Value: concatName}, Args: flatten(e, nil)}
-		call.SetLine(e.Line())
-		call.SetLastLine(e.LastLine())
-		call.Func.SetLine(e.Line())
-		r.exprs(call.Args)
-		return call
+		args := flatten(e, nil)
+		r.exprs(args)
+		return callOf(concatName, e, args...)
 	case *ast.AttrGetExpr:
 		e.Object, e.Key = r.expr(e.Object), r.expr(e.Key)
 	case *ast.TableExpr:
 		for _, f := range e.Fields {
 			f.Key, f.Value = r.expr(f.Key), r.expr(f.Value)
+			if f.Key != nil && mayWiden(f.Key) {
+				f.Key = callOf(keyName, f.Key, f.Key)
+			}
 		}
 	case *ast.FuncCallExpr:
 		e.Func, e.Receiver = r.expr(e.Func), r.expr(e.Receiver)
@@ -233,10 +242,16 @@ func (r *rewriter) bound(e ast.Expr) ast.Expr {
 	if _, is := e.(*ast.NumberExpr); is {
 		return e
 	}
-	call := &ast.FuncCallExpr{Func: &ast.IdentExpr{Value: boundName}, Args: []ast.Expr{single(e)}, AdjustRet: true}
-	call.SetLine(e.Line())
-	call.SetLastLine(e.LastLine())
-	call.Func.SetLine(e.Line())
+	return callOf(boundName, e, e)
+}
+
+// callOf calls one of the machine's own functions in the place of something, for one value.
+func callOf(name string, at ast.PositionHolder, args ...ast.Expr) *ast.FuncCallExpr {
+	single(args[len(args)-1])
+	call := &ast.FuncCallExpr{Func: &ast.IdentExpr{Value: name}, Args: args, AdjustRet: true}
+	call.SetLine(at.Line())
+	call.SetLastLine(at.LastLine())
+	call.Func.SetLine(at.Line())
 	return call
 }
 

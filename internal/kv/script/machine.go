@@ -17,7 +17,7 @@ import (
 const (
 	callDepth    = 8192                 // of Lua functions
 	registryMost = 64 << 10             // values on the stack
-	lookEvery    = 1 << 10              // instructions between two looks at the clock
+	lookEvery    = 1 << 10              // instructions between two looks at the clock, at most
 	besideEvery  = 3 * time.Millisecond // others are let in so often when a script runs too long
 )
 
@@ -71,8 +71,8 @@ var (
 
 // budget is the context that the interpreter asks before each instruction.
 type budget struct {
-	context.Context //nolint:containedctx // it is one
-	n               uint32
+	context.Context     //nolint:containedctx // it is one
+	every, left     int // instructions between two looks, and until the next
 	look            func()
 	ended           chan struct{} // nil while the script may run
 	err             error
@@ -80,8 +80,9 @@ type budget struct {
 
 // Done counts an instruction.
 func (b *budget) Done() <-chan struct{} {
-	if b.n++; b.n%lookEvery == 0 {
+	if b.left--; b.left <= 0 {
 		b.look()
+		b.left = b.every
 	}
 	return b.ended
 }
@@ -164,7 +165,7 @@ func (s *Scripts) machine(c *engine.Ctx) *machine {
 // execute runs something and hands what it gives to then, or says why it failed.
 func (s *Scripts) execute(c *engine.Ctx, m *machine, x execution, then func(m *machine, v lua.LValue)) (failure string) {
 	before, loading := s.run, m.loading
-	b := &budget{Context: context.Background()}
+	b := &budget{Context: context.Background(), every: lookEvery, left: lookEvery}
 	r := &run{
 		c: c, sc: x.sc, rights: x.rights, version: 2, begun: time.Now(), limit: s.cfg.Limit, budget: b, memory: s.cfg.Memory, log: s.cfg.Log,
 		loading: x.loading != nil, stop: &s.stopping,
@@ -204,7 +205,7 @@ func (s *Scripts) execute(c *engine.Ctx, m *machine, x execution, then func(m *m
 
 // look is called now and then while the script runs.
 func (r *run) look() {
-	r.charge(lookEvery * perInstruction)
+	r.charge(r.budget.every * perInstruction)
 	if r.loading && time.Since(r.begun) > loadLimit && r.budget.err == nil {
 		r.budget.end(errLoadLong)
 	}

@@ -11,6 +11,7 @@ import (
 // really has; what other parts of it take meanwhile counts too, which the bound has room for.
 const (
 	weighEvery     = 16 << 20 // bytes that are made between two looks
+	reserveFrom    = 1 << 20  // bytes that are made at once, for which it is looked first
 	perInstruction = 64       // bytes that one makes at most, on average
 	perValue       = 48       // of a value in a table
 	perTable       = 200      // of a table without anything
@@ -47,10 +48,33 @@ func (r *run) charge(n int) {
 	}
 }
 
+// reserve counts bytes that are made at once, and ends the script before they are if it has no room for them.
+func (r *run) reserve(n int) error {
+	if r.charge(n); n < reserveFrom || r.budget.err != nil {
+		return r.budget.err
+	}
+	if r.grown()+int64(n) > r.memory {
+		goruntime.GC()
+		if r.grown()+int64(n) > r.memory {
+			r.budget.end(errMemory)
+		}
+	}
+	r.pace(r.grown() + int64(n))
+	r.budget.left = 0 // it takes long, too
+	return r.budget.err
+}
+
+// pace has the clock be looked at more often the more a script has: one instruction, such as #, may go through all of it.
+func (r *run) pace(bytes int64) {
+	r.budget.every = int(min(max(1, lookEvery<<20/max(1, bytes)), lookEvery))
+}
+
 // weigh ends the script if the process has grown too much since it had least. What is no longer used has to be collected to
 // know that; it is when there seems to be too much.
 func (r *run) weigh() {
-	if r.grown() <= r.memory {
+	has := r.grown()
+	r.pace(has)
+	if has <= r.memory {
 		return
 	}
 	goruntime.GC()

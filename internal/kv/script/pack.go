@@ -309,6 +309,9 @@ func (u *unpacker) object(n, depth int) (lua.LValue, error) {
 		if f, ok := k.(lua.LNumber); k == lua.LNil || ok && math.IsNaN(float64(f)) {
 			return nil, errors.New("Bad data format in input.") //nolint:staticcheck // a table has no such key
 		}
+		if err := u.m.chargeKey(t, k); err != nil {
+			return nil, err
+		}
 		t.RawSet(k, v)
 	}
 	return t, nil

@@ -37,6 +37,8 @@ func (m *machine) open() {
 	m.define("collectgarbage", func(l *lua.LState) int { l.Push(lua.LNumber(0)); return 1 })
 	m.define(concatName, m.concat)
 	m.define(boundName, loopBound)
+	m.define(setName, m.set)
+	m.define(keyName, m.key)
 	m.openCoroutines()
 	m.protected(nil)
 	m.openStrings()
@@ -97,6 +99,7 @@ func (m *machine) rawSet(l *lua.LState) int {
 	if m.locked[t] {
 		l.RaiseError("Attempt to modify a readonly table")
 	}
+	m.widen(l, t, l.CheckAny(2))
 	t.RawSet(l.CheckAny(2), l.CheckAny(3))
 	l.SetTop(1)
 	return 1
@@ -121,7 +124,7 @@ func (m *machine) setMetatable(l *lua.LState) int {
 
 // callees puts what scripts are compiled to call into globals that have none of it.
 func (m *machine) callees(env *lua.LTable) {
-	for _, name := range []string{concatName, boundName} {
+	for _, name := range []string{concatName, boundName, setName, keyName} {
 		if env.RawGetString(name) == lua.LNil {
 			env.RawSetString(name, m.globals.RawGetString(name))
 		}

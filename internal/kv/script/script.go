@@ -67,6 +67,7 @@ func New(cfg Config) *Scripts {
 	if cfg.Log == nil {
 		cfg.Log = func(int, string) {}
 	}
+	limitLists()
 	return &Scripts{cfg: cfg, known: map[string]*script{}, libraries: map[string]*library{}, functions: map[string]*function{}}
 }
 

@@ -24,6 +24,7 @@ func (m *machine) openStrings() {
 	}
 	tab := m.globals.RawGetString("table").(*lua.LTable) //nolint:forcetypeassert // opened before
 	tab.RawSetString("concat", m.l.NewFunction(m.joinTable))
+	tab.RawSetString("insert", m.l.NewFunction(m.insert(tab.RawGetString("insert").(*lua.LFunction).GFunction))) //nolint:forcetypeassert // opened before
 	if meta, ok := m.l.GetMetatable(lua.LString("")).(*lua.LTable); ok {
 		meta.RawSetString("__metatable", m.sealed) // it leads to the table behind string
 	}
