@@ -117,7 +117,10 @@ func TestServersThatFail(t *testing.T) {
 		"is unknown":     "redis://nowhere.invalid:6379",
 	} {
 		t.Run(name, func(t *testing.T) {
-			const timeout = 100 * time.Millisecond
+			timeout := 100 * time.Millisecond
+			if want := why[name]; want != nil && want != errSlow { // on a busy machine it may be late, and no other error will do
+				timeout = patience
+			}
 			c := open(t, Config{URL: url, Timeout: timeout})
 			began := time.Now()
 			for range 20 {
