@@ -95,26 +95,37 @@ func TestTurnMakesRoom(t *testing.T) {
 	}
 }
 
+// overdue is a context whose deadline passes when the one inside is cancelled.
+type overdue struct{ context.Context }
+
+func (c overdue) Err() error {
+	if c.Context.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
 // TestShortWaitOnSlowDisk leases with less time to wait than a commit takes: what was there is handed out all the same,
 // not given back for ever.
 func TestShortWaitOnSlowDisk(t *testing.T) {
-	var slow atomic.Pointer[context.Context]
+	var slow atomic.Pointer[context.CancelCauseFunc]
 	b := openHooked(t, t.TempDir(), Config{}, func(*Engine, context.Context) error { return nil }, func(p store.Point) error {
-		if ctx := slow.Load(); ctx != nil && p == store.BeforeSync {
-			<-(*ctx).Done() // the flush takes as long as the caller waits
+		if end := slow.Load(); end != nil && p == store.BeforeSync {
+			(*end)(context.DeadlineExceeded) // the flush takes as long as the caller waits
 		}
 		return nil
 	})
 	jobs := mustEnqueue(t, b.Engine, queue.New{Type: "a"}, queue.New{Type: "a"})
 	lease := func(f func(ctx context.Context) ([]queue.ExternalLeased, error)) queue.Lease {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-		defer cancel()
-		slow.Store(&ctx)
+		wait, end := context.WithCancelCause(t.Context())
+		defer end(nil)
+		ctx := overdue{wait}
+		slow.Store(&end)
 		defer slow.Store(nil)
 		l, err := f(ctx)
-		if err != nil || len(l) != 1 {
-			t.Fatalf("leased %+v, %v", l, err)
+		if err != nil || len(l) != 1 || ctx.Err() == nil {
+			t.Fatalf("leased %+v, %v; the time to wait: %v", l, err, ctx.Err())
 		}
 		return l[0].Lease
 	}
