@@ -45,7 +45,7 @@ func TestMainJob(t *testing.T) {
 	if other.File.ID == up.File.ID || !other.Decode.Cached || other.Decode.Status != d.Status {
 		t.Errorf("the same bytes under another name: %+v %+v", other.File, other.Decode)
 	}
-	if took, err := a.stop(); err != nil || took > 5*time.Second {
+	if took, err := a.stop(); err != nil || took > readyWait {
 		t.Fatalf("stop took %v: %v", took, err)
 	}
 	a = start(t, dir)

@@ -5,7 +5,6 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -93,13 +92,15 @@ func (a *appliance) compiling(id string) {
 		var p Plugin
 		status, _, err := a.call(a.t.Context(), http.MethodGet, "/api/v1/plugins/"+id, nil, &p)
 		if err == nil && status == http.StatusOK {
-			if p.State != "compiling" {
-				a.t.Log(fmt.Sprint("it is ", p.State))
+			switch p.State {
+			case "compiling":
+				return
+			case "active", "rejected":
+				a.t.Fatalf("it is %s, and nothing is compiled beside what is measured", p.State)
 			}
-			return
 		}
 		if time.Now().After(limit) {
-			a.t.Fatalf("%s is not found\n%s", id, a.log.tail())
+			a.t.Fatalf("%s is not being compiled\n%s", id, a.log.tail())
 		}
 	}
 }

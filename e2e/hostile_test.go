@@ -55,7 +55,7 @@ func buildGuest(t *testing.T, source, manifest string) string {
 func TestHostileDecoder(t *testing.T) {
 	plugins := buildHostile(t)
 	t.Setenv("WAYSIDE_PLUGINS_DIRS", plugins)
-	t.Setenv("WAYSIDE_DECODE_STALL", "1s")
+	t.Setenv("WAYSIDE_DECODE_STALL", "5s") // it takes a while to fill the memory
 	t.Setenv("WAYSIDE_DECODE_MEMORY", "64MiB")
 	a := start(t, t.TempDir())
 	good := a.upload("example.RU", example(t), "")

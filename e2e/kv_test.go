@@ -54,10 +54,12 @@ func TestKilledRedisServer(t *testing.T) {
 			}
 			acknowledged[i] = int(n)
 		}
-		var wg sync.WaitGroup
+		var wg, begun sync.WaitGroup
 		for i := range clients {
-			wg.Go(func() { acknowledged[i] = writeUntilKilled(addr, i, acknowledged[i]) })
+			begun.Add(1)
+			wg.Go(func() { acknowledged[i] = writeUntilKilled(addr, i, acknowledged[i], sync.OnceFunc(begun.Done)) })
 		}
+		begun.Wait()                                                      // whatever a flush takes here
 		<-time.After(time.Duration(20+rand.IntN(150)) * time.Millisecond) // the moment of the kill is what is tested
 		a.kill()
 		wg.Wait()
@@ -72,8 +74,9 @@ func TestKilledRedisServer(t *testing.T) {
 }
 
 // writeUntilKilled appends numbers to a list, each in a transaction with two keys that are always equal, until the server
-// is gone; it gives how many elements are acknowledged.
-func writeUntilKilled(addr string, i, from int) int {
+// is gone; it gives how many elements are acknowledged. It calls acked with each, and at its end.
+func writeUntilKilled(addr string, i, from int, acked func()) int {
+	defer acked()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		return from
@@ -95,6 +98,7 @@ func writeUntilKilled(addr string, i, from int) int {
 			}
 			got += string(b[:k])
 		}
+		acked()
 	}
 }
 

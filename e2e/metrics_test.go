@@ -75,7 +75,12 @@ func TestMetricsOfTheRedisServer(t *testing.T) {
 	for _, line := range []string{"SET a 1", "SET b 1 EX 1000", "GET a", "GET c", "LPUSH a 1"} {
 		c.Do(strings.Fields(line)...)
 	}
-	got := a.measured("wayside_kv_")
+	// A scrape shows what was seen last when the server is at work for longer than it waits.
+	var got map[string]float64
+	until(t, "the commands are counted", func() bool {
+		got = a.measured("wayside_kv_")
+		return got[`wayside_kv_commands_total{family="string"}`] > 0
+	})
 	for name, want := range map[string]float64{
 		"wayside_kv_clients":                                   1,
 		`wayside_kv_commands_total{family="string"}`:           4,

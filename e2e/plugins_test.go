@@ -120,9 +120,7 @@ func TestDroppedPlugin(t *testing.T) {
 	if p.Version != "1.0.0" || p.State != "active" || p.Others[0].Reason == nil || a.direct() != "1 rows" {
 		t.Errorf("beside a broken version: %+v, %s", p, a.direct())
 	}
-	if !strings.Contains(a.log.all(), `"plugin rejected"`) {
-		t.Errorf("the log does not say why\n%s", a.log.tail())
-	}
+	until(t, "the log says why", func() bool { return strings.Contains(a.log.all(), `"plugin rejected"`) })
 	a.kill() // and over a crash
 	a = start(t, a.dir)
 	a.activeAt("1.0.0")

@@ -119,9 +119,14 @@ func TestBrokenReplacements(t *testing.T) {
 			!strings.Contains(out, "drop.wasm") || !strings.Contains(out, "data rejected") || !strings.Contains(out, c.reason) {
 			t.Errorf("%s: the list is\n%s", c.reason, out)
 		}
-		if n := strings.Count(a.log.all(), `"plugin rejected"`); n == 0 {
-			t.Errorf("%s: the log does not say it\n%s", c.reason, a.log.tail())
-		}
+		until(t, "the log says "+c.reason, func() bool {
+			for line := range strings.Lines(a.log.all()) {
+				if strings.Contains(line, `"plugin rejected"`) && strings.Contains(line, c.reason) {
+					return true
+				}
+			}
+			return false
+		})
 	}
 	if out := a.said("doctor"); !strings.Contains(out, "drop.wasm (data) is rejected: it is no regular file") {
 		t.Errorf("doctor says\n%s", out)
@@ -140,10 +145,13 @@ func TestSlowCopy(t *testing.T) {
 	}
 	defer f.Close()
 	const pieces = 20
+	var longest time.Duration // between two pieces
+	last := time.Now()
 	for i := range pieces {
 		if _, err := f.Write(b[i*len(b)/pieces : (i+1)*len(b)/pieces]); err != nil {
 			t.Fatal(err)
 		}
+		longest, last = max(longest, time.Since(last)), time.Now()
 		if got := a.direct(); got != "1 rows" {
 			t.Fatalf("after piece %d: %s", i, got)
 		}
@@ -154,6 +162,9 @@ func TestSlowCopy(t *testing.T) {
 	}
 	a.activeAt("2.0.0")
 	if strings.Contains(a.log.all(), "plugin rejected") {
+		if longest > 400*time.Millisecond { // the debounce is 500
+			t.Skipf("the machine is too slow for a line of this pace: %v between two pieces", longest)
+		}
 		t.Errorf("half a copy was taken\n%s", a.log.tail())
 	}
 }
@@ -203,9 +214,16 @@ func TestRemovedWhileDecoding(t *testing.T) {
 	a := start(t, t.TempDir(), "--config", conf)
 	a.drop(spins("1.0.0"))
 	first := a.activeAt("1.0.0")
-	begin := func(n int) []string {
+	status := func(ids []string) (out []string) {
+		for _, id := range ids {
+			var d Decode
+			a.get("/api/v1/decodes/"+id, &d)
+			out = append(out, d.Status)
+		}
+		return out
+	}
+	begin := func(n int) (ids, now []string) { // and how it is with them once one runs
 		t.Helper()
-		var ids []string
 		for i := range n {
 			var up Uploaded
 			body := bytes.NewReader(fmt.Append(nil, "recording ", time.Now(), i))
@@ -216,12 +234,11 @@ func TestRemovedWhileDecoding(t *testing.T) {
 			ids = append(ids, up.Decode.ID)
 		}
 		for limit := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-			var d Decode
-			if a.get("/api/v1/decodes/"+ids[0], &d); d.Status == "running" {
-				return ids
+			if now = status(ids); slices.Contains(now, "running") {
+				return ids, now
 			}
 			if time.Now().After(limit) {
-				t.Fatalf("it does not run: %+v", d)
+				t.Fatalf("none runs: %v", now)
 			}
 		}
 	}
@@ -231,21 +248,12 @@ func TestRemovedWhileDecoding(t *testing.T) {
 		a.get("/api/v1/decodes/"+id, &d)
 		return d.Decoder.SHA256
 	}
-	status := func(ids []string) (out []string) {
-		for _, id := range ids {
-			var d Decode
-			a.get("/api/v1/decodes/"+id, &d)
-			out = append(out, d.Status)
-		}
-		return out
-	}
-	ids := begin(6) // some begin that wait for the worker only
-	before := status(ids)
+	ids, before := begin(6) // some begin that wait for the worker only
 	if out := a.said("plugin", "remove", "drop"); !strings.Contains(out, "drop removed") {
 		t.Fatal(out)
 	}
 	after := status(ids)
-	if !slices.Contains(before, "running") || !slices.Contains(after, "queued") {
+	if !slices.Contains(after, "queued") {
 		t.Fatalf("%v, %v", before, after)
 	}
 	for i, id := range ids {
@@ -262,8 +270,7 @@ func TestRemovedWhileDecoding(t *testing.T) {
 			t.Errorf("what waited: %+v %+v", d, d.Error)
 		}
 	}
-	ids = begin(5)
-	before = status(ids)
+	ids, before = begin(5)
 	if out := a.said("plugin", "disable", "drop"); !strings.Contains(out, "disabled") {
 		t.Fatal(out)
 	}

@@ -36,7 +36,7 @@ func TestStopGivesBackWhatRuns(t *testing.T) {
 			t.Fatalf("the decode is %s before the stop: nothing is tested", d.Status)
 		}
 	}
-	if took, err := a.stop(); err != nil || took > 5*time.Second {
+	if took, err := a.stop(); err != nil || took > 20*time.Second {
 		t.Fatalf("stop took %v: %v\n%s", took, err, a.log.tail())
 	}
 	a = start(t, dir)

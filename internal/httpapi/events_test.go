@@ -326,7 +326,7 @@ func TestDrainEndsStreams(t *testing.T) {
 	if err := w.server.Close(t.Context()); err != nil {
 		t.Errorf("close: %v", err)
 	}
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("streams held the stop up for %v", took)
 	}
 	if ev, ok := s.next(); ok {
