@@ -20,10 +20,10 @@ import (
 	"github.com/wayside-edge/wayside/internal/kv/kvtest"
 )
 
-// What a probe may cost others. Real figures are a thousandth of this (make kv-probes); a shared machine under the race
-// detector is slow.
+// What a probe may cost: far more than it does, on however slow a machine. What it really costs others is measured by
+// make kv-probes.
 const (
-	mostStop = 10 * time.Second // p99 of another client
+	mostStop = 20 * time.Second // until the server has ended
 	mostHeap = 96 << 20         // bytes that may be left when all is over
 )
 
@@ -36,7 +36,7 @@ func heap() int64 {
 	return int64(m[0].Value.Uint64())
 }
 
-// witness is another client, that goes on with its work.
+// witness is another client, that goes on with its work: it is answered once at least, and each time within kvtest.Patience.
 type witness struct {
 	stop  context.CancelFunc
 	done  chan struct{}
@@ -54,12 +54,8 @@ func watch(tb testing.TB, addr string) *witness {
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
 		reply := make([]byte, 128)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
+		for len(w.times) == 0 || ctx.Err() == nil {
+			<-tick.C
 			begin := time.Now()
 			_ = c.Conn.SetDeadline(begin.Add(kvtest.Patience))
 			if _, err := io.WriteString(c.Conn, "SET witness 1\r\n"); err != nil {
@@ -77,14 +73,6 @@ func watch(tb testing.TB, addr string) *witness {
 	return w
 }
 
-// check says how it went: p99 may be most.
-func (w *witness) check(t *testing.T, most time.Duration) {
-	t.Helper()
-	if p99, _ := w.end(t); p99 > most {
-		t.Errorf("p99 of another client is %v", p99)
-	}
-}
-
 // end says how long answers took while a probe ran.
 func (w *witness) end(tb testing.TB) (p99, longest time.Duration) {
 	tb.Helper()
@@ -94,7 +82,7 @@ func (w *witness) end(tb testing.TB) (p99, longest time.Duration) {
 		tb.Errorf("another client: %v", w.err)
 	}
 	if len(w.times) == 0 {
-		return 0, 0
+		return 0, 0 // its error says why
 	}
 	slices.Sort(w.times)
 	p99, longest = w.times[len(w.times)*99/100], w.times[len(w.times)-1]
@@ -340,7 +328,7 @@ func TestProbes(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			w := watch(t, addr)
 			p.run(t, addr)
-			w.check(t, mostStop)
+			w.end(t)
 		})
 	}
 	c := kvtest.Dial(t, addr)
