@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Api } from '../../api/client';
 import type { BatchDetail, BatchTable } from '../../api/types';
-import { BatchSource, chartTable, chartUrl, entries, isArchive, planOf } from './data';
+import { asOne, BatchSource, chartTable, chartUrl, entries, isArchive, planOf } from './data';
 
 const failure = (code: string) => ({ code, message: 'why', offset: null });
 const batch = {
@@ -27,6 +27,19 @@ it('lists what failed first, and tells twins apart', () => {
   const list = entries(batch);
   expect(list.map((e) => e.state)).toEqual(['failed', 'cancelled', 'queued', 'running', 'done', 'partial', 'done']);
   expect(list.map((e) => e.key)).toEqual(['f3', 'f4', 'f5', 'f6', 'f1', 'f2', 'f1.1']);
+});
+
+it('makes one recording of the files, which is decoded as they were', () => {
+  const of = { ...batch, name: 'day', decoder: 'rail', params: { width: '4' }, timeout_per_file: 30 };
+  expect(asOne(of)).toEqual({
+    name: 'day',
+    file_ids: ['f1', 'f2', 'f1'],
+    decoder: 'rail',
+    params: { width: '4' },
+    timeout_per_file: 30,
+    combine: true,
+  });
+  expect(JSON.parse(JSON.stringify(asOne({ ...of, decoder: null })))).not.toHaveProperty('decoder');
 });
 
 it('charts the table with a speed, else with a position', () => {

@@ -1,7 +1,7 @@
 // What a batch gives to its page: its files in one list, its combined tables as a grid reads them, how a new one is planned.
 
 import { data, type Api } from '../../api/client';
-import type { BatchDetail, BatchTable, Column } from '../../api/types';
+import type { BatchDetail, BatchTable, Column, NewBatch } from '../../api/types';
 import type { BatchPlan } from '../../uploads/uploads.svelte';
 import type { GridQuery, GridSource, GridWindow } from '../../ui/grid/types';
 
@@ -132,6 +132,18 @@ export interface BatchOptions {
   concurrency: number | undefined;
   timeout: number | undefined;
   combine: boolean;
+}
+
+/** The files of a batch that were decoded, as one recording, which is decoded as they were. */
+export function asOne(batch: BatchDetail): NewBatch {
+  return {
+    name: batch.name,
+    file_ids: batch.results.map((r) => r.file_id),
+    decoder: batch.decoder ?? undefined,
+    params: batch.params,
+    timeout_per_file: batch.timeout_per_file,
+    combine: true,
+  };
 }
 
 export const isArchive = (name: string) => /\.(zip|tar|tgz|tar\.(gz|zst|xz|bz2)|tzst)$/i.test(name);
