@@ -63,6 +63,8 @@ export const batches: Words<typeof en> = {
   timeoutHint: 'Eine Datei, die länger braucht, gilt als fehlgeschlagen; Warten zählt nicht.',
   noTimeout: 'keine eigene Grenze',
   combine: 'Die Dateien sind eine Aufzeichnung (wie die Stundendateien eines Zuges)',
+  joined: (first, last) =>
+    `In der Reihenfolge, in der sie kamen, von ${first} bis ${last}, wenn ihr Format keine eigene hat.`,
   uploading: 'Die Dateien werden hochgeladen; mit der ersten entsteht der Stapel.',
   uploadingAll: 'Die Dateien werden hochgeladen; der Stapel entsteht, wenn alle da sind.',
   make: 'Stapel anlegen',

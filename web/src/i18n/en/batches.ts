@@ -60,6 +60,8 @@ export const batches = {
   timeoutHint: 'A file that takes longer has failed; waiting does not count.',
   noTimeout: 'no limit of its own',
   combine: 'The files are one recording (as the hourly files of a train are)',
+  joined: (first: string, last: string) =>
+    `Joined in the order in which they came, from ${first} to ${last}, unless their format has an order of its own.`,
   uploading: 'The files are being uploaded; the batch is made with the first of them.',
   uploadingAll: 'The files are being uploaded; the batch is made when all of them are there.',
   make: 'Make the batch',

@@ -61,6 +61,7 @@ export const batches: Words<typeof en> = {
   timeoutHint: '超過時間的檔案視為失敗；等待時間不計。',
   noTimeout: '不另設上限',
   combine: '這些檔案是同一個記錄檔（例如列車的每小時檔案）',
+  joined: (first, last) => `依接收順序合併，從 ${first} 到 ${last}；格式自有順序時以該順序為準。`,
   uploading: '檔案上傳中；第一個檔案完成後即建立批次。',
   uploadingAll: '檔案上傳中；全部完成後即建立批次。',
   make: '建立批次',

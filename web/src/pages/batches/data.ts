@@ -1,7 +1,7 @@
 // What a batch gives to its page: its files in one list, its combined tables as a grid reads them, how a new one is planned.
 
 import { data, type Api } from '../../api/client';
-import type { BatchDetail, BatchTable, Column, NewBatch } from '../../api/types';
+import type { BatchDetail, BatchTable, Column, File as Recording, NewBatch } from '../../api/types';
 import type { BatchPlan } from '../../uploads/uploads.svelte';
 import type { GridQuery, GridSource, GridWindow } from '../../ui/grid/types';
 
@@ -144,6 +144,12 @@ export function asOne(batch: BatchDetail): NewBatch {
     timeout_per_file: batch.timeout_per_file,
     combine: true,
   };
+}
+
+/** In the order in which they came, which is the one in which the files of one recording are joined. */
+export function oldestFirst(files: readonly Recording[]): Recording[] {
+  const at = (f: Recording) => Date.parse(f.created_at ?? '') || 0;
+  return [...files].sort((a, b) => at(a) - at(b) || a.name.localeCompare(b.name, undefined, { numeric: true }));
 }
 
 export const isArchive = (name: string) => /\.(zip|tar|tgz|tar\.(gz|zst|xz|bz2)|tzst)$/i.test(name);
