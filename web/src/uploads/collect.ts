@@ -12,11 +12,17 @@ export interface Found {
   root?: FolderHandle;
 }
 
+/** What could not be read: a file, or a folder (its path ends with `/`). What is beside it is found all the same. */
+export interface Unread {
+  file?: undefined;
+  path: string;
+}
+
 interface Item extends DataTransferItem {
   getAsFileSystemHandle?(): Promise<Handle | null>;
 }
 
-export async function* collect(items: DataTransfer): AsyncGenerator<Found> {
+export async function* collect(items: DataTransfer): AsyncGenerator<Found | Unread> {
   // All has to be taken before the first pause: the browser forgets it then.
   const dropped = [...items.items]
     .filter((item) => item.kind === 'file')

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Found } from './collect';
+import type { Found, Unread } from './collect';
 import { Keeper, type FileHandle, type FolderHandle, type Kept, type KeptStore, type Tabs } from './kept';
 import { pick } from './pick';
 import { walkHandles } from './walk';
@@ -117,9 +117,9 @@ const folder = (name: string, inside: unknown[]) => ({
     yield* inside;
   },
 });
-const paths = async (found: AsyncIterable<Found>) => {
+const paths = async (found: AsyncIterable<Found | Unread>) => {
   const list: string[] = [];
-  for await (const f of found) list.push(f.path + (f.root ? ' in ' + f.root.name : ''));
+  for await (const f of found) list.push(f.path + (f.file && f.root ? ' in ' + f.root.name : ''));
   return list;
 };
 

@@ -1,7 +1,7 @@
 import type { Upload } from 'tus-js-client';
 import { ApiError, asApiError } from '../api/error';
 import type { NewBatch } from '../api/types';
-import { isClutter, type Found } from './collect';
+import { isClutter, type Found, type Unread } from './collect';
 import type { Keeper, Kept, Why } from './kept';
 import { UnfinishedList, type Unfinished } from './unfinished';
 
@@ -99,6 +99,10 @@ export class Uploads {
   asleep: Asleep[] = $state.raw([]);
   /** Files looked through in what was dropped, while that goes on. */
   collecting = $state(0);
+  /** Paths of what was dropped or chosen and could not be read. */
+  unread: readonly string[] = $state.raw([]);
+  /** Why not all of it was looked through. */
+  cut: ApiError | undefined = $state.raw();
   /** Counts up with each that has become a recording. */
   finished = $state(0);
   readonly active = $derived(this.items.filter((i) => i.state !== 'done' && i.state !== 'failed').length);
@@ -124,7 +128,11 @@ export class Uploads {
     this.unfinished = this.kept.all();
   }
 
-  async add(found: AsyncIterable<Found> | Iterable<Found>, options: UploadOptions = {}): Promise<number> {
+  /** Takes all that can be read; what cannot is told in `unread` and `cut`. */
+  async add(
+    found: AsyncIterable<Found | Unread> | Iterable<Found | Unread>,
+    options: UploadOptions = {},
+  ): Promise<number> {
     let lot: UploadItem[] = [];
     let count = 0;
     let shown = performance.now();
@@ -134,26 +142,34 @@ export class Uploads {
       lot = [];
       this.work();
     };
-    for await (const one of found) {
-      if (isClutter(one.path)) continue;
-      const item = new UploadItem(this.next++, one.file, one.path);
-      let asleep = this.wakened(item);
-      if (asleep && options.plan?.parts) {
-        // Chosen anew, for a batch that lacks none of its parts. Another one that needs it waits for it still.
-        if ((asleep.options.plan?.parts?.length ?? 0) > 1)
-          this.asleep = [...this.asleep, { kept: asleep, why: 'choose' }];
-        else void this.forgetKept(asleep.key);
-        asleep = undefined;
+    try {
+      for await (const one of found) {
+        if (isClutter(one.path)) continue;
+        if (!one.file) {
+          this.unread = [...this.unread, one.path];
+          continue;
+        }
+        const item = new UploadItem(this.next++, one.file, one.path);
+        let asleep = this.wakened(item);
+        if (asleep && options.plan?.parts) {
+          // Chosen anew, for a batch that lacks none of its parts. Another one that needs it waits for it still.
+          if ((asleep.options.plan?.parts?.length ?? 0) > 1)
+            this.asleep = [...this.asleep, { kept: asleep, why: 'choose' }];
+          else void this.forgetKept(asleep.key);
+          asleep = undefined;
+        }
+        this.options.set(item, asleep?.options ?? (options.plan?.parts ? { ...options, part: count } : options));
+        if (one.handle || options.plan || asleep) this.records.set(item, asleep ?? this.record(item, one));
+        lot.push(item);
+        this.collecting = ++count;
+        if (performance.now() - shown > 100) {
+          flush();
+          await new Promise((ok) => setTimeout(ok)); // others have their turn
+          shown = performance.now();
+        }
       }
-      this.options.set(item, asleep?.options ?? (options.plan?.parts ? { ...options, part: count } : options));
-      if (one.handle || options.plan || asleep) this.records.set(item, asleep ?? this.record(item, one));
-      lot.push(item);
-      this.collecting = ++count;
-      if (performance.now() - shown > 100) {
-        flush();
-        await new Promise((ok) => setTimeout(ok)); // others have their turn
-        shown = performance.now();
-      }
+    } catch (e) {
+      this.cut = new ApiError(-1, { code: 'console', detail: e instanceof Error ? e.message : String(e) });
     }
     this.collecting = 0;
     flush();

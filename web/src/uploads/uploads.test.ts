@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
-import { collect, isClutter, type Found } from './collect';
+import { collect, isClutter, type Found, type Unread } from './collect';
+import { pick } from './pick';
 import { UnfinishedList } from './unfinished';
 import { UploadItem, Uploads } from './uploads.svelte';
+import { walkHandles } from './walk';
 
 function memory() {
   const kept = new Map<string, string>();
@@ -56,7 +58,7 @@ it('walks through folders in parts', async () => {
     { kind: 'string', getAsFile: () => null },
     { kind: 'file', webkitGetAsEntry: () => null, getAsFile: () => file('c') },
   ];
-  const found: Found[] = [];
+  const found: (Found | Unread)[] = [];
   for await (const f of collect({ items } as unknown as DataTransfer)) found.push(f);
   expect(found.map((f) => f.path)).toEqual(['run/a', 'run/b', 'run/.hidden', 'c']);
   expect(found.filter((f) => isClutter(f.path)).map((f) => f.path)).toEqual(['run/.hidden']);
@@ -79,4 +81,80 @@ it('leaves out what file managers leave behind', async () => {
   const n = await uploads.add([]);
   expect(n).toBe(0);
   expect(uploads.active).toBe(0);
+});
+
+const broken = () => Promise.reject(new Error('it went'));
+const list = async (found: AsyncIterable<Found | Unread>) => {
+  const paths: string[] = [];
+  for await (const f of found) paths.push((f.file ? '' : 'not ') + f.path);
+  return paths;
+};
+
+it('goes on beside a file or folder of a drop that cannot be read', async () => {
+  const one = (name: string, readable = true) => ({
+    isDirectory: false,
+    fullPath: name,
+    file: (ok: (f: File) => void, fail: (e: Error) => void) =>
+      readable ? ok(new File(['x'], name)) : fail(new Error('it went')),
+  });
+  const folder = (name: string, entries?: unknown[]) => {
+    const lots = [entries, []];
+    const readEntries = (ok: (e: unknown[]) => void, fail: (e: Error) => void) => {
+      const lot = lots.shift();
+      if (lot) ok(lot);
+      else fail(new Error('it went'));
+    };
+    return { isDirectory: true, fullPath: name, createReader: () => ({ readEntries }) };
+  };
+  const all = folder('/run', [one('/run/a'), one('/run/b', false), folder('/run/shut'), one('/run/c')]);
+  const items = [{ kind: 'file', webkitGetAsEntry: () => all, getAsFile: () => null }];
+  expect(await list(collect({ items } as unknown as DataTransfer))).toEqual([
+    'run/a',
+    'not run/b',
+    'not run/shut/',
+    'run/c',
+  ]);
+});
+
+const handle = (name: string, getFile: () => Promise<File> = async () => new File(['x'], name)) => ({
+  kind: 'file' as const,
+  name,
+  getFile,
+});
+const folderOf = (name: string, handles: unknown[], readable = true) => ({
+  kind: 'directory' as const,
+  name,
+  async *values() {
+    yield* handles;
+    if (!readable) await broken();
+  },
+});
+
+it('goes on beside a file or folder of a choice that cannot be read', async () => {
+  const inner = folderOf('in', [handle('b')], false);
+  const outer = folderOf('run', [handle('a'), handle('x', broken), inner, handle('c')]);
+  const paths = ['run/a', 'not run/x', 'run/in/b', 'not run/in/', 'run/c'];
+  expect(await list(walkHandles(outer as never))).toEqual(paths);
+  const pickers = {
+    showOpenFilePicker: async () => [handle('a'), handle('x', broken), handle('c')] as never,
+    showDirectoryPicker: broken,
+  };
+  const files = pick(new Event('click'), false, pickers);
+  expect(files && (await list(files))).toEqual(['a', 'not x', 'c']);
+});
+
+it('uploads what it found when the search breaks off, and says that it did', async () => {
+  const uploads = new Uploads(memory(), undefined, () => new Promise(() => undefined));
+  async function* found(): AsyncGenerator<Found | Unread> {
+    yield { file: new File(['x'], 'a'), path: 'run/a' };
+    yield { path: 'run/x' };
+    yield { path: 'run/.lock' };
+    yield { file: new File(['x'], 'b'), path: 'run/b' };
+    await broken();
+  }
+  expect(await uploads.add(found())).toBe(2);
+  expect(uploads.items.map((i) => i.path)).toEqual(['run/a', 'run/b']);
+  expect(uploads.collecting).toBe(0);
+  expect(uploads.unread).toEqual(['run/x']);
+  expect(uploads.cut?.message).toBe('it went');
 });

@@ -10,6 +10,9 @@ export const uploads: Words<typeof en> = {
   folder: 'Ordner wählen',
   inAll: (n, left, rate) => `${n} Uploads, noch ${left} mit ${rate}/s`,
   looking: (n) => `bisher ${n} Dateien gefunden`,
+  unread: (n, text) =>
+    n === 1 ? 'Eine Datei war nicht zu lesen und fehlt' : `${text} Dateien waren nicht zu lesen und fehlen`,
+  cut: 'Nicht alles wurde durchgesehen.',
   waiting: 'Wartet',
   paused: 'Angehalten',
   offline: 'Wartet auf das Gerät',

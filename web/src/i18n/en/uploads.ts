@@ -7,6 +7,9 @@ export const uploads = {
   folder: 'Choose a folder',
   inAll: (n: string, left: string, rate: string) => `${n} uploads, ${left} left at ${rate}/s`,
   looking: (n: string) => `${n} files found so far`,
+  unread: (n: number, text: string) =>
+    n === 1 ? 'One file could not be read, and is left out' : `${text} files could not be read, and are left out`,
+  cut: 'Not all of it was looked through.',
   waiting: 'Waiting',
   paused: 'Paused',
   offline: 'Waiting for the appliance',

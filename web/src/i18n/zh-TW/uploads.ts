@@ -10,6 +10,8 @@ export const uploads: Words<typeof en> = {
   folder: '選擇資料夾',
   inAll: (n, left, rate) => `${n} 個上傳，剩餘 ${left}，${rate}/s`,
   looking: (n) => `目前找到 ${n} 個檔案`,
+  unread: (_n, text) => `有 ${text} 個檔案無法讀取，已略過`,
+  cut: '未能查看全部內容。',
   waiting: '等待中',
   paused: '已暫停',
   offline: '等待設備',
