@@ -29,6 +29,9 @@ export class ApiError extends Error {
   }
 }
 
+/** A script that the page needs is not to be had: as a rule the appliance has a newer one by now. Asking again is no help. */
+export const staleError = () => new ApiError(-1, { code: 'stale' });
+
 export function asApiError(e: unknown): ApiError {
   if (e instanceof ApiError) return e;
   if (e instanceof TypeError) return new ApiError(0, {}); // what fetch throws when nothing answers

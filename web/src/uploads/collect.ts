@@ -1,5 +1,6 @@
 // What a drop or a choice holds: files, and those of folders, found one after the other so that a folder of many
 // thousands does not stop the page.
+import { staleError } from '../api/error';
 import type { Handle, FileHandle, FolderHandle } from './kept';
 
 export interface Found {
@@ -33,11 +34,16 @@ export async function* collect(items: DataTransfer): AsyncGenerator<Found | Unre
     }));
   for (const { entry, file, handle: coming } of dropped) {
     const handle = await coming;
-    if (handle?.kind === 'directory') yield* (await import('./walk')).walkHandles(handle as FolderHandle);
-    else if (entry?.isDirectory) yield* (await import('./walk')).walk(entry as FileSystemDirectoryEntry);
+    if (handle?.kind === 'directory') yield* (await walker()).walkHandles(handle as FolderHandle);
+    else if (entry?.isDirectory) yield* (await walker()).walk(entry as FileSystemDirectoryEntry);
     else if (file) yield { file, path: file.name, ...(handle ? { handle: handle as FileHandle } : {}) };
   }
 }
+
+const walker = () =>
+  import('./walk').catch(() => {
+    throw staleError();
+  });
 
 export function* chosen(files: Iterable<File>): Generator<Found> {
   for (const file of files) yield { file, path: file.webkitRelativePath || file.name };

@@ -1,5 +1,5 @@
 import type { Upload } from 'tus-js-client';
-import { ApiError, asApiError } from '../api/error';
+import { ApiError, asApiError, staleError } from '../api/error';
 import type { NewBatch } from '../api/types';
 import { isClutter, type Found, type Unread } from './collect';
 import type { Keeper, Kept, Why } from './kept';
@@ -169,7 +169,8 @@ export class Uploads {
         }
       }
     } catch (e) {
-      this.cut = new ApiError(-1, { code: 'console', detail: e instanceof Error ? e.message : String(e) });
+      const detail = e instanceof Error ? e.message : String(e);
+      this.cut = e instanceof ApiError ? e : new ApiError(-1, { code: 'console', detail });
     }
     this.collecting = 0;
     flush();
@@ -254,7 +255,11 @@ export class Uploads {
 
   /** The appliance is there again. */
   online(): void {
-    for (const item of this.items) if (item.state === 'offline') item.state = 'waiting';
+    for (const item of this.items) {
+      if (item.state !== 'offline') continue;
+      item.state = 'waiting';
+      item.error = undefined;
+    }
     this.work();
   }
 
@@ -394,7 +399,7 @@ export class Uploads {
     try {
       sender = await this.sender();
     } catch {
-      this.failed(item, new ApiError(0, {}));
+      this.failed(item, staleError());
       return;
     }
     if (item.state !== 'running' || !this.items.includes(item)) return; // it was given up meanwhile

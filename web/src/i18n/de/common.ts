@@ -74,6 +74,8 @@ export const common: Words<typeof en> = {
     unavailable: 'Das Gerät ist ausgelastet oder hält gerade an.',
     internal: 'Das Gerät hat einen Fehler gemacht.',
     internalDo: 'Die Ursache steht unter dieser Anfrage im Protokoll.',
+    stale: 'Ein Teil dieser Seite ließ sich nicht holen.',
+    staleDo: 'Vielleicht hat das Gerät eine neue Version: Laden Sie die Seite neu.',
     console: 'Diese Seite hat einen Fehler gemacht.',
     consoleDo: 'Laden Sie sie neu; bleibt es dabei, melden Sie, was hier steht.',
   },

@@ -71,6 +71,8 @@ export const common = {
     unavailable: 'The appliance is busy or stopping.',
     internal: 'The appliance made a mistake.',
     internalDo: 'The log has the cause under this request id.',
+    stale: 'A part of this page could not be fetched.',
+    staleDo: 'The appliance may have a new version: load the page anew.',
     console: 'This page made a mistake.',
     consoleDo: 'Load it anew; if it stays, report what stands here.',
   },

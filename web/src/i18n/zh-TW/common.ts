@@ -74,6 +74,8 @@ export const common: Words<typeof en> = {
     unavailable: '設備忙碌中或正在停止。',
     internal: '設備發生錯誤。',
     internalDo: '日誌中可依此請求編號查到原因。',
+    stale: '無法取得此頁面的部分程式。',
+    staleDo: '設備可能已更新版本，請重新載入頁面。',
     console: '此頁面發生錯誤。',
     consoleDo: '請重新載入；若仍發生，請回報此處的內容。',
   },
