@@ -1,6 +1,7 @@
 import { cleanup, fireEvent, render, screen } from '@testing-library/svelte';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createApi } from '../../api/client';
+import type { LiveItem, Topic } from '../../api/live.svelte';
 import { I18n } from '../../i18n/i18n.svelte';
 import { App } from '../../lib/app.svelte';
 import { Prefs } from '../../lib/prefs.svelte';
@@ -12,6 +13,9 @@ const json = (body: unknown, status = 200) =>
 let app: App;
 let answer: (r: Request, url: URL) => Response;
 
+/** What the stream of events tells. */
+let push: (topic: Topic, ...items: LiveItem[]) => void;
+
 async function shown() {
   const i18n = new I18n();
   await i18n.load('en');
@@ -20,6 +24,14 @@ async function shown() {
   const send = async (r: Request) => answer(r, new URL(r.url));
   app = new App([], i18n, new Prefs(undefined), createApi(quiet, 'http://x/api/v1', send as unknown as typeof fetch));
   app.session.info = { required: true, signed_in: true, scopes: ['admin'] } as unknown as typeof app.session.info;
+  const listeners: Parameters<typeof app.live.on>[1][] = [];
+  vi.spyOn(app.live, 'on').mockImplementation((_, listener) => {
+    listeners.push(listener);
+    return () => true;
+  });
+  push = (topic, ...items) => {
+    for (const listener of listeners) listener({ items: new Map([[topic, items]]), reset: new Set() });
+  };
   app.router.go('/files');
   render(TestPage, { props: { app, page: Files } });
   await vi.advanceTimersByTimeAsync(0);
@@ -48,4 +60,43 @@ test('the blank between two words stays while they are typed; a page that goes w
   cleanup();
   await vi.advanceTimersByTimeAsync(1000);
   expect(app.router.get('q')).toBeNull();
+});
+
+const recording = (i: number) => ({ id: 'f' + i, name: `run${i}.RU`, decodes: [], size: 1, created_at: null });
+/** Pages of five, the newest first. */
+const filesOf = (count: number, url: URL) => {
+  const from = Number(url.searchParams.get('cursor') ?? 0);
+  const items = Array.from({ length: Math.min(5, count - from) }, (_, i) => recording(count - from - i));
+  return json({ items, next_cursor: from + 5 < count ? String(from + 5) : null });
+};
+
+test('what is ticked stays so when the list begins anew, and all of it is deleted; the first refusal is told', async () => {
+  const deleted: string[] = [];
+  answer = (r, url) => {
+    if (r.method === 'DELETE') {
+      deleted.push(url.pathname.split('/').at(-1) ?? '');
+      if (deleted.length < 3)
+        return json({ code: 'conflict', detail: 'it is held', request_id: 'r' + deleted.length }, 409);
+      return new Response(null, { status: 204 });
+    }
+    return url.pathname.endsWith('/files') ? filesOf(8, url) : json({ items: [], next_cursor: null });
+  };
+  await shown();
+  await fireEvent.scroll(screen.getByRole('region', { name: 'Files' }));
+  await vi.advanceTimersByTimeAsync(0);
+  await fireEvent.click(screen.getByRole('checkbox', { name: 'Select all shown' }));
+  expect(screen.getByText('8 recordings selected')).toBeTruthy();
+  app.uploads.finished++;
+  await vi.advanceTimersByTimeAsync(0);
+  expect(screen.getAllByRole('row')).toHaveLength(6);
+  expect(screen.getByText('8 recordings selected')).toBeTruthy();
+  push('file', { id: 'f5', deleted: true });
+  await vi.advanceTimersByTimeAsync(0);
+  await fireEvent.click(screen.getByRole('button', { name: 'Delete 7' }));
+  await vi.advanceTimersByTimeAsync(8000);
+  await vi.waitFor(() => expect(deleted).toHaveLength(7));
+  expect(new Set(deleted).size).toBe(7);
+  expect(deleted).not.toContain('f5');
+  await vi.waitFor(() => expect(app.shell.failed?.what).toBe('5 deleted, 2 not.'));
+  expect(app.shell.failed?.error).toMatchObject({ message: 'it is held', requestId: 'r1' });
 });
