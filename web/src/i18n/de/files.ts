@@ -23,6 +23,7 @@ export const files: Words<typeof en> = {
   emptyText:
     'Ziehen Sie eine Aufzeichnung irgendwo auf diese Seite. Ihr Format wird am Inhalt erkannt; eine Sekunde später sind ihre Tabellen hier.',
   noMatch: 'Keine Aufzeichnung passt',
+  looking: (n) => `Ältere werden durchgesehen: bisher ${n}`,
   selected: (n, text) => (n === 1 ? '1 Aufzeichnung ausgewählt' : `${text} Aufzeichnungen ausgewählt`),
   again: 'Nochmals dekodieren',
   asBatch: 'Als Stapel zusammenfassen',

@@ -20,6 +20,7 @@ export const files = {
   emptyText:
     'Drop a recording anywhere on this page. Its format is found from the content; a second later its tables are here.',
   noMatch: 'No recording matches',
+  looking: (n: string) => `Looking through older ones: ${n} so far`,
   selected: (n: number, text: string) => (n === 1 ? '1 recording selected' : `${text} recordings selected`),
   again: 'Decode again',
   asBatch: 'Make a batch of them',

@@ -22,6 +22,7 @@ export const files: Words<typeof en> = {
   empty: '尚無記錄檔',
   emptyText: '將記錄檔拖放到此頁面任何位置。格式由內容自動辨識，稍後即可看到資料表。',
   noMatch: '沒有符合的記錄檔',
+  looking: (n) => `正在查看較舊的記錄檔：目前 ${n} 個`,
   selected: (_n, text) => `已選取 ${text} 個記錄檔`,
   again: '重新解碼',
   asBatch: '組成批次',

@@ -11,7 +11,7 @@ import Files from './Files.svelte';
 const json = (body: unknown, status = 200) =>
   new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
 let app: App;
-let answer: (r: Request, url: URL) => Response;
+let answer: (r: Request, url: URL) => Response | Promise<Response>;
 
 /** What the stream of events tells. */
 let push: (topic: Topic, ...items: LiveItem[]) => void;
@@ -99,4 +99,26 @@ test('what is ticked stays so when the list begins anew, and all of it is delete
   expect(deleted).not.toContain('f5');
   await vi.waitFor(() => expect(app.shell.failed?.what).toBe('5 deleted, 2 not.'));
   expect(app.shell.failed?.error).toMatchObject({ message: 'it is held', requestId: 'r1' });
+});
+
+test('a recording of a state is found by its name behind the first page, and none is not said before', async () => {
+  let go = () => {};
+  const more = new Promise<void>((ok) => (go = ok));
+  answer = async (_, url) => {
+    const file = url.pathname.split('/files/')[1];
+    if (file) return json({ ...recording(1), id: file, name: file });
+    if (!url.searchParams.has('status')) return json({ items: [], next_cursor: null });
+    if (url.searchParams.has('cursor')) await more;
+    const at = url.searchParams.has('cursor') ? 'red' : 'blue';
+    const decode = { id: 'd' + at, file_id: at, status: 'failed', rows: 0, issues: { warnings: 0, errors: 0 } };
+    return json({ items: [decode], next_cursor: at === 'blue' ? '1' : null });
+  };
+  await shown();
+  expect(screen.getByText('No recordings yet')).toBeTruthy();
+  app.router.set({ q: 'red', status: 'failed' });
+  await vi.waitFor(() => expect(screen.getByText('Looking through older ones: 1 so far')).toBeTruthy());
+  expect(screen.queryByText('No recording matches')).toBeNull();
+  go();
+  await vi.waitFor(() => expect(screen.getByRole('link', { name: 'red' })).toBeTruthy());
+  expect(screen.queryByText(/Looking through/)).toBeNull();
 });

@@ -27,11 +27,16 @@ export class Recordings {
   loaded = $state(false);
   /** Recordings that came since, which wait above the list. */
   fresh = $state(0);
+  /** Decodes that were looked through for a name so far, while more of them are. */
+  looked = $state(0);
 
   private query: RecordingQuery = { name: '', status: '' };
   private cursor: string | null = null;
   private running: AbortController | undefined;
   private known = new Set<string>();
+  /** Under a state: files that count as new, and those of which an event told a name that fits. */
+  private counted = new Set<string>();
+  private named = new Set<string>();
 
   constructor(
     private api: Api,
@@ -68,16 +73,22 @@ export class Recordings {
       if (item.deleted) list = list.filter((r) => r.file.id !== item.id);
       else if (list.some((r) => r.file.id === item.id)) {
         list = list.map((r) => (r.file.id === item.id ? { ...r, file: item as unknown as File } : r));
-      } else if (!this.known.has(item.id) && this.query.name === '' && this.query.status === '') {
+      } else if (!this.fits(item.name ?? '')) continue;
+      else if (this.query.status) this.named.add(item.id);
+      else if (!this.known.has(item.id)) {
         this.known.add(item.id);
         this.fresh++;
       }
     }
     for (const item of items.get('decode') ?? []) {
       const decode = item as unknown as Decode;
-      list = list.map((r) =>
-        r.file.id === decode.file_id && (!r.decode || r.decode.id <= decode.id) ? { ...r, decode } : r,
-      );
+      const { file_id: id, status } = decode;
+      const fits = this.query.name === '' || this.named.has(id); // a decode does not tell the name of its file
+      if (fits && status === this.query.status && !this.counted.has(id) && !list.some((r) => r.file.id === id)) {
+        this.counted.add(id);
+        this.fresh++;
+      }
+      list = list.map((r) => (r.file.id === id && (!r.decode || r.decode.id <= decode.id) ? { ...r, decode } : r));
     }
     this.list = list;
   }
@@ -86,9 +97,14 @@ export class Recordings {
     return ids.size === 0 ? this.list : this.list.filter((r) => !ids.has(r.file.id));
   }
 
+  private fits(name: string): boolean {
+    return name.toLowerCase().includes(this.query.name.toLowerCase());
+  }
+
   private async fetch(after: string | undefined): Promise<void> {
     const mine = (this.running = new AbortController());
     this.busy = true;
+    this.looked = 0;
     try {
       const { list, cursor } = this.query.status
         ? await this.byStatus(this.query.status, after, mine.signal)
@@ -99,12 +115,17 @@ export class Recordings {
       this.cursor = cursor;
       this.error = undefined;
       this.loaded = true;
-      if (!after) this.fresh = 0;
+      if (!after) {
+        this.fresh = 0;
+        this.counted.clear();
+        this.named.clear();
+      }
     } catch (e) {
       if (this.running !== mine || mine.signal.aborted) return;
       this.error = asApiError(e);
     }
     this.busy = false;
+    this.looked = 0;
   }
 
   private async byFile(after: string | undefined, signal: AbortSignal) {
@@ -129,22 +150,33 @@ export class Recordings {
     return { list, cursor: answer.next_cursor };
   }
 
+  /** Decodes cannot be asked for by the name of their file: they are looked through until there is a page of those that fit. */
   private async byStatus(status: Decode['status'], after: string | undefined, signal: AbortSignal) {
-    const answer = await data(
-      this.api.GET('/decodes', { params: { query: { limit: this.size, cursor: after, status } }, signal }),
-    );
     const list: Recording[] = [];
-    await each(
-      answer.items.map((decode, at) => ({ decode, at })),
-      async ({ decode, at }) => {
-        const path = { id: decode.file_id };
-        const file = await data(this.api.GET('/files/{id}', { params: { path }, signal })).catch(() => undefined);
-        if (file && file.name.toLowerCase().includes(this.query.name.toLowerCase())) list[at] = { file, decode };
-      },
-    );
-    const seen = new Set<string>();
-    const once = list.filter((r) => r && !seen.has(r.file.id) && seen.add(r.file.id));
-    return { list: once, cursor: answer.next_cursor };
+    const seen = new Set(after ? this.list.map((r) => r.file.id) : []);
+    const enough = this.query.name ? this.size : 1;
+    for (let cursor = after; ;) {
+      const query = { limit: this.size, cursor, status };
+      const answer = await data(this.api.GET('/decodes', { params: { query }, signal }));
+      const lot: (Recording | undefined)[] = [];
+      await each(
+        answer.items.map((decode, at) => ({ decode, at })),
+        async ({ decode, at }) => {
+          const path = { id: decode.file_id };
+          const file = await data(this.api.GET('/files/{id}', { params: { path }, signal })).catch(() => undefined);
+          if (file && this.fits(file.name)) lot[at] = { file, decode };
+        },
+      );
+      signal.throwIfAborted();
+      for (const r of lot) {
+        if (!r || seen.has(r.file.id)) continue;
+        seen.add(r.file.id);
+        list.push(r);
+      }
+      if (!answer.next_cursor || list.length >= enough) return { list, cursor: answer.next_cursor };
+      cursor = answer.next_cursor;
+      this.looked += answer.items.length;
+    }
   }
 }
 
