@@ -1,1 +1,1 @@
-export{f as walk,p as walkHandles}from"./shared.js";
+export{g as read,_ as walk,v as walkHandles}from"./shared.js";
