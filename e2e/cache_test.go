@@ -226,7 +226,9 @@ func TestCacheElsewhere(t *testing.T) {
 		}
 	}
 	until(t, "the cache is degraded", func() bool { status, _ := a.part("cache"); return status == "degraded" })
-	if n := strings.Count(a.log.all(), "cache does not answer"); n != 1 {
+	const said = "cache does not answer"
+	until(t, "the log tells it", func() bool { return strings.Contains(a.log.all(), said) })
+	if n := strings.Count(a.log.all(), said); n != 1 {
 		t.Errorf("the log tells it %d times\n%s", n, a.log.tail())
 	}
 	_, again := kvtest.Start(t, kv.Config{Addr: addr, Password: "right"})

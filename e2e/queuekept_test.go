@@ -57,9 +57,7 @@ func TestSetStaysSet(t *testing.T) {
 		}
 	}
 	check("started again")
-	if !strings.Contains(a.log.all(), "queue.weights: mine: 9") {
-		t.Errorf("the start does not say what holds instead of the configuration\n%s", a.log.tail())
-	}
+	until(t, "the start says what holds instead of the configuration", func() bool { return strings.Contains(a.log.all(), "queue.weights: mine: 9") })
 	if q := must[client.Queue](t)(c.Queue(t.Context(), "mine")); !q.Draining || q.Drained {
 		t.Errorf("with a job at work the queue is %+v", q)
 	}

@@ -31,7 +31,19 @@ func TestTraceInTheLog(t *testing.T) {
 	}
 	a.get("/api/v1/files", nil)
 	loggers := map[string]bool{}
-	for line := range strings.Lines(a.log.all()) {
+	var lines string // that are whole
+	until(t, "the request and its decode are in the log", func() bool {
+		lines = a.log.all()
+		lines = lines[:strings.LastIndexByte(lines, '\n')+1]
+		has := map[string]bool{}
+		for line := range strings.Lines(lines) {
+			for _, logger := range []string{"api", "decoder"} {
+				has[logger] = has[logger] || strings.Contains(line, `"traced-1"`) && strings.Contains(line, `"logger":"`+logger+`"`)
+			}
+		}
+		return has["api"] && has["decoder"]
+	})
+	for line := range strings.Lines(lines) {
 		var m map[string]any
 		if json.Unmarshal([]byte(line), &m) != nil || m["request_id"] != "traced-1" {
 			if strings.Contains(line, trace) {
