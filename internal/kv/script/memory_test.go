@@ -1,7 +1,7 @@
 package script_test
 
 import (
-	"crypto/sha1" //nolint:gosec // the name of a script
+	"crypto/sha1"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -117,7 +117,7 @@ func TestAssignments(t *testing.T) {
 		{"local t = {}\n t[t.x] = 1", "-ERR user_script:2: table index is nil script: %s, on @user_script:2.\r\n"},
 		{"local i = 100\n redis[i] = 1", "-ERR user_script:2: Attempt to modify a readonly table script: %s, on @user_script:2.\r\n"},
 	} {
-		want := strings.Replace(tc.want, "%s", fmt.Sprintf("%x", sha1.Sum([]byte(tc.text))), 1) //nolint:gosec // the script's name
+		want := strings.Replace(tc.want, "%s", fmt.Sprintf("%x", sha1.Sum([]byte(tc.text))), 1)
 		if got := b.do("EVAL", tc.text, "0"); got != want {
 			t.Errorf("%s\nanswers %.200q, want %q", tc.text, got, want)
 		}

@@ -96,7 +96,7 @@ func TestTurnMakesRoom(t *testing.T) {
 }
 
 // overdue is a context whose deadline passes when the one inside is cancelled.
-type overdue struct{ context.Context }
+type overdue struct{ context.Context } //nolint:containedctx // it is one
 
 func (c overdue) Err() error {
 	if c.Context.Err() != nil {
