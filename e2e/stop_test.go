@@ -36,11 +36,18 @@ func TestStopGivesBackWhatRuns(t *testing.T) {
 			t.Fatalf("the decode is %s before the stop: nothing is tested", d.Status)
 		}
 	}
-	if took, err := a.stop(); err != nil || took > 20*time.Second {
+	if took, err := a.stop(); err != nil || took > readyWait {
 		t.Fatalf("stop took %v: %v\n%s", took, err, a.log.tail())
 	}
+	stopped := time.Now()
 	a = start(t, dir)
 	d := a.final(up.Decode.ID)
+	var ran struct {
+		FinishedAt time.Time `json:"finished_at"`
+	}
+	if a.get("/api/v1/decodes/"+up.Decode.ID, &ran); ran.FinishedAt.Before(stopped) {
+		t.Errorf("the stop at %v waited for the end of the decode at %v", stopped, ran.FinishedAt)
+	}
 	if d.Status != "done" || d.rows("records") <= 0 {
 		t.Errorf("after the next start: %+v\n%s", d, a.log.tail())
 	}

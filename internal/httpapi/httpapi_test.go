@@ -162,7 +162,24 @@ func TestDrainLetsRequestsEnd(t *testing.T) {
 	}
 }
 
+// TestUnusedConnectionsHoldNothingUp closes a server that has them. net/http would always wait five seconds; a busy machine may
+// take as long once.
 func TestUnusedConnectionsHoldNothingUp(t *testing.T) {
+	for tries := 3; ; tries-- {
+		took := closeWithUnused(t)
+		if took <= 3*time.Second {
+			return
+		}
+		if tries == 1 {
+			t.Fatalf("close took %v", took)
+		}
+		t.Logf("close took %v: again", took)
+	}
+}
+
+// closeWithUnused gives how long a server with unused connections takes to close.
+func closeWithUnused(t *testing.T) time.Duration {
+	t.Helper()
 	w := newWorld(t).start()
 	for range 3 {
 		dialWorld(t, w)
@@ -174,9 +191,10 @@ func TestUnusedConnectionsHoldNothingUp(t *testing.T) {
 		return len(w.server.unused.conns) == 3
 	})
 	began := time.Now()
-	if err := w.server.Close(t.Context()); err != nil || time.Since(began) > 20*time.Second {
-		t.Errorf("close: %v after %v", err, time.Since(began))
+	if err := w.server.Close(t.Context()); err != nil {
+		t.Fatalf("close: %v", err)
 	}
+	return time.Since(began)
 }
 
 func TestCloseEndsWhatOutlastsIt(t *testing.T) {
