@@ -79,7 +79,7 @@ func TestMetricsOfTheRedisServer(t *testing.T) {
 	var got map[string]float64
 	until(t, "the commands are counted", func() bool {
 		got = a.measured("wayside_kv_")
-		return got[`wayside_kv_commands_total{family="string"}`] > 0
+		return got[`wayside_kv_commands_failed_total{family="list"}`] == 1 // the last of them
 	})
 	for name, want := range map[string]float64{
 		"wayside_kv_clients":                                   1,
