@@ -133,9 +133,26 @@ func TestBrokenReplacements(t *testing.T) {
 	}
 }
 
-// TestSlowCopy copies a new version in small pieces: what has not come to its end is never taken.
+// TestSlowCopy copies a new version in small pieces: what has not come to its end is never taken. Half of a copy that a busy
+// machine holds up for as long as the debounce may be taken rightly, so that one is made again.
 func TestSlowCopy(t *testing.T) {
+	for tries := 5; ; tries-- {
+		half, longest := copySlowly(t)
+		if !half {
+			return
+		}
+		if longest < 400*time.Millisecond || tries == 1 { // the debounce is 500
+			t.Fatalf("half a copy was taken; between two pieces were %v at most", longest)
+		}
+		t.Logf("between two pieces were %v: again", longest)
+	}
+}
+
+// copySlowly says whether half a copy was taken, and the longest time between two pieces.
+func copySlowly(t *testing.T) (half bool, longest time.Duration) {
+	t.Helper()
 	a := start(t, t.TempDir())
+	defer a.kill()
 	a.drop(dropGuest("1.0.0"))
 	a.activeAt("1.0.0")
 	b := dropGuest("2.0.0")
@@ -145,7 +162,6 @@ func TestSlowCopy(t *testing.T) {
 	}
 	defer f.Close()
 	const pieces = 20
-	var longest time.Duration // between two pieces
 	last := time.Now()
 	for i := range pieces {
 		if _, err := f.Write(b[i*len(b)/pieces : (i+1)*len(b)/pieces]); err != nil {
@@ -160,13 +176,12 @@ func TestSlowCopy(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
+	longest = max(longest, time.Since(last))
 	a.activeAt("2.0.0")
-	if strings.Contains(a.log.all(), "plugin rejected") {
-		if longest > 400*time.Millisecond { // the debounce is 500
-			t.Skipf("the machine is too slow for a line of this pace: %v between two pieces", longest)
-		}
-		t.Errorf("half a copy was taken\n%s", a.log.tail())
+	if half = strings.Contains(a.log.all(), "plugin rejected"); half {
+		t.Logf("rejected\n%s", a.log.tail())
 	}
+	return half, longest
 }
 
 // TestKilledWhileInstalling kills the appliance while a new version is compiled: the old one serves after the restart,
