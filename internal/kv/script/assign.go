@@ -183,5 +183,5 @@ func (m *machine) chargeKey(t *lua.LTable, key lua.LValue) error {
 	if lua.LNumber(at) != n || t.RawGetInt(at) != lua.LNil || t.RawGetInt(at-1) != lua.LNil {
 		return nil // it is not for the list, or has its place there, or is the next one
 	}
-	return m.run.reserve(perPlace * (at - t.MaxN()))
+	return m.run.reserve(perPlace * max(0, at-t.MaxN())) // a hole that is filled has its place
 }

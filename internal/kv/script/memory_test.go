@@ -32,6 +32,7 @@ func TestAScriptThatKeepsTooMuchIsEnded(t *testing.T) {
 		keep("{}"), keep("string.rep('y', 1048576)"), keep("s .. 1"),
 		keep("s:gsub('^x', 'y')"), keep("table.concat({s, s})"),
 		keep("cmsgpack.pack(s)"), keep("redis.call('get', 'big')"), keep("coroutine.create(function() end)"),
+		"local t, k = {}, {} for i = 100000, 1, -1 do t[i] = i end while true do k[#k + 1] = {} end", // what fills a hole is counted, not counted back
 		"return cjson.decode('[' .. string.rep('[],', 10000000) .. '1]')",
 		"return cmsgpack.unpack(string.char(0xdd, 1, 0, 0, 0) .. string.rep(string.char(0x90), 16777216))",
 		"local t = {} while true do pcall(function() while true do t[#t + 1] = 'x' .. #t end end) end",

@@ -36,7 +36,7 @@ export class App {
         answered: (status, ms) => {
           this.shell.apiMs = ms;
           // What was asked before somebody signed in says nothing of who did.
-          if (status === 401 && performance.now() - ms >= this.session.since) this.session.asked = true;
+          if (status === 401 && performance.now() - ms >= this.session.since) this.session.refused();
         },
         unanswered: () => undefined, // the stream of events notices too, and tells
       });

@@ -6,11 +6,14 @@ export type Scope = 'read' | 'upload' | 'work' | 'admin';
 /** What this browser may do. The token itself is never kept: the appliance sets a cookie that scripts cannot read. */
 export class Session {
   info: Info | undefined = $state.raw();
-  /** An answer said that a token is needed. */
+  /** A token is asked for. */
   asked = $state(false);
+  /** Counts who came after somebody else, who must not see what they left on the page. */
+  who = $state(0);
   /** When a token was last given, as performance.now() has it. */
   since = 0;
 
+  private ended = false;
   private loading: Promise<void> | undefined;
 
   constructor(private api: Api) {}
@@ -24,17 +27,37 @@ export class Session {
   private async fetch(): Promise<void> {
     this.info = await data(this.api.GET('/session'));
     this.asked = this.info.required && !this.info.signed_in;
+    this.ended &&= this.asked;
   }
 
   async signIn(token: string): Promise<void> {
-    this.info = await data(this.api.POST('/session', { body: { token } }));
+    const { info: before, ended } = this;
+    try {
+      this.info = await data(this.api.POST('/session', { body: { token } }));
+    } catch (e) {
+      this.ended = ended; // a wrong token says nothing of the session that there is
+      throw e;
+    }
     this.since = performance.now();
-    this.asked = false;
+    if (before && whose(before) !== whose(this.info)) this.who++;
+    this.asked = this.ended = false;
   }
 
   /** Asks for another token; what is may still be gone on with. */
   ask(): void {
     this.asked = true;
+  }
+
+  /** An answer said that a token is needed. */
+  refused(): void {
+    this.asked = true;
+    this.ended = this.info?.required ?? false;
+  }
+
+  /** Goes on without giving one, and says whether that is possible: nobody knows who is there once a session has ended. */
+  stay(): boolean {
+    if (!this.ended) this.asked = false;
+    return !this.ended;
   }
 
   /** Whether one may go on without giving one. */
@@ -53,3 +76,5 @@ export class Session {
     return scopes.includes(scope) || scopes.includes('admin');
   }
 }
+
+const whose = (info: Info): string => JSON.stringify([info.name, [...info.scopes].sort()]);

@@ -7,13 +7,17 @@ import Root from '../Root.svelte';
 
 let app: App;
 let signedIn: boolean;
+let wrong: boolean; // the token
+let who: { name: string; scopes: string[] };
 let late: (() => void)[]; // answers that come when the test says so
-const info = () => ({ required: true, signed_in: signedIn, name: 'ci', scopes: ['admin'], expires_at: null });
+const info = () => ({ required: true, signed_in: signedIn, ...who, expires_at: null });
 const json = (body: unknown, status = 200) =>
   new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } });
 
 beforeEach(async () => {
   signedIn = true;
+  who = { name: 'ci', scopes: ['admin'] };
+  wrong = false;
   late = [];
   vi.stubGlobal(
     'EventSource',
@@ -24,6 +28,7 @@ beforeEach(async () => {
   vi.stubGlobal('fetch', async (r: Request) => {
     const path = new URL(r.url).pathname;
     if (path === '/api/v1/session') {
+      if (r.method === 'POST' && wrong) return json({ code: 'unauthorized' }, 401);
       if (r.method === 'POST') signedIn = true;
       if (r.method === 'DELETE') signedIn = false;
       return r.method === 'DELETE' ? new Response(null, { status: 204 }) : json(info());
@@ -76,6 +81,40 @@ test('a session that ends leaves the page as it is, and asks above it', async ()
   late.forEach((done) => done());
   expect((await polled).response.status).toBe(401);
   expect(app.session.asked).toBe(false);
+});
+
+test('who comes after somebody else sees nothing of what they left, and nobody does without a token', async () => {
+  render(Root, { app });
+  await vi.waitFor(() => expect(note()).not.toBeNull());
+  await fireEvent.input(note()!, { target: { value: 'a secret' } });
+  signedIn = false;
+  await app.api.GET('/queues');
+  const dialog = (await token()).closest('dialog')!;
+  await fireEvent(dialog, new Event('close'));
+  expect(app.session.asked).toBe(true);
+  const field = await token();
+  expect(field.closest('dialog')).not.toBe(dialog);
+  expect(field.closest('dialog')?.open).toBe(true);
+
+  who = { name: 'other', scopes: ['read'] };
+  await fireEvent.input(field, { target: { value: 'wst_y' } });
+  await fireEvent.submit(field.form!);
+  await vi.waitFor(() => expect(screen.queryByLabelText('Token')).toBeNull());
+  await vi.waitFor(() => expect(note()?.value).toBe(''));
+});
+
+test('another token that is asked for need not be given, also after a wrong one', async () => {
+  render(Root, { app });
+  await vi.waitFor(() => expect(note()).not.toBeNull());
+  app.session.ask();
+  const field = await token();
+  wrong = true;
+  await fireEvent.input(field, { target: { value: 'wst_z' } });
+  await fireEvent.submit(field.form!);
+  await vi.waitFor(() => expect(screen.getByText(app.t.shell.signInFailed)).toBeTruthy());
+  field.closest('dialog')!.close();
+  await vi.waitFor(() => expect(screen.queryByLabelText('Token')).toBeNull());
+  expect(note()).not.toBeNull();
 });
 
 test('who signs out leaves nothing behind', async () => {
