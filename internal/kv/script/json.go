@@ -182,7 +182,7 @@ func (e *jsonWriter) table(t *lua.LTable, depth int) error {
 	}
 	e.b = append(e.b, '{')
 	first := true
-	t.ForEach(func(k, v lua.LValue) {
+	forEach(t, func(k, v lua.LValue) {
 		if err != nil {
 			return
 		}
@@ -207,6 +207,14 @@ func (e *jsonWriter) table(t *lua.LTable, depth int) error {
 	})
 	e.b = append(e.b, '}')
 	return err
+}
+
+// forEach goes through a table as pairs does: in the order in which keys were made, so that the same script gives the same text
+// each time. The interpreter's own ForEach has no order.
+func forEach(t *lua.LTable, f func(k, v lua.LValue)) {
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+		f(k, v)
+	}
 }
 
 // arrayLength is the length of a table that is an array, -1 of one that is not. An empty table is an object.

@@ -116,7 +116,7 @@ func packTable(b []byte, t *lua.LTable, depth, most int) []byte {
 		return b
 	}
 	b = packHead(b, count, 0x80, 0xde)
-	t.ForEach(func(k, v lua.LValue) { b = packValue(packValue(b, k, depth+1, most), v, depth+1, most) })
+	forEach(t, func(k, v lua.LValue) { b = packValue(packValue(b, k, depth+1, most), v, depth+1, most) })
 	return b
 }
 

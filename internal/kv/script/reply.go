@@ -266,7 +266,7 @@ func (m *machine) writeTable(c *engine.Ctx, t *lua.LTable, depth int) {
 	}
 	if v, ok := t.RawGetString("map").(*lua.LTable); ok {
 		mark, n := c.Out.Mark(), 0
-		v.ForEach(func(k, e lua.LValue) {
+		forEach(v, func(k, e lua.LValue) {
 			m.write(c, k, depth+1)
 			m.write(c, e, depth+1)
 			n++
@@ -276,7 +276,7 @@ func (m *machine) writeTable(c *engine.Ctx, t *lua.LTable, depth int) {
 	}
 	if v, ok := t.RawGetString("set").(*lua.LTable); ok {
 		mark, n := c.Out.Mark(), 0
-		v.ForEach(func(k, _ lua.LValue) {
+		forEach(v, func(k, _ lua.LValue) {
 			m.write(c, k, depth+1)
 			n++
 		})

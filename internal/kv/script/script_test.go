@@ -67,6 +67,11 @@ func TestAnswers(t *testing.T) {
 		{"return 'a' .. 1 .. 'b' .. 2.5", "$6\r\na1b2.5\r\n"},
 		{"local t = setmetatable({}, {__concat = function(a, b) return 'meta' end}) return 'a' .. t", "$4\r\nmeta\r\n"},
 		{"local f = function() return 'x', 'y' end return f() .. 'z'", "$2\r\nxz\r\n"},
+		// The order of keys is that of pairs.
+		{"return cjson.encode({7, z = 1, y = 2, [-1] = 3, x = 4, w = 5, v = 6, [0] = 7})", "$50\r\n{\"1\":7,\"z\":1,\"y\":2,\"-1\":3,\"x\":4,\"w\":5,\"v\":6,\"0\":7}\r\n"},
+		{"local s = '' for k in pairs(cmsgpack.unpack(cmsgpack.pack({z = 1, y = 2, x = 3, w = 4, v = 5}))) do s = s .. k end return s", "$5\r\nzyxwv\r\n"},
+		{"return cjson.encode(cjson.decode('{\"z\":1,\"y\":2,\"x\":3,\"w\":4,\"v\":5}'))", "$31\r\n{\"z\":1,\"y\":2,\"x\":3,\"w\":4,\"v\":5}\r\n"},
+		{"redis.setresp(3) return {map = {z = 1, y = 2, x = 3, w = 4, v = 5}}", "*10\r\n$1\r\nz\r\n:1\r\n$1\r\ny\r\n:2\r\n$1\r\nx\r\n:3\r\n$1\r\nw\r\n:4\r\n$1\r\nv\r\n:5\r\n"},
 		{"return cjson.encode({1, 'a/b', {x=true}, cjson.null})", "$26\r\n[1,\"a\\/b\",{\"x\":true},null]\r\n"},
 		{"return cjson.decode('{\"a\":[1,2,{\"b\":\"\\\\u00e9\"}]}').a[3].b", "$2\r\né\r\n"},
 		{"return cmsgpack.unpack(cmsgpack.pack({1,-5,'x',1.5,{a=1}}))[4] * 2", ":3\r\n"},
